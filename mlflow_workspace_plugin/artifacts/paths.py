@@ -1,0 +1,73 @@
+"""Where an artifact may lie: the stored location of a run or model, and the paths below it."""
+
+from pathlib import PurePosixPath, PureWindowsPath
+from urllib.parse import unquote, urlsplit
+
+from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
+
+ARTIFACT_ROOT = "mlflow-artifacts:/"
+"""What every stored location begins with: it names no host and no folder, so that it stays true
+when the hub moves, and a client without this package reads it through a server."""
+
+_WORKSPACES = "workspaces"
+
+
+def workspace_root(workspace: str) -> PurePosixPath:
+    """Return the folder, below the hub's artifact root, that holds the files of a workspace."""
+    return PurePosixPath(_WORKSPACES, workspace)
+
+
+def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
+    """Return the path, below the hub's artifact root, of a stored ``mlflow-artifacts:`` URI.
+
+    Args:
+        artifact_uri: such as ``mlflow-artifacts:/workspaces/team-a/1/RUN/artifacts``.
+        workspace: the only workspace that the caller may see. Locations without a workspace are
+            those that MLflow stored before it had any; they belong to ``default``.
+
+    Raises:
+        UnsafeArtifactPathError: it lies in another workspace, or leads out of its own.
+    """
+    path = urlsplit(artifact_uri).path.lstrip("/")
+    check_path(path)
+    location = PurePosixPath(path)
+    if location.parts and location.parts[0].lower() != _WORKSPACES:
+        owner = "default"
+    else:
+        owner = location.parts[1] if len(location.parts) > 1 else ""
+    if owner != workspace:
+        raise UnsafeArtifactPathError(
+            f"Artifact location {artifact_uri!r} is not in workspace {workspace!r}. "
+            "Open it through the tracking URI of its own workspace."
+        )
+    return location
+
+
+def check_path(path: str | None) -> None:
+    """Check that a path stays below the place it is relative to, however often it is decoded.
+
+    Args:
+        path: the path as the caller gave it; None and empty mean the place itself.
+
+    Raises:
+        UnsafeArtifactPathError: it is absolute or climbs with ``..``, as POSIX or Windows reads
+            it, or it contains NUL.
+    """
+    decoded = path or ""
+    while True:
+        windows = PureWindowsPath(decoded)
+        if (
+            "\x00" in decoded
+            or decoded.startswith("/")
+            or windows.drive
+            or windows.root
+            or ".." in windows.parts
+        ):
+            raise UnsafeArtifactPathError(
+                f"Artifact path {path!r} is absolute or leads out of the run's artifacts. "
+                "Give a path relative to them, without '..', separated by '/'."
+            )
+        once_more = unquote(decoded)
+        if once_more == decoded:
+            return
+        decoded = once_more

@@ -1,0 +1,18 @@
+"""The command ``mlflow-workspace``."""
+
+import click
+
+from mlflow_workspace_plugin.cli.doctor import doctor
+from mlflow_workspace_plugin.cli.hub import hub
+from mlflow_workspace_plugin.cli.ui import ui
+from mlflow_workspace_plugin.cli.workspaces import create, list_, show, where
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="mlflow-workspace-plugin")
+def main() -> None:
+    """Workspaces for MLflow, in a folder."""
+
+
+for command in (create, list_, show, where, ui, hub, doctor):
+    main.add_command(command)

@@ -1,0 +1,128 @@
+"""``mlflow-workspace doctor``: is everything in order?"""
+
+import platform
+import shutil
+import sqlite3
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import click
+import entrypoints
+from mlflow.exceptions import MlflowException
+
+from mlflow_workspace_plugin.cli.options import (
+    hub_option,
+    json_option,
+    plain_errors,
+    print_json,
+    print_table,
+)
+from mlflow_workspace_plugin.hub import schema
+from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
+from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.hub import integrity_problems, open_hub
+
+DISTRIBUTION = "mlflow-workspace-plugin"
+_HOOKS = (
+    "mlflow.tracking_store",
+    "mlflow.model_registry_store",
+    "mlflow.artifact_repository",
+    "mlflow.workspace_provider",
+    "mlflow.default_experiment_provider",
+)
+_VERSIONS = (DISTRIBUTION, "mlflow", "sqlalchemy", "azure-storage-blob")
+_LOW_SPACE = 1 << 30
+
+
+class Finding(NamedTuple):
+    """One line of the report. ``status`` is ok, warning or problem."""
+
+    status: str
+    subject: str
+    detail: str
+
+
+@click.command()
+@hub_option
+@json_option
+@click.pass_context
+@plain_errors
+def doctor(context: click.Context, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Check versions, MLflow's hooks and a hub. The exit status is 0 when all is healthy."""
+    findings = [*_versions(), *_hooks(), *_hub(hub)]
+    healthy = all(finding.status != "problem" for finding in findings)
+    if as_json:
+        print_json({"healthy": healthy, "findings": [each._asdict() for each in findings]})
+    else:
+        print_table("mlflow-workspace doctor", (each._asdict() for each in findings))
+        click.echo("Healthy." if healthy else "Not healthy: see the problems above.")
+    context.exit(0 if healthy else 1)
+
+
+def _versions() -> list[Finding]:
+    found = [Finding("ok", "python", platform.python_version())]
+    found += [Finding("ok", name, version(name)) for name in _VERSIONS]
+    return [*found, Finding("ok", "sqlite", sqlite3.sqlite_version)]
+
+
+def _hooks() -> list[Finding]:
+    """List who claims MLflow's hooks, from the files of installed distributions; none is imported."""
+    findings = []
+    for group in _HOOKS:
+        claims: list[tuple[str, str]] = sorted(
+            {(each.name, _owner(each)) for each in entrypoints.get_group_all(group)}
+        )
+        ours = {name for name, owner in claims if owner == DISTRIBUTION}
+        for name, owner in claims:
+            subject = f"{group}: {name}"
+            if owner == DISTRIBUTION:
+                findings.append(Finding("ok", subject, owner))
+            elif name in ours:
+                detail = f"also claimed by {owner}; which one MLflow uses is chance. Uninstall one."
+                findings.append(Finding("problem", subject, detail))
+            else:
+                findings.append(Finding("ok", subject, f"claimed by {owner}"))
+        if not ours:
+            detail = f"not claimed by {DISTRIBUTION}. Reinstall it: pip install -I {DISTRIBUTION}"
+            findings.append(Finding("problem", group, detail))
+    return findings
+
+
+def _owner(entry_point: Any) -> str:
+    distribution = entry_point.distro
+    return distribution.name.replace("_", "-").lower() if distribution else "an unknown package"
+
+
+def _hub(path: Path) -> list[Finding]:
+    folder = HubFolder(path)
+    if not folder.database.exists():
+        return [Finding("ok", "hub", f"{path}: not created yet")]
+    try:
+        hub = open_hub(path)
+    except MlflowException as error:
+        return [Finding("problem", "hub", error.message)]
+    findings = [
+        Finding("ok", "hub", str(path)),
+        Finding("ok", "hub revision", f"{schema.head_revision()} (the installed MLflow's)"),
+        Finding("ok", "hub workspaces", str(len(hub.catalog.list()))),
+    ]
+    problems = integrity_problems(folder)
+    findings += [Finding("problem", "hub integrity", problem) for problem in problems]
+    if not problems:
+        findings.append(Finding("ok", "hub integrity", "sound"))
+    findings.append(_journal_mode(path, hub.settings.journal_mode))
+    free = shutil.disk_usage(path).free
+    status = "ok" if free >= _LOW_SPACE else "warning"
+    return [*findings, Finding(status, "hub free space", f"{free / (1 << 30):.1f} GiB")]
+
+
+def _journal_mode(path: Path, mode: str) -> Finding:
+    file_system = file_system_type(path)
+    if mode == "wal" and is_network(file_system):
+        detail = (
+            f"wal on {file_system}, which may damage the database. "
+            'Write journal_mode = "delete" into hub.toml.'
+        )
+        return Finding("problem", "hub journal mode", detail)
+    return Finding("ok", "hub journal mode", f"{mode} on {file_system or 'a local file system'}")

@@ -1,0 +1,48 @@
+"""``mlflow-workspace hub``: make and upgrade hubs."""
+
+from pathlib import Path
+
+import click
+
+from mlflow_workspace_plugin.cli.options import plain_errors
+from mlflow_workspace_plugin.hub.folder import JOURNAL_MODES, JournalMode
+from mlflow_workspace_plugin.hub.hub import create_hub, upgrade_hub
+from mlflow_workspace_plugin.uris import hub_folder
+
+
+@click.group()
+def hub() -> None:
+    """Make and upgrade hubs."""
+
+
+@hub.command()
+@click.argument("folder")
+@click.option(
+    "--journal-mode",
+    type=click.Choice(JOURNAL_MODES),
+    help="SQLite's journal mode; by default wal, or delete on a network file system.",
+)
+@plain_errors
+def init(folder: str, journal_mode: JournalMode | None) -> None:
+    """Make a hub in FOLDER."""
+    opened, notice = create_hub(hub_folder(folder), journal_mode)
+    if notice:
+        click.echo(notice, err=True)
+    click.echo(f"Hub {opened.path} is ready (journal_mode {opened.settings.journal_mode}).")
+
+
+@hub.command()
+@click.argument("folder")
+@plain_errors
+def upgrade(folder: str) -> None:
+    """Migrate the hub in FOLDER, which an older MLflow made, to the installed MLflow.
+
+    Its database is backed up first and checked afterwards. Nothing else may use the hub meanwhile;
+    older MLflow versions cannot open it any more.
+    """
+    path: Path = hub_folder(folder)
+    backup = upgrade_hub(path)
+    if backup is None:
+        click.echo(f"Hub {path} is up to date.")
+    else:
+        click.echo(f"Hub {path} was upgraded. The database as it was before: {backup}")

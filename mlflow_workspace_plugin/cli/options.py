@@ -1,0 +1,88 @@
+"""What the commands share: options, errors without a traceback, output for people or programs."""
+
+import functools
+import json
+from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
+from typing import Any, NoReturn, TypeVar
+
+import click
+from mlflow.exceptions import MlflowException
+from rich.console import Console
+from rich.table import Table
+
+from mlflow_workspace_plugin import settings, uris
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+_JSON_HELP = "Print JSON, for a program to read."
+_HUB_HELP = f"The hub's folder; by default ${settings.HUB.name}, else a folder of the user's."
+
+
+def hub_option(command: Command) -> Command:
+    """Add ``--hub``, which arrives as a folder."""
+    option = click.option(
+        "--hub",
+        default=lambda: settings.HUB.get(),
+        show_default=settings.HUB.name,
+        help=_HUB_HELP,
+        callback=lambda _context, _parameter, value: _folder(value),
+    )
+    return option(command)
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)(command)
+
+
+def plain_errors(command: Command) -> Command:
+    """Let an expected error end the command with its message, without a traceback."""
+
+    @functools.wraps(command)
+    def call(*args: Any, **kwargs: Any) -> Any:
+        try:
+            return command(*args, **kwargs)
+        except MlflowException as error:
+            _stop(error.message, error)
+        except OSError as error:
+            _stop(str(error), error)
+
+    return call  # type: ignore[return-value]
+
+
+def print_json(value: Any) -> None:
+    """Print a value as JSON."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+
+
+def print_table(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
+    """Print rows, all of the same keys, as a table."""
+    rows = list(rows)
+    if not rows:
+        click.echo(f"{title}: none")
+        return
+    table = Table(title=title, title_justify="left")
+    for column in rows[0]:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row.values()))
+    Console().print(table)
+
+
+def print_facts(facts: Mapping[str, Any]) -> None:
+    """Print one thing's facts, a line each, never wrapped, so that paths can be copied."""
+    width = max(map(len, facts))
+    for name, fact in facts.items():
+        click.echo(f"{name:<{width}}  {'' if fact is None else fact}")
+
+
+def _folder(hub: str) -> Path:
+    try:
+        return uris.hub_folder(hub)
+    except MlflowException as error:
+        raise click.BadParameter(error.message) from None
+
+
+def _stop(message: str, error: Exception) -> NoReturn:
+    raise click.ClickException(message) from error

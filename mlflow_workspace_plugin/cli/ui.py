@@ -1,0 +1,64 @@
+"""``mlflow-workspace ui``: MLflow's own server and UI on a hub."""
+
+import os
+import sys
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import click
+
+from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
+from mlflow_workspace_plugin.cli.options import hub_option, plain_errors
+from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+
+# Settings of MLflow clients, which would stop or mislead the server.
+_CLIENT_ONLY = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
+
+
+@click.command()
+@hub_option
+@click.option(
+    "--port",
+    type=click.IntRange(1, 65535),
+    default=lambda: urlsplit(settings.UI_URL.get()).port or 5000,
+    show_default=f"that of {settings.UI_URL.name}, else 5000",
+    help="The port to serve on.",
+)
+@click.option("--print", "print_only", is_flag=True, help="Print the command, and do not run it.")
+@plain_errors
+def ui(hub: Path, port: int, print_only: bool) -> None:  # noqa: FBT001
+    """Serve MLflow's UI, with all workspaces of a hub, on this machine only."""
+    command = server_command(open_hub(hub), port)
+    if print_only:
+        click.echo(" ".join(["mlflow", *command[3:]]))
+        return
+    environment = {key: value for key, value in os.environ.items() if key not in _CLIENT_ONLY}
+    click.echo(f"Serving hub {hub} on http://127.0.0.1:{port} (Ctrl-C stops it)")
+    # The server takes this process's place, so that signals reach it.
+    os.execvpe(command[0], command, environment)  # noqa: S606  no shell is wanted
+
+
+def server_command(hub: Hub, port: int) -> list[str]:
+    """Return the command that serves a hub with MLflow's own server, on loopback.
+
+    Both artifact options are needed: MLflow's defaults are folders below the working directory.
+    """
+    return [
+        sys.executable,
+        "-m",
+        "mlflow",
+        "server",
+        "--backend-store-uri",
+        str(uris.HubUri(hub.path)),
+        "--enable-workspaces",
+        "--serve-artifacts",
+        "--default-artifact-root",
+        ARTIFACT_ROOT,
+        "--artifacts-destination",
+        hub.folder.artifacts.as_uri(),
+        "--host",
+        "127.0.0.1",
+        "--port",
+        str(port),
+    ]

@@ -1,0 +1,1 @@
+"""Hubs: the folder, database and artifact root in which workspaces live."""

@@ -1,0 +1,137 @@
+"""The SQLAlchemy engine of a hub: one for each process and hub, shared by all of its stores."""
+
+import os
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from mlflow.exceptions import MlflowException
+from mlflow.store.db.utils import create_sqlalchemy_engine
+from sqlalchemy import URL, Engine, event, text
+from sqlalchemy.exc import DBAPIError
+
+from mlflow_workspace_plugin.errors import (
+    AzureMLException,
+    HubBusyError,
+    HubCorruptError,
+    HubFullError,
+    HubNotWritableError,
+)
+from mlflow_workspace_plugin.hub.folder import JournalMode
+
+_BUSY_TIMEOUT_MS = 20_000  # as in MLflow's own sessions
+
+_engines: dict[str, Engine] = {}
+_inherited: list[Any] = []
+
+
+def database_url(database: Path) -> str:
+    """Return the SQLAlchemy URL of a SQLite file."""
+    return URL.create("sqlite", database=str(database)).render_as_string()
+
+
+def create_engine(database: Path, journal_mode: JournalMode) -> Engine:
+    """Create an engine on a SQLite file, in the given journal mode.
+
+    A commit survives the death of the process in every mode. With ``wal`` a power loss may undo
+    the last commits (never damage the file); the other modes wait for the disk at each commit.
+    """
+    engine = create_sqlalchemy_engine(database_url(database))
+    synchronous = "NORMAL" if journal_mode == "wal" else "FULL"
+
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _record: Any) -> None:
+        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
+        connection.execute(f"PRAGMA synchronous = {synchronous}")
+
+    with engine.connect() as connection:
+        connection.execute(text(f"PRAGMA journal_mode = {journal_mode}"))
+    _renew_after_fork(engine)
+    return engine
+
+
+def open_engine(database: Path, journal_mode: JournalMode) -> Engine:
+    """Create the engine that all stores of this process use on a SQLite file.
+
+    It replaces that of a file which was at the same path before.
+    """
+    engine = create_engine(database, journal_mode)
+    _engines[database_url(database)] = engine
+    return engine
+
+
+def engine_of(url: str) -> Engine:
+    """Return the engine that :func:`open_engine` made last for a URL."""
+    return _engines[url]
+
+
+@contextmanager
+def translated_errors(hub: Path) -> Iterator[None]:
+    """Turn an error of the disk or the database into one that names the hub, reason and remedy.
+
+    What is not such an error passes through unchanged.
+
+    Raises:
+        HubFullError: the disk or a quota is full.
+        HubNotWritableError: the file system became read-only, or permission is missing.
+        HubCorruptError: the database file is damaged.
+        HubBusyError: the database stayed locked.
+    """
+    try:
+        yield
+    except AzureMLException:
+        raise
+    except (DBAPIError, MlflowException, OSError) as error:
+        translated = _translate(error, hub)
+        if translated is None:
+            raise
+        raise translated from error
+
+
+def _translate(error: Exception, hub: Path) -> AzureMLException | None:
+    cause = error if isinstance(error, (DBAPIError, OSError)) else error.__cause__
+    if not isinstance(cause, (DBAPIError, OSError)):
+        return None
+    reason = str(cause.orig if isinstance(cause, DBAPIError) else cause.strerror).lower()
+    stored = "What was logged before is still there."
+    if "is full" in reason or "no space" in reason or "quota" in reason:
+        return HubFullError(
+            f"Hub {str(hub)!r} could not store this: the disk or quota is full ({reason}). "
+            f"Free some space and log again. {stored}"
+        )
+    if "readonly" in reason or "read-only" in reason:
+        return HubNotWritableError(
+            f"Hub {str(hub)!r} could not store this: its file system is read-only ({reason}). "
+            f"Make it writable and log again. {stored}"
+        )
+    if "not a database" in reason or "malformed" in reason:
+        return HubCorruptError(
+            f"The database of hub {str(hub)!r} is damaged ({reason}). Keep a copy of the folder, "
+            "then restore hub.db from a backup."
+        )
+    if "locked" in reason:
+        return HubBusyError(
+            f"The database of hub {str(hub)!r} stayed locked for {_BUSY_TIMEOUT_MS // 1000} s by "
+            f"another process ({reason}). End that process, or log again later. {stored}"
+        )
+    return None
+
+
+def _renew_after_fork(engine: Engine) -> None:
+    """Give a forked child connections of its own.
+
+    SQLite's connections must not cross a fork. The child keeps the parent's pool alive, because
+    closing what it inherited could disturb the parent's locks.
+    """
+    reference = weakref.ref(engine)
+
+    def _in_child() -> None:
+        inherited = reference()
+        if inherited is not None:
+            _inherited.append(inherited.pool)
+            inherited.dispose(close=False)
+
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_child=_in_child)

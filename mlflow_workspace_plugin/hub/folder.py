@@ -1,0 +1,150 @@
+"""The folder of a hub: what lies where in it, who may read it, and its settings file."""
+
+import os
+import stat
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from mlflow_workspace_plugin.errors import HubNotWritableError, HubSettingsError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+JournalMode = Literal["wal", "delete", "truncate", "persist"]
+JOURNAL_MODES: tuple[JournalMode, ...] = ("wal", "delete", "truncate", "persist")
+
+
+@dataclass(frozen=True)
+class HubSettings:
+    """What ``hub.toml`` says; without the file, the defaults below."""
+
+    journal_mode: JournalMode = "wal"
+    """SQLite's journal mode. ``wal`` is fastest; a network file system needs another."""
+
+
+@dataclass(frozen=True)
+class HubFolder:
+    """Where the parts of a hub lie."""
+
+    path: Path
+
+    @property
+    def database(self) -> Path:
+        """The SQLite file that holds all rows."""
+        return self.path / "hub.db"
+
+    @property
+    def artifacts(self) -> Path:
+        """The folder that holds all files."""
+        return self.path / "artifacts"
+
+    @property
+    def settings_file(self) -> Path:
+        """The optional ``hub.toml``."""
+        return self.path / "hub.toml"
+
+    @property
+    def lock_file(self) -> Path:
+        """The file that is locked while the hub is created or upgraded."""
+        return self.path / "hub.lock"
+
+    def create(self) -> None:
+        """Make the folder, readable by its owner only; an existing one keeps its group and mode.
+
+        Raises:
+            HubNotWritableError: it cannot be made, or is no folder.
+        """
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            self.path.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise HubNotWritableError(
+                f"Hub folder {str(self.path)!r} cannot be created: {error.strerror}. "
+                "Choose a folder that you may write to."
+            ) from error
+
+    def make_directory(self, directory: Path) -> None:
+        """Make a directory below the hub's folder, and those between, with the folder's mode.
+
+        So that a hub whose folder is shared with a group stays shared all the way down, whatever
+        the umask of the user who comes first.
+        """
+        if directory.is_dir():
+            return
+        self.make_directory(directory.parent)
+        try:
+            directory.mkdir()
+        except FileExistsError:
+            return
+        directory.chmod(stat.S_IMODE(self.path.stat().st_mode))
+
+    def share_file(self, file: Path) -> None:
+        """Give a file of the hub the reading and writing rights of the hub's folder."""
+        file.chmod(stat.S_IMODE(self.path.stat().st_mode) & 0o666)
+
+    def check_access(self) -> None:
+        """Check that this user may read and write what is there.
+
+        Raises:
+            HubNotWritableError: with the first path that is not accessible.
+        """
+        needed = (
+            (self.path, os.R_OK | os.W_OK | os.X_OK),
+            (self.database, os.R_OK | os.W_OK),
+            (self.artifacts, os.R_OK | os.W_OK | os.X_OK),
+        )
+        for path, mode in needed:
+            if path.exists() and not os.access(path, mode):
+                lacking = "read" if not os.access(path, os.R_OK) else "written"
+                raise HubNotWritableError(
+                    f"Hub {str(self.path)!r} cannot be used: {str(path)!r} cannot be {lacking} by "
+                    "this user (its permissions, or a read-only file system). Ask its owner for "
+                    "access, or copy the hub to a folder of your own."
+                )
+
+    def load_settings(self) -> HubSettings:
+        """Read ``hub.toml``.
+
+        Raises:
+            HubSettingsError: it is not TOML, or sets what this version does not know. An unknown
+                key is never skipped: it may say that the rows are in another database.
+        """
+        try:
+            values = tomllib.loads(self.settings_file.read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            return HubSettings()
+        except (OSError, ValueError) as error:
+            raise HubSettingsError(
+                f"{str(self.settings_file)!r} cannot be read: {error}. Correct or remove it."
+            ) from error
+        if unknown := sorted(values.keys() - {"journal_mode"}):
+            raise HubSettingsError(
+                f"{str(self.settings_file)!r} sets {', '.join(unknown)}, which this version does "
+                "not know. Upgrade with: pip install -U mlflow-workspace-plugin"
+            )
+        return HubSettings(**{key: self._checked(value) for key, value in values.items()})
+
+    def save_settings(self, settings: HubSettings) -> None:
+        """Write ``hub.toml``, unless everything is at its default."""
+        if settings != HubSettings():
+            self.settings_file.write_text(
+                "# Settings of this hub.\n"
+                "# journal_mode: SQLite's; wal, delete, truncate or persist. Only wal is unsafe on "
+                "network file systems.\n"
+                f'journal_mode = "{settings.journal_mode}"\n',
+                encoding="utf-8",
+            )
+            self.share_file(self.settings_file)
+
+    def _checked(self, mode: Any) -> JournalMode:
+        for known in JOURNAL_MODES:
+            if mode == known:
+                return known
+        raise HubSettingsError(
+            f"{str(self.settings_file)!r} sets journal_mode to {mode!r}. "
+            f"Use one of: {', '.join(JOURNAL_MODES)}."
+        )

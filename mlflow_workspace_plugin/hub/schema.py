@@ -1,0 +1,111 @@
+"""The schema of a hub's database: MLflow's own tables, at the revision of the installed MLflow.
+
+MLflow migrates a database on opening it, without asking, as soon as a newer version adds a table,
+and thereby locks out everybody who has the older version. A hub is shared, so here the revision is
+looked at before MLflow does, and a hub is only ever migrated by ``mlflow-workspace hub upgrade``.
+"""
+
+import functools
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import mlflow
+import mlflow.store.db.utils as mlflow_db
+from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from alembic.util import CommandError
+from sqlalchemy import Engine
+
+from mlflow_workspace_plugin.errors import HubCorruptError, HubTooNewError, HubTooOldError
+
+# The newest revision of each MLflow minor version that has workspaces: names what to install when
+# a hub is newer than the installed MLflow, which cannot know the revision.
+MLFLOW_OF_REVISION = {
+    "1b5f0d9ad7c1": "3.10",
+    "c3d6457b6d8a": "3.11",
+    "7d34483879f0": "3.12",
+    "da6fb0208061": "3.13",
+    "b7e4c1a90f23": "3.14",
+    "6f8d9c3b2a1e": "3.15",
+    "b7e2c1a4d9f3": "3.16",
+    "dc11669786a5": "3.17",
+    "f4a9b2c7d1e6": "3.18",
+}
+
+
+@functools.cache
+def _migrations() -> ScriptDirectory:
+    return ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+
+
+@functools.cache
+def head_revision() -> str:
+    """Return the revision that the installed MLflow works with."""
+    return str(_migrations().get_current_head())
+
+
+def current_revision(engine: Engine) -> str | None:
+    """Return the revision of a database; None if MLflow never made tables there."""
+    with engine.connect() as connection:
+        revision = MigrationContext.configure(connection).get_current_revision()
+    return None if revision is None else str(revision)
+
+
+def initialise(engine: Engine) -> None:
+    """Make MLflow's tables in an empty database, without the line that each migration logs."""
+    with _quiet(logging.getLogger("alembic")), _quiet(logging.getLogger(mlflow_db.__name__)):
+        mlflow_db._initialize_tables(engine)
+
+
+def upgrade(engine: Engine) -> None:
+    """Migrate a database of an older MLflow to the installed one's revision."""
+    mlflow_db._upgrade_db(engine)
+
+
+def verify(engine: Engine, hub: Path) -> None:
+    """Check that a hub's database is at the installed MLflow's revision.
+
+    Raises:
+        HubTooOldError: an older MLflow made it.
+        HubTooNewError: a newer MLflow made it.
+        HubCorruptError: it holds no tables of MLflow's.
+    """
+    revision = current_revision(engine)
+    if revision == head_revision():
+        return
+    if revision is None:
+        raise HubCorruptError(
+            f"Hub {str(hub)!r} is not usable: its hub.db holds no tables of MLflow. "
+            "Restore hub.db from a backup, or move it away and create the workspaces again."
+        )
+    made_by = MLFLOW_OF_REVISION.get(revision)
+    if _is_known(revision):
+        raise HubTooOldError(
+            f"Hub {str(hub)!r} was made by MLflow {made_by or 'of an older version'}, and MLflow "
+            f"{mlflow.__version__} is installed. Upgrade it (it is backed up first, and older "
+            f"MLflow versions cannot open it afterwards): mlflow-workspace hub upgrade {hub}"
+        )
+    wanted = f"'mlflow=={made_by}.*'" if made_by else "-U mlflow mlflow-workspace-plugin"
+    raise HubTooNewError(
+        f"Hub {str(hub)!r} was made by MLflow {made_by or 'of a newer version'}, and MLflow "
+        f"{mlflow.__version__} is installed, which cannot open it. Install: pip install {wanted}"
+    )
+
+
+@contextmanager
+def _quiet(logger: logging.Logger) -> Iterator[None]:
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _is_known(revision: str) -> bool:
+    try:
+        return _migrations().get_revision(revision) is not None
+    except CommandError:
+        return False

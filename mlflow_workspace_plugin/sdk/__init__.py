@@ -1,0 +1,1 @@
+"""The vocabulary of Azure ML's SDK v1, thin over ``MlflowClient``."""

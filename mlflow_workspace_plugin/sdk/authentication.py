@@ -1,0 +1,44 @@
+"""SDK v1's authentication classes, accepted and ignored: a hub in a folder asks nobody who he is."""
+
+import functools
+import logging
+from typing import Any
+
+_logger = logging.getLogger(__name__)
+
+
+class AbstractAuthentication:
+    """Takes whatever SDK v1's class took, and keeps none of it."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        """Accept and drop all arguments, secrets among them."""
+
+
+class AzureCliAuthentication(AbstractAuthentication):
+    """SDK v1: the signed-in user of the Azure CLI."""
+
+
+class InteractiveLoginAuthentication(AbstractAuthentication):
+    """SDK v1: the user who signs in through a browser."""
+
+
+class ServicePrincipalAuthentication(AbstractAuthentication):
+    """SDK v1: an application with a secret."""
+
+
+class MsiAuthentication(AbstractAuthentication):
+    """SDK v1: a managed identity."""
+
+
+@functools.cache
+def _say_once() -> None:
+    _logger.warning(
+        "auth= is accepted and ignored: a workspace in a folder is guarded by the folder's "
+        "permissions."
+    )
+
+
+def ignore(auth: object) -> None:
+    """Say, once in a process, that authentication is ignored; nothing is said of None."""
+    if auth is not None:
+        _say_once()

@@ -1,0 +1,352 @@
+"""SDK v1's ``Workspace``."""
+
+import builtins
+import os
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin.errors import (
+    ServedHubError,
+    UserErrorException,
+    WorkspaceExistsError,
+)
+from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
+from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
+from mlflow_workspace_plugin.sdk import authentication, config_file
+from mlflow_workspace_plugin.sdk.experiment import Experiment
+from mlflow_workspace_plugin.sdk.run import Run
+
+
+
+class Workspace:
+    """A workspace of a hub, under SDK v1's name and with its signatures.
+
+    Arguments of SDK v1 that say something about Azure only are accepted and mean nothing here.
+    ``hub=`` is ours: the hub's folder, or its ``workspace-hub:`` URI; the default hub when None.
+
+    Args:
+        subscription_id: kept, and reported as given.
+        resource_group: kept, and reported as given.
+        workspace_name: the name of an existing workspace.
+        auth: accepted and ignored.
+        hub: where to look.
+
+    Raises:
+        WorkspaceNotFoundError: the hub holds no workspace of that name.
+        HubError: the hub cannot be opened.
+    """
+
+    def __init__(
+        self,
+        subscription_id: str | None,
+        resource_group: str | None,
+        workspace_name: str,
+        auth: object = None,
+        _location: str | None = None,
+        _disable_service_check: bool = False,  # noqa: FBT001, FBT002  SDK v1's signature
+        _workspace_id: str | None = None,
+        sku: str = "basic",
+        tags: dict[str, str] | None = None,
+        _cloud: str = "AzureCloud",
+        *,
+        hub: "str | os.PathLike[str] | None" = None,
+    ) -> None:
+        authentication.ignore(auth)
+        opened = open_hub(_hub_folder(hub))
+        self._open(opened, opened.catalog.get(workspace_name))
+        self._subscription_id = subscription_id or self._record.subscription_id
+        self._resource_group = resource_group or self._record.resource_group
+        self._location = _location or self._record.location
+        self._sku = sku
+        self._tags = dict(tags or {})
+
+    @classmethod
+    def create(
+        cls,
+        name: str,
+        auth: object = None,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        location: str | None = None,
+        create_resource_group: bool = True,  # noqa: FBT001, FBT002  SDK v1's signature
+        sku: str = "basic",
+        tags: dict[str, str] | None = None,
+        friendly_name: str | None = None,
+        storage_account: object = None,
+        key_vault: object = None,
+        app_insights: object = None,
+        container_registry: object = None,
+        adb_workspace: object = None,
+        primary_user_assigned_identity: object = None,
+        cmk_keyvault: object = None,
+        resource_cmk_uri: object = None,
+        hbi_workspace: bool = False,  # noqa: FBT001, FBT002
+        default_cpu_compute_target: object = None,
+        default_gpu_compute_target: object = None,
+        private_endpoint_config: object = None,
+        private_endpoint_auto_approval: bool = True,  # noqa: FBT001, FBT002
+        exist_ok: bool = False,  # noqa: FBT001, FBT002
+        show_output: bool = True,  # noqa: FBT001, FBT002
+        user_assigned_identity_for_cmk_encryption: object = None,
+        system_datastores_auth_mode: str = "accessKey",
+        v1_legacy_mode: bool | None = None,  # noqa: FBT001
+        *,
+        hub: "str | os.PathLike[str] | None" = None,
+    ) -> "Workspace":
+        """Create a workspace, and its hub if that is its first (SDK v1).
+
+        Args:
+            name: MLflow's rules, or Azure ML's, whose capitals and underscores are folded:
+                ``Contoso_ML`` is shown under that name and kept as ``contoso-ml``.
+            auth: accepted and ignored.
+            subscription_id: kept with the workspace.
+            resource_group: kept with the workspace.
+            location: kept with the workspace.
+            exist_ok: return the workspace if there is one of that name.
+            show_output: print what is to be said about how the hub was made.
+            hub: where to create it.
+
+        The other arguments speak of Azure resources, and mean nothing here.
+
+        Raises:
+            WorkspaceExistsError: there is one of that name, and ``exist_ok`` is False.
+            InvalidWorkspaceNameError: the name breaks a rule, or folds to a name that is taken.
+            HubError: the hub cannot be made or opened.
+        """
+        opened, notice = create_hub(_hub_folder(hub))
+        if notice and show_output:
+            print(notice)  # noqa: T201  what show_output asks for
+        try:
+            record = opened.catalog.create(
+                name,
+                subscription_id=subscription_id,
+                resource_group=resource_group,
+                location=location,
+            )
+        except WorkspaceExistsError:
+            if not exist_ok:
+                raise
+            record = opened.catalog.get(name)
+        return cls(
+            subscription_id, resource_group, record.name, auth, location, sku=sku, tags=tags, hub=hub
+        )
+
+    @classmethod
+    def get(
+        cls,
+        name: str,
+        auth: object = None,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        location: str | None = None,
+        cloud: str = "AzureCloud",
+        id: str | None = None,  # noqa: A002  SDK v1's name
+        *,
+        hub: "str | os.PathLike[str] | None" = None,
+    ) -> "Workspace":
+        """Open an existing workspace by name (SDK v1); arguments as for the constructor."""
+        return cls(subscription_id, resource_group, name, auth, location, hub=hub)
+
+    @classmethod
+    def list(
+        cls,
+        subscription_id: str | None,
+        auth: object = None,
+        resource_group: str | None = None,
+        *,
+        hub: "str | os.PathLike[str] | None" = None,
+    ) -> "dict[str, builtins.list[Workspace]]":
+        """Return the workspaces of a hub, each in a list of its own under its name (SDK v1).
+
+        Args:
+            subscription_id: only workspaces created with this one; None means all.
+            auth: accepted and ignored.
+            resource_group: only workspaces created with this one; None means all.
+            hub: the hub to list.
+        """
+        authentication.ignore(auth)
+        opened = open_hub(_hub_folder(hub))
+        return {
+            record.display_name: [cls._of(opened, record)]
+            for record in opened.catalog.list()
+            if subscription_id in (None, record.subscription_id)
+            and resource_group in (None, record.resource_group)
+        }
+
+    @classmethod
+    def from_config(
+        cls,
+        path: "str | os.PathLike[str] | None" = None,
+        auth: object = None,
+        _logger: object = None,
+        _file_name: str | None = None,
+    ) -> "Workspace":
+        """Open the workspace that a config file names, found as SDK v1 finds it.
+
+        Args:
+            path: the file, or the folder to search from, upwards; None is the working directory.
+            auth: accepted and ignored.
+
+        Raises:
+            ConfigFileError: no file was found, or a key is missing in it.
+            json.JSONDecodeError: the file is not JSON.
+            WorkspaceNotFoundError: the hub holds no workspace of that name.
+        """
+        config = config_file.read(config_file.find(path, _file_name))
+        hub, name = None, config.workspace_name
+        if config.tracking_uri:
+            parsed = uris.parse(config.tracking_uri)
+            if isinstance(parsed, uris.ServedWorkspaceUri):
+                raise ServedHubError(str(parsed))
+            if isinstance(parsed, uris.HubUri):
+                raise UserErrorException(
+                    f"{str(parsed)!r} names a hub, not a workspace. "
+                    "Correct tracking_uri in the config file."
+                )
+            hub, name = parsed.hub, parsed.name
+        return cls(config.subscription_id, config.resource_group, name, auth, hub=hub)
+
+    def write_config(
+        self, path: "str | os.PathLike[str] | None" = None, file_name: str | None = None
+    ) -> None:
+        """Write a config file that :meth:`from_config` finds (SDK v1's place and form).
+
+        Args:
+            path: the folder below which ``.azureml/config.json`` is written.
+            file_name: another name for the file.
+
+        Raises:
+            ConfigFileError: it cannot be written.
+        """
+        config = config_file.WorkspaceConfig(
+            self.subscription_id, self.resource_group, self.name, self.get_mlflow_tracking_uri()
+        )
+        config_file.write(config, path, file_name)
+
+    @property
+    def name(self) -> str:
+        """The name as it was given when the workspace was created."""
+        return self._record.display_name
+
+    @property
+    def subscription_id(self) -> str:
+        """As in the config file or call that opened it; zeros where nothing was said."""
+        return self._subscription_id
+
+    @property
+    def resource_group(self) -> str:
+        """As in the config file or call that opened it; ``local`` where nothing was said."""
+        return self._resource_group
+
+    @property
+    def location(self) -> str:
+        """As in the call that created it; ``local`` where nothing was said."""
+        return self._location
+
+    @property
+    def experiments(self) -> dict[str, Experiment]:
+        """The active experiments, by name. Each access reads them anew (SDK v1)."""
+        found: dict[str, Experiment] = {}
+        token = None
+        while True:
+            page = self.client.search_experiments(ViewType.ACTIVE_ONLY, page_token=token)
+            found.update({each.name: Experiment.from_mlflow(self, each) for each in page})
+            token = page.token
+            if not token:
+                return found
+
+    @property
+    def client(self) -> MlflowClient:
+        """MLflow's client for this workspace (ours)."""
+        return self._client
+
+    def get_details(self) -> dict[str, Any]:
+        """Return what is known of the workspace, under SDK v1's keys; unknown ones are absent."""
+        details = {
+            "id": (
+                f"/subscriptions/{self.subscription_id}/resourceGroups/{self.resource_group}"
+                f"/providers/Microsoft.MachineLearningServices/workspaces/{self.name}"
+            ),
+            "name": self.name,
+            "location": self.location,
+            "type": "Microsoft.MachineLearningServices/workspaces",
+            "tags": dict(self._tags),
+            "sku": self._sku,
+            "workspaceid": self._record.name,
+            "friendlyName": self.name,
+            "storageAccount": str(self._hub.folder.artifacts),
+            "mlflowTrackingUri": self.get_mlflow_tracking_uri(),
+        }
+        if self._record.created_at is not None:
+            created = datetime.fromtimestamp(self._record.created_at / 1000, timezone.utc)
+            details["creationTime"] = created.isoformat().replace("+00:00", "Z")
+        return details
+
+    def get_mlflow_tracking_uri(self, _with_auth: bool = False) -> str:  # noqa: FBT001, FBT002
+        """Return the URI for ``mlflow.set_tracking_uri`` or ``MLFLOW_TRACKING_URI``."""
+        return str(uris.WorkspaceUri(self._hub.path, self._record.name))
+
+    def get_run(self, run_id: str) -> Run:
+        """Return a run of this workspace.
+
+        Raises:
+            mlflow.exceptions.MlflowException: there is no such run in this workspace.
+        """
+        info = self.client.get_run(run_id).info
+        experiment = self.client.get_experiment(info.experiment_id)
+        return Run(Experiment.from_mlflow(self, experiment), run_id)
+
+    def delete(
+        self,
+        delete_dependent_resources: bool = False,  # noqa: FBT001, FBT002  SDK v1's signature
+        no_wait: bool = False,  # noqa: FBT001, FBT002
+    ) -> None:
+        """Delete the workspace.
+
+        Args:
+            delete_dependent_resources: delete everything in it too: experiments, runs, models,
+                files. Otherwise only an empty workspace is deleted.
+            no_wait: accepted and ignored.
+
+        Raises:
+            WorkspaceNotEmptyError: it holds something.
+            WorkspaceException: it is the hub's ``default`` workspace.
+        """
+        self._hub.catalog.delete(self._record.name, with_content=delete_dependent_resources)
+
+    def portal_url(self, page: str) -> str:
+        """Return the address of a page of MLflow's UI, as ``mlflow-workspace ui`` serves it.
+
+        Args:
+            page: such as ``experiments/1/runs/RUN``.
+        """
+        base = settings.UI_URL.get().rstrip("/")
+        return f"{base}/#/{page}?workspace={quote(self._record.name)}"
+
+    def __repr__(self) -> str:
+        return (
+            f"Workspace.create(name={self.name!r}, subscription_id={self.subscription_id!r}, "
+            f"resource_group={self.resource_group!r})"
+        )
+
+    @classmethod
+    def _of(cls, hub: Hub, record: WorkspaceRecord) -> "Workspace":
+        return cls(None, None, record.name, hub=hub.path)
+
+    def _open(self, hub: Hub, record: WorkspaceRecord) -> None:
+        self._hub = hub
+        self._record = record
+        uri = self.get_mlflow_tracking_uri()
+        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+
+def _hub_folder(hub: "str | os.PathLike[str] | None") -> Path:
+    return uris.hub_folder(settings.HUB.get() if hub is None else hub)
+
+

@@ -1,0 +1,1 @@
+"""What MLflow calls: the tracking store, the model registry and the store of workspaces."""

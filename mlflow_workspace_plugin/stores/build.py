@@ -1,0 +1,118 @@
+"""From a URI to a store: what the entry points call."""
+
+import functools
+import logging
+import os
+
+import mlflow
+from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
+from mlflow.store.model_registry.abstract_store import AbstractStore as RegistryStore
+from mlflow.store.tracking.abstract_store import AbstractStore as TrackingStore
+from mlflow.store.workspace.abstract_store import AbstractStore as WorkspaceStore
+from mlflow.utils.workspace_context import get_request_workspace
+from packaging.version import Version
+
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
+from mlflow_workspace_plugin.errors import InvalidUriError, ServedHubError
+from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
+from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
+from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
+
+_logger = logging.getLogger(__name__)
+
+
+def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> TrackingStore:
+    """Build the tracking store of a URI.
+
+    Args:
+        store_uri: a URI of ours.
+        artifact_uri: the artifact root MLflow was started with. A hub stores host-less locations
+            only, so another root is refused rather than passed over.
+
+    Raises:
+        InvalidUriError: the URI is malformed or not usable here, or the artifact root is another.
+        HubError, WorkspaceNotFoundError: the hub or the workspace cannot be opened.
+    """
+    if artifact_uri is not None and artifact_uri.rstrip("/") != ARTIFACT_ROOT.rstrip("/"):
+        raise InvalidUriError(
+            f"Artifact root {uris.redact(artifact_uri)!r} cannot be used with a hub, which keeps "
+            "its files in its own folder. Leave the root out, or give mlflow-artifacts:/"
+        )
+    hub, workspace = _open(store_uri)
+    return WorkspaceTrackingStore(hub, workspace) if workspace else HubTrackingStore(hub)
+
+
+def build_registry_store(store_uri: str, tracking_uri: str) -> RegistryStore:
+    """Build the model registry of a URI.
+
+    Args:
+        store_uri: a URI of ours.
+        tracking_uri: where the logged models are that become model versions.
+
+    Raises:
+        InvalidUriError: the URI is malformed or not usable here.
+        HubError, WorkspaceNotFoundError: the hub or the workspace cannot be opened.
+    """
+    hub, workspace = _open(store_uri)
+    if workspace is None:
+        return HubRegistryStore(hub)
+    _keep_prompts_apart()
+    return WorkspaceRegistryStore(hub, workspace, tracking_uri)
+
+
+def build_workspace_store(workspace_uri: str) -> WorkspaceStore:
+    """Build the store of workspaces of a URI.
+
+    Args:
+        workspace_uri: a URI of ours.
+
+    Raises:
+        InvalidUriError: the URI is malformed or not usable here.
+        HubError, WorkspaceNotFoundError: the hub or the workspace cannot be opened.
+    """
+    hub, workspace = _open(workspace_uri)
+    return PinnedWorkspaceStore(hub, workspace) if workspace else hub.catalog.store
+
+
+def _open(uri: str) -> tuple[Hub, str | None]:
+    """Open the hub of a URI; None stands for all of its workspaces."""
+    parsed = uris.parse(uri)
+    if isinstance(parsed, uris.ServedWorkspaceUri):
+        raise ServedHubError(str(parsed))
+    if isinstance(parsed, uris.HubUri):
+        if not MLFLOW_ENABLE_WORKSPACES.get():
+            raise InvalidUriError(
+                f"{str(parsed)!r} is for servers, which follow the workspace of each request: "
+                "mlflow server --enable-workspaces, or mlflow-workspace ui. "
+                f"In a script name one workspace: workspace://{str(parsed).partition('://')[2]}/NAME"
+            )
+        return open_hub(parsed.hub), None
+    hub = open_hub(parsed.hub)
+    workspace = hub.catalog.get(parsed.name).name
+    _warn_of_another_workspace(parsed)
+    return hub, workspace
+
+
+def _warn_of_another_workspace(uri: uris.WorkspaceUri) -> None:
+    active = get_request_workspace()
+    if active and active != uri.name:
+        _logger.warning(
+            "MLflow's active workspace is %r, but the tracking URI names workspace %r, which is "
+            "used. Unset MLFLOW_WORKSPACE, or use the URI of the workspace you mean.",
+            active,
+            uri.name,
+        )
+
+
+@functools.cache
+def _keep_prompts_apart() -> None:
+    """Turn MLflow's cache of prompts off where two workspaces would share its entries.
+
+    Before 3.17 the cache knows a prompt by name and version only, not by registry. A user who set
+    how long prompts are cached has asked for the cache, and keeps it.
+    """
+    if Version(mlflow.__version__) < Version("3.17"):
+        os.environ.setdefault("MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS", "0")
+        os.environ.setdefault("MLFLOW_VERSION_PROMPT_CACHE_TTL_SECONDS", "0")

@@ -1,0 +1,155 @@
+"""The tracking stores: of a whole hub for a server, of one workspace for everybody else."""
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable
+from typing import Any, TypeVar
+
+from mlflow.entities import Experiment, LoggedModelInput, LoggedModelOutput, Metric
+from mlflow.entities.trace_info import TraceInfo
+from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel
+from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
+
+from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
+from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
+from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
+
+_EXPERIMENT_PARAMETERS = ("experiment_id", "experiment_ids", "location", "locations")
+
+StoreClass = TypeVar("StoreClass", bound="type[WorkspaceTrackingStore]")
+
+
+class HubTrackingStore(OnHub, WorkspaceAwareSqlAlchemyStore):
+    """All workspaces of a hub. The one in use is that of the request, as in MLflow's own store."""
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        super().__init__(hub.database_uri, ARTIFACT_ROOT)
+        self._name_errors()
+
+    def _get_workspace_provider_instance(self) -> HubWorkspaceStore:
+        return self._hub.catalog.store
+
+    def _initialize_store_state(self) -> None:
+        # MLflow tries to insert experiment 0 on each opening, which takes SQLite's write lock, and
+        # would give it the artifact location of whichever workspace is active.
+        with self.ManagedSessionMaker() as session:
+            if session.get(SqlExperiment, int(self.DEFAULT_EXPERIMENT_ID)) is not None:
+                return
+        with self.ManagedSessionMaker(read_only=False) as session:
+            self._create_default_experiment(session, workspace_override=DEFAULT_WORKSPACE)
+
+    def _get_artifact_location(self, experiment_id: int, workspace: str | None = None) -> str:
+        if int(experiment_id) == int(self.DEFAULT_EXPERIMENT_ID):
+            workspace = DEFAULT_WORKSPACE
+        return str(super()._get_artifact_location(experiment_id, workspace))
+
+
+def _experiment_zero_is_default(store: StoreClass) -> StoreClass:
+    """Let experiment 0 mean the workspace's own ``Default``, in every public method that takes one.
+
+    MLflow's clients fall back on experiment 0, which exists in the workspace ``default`` only.
+    """
+    for name, _ in inspect.getmembers(WorkspaceAwareSqlAlchemyStore, inspect.isfunction):
+        method = getattr(store, name)
+        signature = inspect.signature(method)
+        taken = [each for each in _EXPERIMENT_PARAMETERS if each in signature.parameters]
+        if taken and not name.startswith("_"):
+            setattr(store, name, _translating(method, signature, taken))
+    return store
+
+
+def _translating(
+    method: Callable[..., Any], signature: inspect.Signature, parameters: list[str]
+) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: "WorkspaceTrackingStore", *args: Any, **kwargs: Any) -> Any:
+        bound = signature.bind(self, *args, **kwargs)
+        for parameter in parameters:
+            given = bound.arguments.get(parameter)
+            if isinstance(given, (list, tuple)):
+                bound.arguments[parameter] = [self._own_experiment(each) for each in given]
+            elif given is not None:
+                bound.arguments[parameter] = self._own_experiment(given)
+        return method(*bound.args, **bound.kwargs)
+
+    return call
+
+
+@_experiment_zero_is_default
+class WorkspaceTrackingStore(Pinned, HubTrackingStore):
+    """One workspace of a hub, whatever MLflow's active workspace is."""
+
+    def __init__(self, hub: Hub, workspace: str) -> None:
+        self._workspace = workspace
+        super().__init__(hub)
+
+    def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
+        """Create a trace; one of experiment 0 goes to the workspace's own ``Default``."""
+        location = trace_info.trace_location.mlflow_experiment
+        if location is not None:
+            location.experiment_id = self._own_experiment(location.experiment_id)
+        return super().start_trace(trace_info)
+
+    def create_dataset(
+        self,
+        name: str,
+        tags: dict[str, str] | None = None,
+        experiment_ids: list[str] | None = None,
+    ) -> Any:
+        """Create an evaluation dataset, refusing experiments of other workspaces."""
+        for experiment_id in experiment_ids or ():
+            self.get_experiment(experiment_id)
+        return super().create_dataset(name, tags, experiment_ids)
+
+    def log_inputs(
+        self,
+        run_id: str,
+        datasets: list[Any] | None = None,
+        models: list[LoggedModelInput] | None = None,
+    ) -> None:
+        """Log inputs of a run, refusing models of other workspaces."""
+        self._refuse_foreign_models(model.model_id for model in models or ())
+        super().log_inputs(run_id, datasets, models)
+
+    def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
+        """Log output models of a run, refusing those of other workspaces."""
+        self._refuse_foreign_models(model.model_id for model in models)
+        super().log_outputs(run_id, models)
+
+    def _log_model_metrics(
+        self, run_id: str, metrics: list[Metric], *args: Any, **kwargs: Any
+    ) -> None:
+        self._refuse_foreign_models(metric.model_id for metric in metrics)
+        super()._log_model_metrics(run_id, metrics, *args, **kwargs)
+
+    def _hard_delete_logged_model(self, model_id: str) -> None:
+        self._refuse_foreign_models([model_id])
+        super()._hard_delete_logged_model(model_id)
+
+    def _refuse_foreign_models(self, model_ids: Iterable[str | None]) -> None:
+        """Raise what MLflow raises for an unknown model; MLflow itself does not look here."""
+        given = {model_id for model_id in model_ids if model_id is not None}
+        if not given:
+            return
+        with self.ManagedSessionMaker() as session:
+            foreign = (
+                session.query(SqlLoggedModel.model_id)
+                .join(SqlExperiment, SqlExperiment.experiment_id == SqlLoggedModel.experiment_id)
+                .filter(SqlLoggedModel.model_id.in_(given))
+                .filter(SqlExperiment.workspace != self._workspace)
+                .first()
+            )
+        if foreign is not None:
+            self._raise_model_not_found(foreign.model_id)
+
+    def _own_experiment(self, experiment_id: str | int) -> str | int:
+        if str(experiment_id) != self.DEFAULT_EXPERIMENT_ID or self._workspace == DEFAULT_WORKSPACE:
+            return experiment_id
+        default = self.get_experiment_by_name(Experiment.DEFAULT_EXPERIMENT_NAME)
+        if default is None:
+            with self.ManagedSessionMaker(read_only=False) as session:
+                self._create_default_experiment(session, workspace_override=self._workspace)
+            default = self.get_experiment_by_name(Experiment.DEFAULT_EXPERIMENT_NAME)
+        return str(default.experiment_id)

@@ -1,0 +1,76 @@
+"""The store of workspaces as one of them sees it."""
+
+from mlflow.entities.workspace import Workspace as MlflowWorkspace
+from mlflow.entities.workspace import WorkspaceDeletionMode
+from mlflow.store.workspace.abstract_store import AbstractStore
+
+from mlflow_workspace_plugin.errors import WorkspaceException, WorkspaceNotFoundError
+from mlflow_workspace_plugin.hub.hub import Hub
+
+
+class PinnedWorkspaceStore(AbstractStore):
+    """What ``mlflow.list_workspaces`` and its kin see under a ``workspace://`` URI: one workspace.
+
+    The others of the hub do not exist from there, and none is created, changed or deleted.
+    """
+
+    def __init__(self, hub: Hub, workspace: str) -> None:
+        self._hub = hub
+        self._workspace = workspace
+
+    def list_workspaces(self) -> list[MlflowWorkspace]:
+        """Return the one workspace."""
+        return [self.get_default_workspace()]
+
+    def get_workspace(self, workspace_name: str) -> MlflowWorkspace:
+        """Return the one workspace.
+
+        Raises:
+            WorkspaceNotFoundError: another one was asked for.
+        """
+        if workspace_name != self._workspace:
+            raise WorkspaceNotFoundError(
+                f"Workspace {workspace_name!r} not found: the tracking URI names workspace "
+                f"{self._workspace!r}. Use the URI of the workspace you mean."
+            )
+        return self.get_default_workspace()
+
+    def get_default_workspace(self) -> MlflowWorkspace:
+        """Return the one workspace."""
+        return self._hub.catalog.store.get_workspace(self._workspace)
+
+    def create_workspace(self, workspace: MlflowWorkspace) -> MlflowWorkspace:
+        """Refuse.
+
+        Raises:
+            WorkspaceException: always, naming what does create workspaces.
+        """
+        raise self._refusal(f"mlflow-workspace create {workspace.name} --hub {self._hub.path}")
+
+    def update_workspace(self, workspace: MlflowWorkspace) -> MlflowWorkspace:
+        """Refuse.
+
+        Raises:
+            WorkspaceException: always.
+        """
+        self.get_workspace(workspace.name)
+        raise self._refusal(f"mlflow-workspace ui --hub {self._hub.path}")
+
+    def delete_workspace(
+        self,
+        workspace_name: str,
+        mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT,  # noqa: ARG002  MLflow's
+    ) -> None:
+        """Refuse.
+
+        Raises:
+            WorkspaceException: always, naming what does delete workspaces.
+        """
+        self.get_workspace(workspace_name)
+        raise self._refusal("Workspace.get(...).delete()")
+
+    def _refusal(self, remedy: str) -> WorkspaceException:
+        return WorkspaceException(
+            f"The workspaces of hub {str(self._hub.path)!r} cannot be changed through the URI of "
+            f"one of them. Use: {remedy}"
+        )

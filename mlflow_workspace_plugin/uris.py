@@ -1,0 +1,198 @@
+"""The URIs of workspaces and hubs: one parser, one printer.
+
+==================================  ==============================================================
+``workspace:///abs/hub/dir/NAME``   workspace NAME of the hub in that folder (:class:`WorkspaceUri`)
+``workspace-hub:///abs/hub/dir``    the whole hub, for a server (:class:`HubUri`)
+``workspace://HOST[:PORT]/NAME``    workspace NAME of a served hub (:class:`ServedWorkspaceUri`)
+==================================  ==============================================================
+
+``workspace:/dir/NAME`` means the same as ``workspace:///dir/NAME``: MLflow's URI helpers drop the
+two slashes. Folders are percent-encoded; a URI never carries a secret.
+"""
+
+import os
+import posixpath
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import SplitResult, parse_qs, quote, unquote_to_bytes, urlsplit
+
+from mlflow_workspace_plugin import names
+from mlflow_workspace_plugin.errors import InvalidUriError, InvalidWorkspaceNameError
+
+WORKSPACE_SCHEME = "workspace"
+HUB_SCHEME = "workspace-hub"
+
+_LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
+_FORMS = (
+    "Write workspace:///path/to/hub/NAME for a workspace, "
+    "or workspace-hub:///path/to/hub for a server."
+)
+
+
+@dataclass(frozen=True)
+class WorkspaceUri:
+    """A workspace of the hub in a folder."""
+
+    hub: Path
+    name: str
+
+    def __str__(self) -> str:
+        return f"{WORKSPACE_SCHEME}://{_quote(self.hub)}/{self.name}"
+
+
+@dataclass(frozen=True)
+class HubUri:
+    """All workspaces of the hub in a folder."""
+
+    hub: Path
+
+    def __str__(self) -> str:
+        return f"{HUB_SCHEME}://{_quote(self.hub)}"
+
+
+@dataclass(frozen=True)
+class ServedWorkspaceUri:
+    """A workspace of a hub behind a server. ``scheme`` is how to speak to it: http or https."""
+
+    host: str
+    port: int | None
+    name: str
+    scheme: str
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        port = "" if self.port is None else f":{self.port}"
+        query = "" if self.scheme == _default_scheme(self.host) else f"?scheme={self.scheme}"
+        return f"{WORKSPACE_SCHEME}://{host}{port}/{self.name}{query}"
+
+
+def parse(uri: str) -> WorkspaceUri | HubUri | ServedWorkspaceUri:
+    """Parse a URI of ours into its normalised form.
+
+    Args:
+        uri: any of the forms above. Doubled and trailing slashes are dropped.
+
+    Raises:
+        InvalidUriError: it is none of them, or carries a secret, ``..``, an encoded separator or a
+            control character. The message never repeats a secret.
+    """
+    shown = redact(uri)
+    if re.search(r"[\x00-\x1f\x7f]", uri):
+        raise InvalidUriError(f"URI {shown!r} contains a control character. Remove it.")
+    try:
+        parts = urlsplit(uri)
+        port = parts.port
+    except ValueError as error:
+        raise InvalidUriError(f"URI {shown!r} is malformed: {error}. {_FORMS}") from None
+    if parts.scheme not in (WORKSPACE_SCHEME, HUB_SCHEME):
+        raise InvalidUriError(f"URI {shown!r} is not a workspace URI. {_FORMS}")
+    if "@" in parts.netloc:
+        raise InvalidUriError(
+            f"URI {shown!r} carries a user name or password. A workspace URI never holds a "
+            "secret, because URIs are logged and stored. Remove everything up to the '@'."
+        )
+    if parts.netloc:
+        return _parse_served(parts, port, shown)
+    return _parse_folder(parts, shown)
+
+
+def redact(uri: str) -> str:
+    """Return the URI without what could be a secret: user information and query values."""
+    without_query, *rest = re.split(r"[?#]", uri, maxsplit=1)
+    without_user = re.sub(r"//[^/]*@", "//***@", without_query)
+    return without_user + ("?***" if rest else "")
+
+
+def hub_folder(hub: "str | os.PathLike[str]") -> Path:
+    """Return the folder of a hub that is given as a folder or as a ``workspace-hub:`` URI.
+
+    Raises:
+        InvalidUriError: it is a URI of another kind.
+    """
+    if isinstance(hub, str) and re.match(r"[a-z][a-z0-9+.-]*:", hub):
+        parsed = parse(hub)
+        if not isinstance(parsed, HubUri):
+            raise InvalidUriError(
+                f"URI {redact(hub)!r} does not name a hub. "
+                "Give the hub's folder, or workspace-hub:///path/to/hub."
+            )
+        return parsed.hub
+    return Path(os.path.abspath(Path(hub).expanduser()))  # noqa: PTH100  keeps symbolic links
+
+
+def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri:
+    if parts.query or parts.fragment:
+        raise InvalidUriError(
+            f"URI {shown!r} has a query or fragment, which a hub folder cannot have. Remove it; "
+            "a folder's own '?' and '#' are written %3F and %23."
+        )
+    if not parts.path.startswith("/"):
+        raise InvalidUriError(f"URI {shown!r} has a relative path; a hub needs a full one. {_FORMS}")
+    path = _decode_path(parts.path, shown)
+    if parts.scheme == HUB_SCHEME:
+        if path == "/":
+            raise InvalidUriError(f"URI {shown!r} names no hub folder. {_FORMS}")
+        return HubUri(Path(path))
+    folder, name = posixpath.split(path)
+    if folder == "/" or not name:
+        raise InvalidUriError(f"URI {shown!r} lacks a hub folder or a workspace name. {_FORMS}")
+    return WorkspaceUri(Path(folder), _check_name(name, shown))
+
+
+def _parse_served(parts: SplitResult, port: int | None, shown: str) -> ServedWorkspaceUri:
+    if parts.scheme == HUB_SCHEME:
+        raise InvalidUriError(
+            f"URI {shown!r} names a host; a hub is served from its folder. "
+            "Write workspace-hub:///path/to/hub (three slashes)."
+        )
+    query = parse_qs(parts.query, keep_blank_values=True)
+    if parts.fragment or query.keys() - {"scheme"}:
+        raise InvalidUriError(
+            f"URI {shown!r} has a query or fragment of its own. Only ?scheme=http or "
+            "?scheme=https is known; secrets belong in the environment, never in a URI."
+        )
+    scheme = query.get("scheme", [_default_scheme(parts.hostname or "")])[-1]
+    if scheme not in ("http", "https"):
+        raise InvalidUriError(f"URI {shown!r} asks for an unknown scheme. Use http or https.")
+    name = _decode_path(parts.path, shown).strip("/")
+    if not parts.hostname or not name or "/" in name:
+        raise InvalidUriError(
+            f"URI {shown!r} is not workspace://HOST/NAME. "
+            "A hub in a folder is written with three slashes: workspace:///path/to/hub/NAME."
+        )
+    return ServedWorkspaceUri(parts.hostname, port, _check_name(name, shown), scheme)
+
+
+def _decode_path(encoded: str, shown: str) -> str:
+    if re.search(r"%(2f|5c|00)", encoded, re.IGNORECASE):
+        raise InvalidUriError(
+            f"URI {shown!r} hides a separator or NUL behind percent-encoding. Write it plainly."
+        )
+    path = os.fsdecode(unquote_to_bytes(encoded))
+    if re.search(r"[\x00-\x1f\x7f]", path):
+        raise InvalidUriError(f"URI {shown!r} contains a control character. Remove it.")
+    if "\\" in path:
+        raise InvalidUriError(f"URI {shown!r} contains a backslash. Separate folders with '/'.")
+    if ".." in path.split("/"):
+        raise InvalidUriError(f"URI {shown!r} contains '..'. Write the full path of the hub.")
+    # Two leading slashes mean something of their own to POSIX, and normpath keeps them.
+    return posixpath.normpath("/" + path.lstrip("/"))
+
+
+def _check_name(name: str, shown: str) -> str:
+    try:
+        names.check(name)
+    except InvalidWorkspaceNameError as error:
+        raise InvalidUriError(
+            f"URI {shown!r} does not end in a workspace name. {error.message}"
+        ) from None
+    return name
+
+
+def _default_scheme(host: str) -> str:
+    return "http" if _LOOPBACK.fullmatch(host) else "https"
+
+
+def _quote(folder: Path) -> str:
+    return quote(os.fsencode(folder), safe="/")
