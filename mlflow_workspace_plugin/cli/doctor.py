@@ -96,9 +96,9 @@ def _owner(entry_point: Any) -> str:
 
 def _hub(path: Path) -> list[Finding]:
     folder = HubFolder(path)
-    if not folder.database.exists():
-        return [Finding("ok", "hub", f"{path}: not created yet")]
     try:
+        if folder.identity() is None:
+            return [Finding("ok", "hub", f"{path}: not created yet")]
         hub = open_hub(path)
     except MlflowException as error:
         return [Finding("problem", "hub", error.message)]

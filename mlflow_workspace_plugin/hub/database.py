@@ -33,7 +33,7 @@ def database_url(database: Path) -> str:
 
 
 def create_engine(database: Path, journal_mode: JournalMode) -> Engine:
-    """Create an engine on a SQLite file, in the given journal mode.
+    """Create an engine on a SQLite file of the given journal mode.
 
     A commit survives the death of the process in every mode. With ``wal`` a power loss may undo
     the last commits (never damage the file); the other modes wait for the disk at each commit.
@@ -46,10 +46,14 @@ def create_engine(database: Path, journal_mode: JournalMode) -> Engine:
         connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
         connection.execute(f"PRAGMA synchronous = {synchronous}")
 
-    with engine.connect() as connection:
-        connection.execute(text(f"PRAGMA journal_mode = {journal_mode}"))
     _renew_after_fork(engine)
     return engine
+
+
+def set_journal_mode(engine: Engine, journal_mode: JournalMode) -> None:
+    """Put the SQLite file of an engine into a journal mode, which it keeps."""
+    with engine.connect() as connection:
+        connection.execute(text(f"PRAGMA journal_mode = {journal_mode}"))
 
 
 def open_engine(database: Path, journal_mode: JournalMode) -> Engine:

@@ -52,6 +52,25 @@ class HubFolder:
         """The file that is locked while the hub is created or upgraded."""
         return self.path / "hub.lock"
 
+    def identity(self) -> int | None:
+        """Return the number of the database's file, which a hub made anew does not share.
+
+        Returns:
+            None where there is no hub.
+
+        Raises:
+            HubNotWritableError: the folder cannot be looked into.
+        """
+        try:
+            return self.database.stat().st_ino
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise HubNotWritableError(
+                f"Hub folder {str(self.path)!r} cannot be opened: {error.strerror}. "
+                "Check its name, and ask its owner for access."
+            ) from error
+
     def create(self) -> None:
         """Make the folder, readable by its owner only; an existing one keeps its group and mode.
 

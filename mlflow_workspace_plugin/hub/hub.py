@@ -19,6 +19,7 @@ from mlflow_workspace_plugin.hub.database import (
     create_engine,
     database_url,
     open_engine,
+    set_journal_mode,
     translated_errors,
 )
 from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
@@ -65,16 +66,12 @@ def open_hub(path: Path) -> Hub:
         HubError: it cannot be used; the subclass says why.
     """
     folder = HubFolder(path)
-    try:
-        identity = folder.database.stat().st_ino
-    except FileNotFoundError:
+    identity = folder.identity()
+    if identity is None:
         raise HubNotFoundError(
             f"There is no hub in {str(path)!r}. Create one, with a first workspace, by: "
             f"mlflow-workspace create NAME --hub {path}"
-        ) from None
-    except OSError:
-        folder.check_access()
-        raise
+        )
     with _open_hubs_lock:
         if (path, identity) not in _open_hubs:
             _open_hubs[path, identity] = _open(folder)
@@ -97,11 +94,11 @@ def create_hub(path: Path, journal_mode: JournalMode | None = None) -> tuple[Hub
     """
     folder = HubFolder(path)
     notice = None
-    if not folder.database.exists():
+    if folder.identity() is None:
         folder.create()
         folder.check_access()
         with translated_errors(path), FileLock(folder.lock_file):
-            if not folder.database.exists():
+            if folder.identity() is None:
                 notice = _make(folder, journal_mode)
     return open_hub(path), notice
 
@@ -120,8 +117,8 @@ def upgrade_hub(path: Path) -> Path | None:
         HubCorruptError: the database was damaged, or is after the migration.
     """
     folder = HubFolder(path)
-    if not folder.database.exists():
-        open_hub(path)
+    if folder.identity() is None:
+        raise HubNotFoundError(f"There is no hub in {str(path)!r}. Name the folder of one.")
     folder.check_access()
     _check_magic(folder)
     with translated_errors(path), FileLock(folder.lock_file):
@@ -162,6 +159,8 @@ def _open(folder: HubFolder) -> Hub:
     with translated_errors(folder.path):
         engine = open_engine(folder.database, settings.journal_mode)
         schema.verify(engine, folder.path)
+        # Only now: a hub that is refused is left as it is.
+        set_journal_mode(engine, settings.journal_mode)
     return Hub(folder, settings, engine)
 
 
@@ -195,6 +194,7 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None) -> str | None:
         leftover.unlink()
     engine = create_engine(unfinished, journal_mode)
     try:
+        set_journal_mode(engine, journal_mode)
         schema.initialise(engine)
     finally:
         # Closing the last connection folds the write-ahead log into the file.

@@ -1,0 +1,429 @@
+"""Hubs: made once by whoever comes first, shared as their folder is, never migrated unasked."""
+
+import json
+import multiprocessing
+import os
+import shutil
+import sqlite3
+import stat
+import subprocess
+import sys
+import time
+from contextlib import closing
+
+import mlflow
+import pytest
+from alembic import command
+from click.testing import CliRunner
+from mlflow.store.db.utils import _get_alembic_config
+from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
+from sqlalchemy import create_engine
+
+from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.errors import (
+    HubBusyError,
+    HubCorruptError,
+    HubError,
+    HubNotFoundError,
+    HubNotWritableError,
+    HubSettingsError,
+    HubTooNewError,
+    HubTooOldError,
+    WorkspaceNotFoundError,
+)
+from mlflow_workspace_plugin.hub import database, schema
+from mlflow_workspace_plugin.hub import hub as hub_module
+from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
+
+pytestmark = pytest.mark.store
+
+MLFLOW_3_15 = "6f8d9c3b2a1e"
+MLFLOW_3_14 = "b7e4c1a90f23"
+OLDER = MLFLOW_3_14 if schema.head_revision() == MLFLOW_3_15 else MLFLOW_3_15
+
+
+def older_hub(folder, revision=OLDER):
+    """A hub whose database was made by the migrations of an older MLflow."""
+    folder.mkdir()
+    (folder / "artifacts").mkdir()
+    engine = create_engine(database.database_url(folder / "hub.db"))
+    InitialBase.metadata.create_all(engine)
+    config = _get_alembic_config(str(engine.url))
+    with engine.begin() as connection:
+        config.attributes["connection"] = connection
+        command.upgrade(config, revision)
+    with engine.begin() as connection:
+        connection.exec_driver_sql(
+            "INSERT INTO experiments (experiment_id, name, lifecycle_stage, workspace, "
+            "artifact_location) VALUES (7, 'kept', 'active', 'default', "
+            "'mlflow-artifacts:/workspaces/default/7')"
+        )
+    engine.dispose()
+    return folder
+
+
+def set_revision(folder, revision):
+    with closing(sqlite3.connect(folder / "hub.db")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
+        connection.commit()
+
+
+def in_small_file_system(script, *, size="8m", read_only=False):
+    """Run Python where /mnt is a file system of its own, small, or read-only after set-up.
+
+    The script's first part, up to the line ``# ---``, sets up.
+    """
+    set_up, _, rest = script.partition("# ---\n")
+    shell = (
+        f"mount -t tmpfs -o size={size} tmpfs /mnt && {sys.executable} -c \"$SET_UP\" && "
+        + ("mount -o remount,ro /mnt && " if read_only else "")
+        + f'{sys.executable} -c "$REST"'
+    )
+    unshare = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--mount", "-r"]
+    done = subprocess.run(
+        [*unshare, "sh", "-c", shell],
+        env=os.environ | {"SET_UP": set_up, "REST": rest},
+        capture_output=True,
+        text=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-4000:]
+    return done.stdout
+
+
+@pytest.fixture
+def processes():
+    """Real processes, forked from a server that has imported the package: quick, without threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mlflow_workspace_plugin.sdk.workspace"])
+    return context
+
+
+def make_and_log(path):
+    workspace = Workspace.create("team-a", hub=path, exist_ok=True)
+    mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+    with mlflow.start_run():
+        mlflow.log_metric("m", 1)
+
+
+class TestCreating:
+    def test_eight_processes_make_one_hub(self, tmp_path, processes):
+        """All succeed, none waits for ever, and the hub is whole."""
+        children = [processes.Process(target=make_and_log, args=(tmp_path / "hub",)) for _ in range(8)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(240)
+        assert [child.exitcode for child in children] == [0] * 8
+        workspace = Workspace.get("team-a", hub=tmp_path / "hub")
+        assert len(workspace.client.search_runs(["0"])) == 8
+        assert integrity_problems(open_hub(tmp_path / "hub").folder) == []
+
+    def test_killed_while_made_leaves_no_half_hub(self, tmp_path, processes):
+        """Whoever comes next makes it, whenever the first one was killed."""
+        for attempt, delay in enumerate((0.0, 0.1, 0.3, 0.6, 1.0, 1.5)):
+            path = tmp_path / f"hub-{attempt}"
+            child = processes.Process(target=make_and_log, args=(path,))
+            child.start()
+            deadline = time.monotonic() + 60
+            while not path.exists() and time.monotonic() < deadline:
+                time.sleep(0.001)
+            time.sleep(delay)
+            child.kill()
+            child.join()
+            workspace = Workspace.create("team-a", hub=path, exist_ok=True)
+            workspace.client.create_experiment("after")
+            assert integrity_problems(open_hub(path).folder) == []
+
+    def test_folder_of_ours_is_its_owners_only(self, tmp_path):
+        """Nobody else reads a hub that we made the folder of."""
+        create_hub(tmp_path / "new" / "hub")
+        assert stat.S_IMODE((tmp_path / "new" / "hub").stat().st_mode) == 0o700
+        assert stat.S_IMODE((tmp_path / "new" / "hub" / "hub.db").stat().st_mode) == 0o600
+
+    def test_existing_folder_keeps_its_mode_and_shares_what_is_in_it(self, tmp_path):
+        """A group's folder makes a group's hub, down to each run, whatever the umask."""
+        shared = tmp_path / "shared"
+        shared.mkdir()
+        shared.chmod(0o2770)
+        workspace = Workspace.create("team-a", hub=shared)
+        run = workspace.client.create_run("0")
+        workspace.client.log_text(run.info.run_id, "x", "x.txt")
+        assert stat.S_IMODE(shared.stat().st_mode) == 0o2770
+        assert stat.S_IMODE((shared / "hub.db").stat().st_mode) == 0o660
+        run_folder = shared / "artifacts" / "workspaces" / "team-a" / run.info.experiment_id
+        for folder in (run_folder, *run_folder.relative_to(shared).parents):
+            assert stat.S_IMODE((shared / folder).stat().st_mode) == 0o2770, folder
+
+    def test_journal_mode_is_a_setting_of_the_hub(self, tmp_path):
+        """A hub for a network file system has no write-ahead log."""
+        hub, _ = create_hub(tmp_path / "hub", "delete")
+        with hub.engine.connect() as connection:
+            assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
+        assert not (tmp_path / "hub" / "hub.db-wal").exists()
+
+    def test_network_file_system_gets_a_safe_journal_mode_and_is_told(
+        self, tmp_path, monkeypatch, capsys
+    ):
+        """What is chosen, and why, is said once, by create."""
+        monkeypatch.setattr(hub_module, "file_system_type", lambda _: "nfs4")
+        Workspace.create("team-a", hub=tmp_path / "hub")
+        said = capsys.readouterr().out
+        assert "nfs4" in said
+        assert "journal_mode 'delete'" in said
+        assert open_hub(tmp_path / "hub").settings.journal_mode == "delete"
+        Workspace.create("team-b", hub=tmp_path / "hub")
+        assert capsys.readouterr().out == ""
+
+
+class TestOpening:
+    def test_missing_hub_names_the_command_that_makes_one(self, tmp_path):
+        """Nothing is created by looking."""
+        mlflow.set_tracking_uri(f"workspace://{tmp_path}/none/team-a")
+        with pytest.raises(HubNotFoundError, match="mlflow-workspace create"):
+            mlflow.start_run()
+        assert not (tmp_path / "none").exists()
+
+    def test_unknown_workspace_suggests_the_one_meant(self, workspace):
+        """A typo in the URI is answered with the name."""
+        mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri().replace("team-a", "team-x"))
+        with pytest.raises(WorkspaceNotFoundError, match="Did you mean 'team-a'") as raised:
+            mlflow.search_experiments()
+        assert raised.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+    def test_hub_of_an_older_mlflow_is_refused_and_left_alone(self, tmp_path):
+        """The command that upgrades it is named, and not one byte changes."""
+        hub = older_hub(tmp_path / "hub")
+        before = (hub / "hub.db").read_bytes()
+        mlflow.set_tracking_uri(f"workspace://{hub}/default")
+        with pytest.raises(HubTooOldError, match="mlflow-workspace hub upgrade") as raised:
+            mlflow.search_experiments()
+        assert schema.MLFLOW_OF_REVISION[OLDER] in raised.value.message
+        assert mlflow.__version__ in raised.value.message
+        assert (hub / "hub.db").read_bytes() == before
+
+    @pytest.mark.parametrize(
+        ("revision", "install"),
+        [("f4a9b2c7d1e6", "mlflow==3.18.*"), ("ffffffffffff", "-U mlflow")],
+    )
+    def test_hub_of_a_newer_mlflow_is_refused_with_what_to_install(
+        self, hub_path, revision, install
+    ):
+        """A revision that this MLflow does not know comes from a newer one."""
+        set_revision(hub_path, revision)
+        with pytest.raises(HubTooNewError) as raised:
+            open_hub(hub_path)
+        assert install in raised.value.message
+        with pytest.raises(HubTooNewError):
+            upgrade_hub(hub_path)
+
+    def test_database_that_is_none_is_refused(self, hub_path):
+        """Text in hub.db is named as such, at once."""
+        (hub_path / "hub.db").write_text("not a database at all, but some text\n" * 10)
+        with pytest.raises(HubCorruptError, match="is not a database"):
+            Workspace.get("default", hub=hub_path)
+
+    def test_database_without_mlflows_tables_is_refused(self, hub_path):
+        """Somebody else's SQLite file is not filled with tables."""
+        (hub_path / "hub.db").unlink()
+        with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
+            connection.execute("CREATE TABLE theirs (x)")
+        with pytest.raises(HubCorruptError, match="no tables of MLflow"):
+            open_hub(hub_path)
+
+    def test_damaged_database_is_named(self, hub_path):
+        """Pages of noise inside a real database are an error that names the hub."""
+        content = bytearray((hub_path / "hub.db").read_bytes())
+        content[4096 : 4096 * 20] = os.urandom(4096 * 19)
+        (hub_path / "hub.db").write_bytes(content)
+        with pytest.raises(HubCorruptError, match="damaged|no tables"):
+            Workspace.get("default", hub=hub_path)
+
+    @pytest.mark.parametrize(
+        ("text", "reason"),
+        [
+            ("journal_mode = 'fast'", "Use one of: wal, delete"),
+            ("databse = 'x'", "does not know"),
+            ("journal_mode =", "cannot be read"),
+        ],
+    )
+    def test_wrong_settings_are_named(self, hub_path, text, reason):
+        """An unknown setting is never skipped: it may name another database."""
+        (hub_path / "hub.toml").write_text(text)
+        with pytest.raises(HubSettingsError, match=reason) as raised:
+            open_hub(hub_path)
+        assert str(hub_path / "hub.toml") in raised.value.message
+
+    def test_hub_made_anew_in_the_same_folder_is_opened_anew(self, workspace, hub_path):
+        """A process does not hold on to a hub whose folder was deleted and made again."""
+        workspace.client.create_experiment("old")
+        shutil.rmtree(hub_path)
+        anew = Workspace.create("team-x", hub=hub_path)
+        assert anew.experiments == {}
+
+    def test_deleted_workspace_takes_nothing_any_more(self, workspace):
+        """A client that outlived its workspace does not write into nowhere."""
+        client = workspace.client
+        assert client.search_experiments() == []
+        assert client.search_registered_models() == []
+        workspace.delete()
+        with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
+            client.create_experiment("late")
+        with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
+            client.create_registered_model("late")
+
+
+class TestUpgrading:
+    def test_upgrade_backs_up_migrates_and_verifies(self, tmp_path):
+        """Afterwards the hub opens with everything in it, and the backup is as it was."""
+        hub = older_hub(tmp_path / "hub")
+        backup = upgrade_hub(hub)
+        with closing(sqlite3.connect(backup)) as connection:
+            (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        assert revision == OLDER
+        workspace = Workspace.get("default", hub=hub)
+        assert "kept" in workspace.experiments
+        assert schema.current_revision(open_hub(hub).engine) == schema.head_revision()
+        assert integrity_problems(open_hub(hub).folder) == []
+
+    def test_hub_that_is_up_to_date_stays_as_it_is(self, hub_path):
+        """No backup is made of what is not changed."""
+        assert upgrade_hub(hub_path) is None
+        assert not list(hub_path.glob("*backup*"))
+
+    def test_nothing_to_upgrade_is_an_error(self, tmp_path):
+        """A wrong folder is said to be one."""
+        with pytest.raises(HubNotFoundError):
+            upgrade_hub(tmp_path)
+
+    def test_command_upgrades(self, tmp_path):
+        """The command that the error names does what it says."""
+        hub = older_hub(tmp_path / "hub")
+        done = CliRunner().invoke(main, ["hub", "upgrade", str(hub)])
+        assert done.exit_code == 0
+        assert "was upgraded" in done.output
+        done = CliRunner().invoke(main, ["hub", "upgrade", str(hub)])
+        assert "is up to date" in done.output
+
+
+class TestTrouble:
+    def test_read_only_hub_is_named(self):
+        """Opening says what cannot be written, and why; what was logged is still there."""
+        out = in_small_file_system(
+            """if True:
+            from mlflow_workspace_plugin import Workspace
+            ws = Workspace.create("team-a", hub="/mnt/hub")
+            run = ws.client.create_run("0")
+            ws.client.log_metric(run.info.run_id, "m", 1)
+# ---
+            """.replace("            # ---", "# ---")
+            + """
+import shutil
+from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.errors import HubNotWritableError
+try:
+    Workspace.get("team-a", hub="/mnt/hub")
+except HubNotWritableError as error:
+    print(error.message)
+shutil.copytree("/mnt/hub", "/tmp/copied-hub", dirs_exist_ok=True)
+print(Workspace.get("team-a", hub="/tmp/copied-hub").client.search_runs(["0"])[0].data.metrics)
+shutil.rmtree("/tmp/copied-hub")
+""",
+            read_only=True,
+        )
+        message, metrics = out.splitlines()
+        assert "cannot be written" in message
+        assert "/mnt/hub" in message
+        assert "copy the hub" in message
+        assert metrics == "{'m': 1.0}"
+
+    def test_full_disk_is_named_and_nothing_logged_is_lost(self):
+        """Rows and files that do not fit are refused with the reason; those before stay whole."""
+        out = in_small_file_system(
+            """
+# ---
+import json, mlflow, os
+from mlflow.entities import Metric
+from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.errors import HubFullError
+ws = Workspace.create("team-a", hub="/mnt/hub")
+client = ws.client
+run_id = client.create_run("0").info.run_id
+stored, message = 0, None
+open("/tmp/big-file", "wb").write(os.urandom(16 << 20))
+try:
+    client.log_artifact(run_id, "/tmp/big-file")
+except HubFullError as error:
+    print(json.dumps(error.message))
+os.remove("/tmp/big-file")
+print(json.dumps([each.path for each in client.list_artifacts(run_id)]))
+while message is None:
+    try:
+        client.log_batch(run_id, [Metric(f"m{i}", stored, stored, stored) for i in range(500)])
+        stored += 1
+    except HubFullError as error:
+        message = error.message
+print(json.dumps(message))
+print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
+""",
+            size="6m",
+        )
+        file_message, files, message, (stored, found) = map(json.loads, out.splitlines()[-4:])
+        for text in (file_message, message):
+            assert "/mnt/hub" in text
+            assert "full" in text
+            assert "Free some space" in text
+        assert files == []
+        assert stored == found > 0
+
+    def test_locked_database_is_named(self, workspace, hub_path, monkeypatch):
+        """Another writer that never ends is an error that says so, not a hang."""
+        with workspace._hub.engine.connect() as connection:
+            timeout = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+        assert timeout == database._BUSY_TIMEOUT_MS
+        run_id = workspace.client.create_run("0").info.run_id
+        with closing(sqlite3.connect(hub_path / "hub.db", isolation_level=None)) as other:
+            other.execute("BEGIN IMMEDIATE")
+            with pytest.raises(HubBusyError, match="stayed locked for 20 s"):
+                workspace.client.log_metric(run_id, "m", 1)
+        workspace.client.log_metric(run_id, "m", 2)
+        assert workspace.client.get_run(run_id).data.metrics == {"m": 2}
+
+    def test_hub_below_a_file_cannot_be_made(self, tmp_path):
+        """The reason is the operating system's, the remedy ours."""
+        (tmp_path / "file").write_text("")
+        with pytest.raises(HubNotWritableError, match="Not a directory.*Check its name"):
+            create_hub(tmp_path / "file" / "hub")
+
+    def test_folder_name_of_300_characters_is_an_error_of_ours(self, tmp_path):
+        """No bare OSError reaches the user."""
+        with pytest.raises(HubError, match="File name too long"):
+            create_hub(tmp_path / ("x" * 300))
+        mlflow.set_tracking_uri(f"workspace://{tmp_path / ('x' * 300)}/team-a")
+        with pytest.raises(HubError, match="300|too long"):
+            mlflow.search_experiments()
+
+
+def test_forked_child_has_connections_of_its_own(workspace):
+    """A child that inherits an open hub neither uses nor closes its parent's connections."""
+    run_id = workspace.client.create_run("0").info.run_id
+    children = []
+    for rank in range(4):
+        child = os.fork()
+        if child == 0:
+            status = 1
+            try:
+                for step in range(20):
+                    workspace.client.log_metric(run_id, f"m{rank}", step, step=step)
+                status = 0
+            finally:
+                os._exit(status)
+        children.append(child)
+    for step in range(20):
+        workspace.client.log_metric(run_id, "parent", step, step=step)
+    assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
+    for name in ("parent", *(f"m{rank}" for rank in range(4))):
+        assert len(workspace.client.get_metric_history(run_id, name)) == 20
+    assert integrity_problems(workspace._hub.folder) == []

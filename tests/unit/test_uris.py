@@ -1,0 +1,145 @@
+"""URIs: one parser, one printer."""
+
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.errors import InvalidUriError
+
+names = st.from_regex(r"[a-z0-9]{1,5}(-[a-z0-9]{1,5}){0,3}[a-z0-9]", fullmatch=True).filter(
+    lambda name: name not in {"workspaces", "api", "ajax-api", "static-files"}
+)
+folder_names = st.text(
+    st.characters(blacklist_characters="/\\", blacklist_categories=("Cc", "Cs")), min_size=1
+).filter(lambda name: name not in {".", ".."})
+folders = st.lists(folder_names, min_size=1, max_size=4).map(lambda parts: Path("/", *parts))
+
+
+@given(folders, names)
+def test_workspace_uri_round_trips(folder, name):
+    """What is printed is parsed back, whatever the folder is called."""
+    uri = uris.WorkspaceUri(folder, name)
+    assert uris.parse(str(uri)) == uri
+
+
+@given(folders)
+def test_hub_uri_round_trips(folder):
+    """What is printed is parsed back, whatever the folder is called."""
+    uri = uris.HubUri(folder)
+    assert uris.parse(str(uri)) == uri
+
+
+@given(
+    st.sampled_from(["example.org", "localhost", "127.0.0.1", "10.0.0.7", "::1"]),
+    st.none() | st.integers(1, 65535),
+    names,
+    st.sampled_from(["http", "https"]),
+)
+def test_served_uri_round_trips(host, port, name, scheme):
+    """What is printed is parsed back, the way to speak to the host included."""
+    uri = uris.ServedWorkspaceUri(host, port, name, scheme)
+    assert uris.parse(str(uri)) == uri
+
+
+@given(folders, names)
+def test_parsing_is_idempotent_through_mlflows_helpers(folder, name):
+    """MLflow's URI helpers drop two slashes; the URI means the same afterwards."""
+    from mlflow.utils.uri import append_to_uri_path
+
+    uri = uris.WorkspaceUri(folder, name)
+    assert uris.parse(append_to_uri_path(str(uris.HubUri(folder)), "x")).hub == folder / "x"
+    assert uris.parse(str(uri).replace("://", ":", 1)) == uri
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "workspace:///hub/team-a",
+        "workspace:/hub/team-a",
+        "workspace:///hub/team-a/",
+        "workspace:////hub//team-a",
+        "workspace:///hub/./team-a",
+        "workspace:///%68ub/team-a",
+    ],
+)
+def test_all_forms_mean_the_same(text):
+    """Slashes, dots and needless encoding are normalised away."""
+    assert uris.parse(text) == uris.WorkspaceUri(Path("/hub"), "team-a")
+    assert str(uris.parse(text)) == "workspace:///hub/team-a"
+
+
+def test_served_uri_defaults_to_https_but_for_loopback():
+    """https everywhere, http on this machine, and the query says otherwise."""
+    assert uris.parse("workspace://example.org/team-a").scheme == "https"
+    assert uris.parse("workspace://127.0.0.1:5000/team-a").scheme == "http"
+    assert uris.parse("workspace://example.org/team-a?scheme=http").scheme == "http"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("workspace:///hub", "lacks a hub folder or a workspace name"),
+        ("workspace:///", "lacks a hub folder or a workspace name"),
+        ("workspace:", "relative path"),
+        ("workspace:hub/team-a", "relative path"),
+        ("workspace://example.org", "not workspace://HOST/NAME"),
+        ("workspace://hub/dir/team-a", "three slashes"),
+        ("workspace-hub:///", "names no hub folder"),
+        ("workspace-hub://example.org/hub", "three slashes"),
+        ("workspace-hub:hub", "relative path"),
+        ("sqlite:///x.db", "not a workspace URI"),
+        ("workspace:///hub/../etc/team-a", "contains '..'"),
+        ("workspace:///hub/%2e%2e/team-a", "contains '..'"),
+        ("workspace:///hub%2fteam-a", "percent-encoding"),
+        ("workspace:///hub%5Cdir/team-a", "percent-encoding"),
+        ("workspace:///hub%00/team-a", "percent-encoding"),
+        ("workspace:///hub\x00/team-a", "control character"),
+        ("workspace:///hub\n/team-a", "control character"),
+        ("workspace:///hub%0A/team-a", "control character"),
+        ("workspace:///C:\\hub\\team-a", "backslash"),
+        ("workspace:///hub/team-a?x=1", "query or fragment"),
+        ("workspace:///hub/team-a#x", "query or fragment"),
+        ("workspace://example.org/team-a?scheme=ftp", "unknown scheme"),
+        ("workspace://example.org:notaport/team-a", "malformed"),
+        ("workspace:///hub/Team_A", "only a-z, 0-9 and '-'"),
+        ("workspace:///hub/" + "a" * 300, "300 characters, more than 63"),
+    ],
+)
+def test_malformed_uri_is_refused_with_its_reason(text, reason):
+    """Each message names the URI, the reason, and a remedy in full sentences."""
+    with pytest.raises(InvalidUriError) as raised:
+        uris.parse(text)
+    message = raised.value.message
+    assert message.startswith("URI ")
+    assert reason in message
+    assert message.count(". ") >= 1
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "workspace://user:s3cret@example.org/team-a",
+        "workspace://s3cret@example.org/team-a",
+        "workspace://example.org/team-a?token=s3cret",
+        "workspace:///hub/team-a?sig=s3cret",
+        "workspace://example.org/team-a#s3cret",
+        "http://user:s3cret@example.org/",
+    ],
+)
+def test_secret_in_a_uri_is_refused_and_never_repeated(text):
+    """The error that refuses a secret does not print it."""
+    with pytest.raises(InvalidUriError) as raised:
+        uris.parse(text)
+    assert "s3cret" not in str(raised.value)
+
+
+def test_hub_is_named_by_folder_or_by_uri(tmp_path):
+    """A hub argument is a path, a relative path or a workspace-hub: URI, and nothing else."""
+    assert uris.hub_folder(tmp_path) == tmp_path
+    assert uris.hub_folder("x") == Path.cwd() / "x"
+    assert uris.hub_folder(f"workspace-hub://{tmp_path}") == tmp_path
+    with pytest.raises(InvalidUriError, match="does not name a hub"):
+        uris.hub_folder(f"workspace://{tmp_path}/team-a")
