@@ -61,4 +61,7 @@ def server_command(hub: Hub, port: int) -> list[str]:
         "127.0.0.1",
         "--port",
         str(port),
+        # One person looks at it: MLflow's four workers would only take four times as long to start.
+        "--workers",
+        "1",
     ]

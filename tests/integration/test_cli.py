@@ -1,0 +1,206 @@
+"""The command line: for people, for programs, and when something is wrong."""
+
+import json
+import os
+import re
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
+from importlib.metadata import version
+
+import pytest
+from click.testing import CliRunner
+
+from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.cli import workspaces as workspaces_module
+from mlflow_workspace_plugin.hub.hub import open_hub
+
+pytestmark = pytest.mark.store
+
+
+def run(*arguments, status=0):
+    """Run a command and return what it printed."""
+    done = CliRunner().invoke(main, [str(each) for each in arguments])
+    assert done.exit_code == status, done.output
+    assert "Traceback" not in done.output
+    return done.output
+
+
+def run_json(*arguments, status=0):
+    return json.loads(run(*arguments, "--json", status=status))
+
+
+def test_create_prints_the_line_that_a_shell_needs(tmp_path):
+    """The URI as an export; as JSON for a program; twice only if asked."""
+    hub = tmp_path / "hub"
+    assert f"export MLFLOW_TRACKING_URI=workspace://{hub}/team-a" in run(
+        "create", "Team_A", "--hub", hub
+    )
+    assert "exists already" in run("create", "Team_A", "--hub", hub, status=1)
+    facts = run_json("create", "Team_A", "--exist-ok", "--hub", hub)
+    assert facts["name"] == "Team_A"
+    assert facts["tracking_uri"] == f"workspace://{hub}/team-a"
+
+
+def test_list_and_show(workspace, hub_path):
+    """What is in a hub, and what is in a workspace."""
+    Experiment(workspace, "experiment").start_logging()
+    assert "team-a" in run("list", "--hub", hub_path)
+    listed = run_json("list", "--hub", hub_path)
+    assert [each["name"] for each in listed] == ["default", "team-a"]
+    assert f"workspace://{hub_path}/team-a" in run("show", "team-a", "--hub", hub_path)
+    shown = run_json("show", "team-a", "--hub", hub_path)
+    assert (shown["experiments"], shown["runs"], shown["registered_models"]) == (1, 1, 0)
+
+
+def test_default_hub_is_that_of_the_environment(tmp_path):
+    """Without --hub, as without hub= in Python."""
+    run("create", "team-a")
+    assert Workspace.get("team-a").name == "team-a"
+    assert str(tmp_path / "default-hub") in run("where")
+
+
+def test_where_finds_rows_and_files(workspace, other_workspace, hub_path, tmp_path):
+    """Of the hub, of a workspace, of a run in whichever workspace it is."""
+    mine = Experiment(workspace, "experiment").start_logging()
+    (tmp_path / "x.txt").write_text("x")
+    mine.upload_file("x.txt", tmp_path / "x.txt")
+    assert run_json("where", "--hub", hub_path) == {
+        "hub": str(hub_path),
+        "rows": str(hub_path / "hub.db"),
+        "files": str(hub_path / "artifacts"),
+    }
+    found = run_json("where", "-w", "team-a", "--hub", hub_path)
+    assert found["files"] == str(hub_path / "artifacts" / "workspaces" / "team-a")
+    found = run_json("where", mine.id, "--hub", hub_path)
+    assert found["workspace"] == "team-a"
+    assert os.listdir(found["files"]) == ["x.txt"]
+    assert mine.id in run("where", mine.id, "--hub", hub_path)
+    assert "is not in any workspace" in run("where", "0" * 32, "--hub", hub_path, status=1)
+    text = run("where", mine.id, "-w", "team-b", "--hub", hub_path, status=1)
+    assert "is not in workspace 'team-b'" in text
+
+
+def test_hub_init_takes_a_journal_mode(tmp_path):
+    """A hub for a network file system is made by a command."""
+    assert "journal_mode delete" in run("hub", "init", tmp_path / "hub", "--journal-mode", "delete")
+    assert open_hub(tmp_path / "hub").settings.journal_mode == "delete"
+    assert "journal_mode wal" in run("hub", "init", tmp_path / "other")
+
+
+def test_ui_prints_the_command_it_would_run(hub_path, monkeypatch):
+    """The port comes from the option, or from where links point."""
+    printed = run("ui", "--hub", hub_path, "--print")
+    assert printed.startswith("mlflow server --backend-store-uri workspace-hub://")
+    assert "--port 5000" in printed
+    monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", "http://127.0.0.1:5055")
+    assert "--port 5055" in run("ui", "--hub", hub_path, "--print")
+    assert "--port 6000" in run("ui", "--hub", hub_path, "--print", "--port", "6000")
+
+
+class TestDoctor:
+    def test_healthy_hub(self, workspace, hub_path):
+        """All is named that a report of trouble needs; the exit status is 0."""
+        text = run("doctor", "--hub", hub_path)
+        assert "Healthy." in text
+        report = run_json("doctor", "--hub", hub_path)
+        assert report["healthy"]
+        found = {each["subject"]: each["detail"] for each in report["findings"]}
+        assert found["mlflow"] == version("mlflow")
+        assert found["mlflow.tracking_store: workspace"] == "mlflow-workspace-plugin"
+        assert found["mlflow.artifact_repository: mlflow-artifacts"] == "mlflow-workspace-plugin"
+        assert found["hub integrity"] == "sound"
+        assert found["hub workspaces"] == "2"
+
+    def test_hub_that_is_not_there_yet_is_no_trouble(self, tmp_path):
+        """A fresh installation is healthy."""
+        assert "not created yet" in run("doctor", "--hub", tmp_path / "none")
+
+    def test_damage_is_a_problem(self, workspace, hub_path):
+        """A row that points nowhere is found; the exit status is 1."""
+        with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
+            connection.execute("INSERT INTO tags (key, value, run_uuid) VALUES ('k', 'v', 'none')")
+            connection.commit()
+        report = run_json("doctor", "--hub", hub_path, status=1)
+        assert not report["healthy"]
+        (problem,) = [each for each in report["findings"] if each["status"] == "problem"]
+        assert problem["subject"] == "hub integrity"
+        assert "tags" in problem["detail"]
+
+    def test_older_or_damaged_hub_is_a_problem(self, hub_path):
+        """What opening says, doctor says."""
+        (hub_path / "hub.db").write_text("not a database, but text\n" * 10)
+        assert "is not a database" in " ".join(run("doctor", "--hub", hub_path, status=1).split())
+
+    def test_other_claims_of_our_hooks_are_listed_without_importing_them(self, tmp_path, hub_path):
+        """A distribution that claims the same name is a problem, and is not imported to find out."""
+        site = tmp_path / "site"
+        info = site / "rival-1.0.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: rival\nVersion: 1.0\n")
+        (info / "entry_points.txt").write_text(
+            "[mlflow.artifact_repository]\nmlflow-artifacts = rival:build\n\n"
+            "[mlflow.workspace_provider]\nrivals = rival:build\n"
+        )
+        (site / "rival.py").write_text("raise SystemExit('imported')")
+        # MLflow itself imports rival where it registers artifact repositories, so it must not
+        # run: doctor's own scan is called, on the path that the rival is on.
+        script = (
+            "import json, sys\n"
+            "from mlflow_workspace_plugin.cli.doctor import _hooks\n"
+            "sys.path.insert(0, sys.argv[1])\n"
+            "print(json.dumps(_hooks()))\n"
+            "assert 'rival' not in sys.modules\n"
+        )
+        done = subprocess.run(
+            [sys.executable, "-c", script, str(site)], capture_output=True, text=True, check=False
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        findings = {subject: (status, detail) for status, subject, detail in json.loads(done.stdout)}
+        ours = [
+            (status, detail)
+            for status, subject, detail in json.loads(done.stdout)
+            if subject == "mlflow.artifact_repository: mlflow-artifacts"
+        ]
+        assert ("ok", "mlflow-workspace-plugin") in ours
+        assert any(status == "problem" and "rival" in detail for status, detail in ours)
+        assert findings["mlflow.workspace_provider: rivals"] == ("ok", "claimed by rival")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["list", "--hub", "{none}"], "There is no hub in"),
+        (["show", "nobody", "--hub", "{hub}"], "not found in hub"),
+        (["create", "a", "--hub", "{hub}"], "shorter than 2"),
+        (["create", "team-c", "--hub", "{file}"], "Not a directory|cannot be created"),
+        (["list", "--hub", "workspace:///x/team-a"], "does not name a hub"),
+        (["hub", "upgrade", "{none}"], "There is no hub in"),
+        (["hub", "init", "sqlite:///x"], "not a workspace URI"),
+        (["ui", "--hub", "{none}"], "There is no hub in"),
+        (["ui", "--hub", "{hub}", "--port", "0"], "range"),
+    ],
+)
+def test_errors_have_no_traceback(hub_path, tmp_path, arguments, reason):
+    """Each ends with a message and an exit status."""
+    (tmp_path / "file").write_text("")
+    places = {"none": tmp_path / "none", "hub": hub_path, "file": tmp_path / "file" / "hub"}
+    done = CliRunner().invoke(main, [each.format(**places) for each in arguments])
+    assert done.exit_code in (1, 2)
+    assert isinstance(done.exception, SystemExit)
+    assert re.search(reason, " ".join(done.output.split()))
+
+
+def test_long_listings_are_read_to_the_end(workspace):
+    """Counts are of all pages."""
+    experiment = workspace.client.create_experiment("many")
+    for _ in range(7):
+        workspace.client.create_run(experiment)
+    search = workspace.client.search_runs
+
+    def pages_of_three(*arguments, **options):
+        return search(*arguments, **options, max_results=3)
+
+    assert len(workspaces_module._all_pages(pages_of_three, experiment_ids=[experiment])) == 7

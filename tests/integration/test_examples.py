@@ -1,0 +1,160 @@
+"""Scripts that nobody wrote for this package run on a workspace without a changed line.
+
+Each runs as a process of its own with nothing set but ``MLFLOW_TRACKING_URI``, on ``sqlite://``
+and on ``workspace://``, and leaves the same data: keys, values, steps, tags and files.
+"""
+
+import re
+import shutil
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import ViewType
+
+from mlflow_workspace_plugin import Workspace
+from tests.conftest import EXAMPLES
+
+pytestmark = pytest.mark.frameworks
+
+# Values that are times or sizes of this machine, or hold ids.
+NOT_REPEATABLE = re.compile(r"runtime|per_second|time|log-model\.history|loggedArtifacts|epoch_time")
+
+
+def data_of(uri):
+    """All runs of a store, by experiment and name, without what differs from run to run."""
+    client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+    found = {}
+    for experiment in client.search_experiments():
+        runs = client.search_runs(
+            [experiment.experiment_id], run_view_type=ViewType.ALL, order_by=["start_time"]
+        )
+        found[experiment.name] = sorted((data_of_run(client, run) for run in runs), key=repr)
+        models = client.search_logged_models([experiment.experiment_id])
+        found[experiment.name] += sorted(
+            (
+                model.name,
+                sorted(model.params.items()),
+                sorted(metric.key for metric in model.metrics or ()),
+                sorted(each.path for each in client.list_logged_model_artifacts(model.model_id)),
+            )
+            for model in models
+        )
+    found["models"] = sorted(
+        (each.name, int(each.version)) for each in client.search_model_versions()
+    )
+    return {name: content for name, content in found.items() if content}
+
+
+def data_of_run(client, run):
+    metrics = {
+        key: sorted(
+            ((m.step, m.value) for m in client.get_metric_history(run.info.run_id, key)), key=repr
+        )
+        for key in run.data.metrics
+        if not NOT_REPEATABLE.search(key)
+    }
+    names = run.data.tags.get("mlflow.runName", "")
+    return {
+        "name": names if "-" in names and not re.search(r"-\d+$", names) else None,
+        "status": run.info.status,
+        "params": dict(sorted(run.data.params.items())),
+        "metrics": metrics,
+        "metric names": sorted(run.data.metrics),
+        "tags": {
+            key: value
+            for key, value in sorted(run.data.tags.items())
+            if not NOT_REPEATABLE.search(key) and key not in ("mlflow.runName", "mlflow.parentRunId")
+        },
+        "child": "mlflow.parentRunId" in run.data.tags,
+        "files": sorted(files_of(client, run.info.run_id)),
+        "datasets": sorted(each.dataset.digest for each in run.inputs.dataset_inputs),
+    }
+
+
+def files_of(client, run_id, folder=None):
+    for entry in client.list_artifacts(run_id, folder):
+        if entry.is_dir:
+            yield from files_of(client, run_id, entry.path)
+        else:
+            yield entry.path
+
+
+@pytest.fixture
+def run_example(run_python, tmp_path):
+    """Run an example in a folder of its own."""
+
+    def run(name, uri, *arguments):
+        folder = tmp_path / re.sub(r"\W+", "-", uri)[-60:]
+        folder.mkdir(exist_ok=True)
+        script = shutil.copy(EXAMPLES / f"{name}.py", folder)
+        return run_python(script, *arguments, cwd=folder, MLFLOW_TRACKING_URI=uri)
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("sklearn_autolog", {"diabetes", "models"}),
+        ("lightning_logger", {"lightning"}),
+        ("xgboost_autolog", {"xgboost"}),
+        ("huggingface_trainer", {"Default"}),
+        ("optuna_nested", {"optuna"}),
+        ("many_processes", {"processes"}),
+    ],
+)
+def test_script_leaves_the_same_data(run_example, workspace, tmp_path, name, expected):
+    """On MLflow's own store and on a workspace."""
+    stock, ours = f"sqlite:///{tmp_path}/stock.db", workspace.get_mlflow_tracking_uri()
+    for uri in (stock, ours):
+        run_example(name, uri)
+    data = data_of(ours)
+    assert set(data) == expected
+    # MLflow makes the Default experiment on opening, and says where its artifacts are by a path.
+    assert data == data_of(stock)
+
+
+def test_processes_lose_nothing(run_example, workspace):
+    """Eight processes with a run each and four with one run: every value, param and file."""
+    for method in ("fork", "spawn"):
+        run_example("many_processes", workspace.get_mlflow_tracking_uri(), method)
+    client = workspace.client
+    runs = client.search_runs([workspace.experiments["processes"].id])
+    assert len(runs) == 18
+    for run in runs:
+        values = sorted(m.value for m in client.get_metric_history(run.info.run_id, "value"))
+        if run.info.run_name == "shared":
+            assert values == sorted(1000 * rank + step for rank in range(4) for step in range(50))
+            assert len(run.data.params) == len(client.list_artifacts(run.info.run_id)) == 4
+        else:
+            rank = int(run.data.params["rank"])
+            assert values == [1000 * rank + step for step in range(50)]
+
+
+def test_lightning_attaches_to_a_run_of_sdk_v1(workspace, run_python, tmp_path):
+    """``logger._run_id = run.id``, as the cheat sheets do: one run, with metrics and checkpoints."""
+    workspace.write_config(tmp_path)
+    for name in ("lightning_attached", "lightning_logger"):
+        shutil.copy(EXAMPLES / f"{name}.py", tmp_path)
+    run_python("lightning_attached.py", cwd=tmp_path)
+    (found,) = workspace.client.search_runs([workspace.experiments["lightning"].id])
+    run = workspace.get_run(found.info.run_id)
+    metrics = run.get_metrics()
+    assert len(metrics["train_loss"]) == 12
+    assert len(metrics["val_loss"]) == 3
+    assert metrics["after_training"] == 1
+    assert found.data.params["learning_rate"] == "0.1"
+    assert found.info.status == "FINISHED"
+    checkpoints = {each.split("/")[2] for each in run.get_file_names() if "checkpoints" in each}
+    assert {"epoch=0", "epoch=1", "epoch=2"} <= checkpoints
+    assert any((tmp_path / "tensorboard").rglob("events.out.*"))
+
+
+def test_main_job(run_python, tmp_path):
+    """The README's first command trains through MLflow and through Run, and reads both back."""
+    done = run_python(str(EXAMPLES / "diabetes.py"))
+    assert "training_r2_score" in done.stdout
+    assert re.search(r"alpha +\[0.01, 0.1, 1.0\]", done.stdout)
+    assert "mlflow-workspace ui" in done.stdout
+    workspace = Workspace.get("demo", hub=tmp_path / "default-hub")
+    assert len(workspace.client.search_runs([workspace.experiments["diabetes"].id])) == 2

@@ -1,0 +1,418 @@
+"""SDK v1's Workspace, Experiment and Run on a hub."""
+
+import io
+import json
+import os
+from pathlib import Path
+
+import mlflow
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from mlflow.exceptions import MlflowException
+
+from mlflow_workspace_plugin import Experiment, Run, Workspace
+from mlflow_workspace_plugin.errors import (
+    AzureMLException,
+    ConfigFileError,
+    InvalidMetricError,
+    InvalidWorkspaceNameError,
+    ProjectSystemException,
+    RunEnvironmentException,
+    UnsafeArtifactPathError,
+    UserErrorException,
+    WorkspaceException,
+    WorkspaceExistsError,
+    WorkspaceNotEmptyError,
+    WorkspaceNotFoundError,
+)
+from mlflow_workspace_plugin.sdk.authentication import ServicePrincipalAuthentication
+from mlflow_workspace_plugin.sdk.offline_run import OfflineRun
+from mlflow_workspace_plugin.sdk.run import ERROR_TAG
+
+pytestmark = pytest.mark.store
+
+
+@pytest.fixture
+def run(workspace):
+    return Experiment(workspace, "experiment").start_logging()
+
+
+class TestWorkspace:
+    def test_azure_name_is_folded_and_shown_as_given(self, hub_path):
+        """Contoso_ML is kept as contoso-ml, and found by both."""
+        workspace = Workspace.create("Contoso_ML", hub=hub_path)
+        assert workspace.name == "Contoso_ML"
+        assert workspace.get_mlflow_tracking_uri() == f"workspace://{hub_path}/contoso-ml"
+        for name in ("Contoso_ML", "contoso_ml", "contoso-ml"):
+            assert Workspace.get(name, hub=hub_path).name == "Contoso_ML"
+
+    def test_two_names_that_fold_to_one_are_refused(self, hub_path):
+        """Neither on creation nor on look-up is one taken for the other."""
+        Workspace.create("data_science", hub=hub_path)
+        for exist_ok in (False, True):
+            with pytest.raises(InvalidWorkspaceNameError, match="taken by workspace 'data_science'"):
+                Workspace.create("data-Science", hub=hub_path, exist_ok=exist_ok)
+        with pytest.raises(WorkspaceNotFoundError):
+            Workspace.get("data-Science", hub=hub_path)
+
+    def test_existing_workspace_is_an_error_unless_asked_for(self, workspace, hub_path):
+        """exist_ok returns the one that is there."""
+        with pytest.raises(WorkspaceExistsError, match="exist_ok=True") as raised:
+            Workspace.create("team-a", hub=hub_path)
+        assert isinstance(raised.value, WorkspaceException)
+        assert raised.value.error_code == "RESOURCE_ALREADY_EXISTS"
+        again = Workspace.create("team-a", hub=hub_path, exist_ok=True)
+        assert again.get_mlflow_tracking_uri() == workspace.get_mlflow_tracking_uri()
+
+    def test_missing_workspace_is_sdk_v1s_exception(self, workspace, hub_path):
+        """``except ProjectSystemException`` goes on working, and the message helps."""
+        with pytest.raises(ProjectSystemException, match="Did you mean 'team-a'"):
+            Workspace("sub", "group", "team-b", hub=hub_path)
+
+    def test_default_hub_is_that_of_the_environment(self, tmp_path):
+        """Without hub= the folder is the one MLFLOW_WORKSPACE_HUB names."""
+        workspace = Workspace.create("team-a")
+        assert workspace.get_mlflow_tracking_uri() == f"workspace://{tmp_path}/default-hub/team-a"
+        assert Workspace.get("team-a").name == "team-a"
+
+    def test_hub_may_be_named_by_its_uri(self, hub_path):
+        """As well as by its folder."""
+        assert Workspace.create("team-a", hub=f"workspace-hub://{hub_path}").name == "team-a"
+
+    def test_list_has_a_list_per_name(self, hub_path):
+        """SDK v1's shape; subscription and group filter by what was given on creation."""
+        Workspace.create("one", subscription_id="S", resource_group="R", hub=hub_path)
+        Workspace.create("Two_2", hub=hub_path)
+        found = Workspace.list(None, hub=hub_path)
+        assert sorted(found) == ["Two_2", "default", "one"]
+        assert [each.name for each in found["one"]] == ["one"]
+        assert list(Workspace.list("S", hub=hub_path)) == ["one"]
+        assert list(Workspace.list("S", resource_group="other", hub=hub_path)) == []
+
+    def test_config_file_round_trips(self, workspace, tmp_path, hub_path):
+        """write_config, then from_config below that folder, is the same workspace."""
+        workspace.write_config(tmp_path)
+        (tmp_path / "a" / "b").mkdir(parents=True)
+        found = Workspace.from_config(tmp_path / "a" / "b")
+        assert found.get_mlflow_tracking_uri() == workspace.get_mlflow_tracking_uri()
+
+    def test_azures_own_config_file_works_in_the_default_hub(self, tmp_path):
+        """A file downloaded from the portal opens the workspace of that name."""
+        Workspace.create("Contoso_ML")
+        keys = {"subscription_id": "S", "resource_group": "R", "workspace_name": "Contoso_ML"}
+        (tmp_path / "config.json").write_text(json.dumps(keys))
+        workspace = Workspace.from_config()
+        assert (workspace.name, workspace.subscription_id) == ("Contoso_ML", "S")
+        assert workspace.resource_group == "R"
+        assert workspace.location == "local"
+
+    @pytest.mark.parametrize(
+        ("uri", "expected"),
+        [
+            ("workspace://example.org/team-a", ProjectSystemException),
+            ("workspace-hub:///hub", UserErrorException),
+            ("sqlite:///x.db", UserErrorException),
+        ],
+    )
+    def test_config_file_with_another_uri_is_refused(self, tmp_path, uri, expected):
+        """A tracking_uri that is no workspace's is an error, not a guess."""
+        keys = {"subscription_id": "S", "resource_group": "R", "workspace_name": "w"}
+        (tmp_path / "config.json").write_text(json.dumps(keys | {"tracking_uri": uri}))
+        with pytest.raises(expected):
+            Workspace.from_config()
+
+    def test_missing_config_file_is_sdk_v1s_exception(self, tmp_path):
+        """``except UserErrorException`` goes on working."""
+        with pytest.raises(UserErrorException):
+            Workspace.from_config(tmp_path, _file_name="no-such-file.json")
+        assert issubclass(ConfigFileError, AzureMLException)
+
+    def test_authentication_is_ignored_and_said_once(self, workspace, hub_path, caplog):
+        """Secrets given to it are kept nowhere."""
+        auth = ServicePrincipalAuthentication("tenant", "id", service_principal_password="s3cret")
+        for _ in range(3):
+            Workspace.get("team-a", auth=auth, hub=hub_path)
+        said = [each for each in caplog.messages if "auth=" in each]
+        assert len(said) <= 1
+        assert "s3cret" not in repr(vars(auth)) + caplog.text
+
+    def test_details_have_sdk_v1s_keys(self, hub_path):
+        """What is known under the old names; times in ISO form."""
+        workspace = Workspace.create(
+            "Team_A", subscription_id="S", resource_group="R", location="here", hub=hub_path
+        )
+        details = workspace.get_details()
+        assert details["name"] == details["friendlyName"] == "Team_A"
+        assert details["workspaceid"] == "team-a"
+        assert details["location"] == "here"
+        assert details["id"].startswith("/subscriptions/S/resourceGroups/R/providers/")
+        assert details["creationTime"].endswith("Z")
+        assert Workspace.get("team-a", hub=hub_path).location == "here"
+        assert repr(workspace) == (
+            "Workspace.create(name='Team_A', subscription_id='S', resource_group='R')"
+        )
+
+    def test_workspace_with_content_is_not_deleted_unless_told(self, workspace, run, hub_path):
+        """Then everything goes: rows, files, and the name is free again."""
+        run.upload_file("x.txt", io.BytesIO(b"x"))
+        workspace.client.create_registered_model("m")
+        with pytest.raises(WorkspaceNotEmptyError, match="delete_dependent_resources=True"):
+            workspace.delete()
+        assert run.get_file_names() == ["x.txt"]
+        workspace.delete(delete_dependent_resources=True)
+        assert not any(hub_path.rglob("x.txt"))
+        assert Workspace.create("team-a", hub=hub_path).experiments == {}
+
+    def test_default_workspace_stays(self, hub_path):
+        """MLflow needs it."""
+        with pytest.raises(WorkspaceException, match="cannot be deleted"):
+            Workspace.get("default", hub=hub_path).delete()
+
+    def test_experiments_are_the_active_ones(self, workspace):
+        """By name; more than a page of them."""
+        for number in range(3):
+            Experiment(workspace, f"experiment-{number}")
+        workspace.client.delete_experiment(workspace.experiments["experiment-1"].id)
+        assert sorted(workspace.experiments) == ["experiment-0", "experiment-2"]
+
+
+class TestExperiment:
+    def test_it_is_created_once_and_found_again(self, workspace):
+        """As in SDK v1, the constructor creates what is not there."""
+        first = Experiment(workspace, "experiment")
+        again = Experiment(workspace=workspace, name="experiment")
+        assert (first.id, first.name, first.workspace) == (again.id, "experiment", workspace)
+        assert repr(first) == "Experiment(Name: experiment,\nWorkspace: team-a)"
+
+    @pytest.mark.parametrize("name", ["", "-x", "a b", "a.b", "a/b", "x" * 256, None])
+    def test_bad_name_is_sdk_v1s_exception(self, workspace, name):
+        """SDK v1's rule."""
+        with pytest.raises((UserErrorException, MlflowException)):
+            Experiment(workspace, name)
+        assert workspace.experiments == {}
+
+    def test_deleted_experiment_is_named(self, workspace):
+        """The message says how to get it back."""
+        identity = Experiment(workspace, "gone").id
+        workspace.client.delete_experiment(identity)
+        with pytest.raises(UserErrorException, match="restore_experiment"):
+            Experiment(workspace, "gone")
+
+
+class TestRun:
+    def test_equal_values_in_one_millisecond_are_as_many_values(self, run):
+        """However fast they come; a float of MLflow's cannot fold them."""
+        for _ in range(200):
+            run.log("same", 1.0)
+        for _ in range(50):
+            run.log("stepped", 1.0, step=7)
+        assert run.get_metrics() == {"same": [1.0] * 200, "stepped": [1.0] * 50}
+
+    def test_another_object_goes_on_behind_what_is_there(self, workspace, run):
+        """A run that is attached to again continues the running index."""
+        run.log("m", 1)
+        run.log("m", 2)
+        workspace.get_run(run.id).log("m", 3)
+        history = workspace.client.get_metric_history(run.id, "m")
+        assert [each.step for each in history] == [0, 1, 2]
+
+    @settings(
+        max_examples=20,
+        deadline=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example has its own run
+    )
+    @given(values=st.lists(st.floats(width=64), min_size=1, max_size=8))
+    def test_numbers_round_trip_in_log_order(self, workspace, values):
+        """NaN and infinities included; one value bare, several as a list."""
+        run = Experiment(workspace, "experiment").start_logging()
+        for value in values:
+            run.log("m", value)
+        # MLflow stores an infinity as the largest float, and reads it back as that.
+        largest = 1.7976931348623157e308
+        expected = [float(np.clip(value, -largest, largest)) for value in values]
+        found = run.get_metrics()["m"]
+        np.testing.assert_equal(found, expected[0] if len(expected) == 1 else expected)
+
+    def test_numpy_and_integers_are_numbers(self, run):
+        """numpy's scalars, ints and bools log as their number."""
+        for value in (np.float32(0.5), np.int64(2), 3, True):
+            run.log("m", value)
+        assert run.get_metrics() == {"m": [0.5, 2, 3, 1]}
+
+    @pytest.mark.parametrize("value", ["text", None, [1, 2], {"a": 1}, np.zeros(2), 1j])
+    def test_value_that_is_no_number_is_an_error_and_nothing_is_lost(self, run, value):
+        """At the call, naming the metric and the type; what was logged stays."""
+        run.log("m", 1)
+        with pytest.raises(InvalidMetricError, match="'m' was given.*not one number"):
+            run.log("m", value)
+        assert run.get_metrics() == {"m": 1}
+
+    def test_tags(self, workspace, run):
+        """Set, overwritten, and without a value."""
+        run.tag("a", "b")
+        run.tag("a", "c")
+        run.tag("empty")
+        tags = workspace.client.get_run(run.id).data.tags
+        assert (tags["a"], tags["empty"]) == ("c", "")
+        assert tags["mlflow.source.type"] == "LOCAL"
+
+    def test_files_are_uploaded_under_the_name_given(self, run, tmp_path):
+        """From a path of another name, a pathlib path, and a stream where it stands."""
+        (tmp_path / "local.bin").write_bytes(b"local")
+        stream = io.BytesIO(b"skipped, read")
+        stream.seek(9)
+        run.upload_file("outputs/model.pkl", str(tmp_path / "local.bin"))
+        run.upload_file(name="local.bin", path_or_stream=tmp_path / "local.bin")
+        run.upload_file("deep/er/stream.bin", stream)
+        assert run.get_file_names() == ["deep/er/stream.bin", "local.bin", "outputs/model.pkl"]
+        client = run.experiment.workspace.client
+        path = client.download_artifacts(run.id, "deep/er/stream.bin")
+        assert Path(path).read_bytes() == b"read"
+        assert not Path(client.download_artifacts(run.id, "outputs/model.pkl")).is_symlink()
+
+    @pytest.mark.parametrize(
+        ("name", "source", "expected"),
+        [
+            ("../x", "local.bin", UnsafeArtifactPathError),
+            ("/x", "local.bin", UnsafeArtifactPathError),
+            ("", "local.bin", UserErrorException),
+            ("x", 7, UserErrorException),
+            ("x", io.StringIO("text"), UserErrorException),
+            ("x", "missing.bin", FileNotFoundError),
+        ],
+    )
+    def test_bad_upload_is_an_error_and_stores_nothing(self, run, tmp_path, name, source, expected):
+        """At the call, with the reason."""
+        (tmp_path / "local.bin").write_bytes(b"local")
+        with pytest.raises(expected):
+            run.upload_file(name, source)
+        assert run.get_file_names() == []
+
+    def test_statuses(self, workspace, run):
+        """complete and fail, with the error kept."""
+        run.complete()
+        assert workspace.client.get_run(run.id).info.status == "FINISHED"
+        failing = run.experiment.start_logging()
+        failing.fail(ValueError("why"), "Code")
+        found = workspace.client.get_run(failing.id)
+        assert found.info.status == "FAILED"
+        assert json.loads(found.data.tags[ERROR_TAG]) == {
+            "code": "Code",
+            "message": "User program failed with ValueError: why",
+        }
+        with pytest.raises(TypeError, match="error_details"):
+            failing.fail(7)
+
+    def test_context_manager(self, workspace, run):
+        """Finished, or failed with the exception raised again; sys.exit(0) is no failure."""
+        with run as same:
+            assert same is run
+        assert "FINISHED" in repr(run)
+        for error, status in (
+            (ValueError("x"), "FAILED"),
+            (KeyboardInterrupt(), "FAILED"),
+            (SystemExit(1), "FAILED"),
+            (SystemExit(0), "FINISHED"),
+        ):
+            started = run.experiment.start_logging(display_name="named", tags={"t": "v"})
+            with pytest.raises(type(error)), started:
+                raise error
+            info = workspace.client.get_run(started.id).info
+            assert (info.status, info.run_name) == (status, "named")
+
+    def test_run_of_plain_mlflow_is_read(self, workspace):
+        """get_metrics works on what MLflow logged, in log order."""
+        mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+        with mlflow.start_run() as plain:
+            mlflow.log_metric("m", 3, step=2)
+            mlflow.log_metric("m", 1, step=5)
+            mlflow.log_metric("single", 2)
+        assert workspace.get_run(plain.info.run_id).get_metrics() == {"m": [3, 1], "single": 2}
+
+    def test_unknown_run_is_an_error(self, workspace, other_workspace, run):
+        """Nor is a run of another workspace known."""
+        with pytest.raises(MlflowException, match="not found"):
+            workspace.get_run("0" * 32)
+        with pytest.raises(MlflowException, match="not found"):
+            other_workspace.get_run(run.id)
+
+    def test_portal_url_names_the_workspace(self, run, monkeypatch):
+        """The page is below the address that ``mlflow-workspace ui`` serves."""
+        path = f"/#/experiments/{run.experiment.id}/runs/{run.id}?workspace=team-a"
+        assert run.get_portal_url() == f"http://127.0.0.1:5000{path}"
+        monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", "http://localhost:7000/")
+        assert run.get_portal_url() == f"http://localhost:7000{path}"
+
+
+class TestContext:
+    def test_active_mlflow_run_is_the_context(self, workspace):
+        """Inside start_run on a workspace: the same object each time, its status left alone."""
+        mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+        with mlflow.start_run() as active:
+            context = Run.get_context()
+            assert context is Run.get_context(allow_offline=False)
+            assert context.id == active.info.run_id
+            assert context.experiment.workspace.name == "team-a"
+            context.log("m", 1)
+            context.complete()
+            assert mlflow.get_run(active.info.run_id).info.status == "RUNNING"
+            context.fail("why")
+            assert mlflow.get_run(active.info.run_id).info.status == "RUNNING"
+        found = mlflow.get_run(active.info.run_id)
+        assert (found.info.status, found.data.metrics) == ("FINISHED", {"m": 1})
+        assert json.loads(found.data.tags[ERROR_TAG])["message"] == "why"
+
+    def test_environment_names_the_context(self, workspace, run, run_python):
+        """A process with MLFLOW_TRACKING_URI and MLFLOW_RUN_ID logs to that run."""
+        done = run_python(
+            "-c",
+            "from mlflow_workspace_plugin import Run\nr = Run.get_context()\nr.log('m', 2)\nprint(r.id)",
+            MLFLOW_TRACKING_URI=workspace.get_mlflow_tracking_uri(),
+            MLFLOW_RUN_ID=run.id,
+        )
+        assert done.stdout.split() == [run.id]
+        assert run.get_metrics() == {"m": 2}
+
+    def test_elsewhere_the_run_is_offline_and_prints(self, tmp_path, capsys):
+        """As in SDK v1: nothing is stored, and everything is said."""
+        mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/x.db")
+        run = Run.get_context()
+        assert isinstance(run, OfflineRun)
+        assert not isinstance(run, Run)
+        assert run.id.startswith("OfflineRun_")
+        with run:
+            run.log("m", 1, step=3)
+            run.tag("a", "b")
+            run.upload_file("n", "p")
+            run.fail("why", "code")
+            run.complete()
+        assert capsys.readouterr().out.splitlines() == [
+            f"[START] Run {run.id} context",
+            "Attempted to log scalar metric m:",
+            "1",
+            "Attempted to add tag a with value b",
+            "Attempted to track file n at p",
+            "Run failed with error code code:",
+            "why",
+            f"[STOP] Run {run.id} context",
+        ]
+
+    def test_no_run_is_an_error_where_one_is_asked_for(self, workspace):
+        """On a workspace without an active run, too."""
+        mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+        with pytest.raises(RunEnvironmentException, match="start_logging"):
+            Run.get_context(allow_offline=False)
+
+
+def test_one_process_may_use_several_workspaces(workspace, other_workspace):
+    """Whatever MLflow's current URI is, each object stays with its own."""
+    mlflow.set_tracking_uri(other_workspace.get_mlflow_tracking_uri())
+    run = Experiment(workspace, "experiment").start_logging()
+    run.log("m", 1)
+    run.upload_file("x.txt", __file__)
+    assert MlflowClient().search_experiments() == []
+    assert run.get_metrics() == {"m": 1}
+    assert os.path.basename(run.get_file_names()[0]) == "x.txt"
