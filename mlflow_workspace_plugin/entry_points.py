@@ -109,7 +109,7 @@ class DefaultExperimentProvider:
         """Whether MLflow's current tracking URI is a workspace of ours."""
         from mlflow.tracking import get_tracking_uri
 
-        return urlsplit(get_tracking_uri()).scheme == "workspace"
+        return bool(urlsplit(get_tracking_uri()).scheme == "workspace")
 
     def get_experiment_id(self) -> str:
         """Return the id of the workspace's own ``Default`` experiment, created when missing."""

@@ -16,7 +16,7 @@ MAX_LENGTH = 63
 RESERVED = frozenset({"workspaces", "api", "ajax-api", "static-files"})
 
 
-def check(name: str) -> None:
+def check(name: object) -> None:
     """Check a name against MLflow's rules.
 
     Doubled hyphens are refused although MLflow 3.16 and later take them: MLflow 3.15 does not, and
@@ -25,10 +25,7 @@ def check(name: str) -> None:
     Raises:
         InvalidWorkspaceNameError: with the rule that it breaks.
     """
-    if not isinstance(name, str):
-        raise InvalidWorkspaceNameError(
-            f"Workspace name {name!r} is of type {type(name).__name__}. Give a string."
-        )
+    name = _text(name)
     if len(name) < MIN_LENGTH:
         reason = f"is shorter than {MIN_LENGTH} characters"
     elif len(name) > MAX_LENGTH:
@@ -46,7 +43,7 @@ def check(name: str) -> None:
     raise InvalidWorkspaceNameError(f"Workspace name {name!r} {reason}. Choose another name.")
 
 
-def fold(display_name: str) -> str:
+def fold(display_name: object) -> str:
     """Return the name under which MLflow keeps a workspace: ``Contoso_ML`` gives ``contoso-ml``.
 
     Args:
@@ -55,8 +52,7 @@ def fold(display_name: str) -> str:
     Raises:
         InvalidWorkspaceNameError: the folded name breaks a rule of :func:`check`.
     """
-    if not isinstance(display_name, str):
-        check(display_name)
+    display_name = _text(display_name)
     # Only what Azure ML allows and MLflow does not is folded: capitals and underscores.
     folded = re.sub(r"-*_[-_]*", "-", display_name.lower().rstrip("_"))
     try:
@@ -80,3 +76,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
         shown = ", ".join(map(repr, choices[:5])) + (", ..." if len(choices) > 5 else "")
         return f" It holds: {shown}."
     return ""
+
+
+def _text(name: object) -> str:
+    if isinstance(name, str):
+        return name
+    raise InvalidWorkspaceNameError(
+        f"Workspace name {name!r} is of type {type(name).__name__}. Give a string."
+    )

@@ -128,7 +128,9 @@ def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri:
             "a folder's own '?' and '#' are written %3F and %23."
         )
     if not parts.path.startswith("/"):
-        raise InvalidUriError(f"URI {shown!r} has a relative path; a hub needs a full one. {_FORMS}")
+        raise InvalidUriError(
+            f"URI {shown!r} has a relative path; a hub needs a full one. {_FORMS}"
+        )
     path = _decode_path(parts.path, shown)
     if parts.scheme == HUB_SCHEME:
         if path == "/":

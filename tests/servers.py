@@ -65,5 +65,3 @@ def without_this_package(folder: Path) -> tuple[list[str], dict[str, str]]:
                 link.symlink_to(entry)
     variables = {"PYTHONPATH": str(packages), "PYTHONNOUSERSITE": "1"}
     return [sys.executable, "-S"], variables
-
-

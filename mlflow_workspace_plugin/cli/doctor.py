@@ -67,7 +67,7 @@ def _versions() -> list[Finding]:
 
 
 def _hooks() -> list[Finding]:
-    """List who claims MLflow's hooks, from the files of installed distributions; none is imported."""
+    """List who claims MLflow's hooks, by the files of distributions; none is imported."""
     findings = []
     for group in _HOOKS:
         claims: list[tuple[str, str]] = sorted(

@@ -64,6 +64,7 @@ class HubWorkspaceStore(SqlAlchemyStore):
 
     def __init__(self, engine: Engine, database_uri: str) -> None:
         super().__init__(database_uri)
+        self._engine: Engine
         self._engine.dispose()
         self._engine = engine
         self.ManagedSessionMaker = _get_managed_session_maker(

@@ -38,7 +38,7 @@ def create_engine(database: Path, journal_mode: JournalMode) -> Engine:
     A commit survives the death of the process in every mode. With ``wal`` a power loss may undo
     the last commits (never damage the file); the other modes wait for the disk at each commit.
     """
-    engine = create_sqlalchemy_engine(database_url(database))
+    engine: Engine = create_sqlalchemy_engine(database_url(database))
     synchronous = "NORMAL" if journal_mode == "wal" else "FULL"
 
     @event.listens_for(engine, "connect")

@@ -1,4 +1,4 @@
-"""SDK v1's authentication classes, accepted and ignored: a hub in a folder asks nobody who he is."""
+"""SDK v1's authentication classes, accepted and ignored: a hub in a folder asks for none."""
 
 import functools
 import logging

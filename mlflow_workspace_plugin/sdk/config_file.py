@@ -74,16 +74,15 @@ def read(file: Path) -> WorkspaceConfig:
                 f"Config file {str(file)!r} has a Scope that is no workspace's: "
                 f"{content['Scope']!r}. Download it again, or write one with ws.write_config()."
             )
-        return WorkspaceConfig(
-            parts[_SUBSCRIPTION], parts[_GROUP], parts[_WORKSPACE], tracking_uri
-        )
+        return WorkspaceConfig(parts[_SUBSCRIPTION], parts[_GROUP], parts[_WORKSPACE], tracking_uri)
     keys = ("subscription_id", "resource_group", "workspace_name")
     if missing := [key for key in keys if key not in content]:
         raise ConfigFileError(
             f"Config file {str(file)!r} lacks {', '.join(missing)}. "
             "Download it again, or write one with ws.write_config()."
         )
-    return WorkspaceConfig(*(str(content[key]) for key in keys), tracking_uri=tracking_uri)
+    subscription, group, workspace = (str(content[key]) for key in keys)
+    return WorkspaceConfig(subscription, group, workspace, tracking_uri)
 
 
 def write(

@@ -24,8 +24,8 @@ class OfflineRun:
         self,
         name: str,
         value: Any,
-        description: str = "",  # noqa: ARG002  SDK v1's signature
-        step: int | None = None,  # noqa: ARG002  missing in SDK v1, where it broke scripts
+        description: str = "",
+        step: int | None = None,
     ) -> None:
         """Print the value."""
         _print(f"Attempted to log scalar metric {name}:\n{value}")
@@ -38,7 +38,7 @@ class OfflineRun:
         self,
         name: str,
         path_or_stream: Any,
-        datastore_name: str | None = None,  # noqa: ARG002  SDK v1's signature
+        datastore_name: str | None = None,
     ) -> None:
         """Print the file."""
         _print(f"Attempted to track file {name} at {path_or_stream}")

@@ -48,7 +48,7 @@ class Run:
     def get_context(
         cls,
         allow_offline: bool = True,  # noqa: FBT001, FBT002  SDK v1's signature
-        used_for_context_manager: bool = False,  # noqa: FBT001, FBT002, ARG003
+        used_for_context_manager: bool = False,  # noqa: FBT001, FBT002
         **_kwargs: Any,
     ) -> "Run | OfflineRun":
         """Return the run around this code; the same object each time (SDK v1).
@@ -80,8 +80,8 @@ class Run:
     def log(
         self,
         name: str,
-        value: float,
-        description: str = "",  # noqa: ARG002  SDK v1 drops it too
+        value: object,
+        description: str = "",
         step: int | None = None,
     ) -> None:
         """Log one number as a value of a metric (SDK v1). Logging a name again appends.
@@ -126,7 +126,7 @@ class Run:
         self,
         name: str,
         path_or_stream: "str | os.PathLike[str] | BinaryIO",
-        datastore_name: str | None = None,  # noqa: ARG002  SDK v1's signature
+        datastore_name: str | None = None,
     ) -> None:
         """Store a file among the run's artifacts (SDK v1); one of that name is replaced.
 
@@ -195,9 +195,7 @@ class Run:
         status = self._mlflow_run().info.status
         return f"Run(Experiment: {self._experiment.name},\nId: {self.id},\nStatus: {status})"
 
-    def _record_error(
-        self, details: str | BaseException | None, code: str | None
-    ) -> None:
+    def _record_error(self, details: str | BaseException | None, code: str | None) -> None:
         if details is None:
             return
         if isinstance(details, BaseException):
@@ -230,27 +228,33 @@ class Run:
 
 
 @contextmanager
-def _under_name(
-    base: str, path_or_stream: "str | os.PathLike[str] | BinaryIO"
-) -> Iterator[Path]:
+def _under_name(base: str, path_or_stream: object) -> Iterator[Path]:
     """Yield a local file that has the wanted name: MLflow stores files under their own."""
-    if isinstance(path_or_stream, (str, os.PathLike)):
-        source = Path(path_or_stream)
-        if not source.is_file():
-            raise FileNotFoundError(f"There is no file {str(source)!r} to upload.")
-        if source.name == base:
-            yield source
-            return
-    elif not isinstance(path_or_stream, io.IOBase) or isinstance(path_or_stream, io.TextIOBase):
+    if not isinstance(path_or_stream, (str, os.PathLike)):
+        with _copied(path_or_stream, base) as copy:
+            yield copy
+        return
+    source = Path(path_or_stream)
+    if not source.is_file():
+        raise FileNotFoundError(f"There is no file {str(source)!r} to upload.")
+    if source.name == base:
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / base
+        named.symlink_to(source.resolve())
+        yield named
+
+
+@contextmanager
+def _copied(stream: Any, base: str) -> Iterator[Path]:
+    if not hasattr(stream, "read") or isinstance(stream, io.TextIOBase):
         raise UserErrorException(
-            f"Cannot upload an object of type {type(path_or_stream).__name__} as {base!r}. "
+            f"Cannot upload an object of type {type(stream).__name__} as {base!r}. "
             "Pass the path of a file, or a stream opened in binary mode."
         )
     with tempfile.TemporaryDirectory() as folder:
-        named = Path(folder) / base
-        if isinstance(path_or_stream, (str, os.PathLike)):
-            named.symlink_to(Path(path_or_stream).resolve())
-        else:
-            with named.open("wb") as target:
-                shutil.copyfileobj(path_or_stream, target)
-        yield named
+        copy = Path(folder) / base
+        with copy.open("wb") as target:
+            shutil.copyfileobj(stream, target)
+        yield copy

@@ -23,7 +23,6 @@ from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.run import Run
 
 
-
 class Workspace:
     """A workspace of a hub, under SDK v1's name and with its signatures.
 
@@ -67,7 +66,7 @@ class Workspace:
         self._tags = dict(tags or {})
 
     @classmethod
-    def create(
+    def create(  # noqa: D417  what means nothing here is described in one sentence
         cls,
         name: str,
         auth: object = None,
@@ -134,7 +133,14 @@ class Workspace:
                 raise
             record = opened.catalog.get(name)
         return cls(
-            subscription_id, resource_group, record.name, auth, location, sku=sku, tags=tags, hub=hub
+            subscription_id,
+            resource_group,
+            record.name,
+            auth,
+            location,
+            sku=sku,
+            tags=tags,
+            hub=hub,
         )
 
     @classmethod
@@ -348,5 +354,3 @@ class Workspace:
 
 def _hub_folder(hub: "str | os.PathLike[str] | None") -> Path:
     return uris.hub_folder(settings.HUB.get() if hub is None else hub)
-
-

@@ -59,7 +59,7 @@ class PinnedWorkspaceStore(AbstractStore):
     def delete_workspace(
         self,
         workspace_name: str,
-        mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT,  # noqa: ARG002  MLflow's
+        mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT,
     ) -> None:
         """Refuse.
 

@@ -1,13 +1,13 @@
 """The command line: for people, for programs, and when something is wrong."""
 
 import json
-import os
 import re
 import sqlite3
 import subprocess
 import sys
 from contextlib import closing
 from importlib.metadata import version
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -76,7 +76,7 @@ def test_where_finds_rows_and_files(workspace, other_workspace, hub_path, tmp_pa
     assert found["files"] == str(hub_path / "artifacts" / "workspaces" / "team-a")
     found = run_json("where", mine.id, "--hub", hub_path)
     assert found["workspace"] == "team-a"
-    assert os.listdir(found["files"]) == ["x.txt"]
+    assert [each.name for each in Path(found["files"]).iterdir()] == ["x.txt"]
     assert mine.id in run("where", mine.id, "--hub", hub_path)
     assert "is not in any workspace" in run("where", "0" * 32, "--hub", hub_path, status=1)
     text = run("where", mine.id, "-w", "team-b", "--hub", hub_path, status=1)
@@ -135,7 +135,7 @@ class TestDoctor:
         assert "is not a database" in " ".join(run("doctor", "--hub", hub_path, status=1).split())
 
     def test_other_claims_of_our_hooks_are_listed_without_importing_them(self, tmp_path, hub_path):
-        """A distribution that claims the same name is a problem, and is not imported to find out."""
+        """A distribution that claims the same name is a problem, and is not imported for that."""
         site = tmp_path / "site"
         info = site / "rival-1.0.dist-info"
         info.mkdir(parents=True)
@@ -158,7 +158,9 @@ class TestDoctor:
             [sys.executable, "-c", script, str(site)], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, done.stderr[-2000:]
-        findings = {subject: (status, detail) for status, subject, detail in json.loads(done.stdout)}
+        findings = {
+            subject: (status, detail) for status, subject, detail in json.loads(done.stdout)
+        }
         ours = [
             (status, detail)
             for status, subject, detail in json.loads(done.stdout)

@@ -1,4 +1,4 @@
-"""MLflow with this package installed: nothing breaks, nothing is slower, foreign URIs go through."""
+"""MLflow with this package installed: nothing breaks, foreign URIs go through."""
 
 import sys
 

@@ -76,7 +76,7 @@ def in_small_file_system(script, *, size="8m", read_only=False):
     """
     set_up, _, rest = script.partition("# ---\n")
     shell = (
-        f"mount -t tmpfs -o size={size} tmpfs /mnt && {sys.executable} -c \"$SET_UP\" && "
+        f'mount -t tmpfs -o size={size} tmpfs /mnt && {sys.executable} -c "$SET_UP" && '
         + ("mount -o remount,ro /mnt && " if read_only else "")
         + f'{sys.executable} -c "$REST"'
     )
@@ -95,7 +95,7 @@ def in_small_file_system(script, *, size="8m", read_only=False):
 
 @pytest.fixture
 def processes():
-    """Real processes, forked from a server that has imported the package: quick, without threads."""
+    """Real processes, forked from a server that has imported the package: quick, no threads."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mlflow_workspace_plugin.sdk.workspace"])
     return context
@@ -111,7 +111,9 @@ def make_and_log(path):
 class TestCreating:
     def test_eight_processes_make_one_hub(self, tmp_path, processes):
         """All succeed, none waits for ever, and the hub is whole."""
-        children = [processes.Process(target=make_and_log, args=(tmp_path / "hub",)) for _ in range(8)]
+        children = [
+            processes.Process(target=make_and_log, args=(tmp_path / "hub",)) for _ in range(8)
+        ]
         for child in children:
             child.start()
         for child in children:
@@ -238,7 +240,7 @@ class TestOpening:
         content = bytearray((hub_path / "hub.db").read_bytes())
         content[4096 : 4096 * 20] = os.urandom(4096 * 19)
         (hub_path / "hub.db").write_bytes(content)
-        with pytest.raises(HubCorruptError, match="damaged|no tables"):
+        with pytest.raises(HubCorruptError, match=r"damaged|no tables"):
             Workspace.get("default", hub=hub_path)
 
     @pytest.mark.parametrize(
@@ -394,7 +396,7 @@ print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
     def test_hub_below_a_file_cannot_be_made(self, tmp_path):
         """The reason is the operating system's, the remedy ours."""
         (tmp_path / "file").write_text("")
-        with pytest.raises(HubNotWritableError, match="Not a directory.*Check its name"):
+        with pytest.raises(HubNotWritableError, match=r"Not a directory.*Check its name"):
             create_hub(tmp_path / "file" / "hub")
 
     def test_folder_name_of_300_characters_is_an_error_of_ours(self, tmp_path):
@@ -402,7 +404,7 @@ print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
         with pytest.raises(HubError, match="File name too long"):
             create_hub(tmp_path / ("x" * 300))
         mlflow.set_tracking_uri(f"workspace://{tmp_path / ('x' * 300)}/team-a")
-        with pytest.raises(HubError, match="300|too long"):
+        with pytest.raises(HubError, match=r"300|too long"):
             mlflow.search_experiments()
 
 

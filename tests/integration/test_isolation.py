@@ -249,9 +249,7 @@ CALLS = {
     "create_prompt_version": lambda c, i, f: c.create_prompt_version(i.prompt, "taken"),
     "get_prompt": lambda c, i, f: c.get_prompt(i.prompt),
     "get_prompt_version": lambda c, i, f: c.get_prompt_version(i.prompt, "1"),
-    "get_prompt_version_by_alias": lambda c, i, f: c.get_prompt_version_by_alias(
-        i.prompt, "alias"
-    ),
+    "get_prompt_version_by_alias": lambda c, i, f: c.get_prompt_version_by_alias(i.prompt, "alias"),
     "load_prompt": lambda c, i, f: c.load_prompt(i.prompt, 1),
     "search_prompts": lambda c, i, f: list(c.search_prompts()),
     "search_prompt_versions": lambda c, i, f: c.search_prompt_versions(i.prompt),
@@ -488,7 +486,8 @@ def test_prompt_of_another_workspace_is_not_served_from_mlflows_cache(workspace,
         import mlflow, sys
         from mlflow_workspace_plugin import Workspace
 
-        team_a, team_b = Workspace.get("team-a", hub=sys.argv[1]), Workspace.create("team-b", hub=sys.argv[1])
+        hub = sys.argv[1]
+        team_a, team_b = Workspace.get("team-a", hub=hub), Workspace.create("team-b", hub=hub)
         mlflow.set_tracking_uri(team_a.get_mlflow_tracking_uri())
         mlflow.register_prompt("prompt", "of team-a")
         mlflow.set_prompt_alias("prompt", "alias", 1)
@@ -508,8 +507,8 @@ def test_metric_of_another_workspaces_model_is_refused(content, attempt):
     before = content.rows()["logged_model_metrics"]
     with pytest.raises(MlflowException, match="not found"):
         client.log_metric(run_id, "taken", 1, model_id=content.ids.logged_model)
+    metric = Metric("taken", 1, 1, 1, model_id=content.ids.logged_model)
     with pytest.raises(MlflowException, match="not found"):
-        metric = Metric("taken", 1, 1, 1, model_id=content.ids.logged_model)
         client.log_batch(run_id, metrics=[metric])
     assert content.rows()["logged_model_metrics"] == before
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+from pathlib import Path
 
 import mlflow
 import numpy as np
@@ -71,7 +72,10 @@ class TestRuns:
 
         by_metric = names(filter_string="metrics.m >= 1", order_by=["metrics.m DESC"])
         assert by_metric == ["run-4", "run-3", "run-2", "run-1"]
-        assert names(filter_string="params.parity = '1'", order_by=["metrics.m"]) == ["run-1", "run-3"]
+        assert names(filter_string="params.parity = '1'", order_by=["metrics.m"]) == [
+            "run-1",
+            "run-3",
+        ]
         assert names(filter_string="attributes.run_name LIKE '%-2'") == ["run-2"]
         page = client.search_runs([experiment], order_by=["metrics.m"], max_results=2)
         again = client.search_runs(
@@ -107,12 +111,14 @@ class TestRuns:
         run = client.create_run("0")
         assert client.get_experiment("0").name == "Default"
         assert client.get_experiment("0").workspace == "team-a"
-        assert run.info.experiment_id == client.get_experiment_by_name("Default").experiment_id != "0"
+        assert (
+            run.info.experiment_id == client.get_experiment_by_name("Default").experiment_id != "0"
+        )
         assert [each.info.run_id for each in client.search_runs(["0"])] == [run.info.run_id]
         client.set_experiment_tag("0", "k", "v")
         assert client.get_experiment("0").tags["k"] == "v"
         model = client.create_logged_model("0", "m")
-        assert list(client.search_logged_models(["0"]))[0].model_id == model.model_id
+        assert client.search_logged_models(["0"])[0].model_id == model.model_id
         assert client.create_dataset("d", ["0"]).experiment_ids == [run.info.experiment_id]
 
 
@@ -159,8 +165,7 @@ class TestFiles:
         client.log_text(run_id, "one", "x.txt")
         client.log_text(run_id, "two", "x.txt")
         path = client.download_artifacts(run_id, "x.txt")
-        with open(path) as file:
-            assert file.read() == "two"
+        assert Path(path).read_text() == "two"
 
     @pytest.mark.parametrize(
         "path",
@@ -182,7 +187,9 @@ class TestFiles:
         assert sorted(hub_path.rglob("*")) == before
         assert [each.path for each in client.list_artifacts(run_id)] == ["kept.txt"]
 
-    def test_repository_refuses_paths_and_links_that_lead_out(self, client, run_id, hub_path, tmp_path):
+    def test_repository_refuses_paths_and_links_that_lead_out(
+        self, client, run_id, hub_path, tmp_path
+    ):
         """The repository itself does, whatever MLflow checks before it; links included."""
         from mlflow_workspace_plugin.artifacts.repository import open_repository
 
@@ -292,7 +299,9 @@ class TestFluent:
     def _current(self, workspace):
         mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
 
-    def test_run_without_an_experiment_lands_in_the_workspaces_default(self, workspace, monkeypatch):
+    def test_run_without_an_experiment_lands_in_the_workspaces_default(
+        self, workspace, monkeypatch
+    ):
         """start_run() alone, and with the id 0 in the environment."""
         with mlflow.start_run() as first:
             mlflow.log_metric("m", 1)
@@ -306,9 +315,8 @@ class TestFluent:
 
     def test_nested_and_resumed_runs(self):
         """A child knows its parent; a run is resumed by id and goes on."""
-        with mlflow.start_run() as parent:
-            with mlflow.start_run(nested=True) as child:
-                mlflow.log_metric("m", 1, step=0)
+        with mlflow.start_run() as parent, mlflow.start_run(nested=True) as child:
+            mlflow.log_metric("m", 1, step=0)
         with mlflow.start_run(run_id=child.info.run_id):
             mlflow.log_metric("m", 2, step=1)
         assert MlflowClient().get_parent_run(child.info.run_id).info.run_id == parent.info.run_id
@@ -401,7 +409,9 @@ class TestGarbageCollection:
         self, workspace, other_workspace, hub_path, monkeypatch
     ):
         """The command of the README; other workspaces' deleted runs stay."""
-        kept, gone = (each.client.create_run("0").info.run_id for each in (other_workspace, workspace))
+        kept, gone = (
+            each.client.create_run("0").info.run_id for each in (other_workspace, workspace)
+        )
         for each, run_id in ((other_workspace, kept), (workspace, gone)):
             each.client.log_metric(run_id, "m", 1)
             each.client.log_text(run_id, "x", "x.txt")

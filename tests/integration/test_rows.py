@@ -37,7 +37,9 @@ def script():
         mlflow.log_input(mlflow.data.from_pandas(pd.DataFrame({"x": [1]}), name="data"), "training")
         with mlflow.start_run(run_name="nested", nested=True):
             pass
-    model = client.create_logged_model(experiment, "logged", run.info.run_id, {"k": "v"}, {"p": "1"})
+    model = client.create_logged_model(
+        experiment, "logged", run.info.run_id, {"k": "v"}, {"p": "1"}
+    )
     client.finalize_logged_model(model.model_id, "READY")
     client.create_registered_model("model", {"a": "b"}, "text")
     client.create_model_version("model", f"models:/{model.model_id}", tags={"x": "y"})

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 from pathlib import Path
 
 import mlflow
@@ -53,7 +52,9 @@ class TestWorkspace:
         """Neither on creation nor on look-up is one taken for the other."""
         Workspace.create("data_science", hub=hub_path)
         for exist_ok in (False, True):
-            with pytest.raises(InvalidWorkspaceNameError, match="taken by workspace 'data_science'"):
+            with pytest.raises(
+                InvalidWorkspaceNameError, match="taken by workspace 'data_science'"
+            ):
                 Workspace.create("data-Science", hub=hub_path, exist_ok=exist_ok)
         with pytest.raises(WorkspaceNotFoundError):
             Workspace.get("data-Science", hub=hub_path)
@@ -246,7 +247,7 @@ class TestRun:
     def test_value_that_is_no_number_is_an_error_and_nothing_is_lost(self, run, value):
         """At the call, naming the metric and the type; what was logged stays."""
         run.log("m", 1)
-        with pytest.raises(InvalidMetricError, match="'m' was given.*not one number"):
+        with pytest.raises(InvalidMetricError, match=r"'m' was given.*not one number"):
             run.log("m", value)
         assert run.get_metrics() == {"m": 1}
 
@@ -369,7 +370,8 @@ class TestContext:
         """A process with MLFLOW_TRACKING_URI and MLFLOW_RUN_ID logs to that run."""
         done = run_python(
             "-c",
-            "from mlflow_workspace_plugin import Run\nr = Run.get_context()\nr.log('m', 2)\nprint(r.id)",
+            "from mlflow_workspace_plugin import Run\n"
+            "run = Run.get_context()\nrun.log('m', 2)\nprint(run.id)",
             MLFLOW_TRACKING_URI=workspace.get_mlflow_tracking_uri(),
             MLFLOW_RUN_ID=run.id,
         )
@@ -415,4 +417,4 @@ def test_one_process_may_use_several_workspaces(workspace, other_workspace):
     run.upload_file("x.txt", __file__)
     assert MlflowClient().search_experiments() == []
     assert run.get_metrics() == {"m": 1}
-    assert os.path.basename(run.get_file_names()[0]) == "x.txt"
+    assert run.get_file_names() == ["x.txt"]

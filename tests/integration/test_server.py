@@ -19,7 +19,9 @@ from mlflow_workspace_plugin.errors import InvalidUriError, UnsafeArtifactPathEr
 from mlflow_workspace_plugin.hub.hub import open_hub
 from tests.servers import free_port, serving, without_this_package
 
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+CHROMIUM = (
+    shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+)
 
 STOCK_CLIENT = """
 import sys, mlflow
@@ -40,7 +42,8 @@ with mlflow.start_run() as mine:
     mlflow.log_text("from outside", "b.txt")
 print(mine.info.run_id)
 mlflow.set_workspace("team-b")
-for call in (lambda: client.get_run(run_id), lambda: client.search_runs([run.info.experiment_id])[0]):
+experiment = run.info.experiment_id
+for call in (lambda: client.get_run(run_id), lambda: client.search_runs([experiment])[0]):
     try:
         call()
     except (MlflowException, IndexError):
@@ -152,7 +155,7 @@ def test_run_is_on_its_page_in_the_browser(filled, server, monkeypatch):
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, "Install Chromium (Debian: apt-get install chromium)."
-    workspace, run = filled
+    _, run = filled
     monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", server)
     url = run.get_portal_url()
     assert url.startswith(server)
@@ -205,7 +208,10 @@ def test_artifact_path_must_be_of_the_requests_workspace(workspace, other_worksp
     hub_uri = f"workspace-hub://{hub_path}"
     with WorkspaceContext("team-a"):
         assert [each.path for each in open_repository(uri, hub_uri).list_artifacts()] == ["x.txt"]
-    with WorkspaceContext("team-b"), pytest.raises(UnsafeArtifactPathError, match="not in workspace"):
+    with (
+        WorkspaceContext("team-b"),
+        pytest.raises(UnsafeArtifactPathError, match="not in workspace"),
+    ):
         open_repository(uri, hub_uri)
     with pytest.raises(UnsafeArtifactPathError, match="outside of any workspace"):
         open_repository(uri, hub_uri)

@@ -38,7 +38,9 @@ def test_escape_is_refused(path):
         check_path(path)
 
 
-@pytest.mark.parametrize("path", [None, "", "a", "a/b.txt", "a..b/c", "100%", "日本/x y", "...", "loss:train/c"])
+@pytest.mark.parametrize(
+    "path", [None, "", "a", "a/b.txt", "a..b/c", "100%", "日本/x y", "...", "loss:train/c"]
+)
 def test_ordinary_path_is_accepted(path):
     """Odd but harmless names pass."""
     check_path(path)

@@ -40,7 +40,9 @@ def test_without_a_table_of_mounts_nothing_is_known(tmp_path):
     assert not is_network(None)
 
 
-@pytest.mark.parametrize("kind", ["nfs", "nfs4", "cifs", "smb3", "lustre", "fuse", "fuse.sshfs", "9p"])
+@pytest.mark.parametrize(
+    "kind", ["nfs", "nfs4", "cifs", "smb3", "lustre", "fuse", "fuse.sshfs", "9p"]
+)
 def test_network_file_systems_are_known(kind):
     """Each of these may be written by two machines at once."""
     assert is_network(kind)

@@ -14,9 +14,9 @@ def test_log_order_is_read_order(steps):
     order = MetricOrder()
     given_out = [order.next(step) for step in steps]
     assert given_out == sorted(set(given_out))
-    assert [taken for (_, taken), step in zip(given_out, steps, strict=True) if step is not None] == [
-        step for step in steps if step is not None
-    ]
+    assert [
+        taken for (_, taken), step in zip(given_out, steps, strict=True) if step is not None
+    ] == [step for step in steps if step is not None]
 
 
 def test_running_index_goes_on_behind_what_is_there():

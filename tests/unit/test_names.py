@@ -52,7 +52,7 @@ def test_azure_names_fold(given_name, folded):
 
 def test_refused_folded_name_shows_both():
     """Who gave ``API`` is told that it became the reserved ``api``."""
-    with pytest.raises(InvalidWorkspaceNameError, match="'API' becomes 'api'.*reserved"):
+    with pytest.raises(InvalidWorkspaceNameError, match=r"'API' becomes 'api'.*reserved"):
         names.fold("API")
 
 
