@@ -8,6 +8,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       UnsafeArtifactPathError          an artifact path leads out of where it may lead
       ConfigFileError                  a config.json is missing, unreadable or incomplete
       InvalidMetricError               a value that is not one number was logged as a metric
+      RunNotFoundError                 the hub holds no run of that id
     ProjectSystemException             (SDK v1) a workspace cannot be reached
       WorkspaceNotFoundError           the hub holds no workspace of that name
       ServedHubError                   a served hub was named; this version opens folders
@@ -77,6 +78,12 @@ class InvalidMetricError(UserErrorException):
     """A value that is not one number was logged as a metric."""
 
 
+class RunNotFoundError(UserErrorException):
+    """The hub, or the workspace asked for, holds no run of that id."""
+
+    code = RESOURCE_DOES_NOT_EXIST
+
+
 class ProjectSystemException(AzureMLException):
     """A workspace cannot be reached (SDK v1)."""
 
@@ -88,14 +95,12 @@ class WorkspaceNotFoundError(ProjectSystemException):
 
 
 class ServedHubError(ProjectSystemException):
-    """A served hub was named, and this version opens hub folders only.
+    """A served hub was named, and this version opens hub folders only."""
 
-    Args:
-        uri: the URI that names it.
-    """
-
-    def __init__(self, uri: str) -> None:
-        super().__init__(
+    @classmethod
+    def of(cls, uri: str) -> "ServedHubError":
+        """Return the error for a URI that names one."""
+        return cls(
             f"{uri!r} names a workspace of a served hub, and served hubs need a newer version of "
             "mlflow-workspace-plugin than this one, which opens hubs in folders. "
             "For a folder write three slashes: workspace:///path/to/hub/NAME."

@@ -23,6 +23,7 @@ from mlflow_workspace_plugin.errors import InvalidUriError, InvalidWorkspaceName
 WORKSPACE_SCHEME = "workspace"
 HUB_SCHEME = "workspace-hub"
 
+_USER_IN_PATH = re.compile(r"/*[^/@]*:[^/@]*@")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 _FORMS = (
     "Write workspace:///path/to/hub/NAME for a workspace, "
@@ -83,14 +84,18 @@ def parse(uri: str) -> WorkspaceUri | HubUri | ServedWorkspaceUri:
     try:
         parts = urlsplit(uri)
         port = parts.port
-    except ValueError as error:
-        raise InvalidUriError(f"URI {shown!r} is malformed: {error}. {_FORMS}") from None
+    except ValueError:
+        # The error's own text repeats what it could not read, which may be a password.
+        raise InvalidUriError(
+            f"URI {shown!r} is malformed: its host or port cannot be read. {_FORMS}"
+        ) from None
     if parts.scheme not in (WORKSPACE_SCHEME, HUB_SCHEME):
         raise InvalidUriError(f"URI {shown!r} is not a workspace URI. {_FORMS}")
-    if "@" in parts.netloc:
+    if "@" in parts.netloc or _USER_IN_PATH.match(parts.path):
         raise InvalidUriError(
             f"URI {shown!r} carries a user name or password. A workspace URI never holds a "
-            "secret, because URIs are logged and stored. Remove everything up to the '@'."
+            "secret, because URIs are logged and stored. Remove everything up to the '@'; "
+            "an '@' in a folder's name is written %40."
         )
     if parts.netloc:
         return _parse_served(parts, port, shown)
@@ -99,18 +104,18 @@ def parse(uri: str) -> WorkspaceUri | HubUri | ServedWorkspaceUri:
 
 def redact(uri: str) -> str:
     """Return the URI without what could be a secret: user information and query values."""
-    without_query, *rest = re.split(r"[?#]", uri, maxsplit=1)
-    without_user = re.sub(r"//[^/]*@", "//***@", without_query)
-    return without_user + ("?***" if rest else "")
+    without_user = re.sub(r"(:/*).*@", r"\1***@", uri, count=1, flags=re.DOTALL)
+    without_query, *rest = re.split(r"[?#]", without_user, maxsplit=1)
+    return without_query + ("?***" if rest else "")
 
 
 def hub_folder(hub: "str | os.PathLike[str]") -> Path:
     """Return the folder of a hub that is given as a folder or as a ``workspace-hub:`` URI.
 
     Raises:
-        InvalidUriError: it is a URI of another kind.
+        InvalidUriError: it is a URI of another kind, empty, or a folder that no URI can name.
     """
-    if isinstance(hub, str) and re.match(r"[a-z][a-z0-9+.-]*:", hub):
+    if isinstance(hub, str) and re.match(r"[a-z][a-z0-9+.-]*:", hub, re.IGNORECASE):
         parsed = parse(hub)
         if not isinstance(parsed, HubUri):
             raise InvalidUriError(
@@ -118,7 +123,11 @@ def hub_folder(hub: "str | os.PathLike[str]") -> Path:
                 "Give the hub's folder, or workspace-hub:///path/to/hub."
             )
         return parsed.hub
-    return Path(os.path.abspath(Path(hub).expanduser()))  # noqa: PTH100  keeps symbolic links
+    if not os.fspath(hub):
+        raise InvalidUriError("The hub's folder is empty text. Name a folder.")
+    folder = Path(os.path.abspath(Path(hub).expanduser()))  # noqa: PTH100  keeps symbolic links
+    parse(str(HubUri(folder)))
+    return folder
 
 
 def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri:
@@ -167,15 +176,14 @@ def _parse_served(parts: SplitResult, port: int | None, shown: str) -> ServedWor
 
 
 def _decode_path(encoded: str, shown: str) -> str:
-    if re.search(r"%(2f|5c|00)", encoded, re.IGNORECASE):
+    if "\\" in encoded or re.search(r"%(2f|5c|00)", encoded, re.IGNORECASE):
         raise InvalidUriError(
-            f"URI {shown!r} hides a separator or NUL behind percent-encoding. Write it plainly."
+            f"URI {shown!r} has a backslash, or a separator or NUL behind percent-encoding. "
+            "Separate folders with '/'; a folder's own name cannot hold a backslash."
         )
     path = os.fsdecode(unquote_to_bytes(encoded))
     if re.search(r"[\x00-\x1f\x7f]", path):
         raise InvalidUriError(f"URI {shown!r} contains a control character. Remove it.")
-    if "\\" in path:
-        raise InvalidUriError(f"URI {shown!r} contains a backslash. Separate folders with '/'.")
     if ".." in path.split("/"):
         raise InvalidUriError(f"URI {shown!r} contains '..'. Write the full path of the hub.")
     # Two leading slashes mean something of their own to POSIX, and normpath keeps them.

@@ -64,7 +64,7 @@ def check_path(path: str | None) -> None:
             or ".." in windows.parts
         ):
             raise UnsafeArtifactPathError(
-                f"Artifact path {path!r} is absolute or leads out of the run's artifacts. "
+                f"Artifact path {path!r} is absolute, names a drive or leads out of its place. "
                 "Give a path relative to them, without '..', separated by '/'."
             )
         once_more = unquote(decoded)

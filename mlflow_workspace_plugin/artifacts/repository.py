@@ -1,13 +1,16 @@
 """The artifact repository of a hub folder."""
 
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
+from mlflow.store.artifact.artifact_repo import verify_artifact_path
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.utils.async_logging.run_operations import RunOperations
 from mlflow.utils.uri import validate_path_within_directory
 from mlflow.utils.workspace_context import get_request_workspace
 
@@ -32,7 +35,7 @@ def open_repository(artifact_uri: str, tracking_uri: str) -> "HubArtifactReposit
     """
     parsed = uris.parse(tracking_uri)
     if isinstance(parsed, uris.ServedWorkspaceUri):
-        raise ServedHubError(str(parsed))
+        raise ServedHubError.of(str(parsed))
     workspace = parsed.name if isinstance(parsed, uris.WorkspaceUri) else get_request_workspace()
     if workspace is None:
         raise UnsafeArtifactPathError(
@@ -63,27 +66,39 @@ class HubArtifactRepository(LocalArtifactRepository):
 
         MLflow caches repositories by run id alone, for all tracking URIs of a process, so a
         cached one would be given to a client of another workspace; a false one is looked up anew.
-        With files queued asynchronously it is true, for MLflow flushes the one it has cached.
         """
-        return bool(self._async_logging_queue.is_active())
+        return False
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Store a file; whole or not at all."""
-        with self._writing(artifact_path):
+        with self._writing(artifact_path) as folder:
             super().log_artifact(local_file, artifact_path)
+            self._hub.folder.share_tree(folder / Path(local_file).name)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Store the files of a folder."""
-        with self._writing(artifact_path):
+        with self._writing(artifact_path) as folder:
             super().log_artifacts(local_dir, artifact_path)
+            self._hub.folder.share_tree(folder)
 
     def log_artifact_from_stream(
         self, stream: BinaryIO, artifact_file_name: str, artifact_path: str | None = None
     ) -> None:
         """Store what a stream yields as a file; whole or not at all."""
         check_path(artifact_file_name)
-        with self._writing(artifact_path):
+        with self._writing(artifact_path) as folder:
             super().log_artifact_from_stream(stream, artifact_file_name, artifact_path)
+            self._hub.folder.share_tree(folder / Path(artifact_file_name).name)
+
+    def _log_artifact_async(
+        self, filename: str, artifact_path: str | None = None, artifact: Any = None
+    ) -> RunOperations:
+        # At once: a folder needs no queue, and MLflow flushes only queues that it has cached.
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / filename
+            artifact.save(local)
+            self.log_artifact(str(local), artifact_path)
+        return RunOperations([])
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under a path."""
@@ -106,10 +121,13 @@ class HubArtifactRepository(LocalArtifactRepository):
                     self._directory.parent.rmdir()
 
     @contextmanager
-    def _writing(self, artifact_path: str | None) -> Iterator[None]:
+    def _writing(self, artifact_path: str | None) -> Iterator[Path]:
         with self._reading(artifact_path):
-            self._hub.folder.make_directory(self._directory)
-            yield
+            verify_artifact_path(artifact_path)
+            folder = self._directory / (artifact_path or "")
+            self._check_inside(folder)
+            self._hub.folder.make_directory(folder)
+            yield folder
 
     @contextmanager
     def _reading(self, artifact_path: str | None) -> Iterator[None]:

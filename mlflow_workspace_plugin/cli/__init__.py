@@ -1,5 +1,7 @@
 """The command ``mlflow-workspace``."""
 
+import logging
+
 import click
 
 from mlflow_workspace_plugin.cli.doctor import doctor
@@ -12,6 +14,8 @@ from mlflow_workspace_plugin.cli.workspaces import create, list_, show, where
 @click.version_option(package_name="mlflow-workspace-plugin")
 def main() -> None:
     """Workspaces for MLflow, in a folder."""
+    # MLflow logs a database's errors with their traceback; the commands say them in a sentence.
+    logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
 for command in (create, list_, show, where, ui, hub, doctor):

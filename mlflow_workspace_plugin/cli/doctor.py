@@ -100,21 +100,26 @@ def _hub(path: Path) -> list[Finding]:
         if folder.identity() is None:
             return [Finding("ok", "hub", f"{path}: not created yet")]
         hub = open_hub(path)
+        workspaces = len(hub.catalog.list())
     except MlflowException as error:
-        return [Finding("problem", "hub", error.message)]
+        return [Finding("problem", "hub", error.message), *_integrity(folder)]
     findings = [
         Finding("ok", "hub", str(path)),
         Finding("ok", "hub revision", f"{schema.head_revision()} (the installed MLflow's)"),
-        Finding("ok", "hub workspaces", str(len(hub.catalog.list()))),
+        Finding("ok", "hub workspaces", str(workspaces)),
+        *_integrity(folder),
+        _journal_mode(path, hub.settings.journal_mode),
     ]
-    problems = integrity_problems(folder)
-    findings += [Finding("problem", "hub integrity", problem) for problem in problems]
-    if not problems:
-        findings.append(Finding("ok", "hub integrity", "sound"))
-    findings.append(_journal_mode(path, hub.settings.journal_mode))
     free = shutil.disk_usage(path).free
     status = "ok" if free >= _LOW_SPACE else "warning"
     return [*findings, Finding(status, "hub free space", f"{free / (1 << 30):.1f} GiB")]
+
+
+def _integrity(folder: HubFolder) -> list[Finding]:
+    problems = integrity_problems(folder)
+    if not problems:
+        return [Finding("ok", "hub integrity", "sound")]
+    return [Finding("problem", "hub integrity", problem) for problem in problems]
 
 
 def _journal_mode(path: Path, mode: str) -> Finding:

@@ -21,7 +21,7 @@ _CLIENT_ONLY = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),
-    default=lambda: urlsplit(settings.UI_URL.get()).port or 5000,
+    default=lambda: _port_of_links(),
     show_default=f"that of {settings.UI_URL.name}, else 5000",
     help="The port to serve on.",
 )
@@ -37,6 +37,17 @@ def ui(hub: Path, port: int, print_only: bool) -> None:  # noqa: FBT001
     click.echo(f"Serving hub {hub} on http://127.0.0.1:{port} (Ctrl-C stops it)")
     # The server takes this process's place, so that signals reach it.
     os.execvpe(command[0], command, environment)  # noqa: S606  no shell is wanted
+
+
+def _port_of_links() -> int:
+    url = settings.UI_URL.get()
+    try:
+        return urlsplit(url).port or 5000
+    except ValueError:
+        raise click.UsageError(
+            f"{settings.UI_URL.name} is {url!r}, whose port is no number. "
+            "Set it to an address such as http://127.0.0.1:5000."
+        ) from None
 
 
 def server_command(hub: Hub, port: int) -> list[str]:

@@ -6,7 +6,6 @@ from typing import Any
 
 import click
 from mlflow import MlflowClient
-from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
@@ -20,7 +19,7 @@ from mlflow_workspace_plugin.cli.options import (
     print_json,
     print_table,
 )
-from mlflow_workspace_plugin.errors import WorkspaceExistsError, WorkspaceNotFoundError
+from mlflow_workspace_plugin.errors import RunNotFoundError, WorkspaceExistsError
 from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 
@@ -72,16 +71,8 @@ def list_(hub: Path, as_json: bool) -> None:  # noqa: FBT001
 def show(name: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
     """Show workspace NAME: its URI, and what it holds."""
     opened = open_hub(hub)
-    facts = _facts(opened, opened.catalog.get(name))
-    client = MlflowClient(tracking_uri=facts["tracking_uri"], registry_uri=facts["tracking_uri"])
-    experiments = _all_pages(client.search_experiments, view_type=ViewType.ALL)
-    ids = [experiment.experiment_id for experiment in experiments]
-    runs = _all_pages(client.search_runs, experiment_ids=ids, run_view_type=ViewType.ALL)
-    facts |= {
-        "experiments": len(experiments),
-        "runs": len(runs),
-        "registered_models": len(_all_pages(client.search_registered_models)),
-    }
+    record = opened.catalog.get(name)
+    facts = _facts(opened, record) | opened.catalog.count(record.name)
     if as_json:
         print_json(facts)
     else:
@@ -134,7 +125,7 @@ def _where_run(hub: Hub, run_id: str, workspace: str | None) -> dict[str, Any]:
             "files": hub.folder.artifacts / location_of(info.artifact_uri, record.name),
         }
     looked = f"workspace {workspace!r}" if workspace else "any workspace"
-    raise WorkspaceNotFoundError(
+    raise RunNotFoundError(
         f"Run {run_id!r} is not in {looked} of hub {str(hub.path)!r}. "
         "Check the id, or name another hub with --hub."
     )
@@ -152,14 +143,3 @@ def _facts(hub: Hub, record: WorkspaceRecord) -> dict[str, Any]:
 
 def _uri(hub: Hub, record: WorkspaceRecord) -> str:
     return str(uris.WorkspaceUri(hub.path, record.name))
-
-
-def _all_pages(search: Any, *args: Any, **kwargs: Any) -> list[Any]:
-    found: list[Any] = []
-    token = None
-    while True:
-        page = search(*args, **kwargs, page_token=token)
-        found += page
-        token = page.token
-        if not token:
-            return found

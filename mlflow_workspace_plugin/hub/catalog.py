@@ -5,17 +5,48 @@ same ones. What MLflow has no column for stands in one small table of ours, whic
 check allows; a workspace that MLflow's server created has no row there and is shown by its name.
 """
 
+import shlex
 import shutil
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
 
+from filelock import FileLock
+from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities.workspace import Workspace as MlflowWorkspace
 from mlflow.entities.workspace import WorkspaceDeletionMode
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import INVALID_STATE, RESOURCE_ALREADY_EXISTS, ErrorCode
+from mlflow.protos.databricks_pb2 import INVALID_STATE, ErrorCode
 from mlflow.store.db.utils import _get_managed_session_maker
+from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModel
+from mlflow.store.tracking.dbmodels.models import (
+    SqlDataset,
+    SqlExperiment,
+    SqlExperimentTag,
+    SqlLoggedModel,
+    SqlRun,
+    SqlTraceInfo,
+)
 from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore
-from sqlalchemy import BigInteger, Column, Engine, MetaData, String, Table, delete, insert, select
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    MetaData,
+    String,
+    Table,
+    delete,
+    exists,
+    func,
+    insert,
+    inspect,
+    not_,
+    or_,
+    select,
+)
 from sqlalchemy.orm import sessionmaker
 
 from mlflow_workspace_plugin import names
@@ -26,7 +57,11 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotEmptyError,
     WorkspaceNotFoundError,
 )
-from mlflow_workspace_plugin.hub.database import database_url
+from mlflow_workspace_plugin.hub.database import (
+    database_url,
+    translated_errors,
+    translated_sessions,
+)
 from mlflow_workspace_plugin.hub.folder import HubFolder
 
 DEFAULT_WORKSPACE = "default"
@@ -41,6 +76,7 @@ _records = Table(
     Column("resource_group", String(255), nullable=False),
     Column("location", String(255), nullable=False),
     Column("created_at", BigInteger, nullable=False),
+    Column("tags", JSON, nullable=False),
 )
 
 
@@ -57,19 +93,25 @@ class WorkspaceRecord:
     location: str = "local"
     created_at: int | None = None
     """Milliseconds since 1970; None when MLflow's server created the workspace."""
+    tags: dict[str, str] = field(default_factory=dict)
 
 
 class HubWorkspaceStore(SqlAlchemyStore):
     """MLflow's store of workspaces, on the hub's own engine instead of a third one."""
 
-    def __init__(self, engine: Engine, database_uri: str) -> None:
-        super().__init__(database_uri)
+    def __init__(self, engine: Engine, folder: HubFolder) -> None:
+        super().__init__(database_url(folder.database))
         self._engine: Engine
         self._engine.dispose()
         self._engine = engine
-        self.ManagedSessionMaker = _get_managed_session_maker(
-            sessionmaker(bind=engine), self._db_type
+        self.ManagedSessionMaker = translated_sessions(
+            _get_managed_session_maker(sessionmaker(bind=engine), self._db_type), folder.path
         )
+
+
+def create_table(engine: Engine) -> None:
+    """Make our table in a database, if it is missing."""
+    _metadata.create_all(engine)
 
 
 class Catalog:
@@ -78,18 +120,25 @@ class Catalog:
     def __init__(self, folder: HubFolder, engine: Engine) -> None:
         self._folder = folder
         self._engine = engine
-        self.store = HubWorkspaceStore(engine, database_url(folder.database))
-        _metadata.create_all(engine)
+        self.store = HubWorkspaceStore(engine, folder)
+        if not inspect(engine).has_table(_records.name):
+            # A database that MLflow made.
+            with self._locked():
+                create_table(engine)
 
     def list(self) -> list[WorkspaceRecord]:
         """Return all workspaces, by name."""
-        with self._engine.connect() as connection:
+        with self._transaction() as connection:
             rows = connection.execute(select(_records)).mappings()
             known = {row["name"]: WorkspaceRecord(**row) for row in rows}
         return [
             known.get(workspace.name, WorkspaceRecord(workspace.name, workspace.name))
             for workspace in self.store.list_workspaces()
         ]
+
+    def holds(self, name: str) -> bool:
+        """Whether there is a workspace of that name, as MLflow knows it."""
+        return any(workspace.name == name for workspace in self.store.list_workspaces())
 
     def get(self, name: str) -> WorkspaceRecord:
         """Return the workspace with a name as it was given, in any case, or as MLflow knows it.
@@ -101,13 +150,15 @@ class Catalog:
             WorkspaceNotFoundError: there is none.
         """
         records = self.list()
+        wanted = str(name)
         for record in records:
-            if name == record.name or name.lower() == record.display_name.lower():
+            if wanted == record.name or wanted.lower() == record.display_name.lower():
                 return record
-        hint = names.did_you_mean(name, {record.display_name for record in records})
+        hint = names.did_you_mean(wanted, {record.display_name for record in records})
         raise WorkspaceNotFoundError(
-            f"Workspace {name!r} not found in hub {str(self._folder.path)!r}.{hint} "
-            f"Create it with: mlflow-workspace create {name} --hub {self._folder.path}"
+            f"Workspace {name!r} not found in hub {str(self._folder.path)!r}.{hint} Create it "
+            f"with: mlflow-workspace create {shlex.quote(wanted)} "
+            f"--hub {shlex.quote(str(self._folder.path))}"
         )
 
     def create(
@@ -117,6 +168,7 @@ class Catalog:
         subscription_id: str | None = None,
         resource_group: str | None = None,
         location: str | None = None,
+        tags: dict[str, str] | None = None,
     ) -> WorkspaceRecord:
         """Create a workspace.
 
@@ -134,18 +186,18 @@ class Catalog:
             name=names.fold(display_name),
             display_name=display_name,
             created_at=int(time.time() * 1000),
+            tags=dict(tags or {}),
             **{key: value for key, value in given.items() if value is not None},
         )
-        try:
+        with self._locked():
+            existing = {each.name: each for each in self.list()}.get(record.name)
+            if existing is not None:
+                raise self._taken(record, existing)
+            # Our row first: without MLflow's it is no workspace, and is replaced by the next try.
+            self._forget(record.name)
+            with self._transaction() as connection:
+                connection.execute(insert(_records).values(asdict(record)))
             self.store.create_workspace(MlflowWorkspace(name=record.name))
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
-                raise
-            raise self._taken(record) from None
-        with self._engine.begin() as connection:
-            # A row may be left of a workspace that MLflow's server deleted.
-            connection.execute(delete(_records).where(_records.c.name == record.name))
-            connection.execute(insert(_records).values(asdict(record)))
         return record
 
     def delete(self, name: str, *, with_content: bool = False) -> None:
@@ -156,8 +208,9 @@ class Catalog:
             with_content: delete its experiments, runs, models, files and all else too.
 
         Raises:
-            WorkspaceNotEmptyError: it holds something and ``with_content`` is False.
-            WorkspaceException: it is the hub's ``default`` workspace.
+            WorkspaceNotEmptyError: it holds something and ``with_content`` is False. A ``Default``
+                experiment in which nothing was logged does not count.
+            WorkspaceException: it is the hub's ``default`` workspace, or files of it remain.
         """
         if name == DEFAULT_WORKSPACE:
             raise WorkspaceException(
@@ -165,22 +218,83 @@ class Catalog:
                 "Delete its experiments instead."
             )
         mode = WorkspaceDeletionMode.CASCADE if with_content else WorkspaceDeletionMode.RESTRICT
-        try:
-            self.store.delete_workspace(name, mode)
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(INVALID_STATE):
-                raise
-            raise WorkspaceNotEmptyError(
-                f"Workspace {name!r} was not deleted: {error.message} "
-                "Nothing was removed. To delete it with everything in it, pass "
-                "delete_dependent_resources=True."
-            ) from error
-        with self._engine.begin() as connection:
-            connection.execute(delete(_records).where(_records.c.name == name))
-        shutil.rmtree(self._folder.artifacts / "workspaces" / name, ignore_errors=True)
+        with self._locked():
+            self._drop_unused_default(name)
+            try:
+                self.store.delete_workspace(name, mode)
+            except MlflowException as error:
+                if error.error_code != ErrorCode.Name(INVALID_STATE):
+                    raise
+                raise WorkspaceNotEmptyError(
+                    f"Workspace {name!r} was not deleted: {error.message} "
+                    "Nothing was removed. To delete it with everything in it, pass "
+                    "delete_dependent_resources=True."
+                ) from error
+            self._forget(name)
+        self._remove_files(name)
 
-    def _taken(self, wanted: WorkspaceRecord) -> Exception:
-        existing = next(record for record in self.list() if record.name == wanted.name)
+    def count(self, name: str) -> dict[str, int]:
+        """Return how many experiments, runs and registered models a workspace holds.
+
+        Args:
+            name: the name MLflow knows.
+        """
+        of_workspace = SqlExperiment.workspace == name
+        queries = {
+            "experiments": select(func.count()).select_from(SqlExperiment).where(of_workspace),
+            "runs": select(func.count())
+            .select_from(SqlRun)
+            .join(SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id)
+            .where(of_workspace),
+            "registered_models": select(func.count())
+            .select_from(SqlRegisteredModel)
+            .where(SqlRegisteredModel.workspace == name),
+        }
+        with self._transaction() as connection:
+            return {key: connection.execute(query).scalar_one() for key, query in queries.items()}
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        with translated_errors(self._folder.path), FileLock(self._folder.lock_file):
+            yield
+
+    @contextmanager
+    def _transaction(self) -> Iterator[Connection]:
+        with translated_errors(self._folder.path), self._engine.begin() as connection:
+            yield connection
+
+    def _forget(self, name: str) -> None:
+        with self._transaction() as connection:
+            connection.execute(delete(_records).where(_records.c.name == name))
+
+    def _drop_unused_default(self, name: str) -> None:
+        used = [
+            exists().where(table.experiment_id == SqlExperiment.experiment_id)
+            for table in (SqlRun, SqlTraceInfo, SqlLoggedModel, SqlDataset, SqlExperimentTag)
+        ]
+        with self._transaction() as connection:
+            connection.execute(
+                delete(SqlExperiment)
+                .where(SqlExperiment.workspace == name)
+                .where(SqlExperiment.name == MlflowExperiment.DEFAULT_EXPERIMENT_NAME)
+                .where(not_(or_(*used)))
+            )
+
+    def _remove_files(self, name: str) -> None:
+        folder = self._folder.artifacts / "workspaces" / name
+        try:
+            # The folder may be a link to another disk.
+            if folder.is_dir():
+                shutil.rmtree(folder.resolve())
+            if folder.is_symlink():
+                folder.unlink()
+        except OSError as error:
+            raise WorkspaceException(
+                f"Workspace {name!r} was deleted, but files of it remain in "
+                f"{str(folder.resolve())!r}: {error}. Remove them by hand."
+            ) from error
+
+    def _taken(self, wanted: WorkspaceRecord, existing: WorkspaceRecord) -> Exception:
         if existing.display_name.lower() == wanted.display_name.lower():
             return WorkspaceExistsError(
                 f"Workspace {wanted.display_name!r} exists already in hub "

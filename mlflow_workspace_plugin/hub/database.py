@@ -1,9 +1,10 @@
 """The SQLAlchemy engine of a hub: one for each process and hub, shared by all of its stores."""
 
 import os
+import sqlite3
 import weakref
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +19,14 @@ from mlflow_workspace_plugin.errors import (
     HubCorruptError,
     HubFullError,
     HubNotWritableError,
+    HubSettingsError,
 )
 from mlflow_workspace_plugin.hub.folder import JournalMode
+
+RESTORE_REMEDY = (
+    "restore hub.db from a backup. Move hub.db, hub.db-wal and hub.db-shm away together first: "
+    "they are one database."
+)
 
 _BUSY_TIMEOUT_MS = 20_000  # as in MLflow's own sessions
 
@@ -29,7 +36,8 @@ _inherited: list[Any] = []
 
 def database_url(database: Path) -> str:
     """Return the SQLAlchemy URL of a SQLite file."""
-    return URL.create("sqlite", database=str(database)).render_as_string()
+    # With the driver named, MLflow does not make the folder, which it would take percent-encoded.
+    return URL.create("sqlite+pysqlite", database=str(database)).render_as_string()
 
 
 def create_engine(database: Path, journal_mode: JournalMode) -> Engine:
@@ -53,21 +61,26 @@ def create_engine(database: Path, journal_mode: JournalMode) -> Engine:
 def set_journal_mode(engine: Engine, journal_mode: JournalMode) -> None:
     """Put the SQLite file of an engine into a journal mode, which it keeps."""
     with engine.connect() as connection:
-        connection.execute(text(f"PRAGMA journal_mode = {journal_mode}"))
+        found = connection.execute(text(f"PRAGMA journal_mode = {journal_mode}")).scalar()
+    if found != journal_mode:
+        raise HubSettingsError(
+            f"SQLite keeps {str(engine.url.database)!r} in journal_mode {found!r} and refuses "
+            f'{journal_mode!r}. Set journal_mode = "{found}" in hub.toml.'
+        )
 
 
 def open_engine(database: Path, journal_mode: JournalMode) -> Engine:
-    """Create the engine that all stores of this process use on a SQLite file.
-
-    It replaces that of a file which was at the same path before.
-    """
-    engine = create_engine(database, journal_mode)
-    _engines[database_url(database)] = engine
-    return engine
+    """Return the one engine of this process on a path, without connections to an earlier file."""
+    url = database_url(database)
+    if url in _engines:
+        _engines[url].dispose()
+    else:
+        _engines[url] = create_engine(database, journal_mode)
+    return _engines[url]
 
 
 def engine_of(url: str) -> Engine:
-    """Return the engine that :func:`open_engine` made last for a URL."""
+    """Return the engine that :func:`open_engine` made for a URL."""
     return _engines[url]
 
 
@@ -87,7 +100,7 @@ def translated_errors(hub: Path) -> Iterator[None]:
         yield
     except AzureMLException:
         raise
-    except (DBAPIError, MlflowException, OSError) as error:
+    except (DBAPIError, MlflowException, OSError, sqlite3.Error) as error:
         translated = _translate(error, hub)
         if translated is None:
             raise
@@ -95,10 +108,12 @@ def translated_errors(hub: Path) -> Iterator[None]:
 
 
 def _translate(error: Exception, hub: Path) -> AzureMLException | None:
-    cause = error if isinstance(error, (DBAPIError, OSError)) else error.__cause__
-    if not isinstance(cause, (DBAPIError, OSError)):
+    cause: BaseException | None = error.__cause__ if isinstance(error, MlflowException) else error
+    if isinstance(cause, DBAPIError):
+        cause = cause.orig
+    if not isinstance(cause, (OSError, sqlite3.Error)):
         return None
-    reason = str(cause.orig if isinstance(cause, DBAPIError) else cause.strerror).lower()
+    reason = str(cause.strerror if isinstance(cause, OSError) else cause).lower()
     stored = "What was logged before is still there."
     if "is full" in reason or "no space" in reason or "quota" in reason:
         return HubFullError(
@@ -113,7 +128,7 @@ def _translate(error: Exception, hub: Path) -> AzureMLException | None:
     if "not a database" in reason or "malformed" in reason:
         return HubCorruptError(
             f"The database of hub {str(hub)!r} is damaged ({reason}). Keep a copy of the folder, "
-            "then restore hub.db from a backup."
+            f"then {RESTORE_REMEDY}"
         )
     if "locked" in reason:
         return HubBusyError(
@@ -123,13 +138,33 @@ def _translate(error: Exception, hub: Path) -> AzureMLException | None:
     return None
 
 
+def translated_sessions(
+    session_maker: Callable[..., AbstractContextManager[Any]], hub: Path
+) -> Callable[..., AbstractContextManager[Any]]:
+    """Wrap one of MLflow's session makers in :func:`translated_errors`."""
+
+    @contextmanager
+    def session(*args: Any, **kwargs: Any) -> Iterator[Any]:
+        with translated_errors(hub), session_maker(*args, **kwargs) as opened:
+            yield opened
+
+    return session
+
+
 def _renew_after_fork(engine: Engine) -> None:
     """Give a forked child connections of its own.
 
-    SQLite's connections must not cross a fork. The child keeps the parent's pool alive, because
-    closing what it inherited could disturb the parent's locks.
+    SQLite's connections must not cross a fork: while one is open there, the child believes to hold
+    the parent's locks, takes none of its own, and loses its log when the parent ends. So the idle
+    ones are closed before a fork. One in use by another thread of the parent at that moment stays
+    open; the child keeps it alive, for closing it would drop locks of the parent.
     """
     reference = weakref.ref(engine)
+
+    def _before() -> None:
+        parent = reference()
+        if parent is not None:
+            parent.dispose()
 
     def _in_child() -> None:
         inherited = reference()
@@ -138,4 +173,4 @@ def _renew_after_fork(engine: Engine) -> None:
             inherited.dispose(close=False)
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(after_in_child=_in_child)
+        os.register_at_fork(before=_before, after_in_child=_in_child)

@@ -105,6 +105,20 @@ class HubFolder:
         """Give a file of the hub the reading and writing rights of the hub's folder."""
         file.chmod(stat.S_IMODE(self.path.stat().st_mode) & 0o666)
 
+    def share_tree(self, top: Path) -> None:
+        """Give files, or all below a folder, the rights of the hub's folder, if it is shared.
+
+        Files come with the mode they had elsewhere, or with the umask's.
+        """
+        mode = stat.S_IMODE(self.path.stat().st_mode)
+        if not mode & 0o077:
+            return
+        for path in (top, *top.rglob("*")):
+            if path.is_dir():
+                path.chmod(mode)
+            elif not path.is_symlink():
+                path.chmod((mode & 0o666) | (path.stat().st_mode & 0o100))
+
     def check_access(self) -> None:
         """Check that this user may read and write what is there.
 

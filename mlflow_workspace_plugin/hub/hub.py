@@ -1,7 +1,7 @@
 """Opening, creating and upgrading a hub."""
 
-import functools
 import os
+import shlex
 import sqlite3
 import threading
 from contextlib import closing
@@ -12,10 +12,16 @@ from pathlib import Path
 from filelock import FileLock
 from sqlalchemy import Engine
 
-from mlflow_workspace_plugin.errors import HubCorruptError, HubNotFoundError, HubTooOldError
+from mlflow_workspace_plugin.errors import (
+    HubCorruptError,
+    HubNotFoundError,
+    HubSettingsError,
+    HubTooOldError,
+)
 from mlflow_workspace_plugin.hub import schema
-from mlflow_workspace_plugin.hub.catalog import Catalog
+from mlflow_workspace_plugin.hub.catalog import Catalog, create_table
 from mlflow_workspace_plugin.hub.database import (
+    RESTORE_REMEDY,
     create_engine,
     database_url,
     open_engine,
@@ -31,6 +37,16 @@ _open_hubs: dict[tuple[Path, int], "Hub"] = {}
 _open_hubs_lock = threading.Lock()
 
 
+def _unlock_in_child() -> None:
+    # Another thread of the parent may have held it at the fork, and does not exist in the child.
+    global _open_hubs_lock
+    _open_hubs_lock = threading.Lock()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_unlock_in_child)
+
+
 @dataclass(frozen=True)
 class Hub:
     """An open hub: its folder, its settings and its engine."""
@@ -38,6 +54,8 @@ class Hub:
     folder: HubFolder
     settings: HubSettings
     engine: Engine
+    catalog: Catalog
+    """The workspaces of the hub."""
 
     @property
     def path(self) -> Path:
@@ -48,11 +66,6 @@ class Hub:
     def database_uri(self) -> str:
         """The SQLAlchemy URL of the hub's database."""
         return database_url(self.folder.database)
-
-    @functools.cached_property
-    def catalog(self) -> Catalog:
-        """The workspaces of the hub."""
-        return Catalog(self.folder, self.engine)
 
 
 def open_hub(path: Path) -> Hub:
@@ -70,7 +83,7 @@ def open_hub(path: Path) -> Hub:
     if identity is None:
         raise HubNotFoundError(
             f"There is no hub in {str(path)!r}. Create one, with a first workspace, by: "
-            f"mlflow-workspace create NAME --hub {path}"
+            f"mlflow-workspace create NAME --hub {shlex.quote(str(path))}"
         )
     with _open_hubs_lock:
         if (path, identity) not in _open_hubs:
@@ -90,6 +103,7 @@ def create_hub(path: Path, journal_mode: JournalMode | None = None) -> tuple[Hub
         The hub, and what the user should be told about how it was made (None if nothing).
 
     Raises:
+        HubSettingsError: the hub exists, and has another journal mode than the one given.
         HubError: it cannot be made or used; the subclass says why.
     """
     folder = HubFolder(path)
@@ -100,7 +114,13 @@ def create_hub(path: Path, journal_mode: JournalMode | None = None) -> tuple[Hub
         with translated_errors(path), FileLock(folder.lock_file):
             if folder.identity() is None:
                 notice = _make(folder, journal_mode)
-    return open_hub(path), notice
+    hub = open_hub(path)
+    if journal_mode not in (None, hub.settings.journal_mode):
+        raise HubSettingsError(
+            f"Hub {str(path)!r} exists with journal_mode {hub.settings.journal_mode!r}. "
+            f'To change it, set journal_mode = "{journal_mode}" in {str(folder.settings_file)!r}.'
+        )
+    return hub, notice
 
 
 def upgrade_hub(path: Path) -> Path | None:
@@ -127,13 +147,7 @@ def upgrade_hub(path: Path) -> Path | None:
             schema.verify(engine, path)
         except HubTooOldError:
             backup = _back_up(folder)
-            schema.upgrade(engine)
-            schema.verify(engine, path)
-            if problems := integrity_problems(folder):
-                raise HubCorruptError(
-                    f"Hub {str(path)!r} is damaged after the migration: {problems[0]}. "
-                    f"The database as it was before is in {str(backup)!r}; put it back as hub.db."
-                ) from None
+            _migrate(engine, folder, backup)
             return backup
         finally:
             engine.dispose()
@@ -142,7 +156,7 @@ def upgrade_hub(path: Path) -> Path | None:
 
 def integrity_problems(folder: HubFolder) -> list[str]:
     """Return what SQLite finds wrong with the database of a hub; an empty list when it is sound."""
-    uri = f"{folder.database.absolute().as_uri()}?mode=ro"
+    uri = f"{folder.database.as_uri()}?mode=ro"
     try:
         with closing(sqlite3.connect(uri, uri=True)) as connection:
             rows = connection.execute("PRAGMA integrity_check(10)").fetchall()
@@ -161,16 +175,20 @@ def _open(folder: HubFolder) -> Hub:
         schema.verify(engine, folder.path)
         # Only now: a hub that is refused is left as it is.
         set_journal_mode(engine, settings.journal_mode)
-    return Hub(folder, settings, engine)
+        catalog = Catalog(folder, engine)
+    return Hub(folder, settings, engine, catalog)
 
 
 def _check_magic(folder: HubFolder) -> None:
-    with folder.database.open("rb") as file:
-        start = file.read(len(_SQLITE_MAGIC))
+    try:
+        with folder.database.open("rb") as file:
+            start = file.read(len(_SQLITE_MAGIC))
+    except IsADirectoryError:
+        start = b""
     if start != _SQLITE_MAGIC:
         raise HubCorruptError(
             f"{str(folder.database)!r} is not a database. "
-            "Restore it from a backup, or move it away and create the workspaces again."
+            f"Create the workspaces in another folder, or {RESTORE_REMEDY}"
         )
 
 
@@ -196,10 +214,14 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None) -> str | None:
     try:
         set_journal_mode(engine, journal_mode)
         schema.initialise(engine)
+        create_table(engine)
     finally:
         # Closing the last connection folds the write-ahead log into the file.
         engine.dispose()
     folder.share_file(unfinished)
+    for suffix in ("-wal", "-shm", "-journal"):
+        # Left of a database that was moved away; SQLite would replay it over the new one.
+        folder.database.with_name(folder.database.name + suffix).unlink(missing_ok=True)
     os.replace(unfinished, folder.database)  # noqa: PTH105  the name says what it does
     folder.share_file(folder.lock_file)
     return notice
@@ -208,10 +230,30 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None) -> str | None:
 def _back_up(folder: HubFolder) -> Path:
     stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
     backup = folder.database.with_name(f"hub.db.backup-{stamp}")
-    with (
-        closing(sqlite3.connect(folder.database)) as source,
-        closing(sqlite3.connect(backup)) as target,
-    ):
-        source.backup(target)
-    folder.share_file(backup)
+    unfinished = backup.with_name("hub.db.backup-unfinished")
+    try:
+        with (
+            closing(sqlite3.connect(folder.database)) as source,
+            closing(sqlite3.connect(unfinished)) as target,
+        ):
+            source.backup(target)
+        folder.share_file(unfinished)
+        os.replace(unfinished, backup)  # noqa: PTH105  the name says what it does
+    finally:
+        unfinished.unlink(missing_ok=True)
     return backup
+
+
+def _migrate(engine: Engine, folder: HubFolder, backup: Path) -> None:
+    try:
+        schema.upgrade(engine)
+        schema.verify(engine, folder.path)
+        problem = next(iter(integrity_problems(folder)), None)
+    except Exception as error:  # noqa: BLE001  whatever it was, the backup has to be named
+        problem = f"{type(error).__name__}: {error}"
+    if problem:
+        raise HubCorruptError(
+            f"Hub {str(folder.path)!r} was not upgraded: {problem}. The database as it was before "
+            f"is in {str(backup)!r}. To go back to it, remove hub.db, hub.db-wal and hub.db-shm, "
+            "and rename the backup to hub.db."
+        )

@@ -7,6 +7,7 @@ looked at before MLflow does, and a hub is only ever migrated by ``mlflow-worksp
 
 import functools
 import logging
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,6 +20,7 @@ from alembic.util import CommandError
 from sqlalchemy import Engine
 
 from mlflow_workspace_plugin.errors import HubCorruptError, HubTooNewError, HubTooOldError
+from mlflow_workspace_plugin.hub.database import RESTORE_REMEDY
 
 # The newest revision of each MLflow minor version that has workspaces: names what to install when
 # a hub is newer than the installed MLflow, which cannot know the revision.
@@ -33,6 +35,9 @@ MLFLOW_OF_REVISION = {
     "dc11669786a5": "3.17",
     "f4a9b2c7d1e6": "3.18",
 }
+
+
+SUPPORTED = ("3.15", "3.16", "3.17")
 
 
 @functools.cache
@@ -78,16 +83,19 @@ def verify(engine: Engine, hub: Path) -> None:
     if revision is None:
         raise HubCorruptError(
             f"Hub {str(hub)!r} is not usable: its hub.db holds no tables of MLflow. "
-            "Restore hub.db from a backup, or move it away and create the workspaces again."
+            f"Create the workspaces in another folder, or {RESTORE_REMEDY}"
         )
     made_by = MLFLOW_OF_REVISION.get(revision)
     if _is_known(revision):
         raise HubTooOldError(
             f"Hub {str(hub)!r} was made by MLflow {made_by or 'of an older version'}, and MLflow "
             f"{mlflow.__version__} is installed. Upgrade it (it is backed up first, and older "
-            f"MLflow versions cannot open it afterwards): mlflow-workspace hub upgrade {hub}"
+            f"MLflow versions cannot open it afterwards): "
+            f"mlflow-workspace hub upgrade {shlex.quote(str(hub))}"
         )
-    wanted = f"'mlflow=={made_by}.*'" if made_by else "-U mlflow mlflow-workspace-plugin"
+    wanted = "-U mlflow-workspace-plugin mlflow"
+    if made_by in SUPPORTED:
+        wanted = f"'mlflow=={made_by}.*'"
     raise HubTooNewError(
         f"Hub {str(hub)!r} was made by MLflow {made_by or 'of a newer version'}, and MLflow "
         f"{mlflow.__version__} is installed, which cannot open it. Install: pip install {wanted}"

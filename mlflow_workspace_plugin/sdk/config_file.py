@@ -10,6 +10,7 @@ from mlflow_workspace_plugin.errors import ConfigFileError
 
 _FOLDERS = (".azureml", "aml_config", "")
 _FILES = ("config.json", "project.json")
+_KEYS = ("subscription_id", "resource_group", "workspace_name")
 # Where the parts stand in "/subscriptions/S/resourceGroups/R/providers/P/workspaces/W".
 _SUBSCRIPTION, _GROUP, _WORKSPACE = 2, 4, 8
 
@@ -60,28 +61,37 @@ def read(file: Path) -> WorkspaceConfig:
     """
     try:
         content: Any = json.loads(file.read_text(encoding="utf-8-sig"))
-    except OSError as error:
+    except (OSError, UnicodeDecodeError) as error:
         raise ConfigFileError(
-            f"Config file {str(file)!r} cannot be read: {error.strerror}. Correct its permissions."
+            f"Config file {str(file)!r} cannot be read: {error}. "
+            "Correct its permissions, or write it anew in UTF-8."
         ) from error
     if not isinstance(content, dict):
         raise ConfigFileError(f"Config file {str(file)!r} is not a JSON object. Write one anew.")
+    if wrong := sorted(
+        key
+        for key in (*_KEYS, "Scope", "tracking_uri")
+        if not isinstance(content.get(key, ""), str)
+    ):
+        raise ConfigFileError(
+            f"Config file {str(file)!r} has {', '.join(wrong)} that is not text. "
+            "Download it again, or write one with ws.write_config()."
+        )
     tracking_uri = content.get("tracking_uri")
     if "Scope" in content:
-        parts = str(content["Scope"]).split("/")
+        parts = content["Scope"].split("/")
         if len(parts) <= _WORKSPACE:
             raise ConfigFileError(
                 f"Config file {str(file)!r} has a Scope that is no workspace's: "
                 f"{content['Scope']!r}. Download it again, or write one with ws.write_config()."
             )
         return WorkspaceConfig(parts[_SUBSCRIPTION], parts[_GROUP], parts[_WORKSPACE], tracking_uri)
-    keys = ("subscription_id", "resource_group", "workspace_name")
-    if missing := [key for key in keys if key not in content]:
+    if missing := [key for key in _KEYS if key not in content]:
         raise ConfigFileError(
             f"Config file {str(file)!r} lacks {', '.join(missing)}. "
             "Download it again, or write one with ws.write_config()."
         )
-    subscription, group, workspace = (str(content[key]) for key in keys)
+    subscription, group, workspace = (content[key] for key in _KEYS)
     return WorkspaceConfig(subscription, group, workspace, tracking_uri)
 
 

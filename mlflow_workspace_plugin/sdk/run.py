@@ -33,12 +33,19 @@ class Run:
     Args:
         experiment: the experiment it belongs to.
         run_id: the id of an existing run.
+        outputs: accepted and ignored: files are stored by ``upload_file``.
 
     Raises:
         mlflow.exceptions.MlflowException: the workspace holds no such run.
     """
 
-    def __init__(self, experiment: "Experiment", run_id: str) -> None:
+    def __init__(
+        self,
+        experiment: "Experiment",
+        run_id: str,
+        outputs: object = None,
+        **_kwargs: Any,
+    ) -> None:
         self._experiment = experiment
         self._client = experiment.workspace.client
         self._id = self._client.get_run(run_id).info.run_id
@@ -88,12 +95,14 @@ class Run:
 
         Args:
             name: the metric.
-            value: any number, NaN and infinities included.
+            value: any number. NaN is kept; MLflow's store keeps an infinity as the largest float.
             description: accepted and dropped, as in SDK v1.
             step: the step; by default the running index of the value within the metric.
 
+        Equal values logged in one millisecond are told apart, by all threads that use this object.
+
         Raises:
-            InvalidMetricError: the value is not one number.
+            InvalidMetricError: the value is not one number, or the step no integer.
             mlflow.exceptions.MlflowException: MLflow refuses the name, or the run was deleted.
         """
         if not isinstance(value, numbers.Real):
@@ -101,22 +110,45 @@ class Run:
                 f"Metric {name!r} was given {value!r} of type {type(value).__name__}, which is "
                 "not one number. Log each number by a call of its own; log text with tag()."
             )
-        timestamp, taken = self._order_of(name).next(None if step is None else int(step))
-        self._client.log_metric(self.id, name, float(value), timestamp, taken)
+        try:
+            number, given_step = float(value), None if step is None else int(step)
+        except (OverflowError, ValueError, TypeError) as error:
+            raise InvalidMetricError(
+                f"Metric {name!r} was given a value or step that MLflow cannot hold: {error}. "
+                "A value is a 64-bit float, a step an integer."
+            ) from error
+        timestamp, taken = self._order_of(name).next(given_step)
+        self._client.log_metric(self.id, name, number, timestamp, taken)
 
-    def get_metrics(self) -> dict[str, Any]:
-        """Return the values of all metrics, in the order they were logged (SDK v1).
+    def get_metrics(
+        self,
+        name: str | None = None,
+        recursive: bool = False,  # noqa: FBT001, FBT002  SDK v1's signature
+        run_type: str | None = None,
+        populate: bool = False,  # noqa: FBT001, FBT002
+    ) -> dict[str, Any]:
+        """Return the values of metrics, in the order they were logged (SDK v1).
+
+        Args:
+            name: only this metric; all when None.
+            recursive: not served yet.
+            run_type: of SDK v1's jobs; accepted and ignored.
+            populate: of SDK v1's file metrics; accepted and ignored.
 
         Returns:
             Each metric's values: a bare number if it has one, a list of numbers if several.
+
+        Raises:
+            UserErrorException: ``recursive`` was asked for.
         """
-        metrics: dict[str, Any] = {}
-        for name in self._mlflow_run().data.metrics:
-            history = self._client.get_metric_history(self.id, name)
-            ordered = sorted(history, key=lambda each: (each.timestamp, each.step))
-            values = [each.value for each in ordered]
-            metrics[name] = values[0] if len(values) == 1 else values
-        return metrics
+        if recursive:
+            raise UserErrorException(
+                "get_metrics(recursive=True) is not served yet: child runs have no names of their "
+                "own here. Call get_metrics() on each run."
+            )
+        found = self._mlflow_run().data.metrics
+        wanted = [each for each in found if name in (None, each)]
+        return {each: self._values_of(each) for each in wanted}
 
     def tag(self, key: str, value: str | None = None) -> None:
         """Set a tag (SDK v1). A tag without a value is empty text, for MLflow has no other."""
@@ -141,8 +173,10 @@ class Run:
         """
         check_path(name)
         folder, base = posixpath.split(posixpath.normpath(name))
-        if not base or base == ".":
-            raise UserErrorException(f"File name {name!r} is empty. Name the artifact to store.")
+        if name.endswith("/") or base in ("", "."):
+            raise UserErrorException(
+                f"File name {name!r} names no file. Give a path such as outputs/model.pkl."
+            )
         with _under_name(base, path_or_stream) as local:
             self._client.log_artifact(self.id, str(local), folder or None)
 
@@ -150,12 +184,16 @@ class Run:
         """Return the paths of all files of the run, sorted."""
         return sorted(self._files_below(None))
 
-    def complete(self) -> None:
+    def complete(self, _set_status: bool = True) -> None:  # noqa: FBT001, FBT002  SDK v1's
         """End the run as finished."""
-        self._client.set_terminated(self.id, "FINISHED")
+        if _set_status:
+            self._client.set_terminated(self.id, "FINISHED")
 
     def fail(
-        self, error_details: str | BaseException | None = None, error_code: str | None = None
+        self,
+        error_details: str | BaseException | None = None,
+        error_code: str | None = None,
+        _set_status: bool = True,  # noqa: FBT001, FBT002  SDK v1's signature
     ) -> None:
         """End the run as failed.
 
@@ -169,7 +207,8 @@ class Run:
         try:
             self._record_error(error_details, error_code)
         finally:
-            self._client.set_terminated(self.id, "FAILED")
+            if _set_status:
+                self._client.set_terminated(self.id, "FAILED")
 
     def get_portal_url(self) -> str:
         """Return the address of the run's page, as ``mlflow-workspace ui`` serves it."""
@@ -208,6 +247,12 @@ class Run:
             )
         record = {"code": code or "UserError", "message": message}
         self._client.set_tag(self.id, ERROR_TAG, json.dumps(record, ensure_ascii=False))
+
+    def _values_of(self, name: str) -> float | list[float]:
+        history = self._client.get_metric_history(self.id, name)
+        ordered = sorted(history, key=lambda each: (each.timestamp, each.step))
+        values = [float(each.value) for each in ordered]
+        return values[0] if len(values) == 1 else values
 
     def _mlflow_run(self) -> MlflowRun:
         return self._client.get_run(self.id)

@@ -63,7 +63,7 @@ class Workspace:
         self._resource_group = resource_group or self._record.resource_group
         self._location = _location or self._record.location
         self._sku = sku
-        self._tags = dict(tags or {})
+        self._tags = dict(self._record.tags if tags is None else tags)
 
     @classmethod
     def create(  # noqa: D417  what means nothing here is described in one sentence
@@ -127,6 +127,7 @@ class Workspace:
                 subscription_id=subscription_id,
                 resource_group=resource_group,
                 location=location,
+                tags=tags,
             )
         except WorkspaceExistsError:
             if not exist_ok:
@@ -209,7 +210,7 @@ class Workspace:
         if config.tracking_uri:
             parsed = uris.parse(config.tracking_uri)
             if isinstance(parsed, uris.ServedWorkspaceUri):
-                raise ServedHubError(str(parsed))
+                raise ServedHubError.of(str(parsed))
             if isinstance(parsed, uris.HubUri):
                 raise UserErrorException(
                     f"{str(parsed)!r} names a hub, not a workspace. "

@@ -3,24 +3,34 @@
 import functools
 import logging
 import os
+from pathlib import Path
 
 import mlflow
-from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
+from mlflow.environment_variables import (
+    MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS,
+    MLFLOW_ENABLE_WORKSPACES,
+    MLFLOW_VERSION_PROMPT_CACHE_TTL_SECONDS,
+)
 from mlflow.store.model_registry.abstract_store import AbstractStore as RegistryStore
 from mlflow.store.tracking.abstract_store import AbstractStore as TrackingStore
 from mlflow.store.workspace.abstract_store import AbstractStore as WorkspaceStore
+from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.workspace_context import get_request_workspace
 from packaging.version import Version
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
-from mlflow_workspace_plugin.errors import InvalidUriError, ServedHubError
+from mlflow_workspace_plugin.errors import HubSettingsError, InvalidUriError, ServedHubError
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
 
 _logger = logging.getLogger(__name__)
+
+# Where MLflow's server tells its workers what --artifacts-destination was. The constant's module
+# imports the whole server.
+_SERVER_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 
 
 def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> TrackingStore:
@@ -41,6 +51,7 @@ def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> Tra
             "its files in its own folder. Leave the root out, or give mlflow-artifacts:/"
         )
     hub, workspace = _open(store_uri)
+    _check_server_destination(hub)
     return WorkspaceTrackingStore(hub, workspace) if workspace else HubTrackingStore(hub)
 
 
@@ -80,7 +91,7 @@ def _open(uri: str) -> tuple[Hub, str | None]:
     """Open the hub of a URI; None stands for all of its workspaces."""
     parsed = uris.parse(uri)
     if isinstance(parsed, uris.ServedWorkspaceUri):
-        raise ServedHubError(str(parsed))
+        raise ServedHubError.of(str(parsed))
     if isinstance(parsed, uris.HubUri):
         if not MLFLOW_ENABLE_WORKSPACES.get():
             raise InvalidUriError(
@@ -110,9 +121,31 @@ def _warn_of_another_workspace(uri: uris.WorkspaceUri) -> None:
 def _keep_prompts_apart() -> None:
     """Turn MLflow's cache of prompts off where two workspaces would share its entries.
 
-    Before 3.17 the cache knows a prompt by name and version only, not by registry. A user who set
-    how long prompts are cached has asked for the cache, and keeps it.
+    Before 3.17 the cache knows a prompt by name and version only, not by registry. Its switch is
+    in the environment, so the processes that this one starts inherit it, which does no harm.
     """
-    if Version(mlflow.__version__) < Version("3.17"):
-        os.environ.setdefault("MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS", "0")
-        os.environ.setdefault("MLFLOW_VERSION_PROMPT_CACHE_TTL_SECONDS", "0")
+    if Version(mlflow.__version__) >= Version("3.17"):
+        return
+    for ttl in (MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS, MLFLOW_VERSION_PROMPT_CACHE_TTL_SECONDS):
+        if ttl.is_set() and ttl.get() != 0:
+            _logger.warning(
+                "%s is ignored: MLflow %s would share cached prompts between workspaces. "
+                "Upgrade MLflow to 3.17 to cache prompts.",
+                ttl.name,
+                mlflow.__version__,
+            )
+        ttl.set(0)
+
+
+def _check_server_destination(hub: Hub) -> None:
+    """Refuse to be served with files in another place than the hub's, where nobody would look."""
+    destination = os.environ.get(_SERVER_DESTINATION)
+    if destination is None:
+        return
+    expected = hub.folder.artifacts
+    if Path(local_file_uri_to_path(destination)).resolve() != expected.resolve():
+        raise HubSettingsError(
+            f"The server keeps files in {uris.redact(destination)!r}, but those of hub "
+            f"{str(hub.path)!r} are in {str(expected)!r}. "
+            f"Add --artifacts-destination {expected.as_uri()}, or use mlflow-workspace ui."
+        )

@@ -1,13 +1,14 @@
 """What the stores of a hub have in common."""
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+import shlex
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 from sqlalchemy import Engine
 
 from mlflow_workspace_plugin.errors import WorkspaceNotFoundError
-from mlflow_workspace_plugin.hub.database import engine_of, translated_errors
+from mlflow_workspace_plugin.hub.database import engine_of, translated_sessions
 from mlflow_workspace_plugin.hub.hub import Hub
 
 SessionMaker = Callable[..., AbstractContextManager[Any]]
@@ -25,14 +26,7 @@ class OnHub:
 
     def _name_errors(self) -> None:
         """Let what fails in a session of the store name the hub, the reason and the remedy."""
-        plain = self.ManagedSessionMaker
-
-        @contextmanager
-        def session(*args: Any, **kwargs: Any) -> Iterator[Any]:
-            with translated_errors(self._hub.path), plain(*args, **kwargs) as opened:
-                yield opened
-
-        self.ManagedSessionMaker = session
+        self.ManagedSessionMaker = translated_sessions(self.ManagedSessionMaker, self._hub.path)
 
 
 class Pinned:
@@ -53,14 +47,16 @@ class Pinned:
         return self._workspace
 
     def _with_workspace_field(self, instance: Any) -> Any:
-        if not hasattr(instance, "workspace"):
-            return instance
-        # No foreign key keeps a store that outlived its workspace from writing into nowhere.
-        if self._workspace not in {row.name for row in self._hub.catalog.store.list_workspaces()}:
+        if hasattr(instance, "workspace"):
+            self._check_workspace()
+            instance.workspace = self._workspace
+        return instance
+
+    def _check_workspace(self) -> None:
+        """Refuse to create in a workspace that is gone; no foreign key does."""
+        if not self._hub.catalog.holds(self._workspace):
             raise WorkspaceNotFoundError(
                 f"Workspace {self._workspace!r} of hub {str(self._hub.path)!r} was deleted. "
                 f"Create it again with: mlflow-workspace create {self._workspace} "
-                f"--hub {self._hub.path}"
+                f"--hub {shlex.quote(str(self._hub.path))}"
             )
-        instance.workspace = self._workspace
-        return instance

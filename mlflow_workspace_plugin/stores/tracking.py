@@ -21,7 +21,10 @@ StoreClass = TypeVar("StoreClass", bound="type[WorkspaceTrackingStore]")
 
 
 class HubTrackingStore(OnHub, WorkspaceAwareSqlAlchemyStore):
-    """All workspaces of a hub. The one in use is that of the request, as in MLflow's own store."""
+    """All workspaces of a hub. The one in use is that of the request, as in MLflow's own store.
+
+    Where MLflow takes ids of other workspaces' experiments and models unseen, this refuses them.
+    """
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
@@ -44,6 +47,58 @@ class HubTrackingStore(OnHub, WorkspaceAwareSqlAlchemyStore):
         if int(experiment_id) == int(self.DEFAULT_EXPERIMENT_ID):
             workspace = DEFAULT_WORKSPACE
         return str(super()._get_artifact_location(experiment_id, workspace))
+
+    def create_dataset(
+        self,
+        name: str,
+        tags: dict[str, str] | None = None,
+        experiment_ids: list[str] | None = None,
+    ) -> Any:
+        """Create an evaluation dataset, refusing experiments of other workspaces."""
+        for experiment_id in experiment_ids or ():
+            self.get_experiment(experiment_id)
+        return super().create_dataset(name, tags, experiment_ids)
+
+    def log_inputs(
+        self,
+        run_id: str,
+        datasets: list[Any] | None = None,
+        models: list[LoggedModelInput] | None = None,
+    ) -> None:
+        """Log inputs of a run, refusing models of other workspaces."""
+        self._refuse_foreign_models(model.model_id for model in models or ())
+        super().log_inputs(run_id, datasets, models)
+
+    def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
+        """Log output models of a run, refusing those of other workspaces."""
+        self._refuse_foreign_models(model.model_id for model in models)
+        super().log_outputs(run_id, models)
+
+    def _log_model_metrics(
+        self, run_id: str, metrics: list[Metric], *args: Any, **kwargs: Any
+    ) -> None:
+        self._refuse_foreign_models(metric.model_id for metric in metrics)
+        super()._log_model_metrics(run_id, metrics, *args, **kwargs)
+
+    def _hard_delete_logged_model(self, model_id: str) -> None:
+        self._refuse_foreign_models([model_id])
+        super()._hard_delete_logged_model(model_id)
+
+    def _refuse_foreign_models(self, model_ids: Iterable[str | None]) -> None:
+        """Raise what MLflow raises for an unknown model; MLflow itself does not look here."""
+        given = {model_id for model_id in model_ids if model_id is not None}
+        if not given:
+            return
+        with self.ManagedSessionMaker() as session:
+            foreign = (
+                session.query(SqlLoggedModel.model_id)
+                .join(SqlExperiment, SqlExperiment.experiment_id == SqlLoggedModel.experiment_id)
+                .filter(SqlLoggedModel.model_id.in_(given))
+                .filter(SqlExperiment.workspace != self._get_active_workspace())
+                .first()
+            )
+        if foreign is not None:
+            self._raise_model_not_found(foreign.model_id)
 
 
 def _experiment_zero_is_default(store: StoreClass) -> StoreClass:
@@ -92,63 +147,12 @@ class WorkspaceTrackingStore(Pinned, HubTrackingStore):
             location.experiment_id = self._own_experiment(location.experiment_id)
         return super().start_trace(trace_info)
 
-    def create_dataset(
-        self,
-        name: str,
-        tags: dict[str, str] | None = None,
-        experiment_ids: list[str] | None = None,
-    ) -> Any:
-        """Create an evaluation dataset, refusing experiments of other workspaces."""
-        for experiment_id in experiment_ids or ():
-            self.get_experiment(experiment_id)
-        return super().create_dataset(name, tags, experiment_ids)
-
-    def log_inputs(
-        self,
-        run_id: str,
-        datasets: list[Any] | None = None,
-        models: list[LoggedModelInput] | None = None,
-    ) -> None:
-        """Log inputs of a run, refusing models of other workspaces."""
-        self._refuse_foreign_models(model.model_id for model in models or ())
-        super().log_inputs(run_id, datasets, models)
-
-    def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
-        """Log output models of a run, refusing those of other workspaces."""
-        self._refuse_foreign_models(model.model_id for model in models)
-        super().log_outputs(run_id, models)
-
-    def _log_model_metrics(
-        self, run_id: str, metrics: list[Metric], *args: Any, **kwargs: Any
-    ) -> None:
-        self._refuse_foreign_models(metric.model_id for metric in metrics)
-        super()._log_model_metrics(run_id, metrics, *args, **kwargs)
-
-    def _hard_delete_logged_model(self, model_id: str) -> None:
-        self._refuse_foreign_models([model_id])
-        super()._hard_delete_logged_model(model_id)
-
-    def _refuse_foreign_models(self, model_ids: Iterable[str | None]) -> None:
-        """Raise what MLflow raises for an unknown model; MLflow itself does not look here."""
-        given = {model_id for model_id in model_ids if model_id is not None}
-        if not given:
-            return
-        with self.ManagedSessionMaker() as session:
-            foreign = (
-                session.query(SqlLoggedModel.model_id)
-                .join(SqlExperiment, SqlExperiment.experiment_id == SqlLoggedModel.experiment_id)
-                .filter(SqlLoggedModel.model_id.in_(given))
-                .filter(SqlExperiment.workspace != self._workspace)
-                .first()
-            )
-        if foreign is not None:
-            self._raise_model_not_found(foreign.model_id)
-
     def _own_experiment(self, experiment_id: str | int) -> str | int:
         if str(experiment_id) != self.DEFAULT_EXPERIMENT_ID or self._workspace == DEFAULT_WORKSPACE:
             return experiment_id
         default = self.get_experiment_by_name(Experiment.DEFAULT_EXPERIMENT_NAME)
         if default is None:
+            self._check_workspace()
             with self.ManagedSessionMaker(read_only=False) as session:
                 self._create_default_experiment(session, workspace_override=self._workspace)
             default = self.get_experiment_by_name(Experiment.DEFAULT_EXPERIMENT_NAME)

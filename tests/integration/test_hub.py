@@ -19,7 +19,7 @@ from mlflow.store.db.utils import _get_alembic_config
 from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 from sqlalchemy import create_engine
 
-from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     HubBusyError,
@@ -101,6 +101,21 @@ def processes():
     return context
 
 
+def make_log_and_wait(path):
+    make_and_log(path)
+    (path / "logged").touch()
+    time.sleep(600)
+
+
+def create_both(path, barrier, failures):
+    barrier.wait()
+    try:
+        workspace = Workspace.create("My_Team", hub=path, exist_ok=True)
+        Experiment(workspace, "experiment")
+    except Exception as error:  # noqa: BLE001  whatever it is goes to the parent
+        failures.put(repr(error))
+
+
 def make_and_log(path):
     workspace = Workspace.create("team-a", hub=path, exist_ok=True)
     mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
@@ -139,6 +154,22 @@ class TestCreating:
             workspace.client.create_experiment("after")
             assert integrity_problems(open_hub(path).folder) == []
 
+    def test_processes_create_one_workspace_and_experiment_at_once(self, hub_path, processes):
+        """In a hub that is there: nobody is told that a name is taken by itself."""
+        with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
+            connection.execute("DROP TABLE workspace_plugin_workspaces")
+        barrier, failures = processes.Barrier(6), processes.Queue()
+        children = [
+            processes.Process(target=create_both, args=(hub_path, barrier, failures))
+            for _ in range(6)
+        ]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join(120)
+        assert failures.empty(), failures.get()
+        assert list(Workspace.get("My_Team", hub=hub_path).experiments) == ["experiment"]
+
     def test_folder_of_ours_is_its_owners_only(self, tmp_path):
         """Nobody else reads a hub that we made the folder of."""
         create_hub(tmp_path / "new" / "hub")
@@ -152,12 +183,19 @@ class TestCreating:
         shared.chmod(0o2770)
         workspace = Workspace.create("team-a", hub=shared)
         run = workspace.client.create_run("0")
-        workspace.client.log_text(run.info.run_id, "x", "x.txt")
+        private = tmp_path / "private"
+        (private / "deep").mkdir(parents=True)
+        (private / "deep" / "f.bin").write_text("x")
+        (private / "deep" / "f.bin").chmod(0o600)
+        workspace.client.log_artifacts(run.info.run_id, str(private), "models")
+        workspace.client.log_text(run.info.run_id, "x", "sub/x.txt")
         assert stat.S_IMODE(shared.stat().st_mode) == 0o2770
         assert stat.S_IMODE((shared / "hub.db").stat().st_mode) == 0o660
         run_folder = shared / "artifacts" / "workspaces" / "team-a" / run.info.experiment_id
         for folder in (run_folder, *run_folder.relative_to(shared).parents):
             assert stat.S_IMODE((shared / folder).stat().st_mode) == 0o2770, folder
+        for path in run_folder.rglob("*"):
+            assert stat.S_IMODE(path.stat().st_mode) == (0o2770 if path.is_dir() else 0o660), path
 
     def test_journal_mode_is_a_setting_of_the_hub(self, tmp_path):
         """A hub for a network file system has no write-ahead log."""
@@ -208,7 +246,7 @@ class TestOpening:
 
     @pytest.mark.parametrize(
         ("revision", "install"),
-        [("f4a9b2c7d1e6", "mlflow==3.18.*"), ("ffffffffffff", "-U mlflow")],
+        [("f4a9b2c7d1e6", "-U mlflow-workspace-plugin mlflow"), ("ffffffffffff", "-U mlflow")],
     )
     def test_hub_of_a_newer_mlflow_is_refused_with_what_to_install(
         self, hub_path, revision, install
@@ -229,7 +267,8 @@ class TestOpening:
 
     def test_database_without_mlflows_tables_is_refused(self, hub_path):
         """Somebody else's SQLite file is not filled with tables."""
-        (hub_path / "hub.db").unlink()
+        for file in hub_path.glob("hub.db*"):
+            file.unlink()
         with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
             connection.execute("CREATE TABLE theirs (x)")
         with pytest.raises(HubCorruptError, match="no tables of MLflow"):
@@ -265,6 +304,49 @@ class TestOpening:
         anew = Workspace.create("team-x", hub=hub_path)
         assert anew.experiments == {}
 
+    def test_hub_made_anew_serves_the_clients_that_are_there(self, workspace, hub_path):
+        """MLflow keeps its stores; they follow the hub to its new file."""
+        workspace.client.create_experiment("old")
+        shutil.rmtree(hub_path)
+        Workspace.create("team-a", hub=hub_path)
+        workspace.client.create_experiment("new")
+        with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
+            names = connection.execute("SELECT name FROM experiments WHERE workspace = 'team-a'")
+            assert names.fetchall() == [("new",)]
+
+    def test_log_of_a_database_that_was_moved_away_is_not_replayed(self, tmp_path, processes):
+        """What the remedy says is safe: hub.db moved away, workspaces created again."""
+        path = tmp_path / "hub"
+        child = processes.Process(target=make_log_and_wait, args=(path,))
+        child.start()
+        deadline = time.monotonic() + 60
+        while not (path / "logged").exists() and time.monotonic() < deadline:
+            time.sleep(0.01)
+        child.kill()
+        child.join()
+        assert (path / "hub.db-wal").exists()
+        (path / "hub.db").rename(tmp_path / "moved.db")
+        Workspace.create("team-b", hub=path)
+        assert sorted(Workspace.list(None, hub=path)) == ["default", "team-b"]
+
+    @pytest.mark.parametrize("name", ["jürgen", "a b", "a%20b", "a@b", "a:b", "a?b#c", "it's"])
+    def test_folder_of_any_name_holds_a_hub_and_nothing_beside_it(self, tmp_path, name):
+        """No encoded twin of the folder appears, and the URI leads back to it."""
+        place = tmp_path / "place"
+        place.mkdir()
+        workspace = Workspace.create("team-a", hub=place / name / "hub")
+        mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+        with mlflow.start_run() as run:
+            mlflow.log_text("x", "x.txt")
+        assert mlflow.artifacts.load_text(f"runs:/{run.info.run_id}/x.txt") == "x"
+        assert [each.name for each in place.iterdir()] == [name]
+
+    def test_database_made_by_mlflow_is_a_hub(self, hub_path):
+        """Our own table is added to a database that has only MLflow's."""
+        with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
+            connection.execute("DROP TABLE workspace_plugin_workspaces")
+        assert list(Workspace.list(None, hub=hub_path)) == ["default"]
+
     def test_deleted_workspace_takes_nothing_any_more(self, workspace):
         """A client that outlived its workspace does not write into nowhere."""
         client = workspace.client
@@ -275,6 +357,8 @@ class TestOpening:
             client.create_experiment("late")
         with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
             client.create_registered_model("late")
+        with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
+            client.create_run("0")
 
 
 class TestUpgrading:
@@ -289,6 +373,15 @@ class TestUpgrading:
         assert "kept" in workspace.experiments
         assert schema.current_revision(open_hub(hub).engine) == schema.head_revision()
         assert integrity_problems(open_hub(hub).folder) == []
+
+    def test_failed_upgrade_names_the_backup(self, hub_path):
+        """Whatever went wrong, the message says where the old database is and how to go back."""
+        set_revision(hub_path, OLDER)  # the tables of later migrations are there already
+        with pytest.raises(HubCorruptError, match="was not upgraded") as raised:
+            upgrade_hub(hub_path)
+        (backup,) = hub_path.glob("hub.db.backup-*")
+        assert str(backup) in raised.value.message
+        assert "hub.db-wal" in raised.value.message
 
     def test_hub_that_is_up_to_date_stays_as_it_is(self, hub_path):
         """No backup is made of what is not changed."""
@@ -315,7 +408,7 @@ class TestTrouble:
         """Opening says what cannot be written, and why; what was logged is still there."""
         out = in_small_file_system(
             """if True:
-            from mlflow_workspace_plugin import Workspace
+            from mlflow_workspace_plugin import Experiment, Workspace
             ws = Workspace.create("team-a", hub="/mnt/hub")
             run = ws.client.create_run("0")
             ws.client.log_metric(run.info.run_id, "m", 1)
@@ -323,7 +416,7 @@ class TestTrouble:
             """.replace("            # ---", "# ---")
             + """
 import shutil
-from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.errors import HubNotWritableError
 try:
     Workspace.get("team-a", hub="/mnt/hub")
@@ -348,7 +441,7 @@ shutil.rmtree("/tmp/copied-hub")
 # ---
 import json, mlflow, os
 from mlflow.entities import Metric
-from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.errors import HubFullError
 ws = Workspace.create("team-a", hub="/mnt/hub")
 client = ws.client
@@ -406,6 +499,36 @@ print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
         mlflow.set_tracking_uri(f"workspace://{tmp_path / ('x' * 300)}/team-a")
         with pytest.raises(HubError, match=r"300|too long"):
             mlflow.search_experiments()
+
+
+def test_forked_child_survives_its_parent(hub_path, processes):
+    """What a child logs is kept when its parent has ended, and others log meanwhile."""
+    workspace = Workspace.create("team-a", hub=hub_path)
+    run_id = workspace.client.create_run("0").info.run_id
+    parent = processes.Process(target=log_fork_and_end, args=(hub_path, run_id))
+    parent.start()
+    parent.join(60)
+    assert parent.exitcode == 0
+    for step in range(100):
+        workspace.client.log_metric(run_id, "other", step, step=step)
+    deadline = time.monotonic() + 60
+    while not (hub_path / "child-done").exists() and time.monotonic() < deadline:
+        time.sleep(0.05)
+    for name, count in (("parent", 20), ("child", 100), ("other", 100)):
+        assert len(workspace.client.get_metric_history(run_id, name)) == count, name
+    assert integrity_problems(workspace._hub.folder) == []
+
+
+def log_fork_and_end(path, run_id):
+    client = Workspace.get("team-a", hub=path).client
+    for step in range(20):
+        client.log_metric(run_id, "parent", step, step=step)
+    if os.fork() == 0:
+        time.sleep(1)  # until the parent has ended
+        for step in range(100):
+            client.log_metric(run_id, "child", step, step=step)
+        (path / "child-done").touch()
+        os.kill(os.getpid(), 9)
 
 
 def test_forked_child_has_connections_of_its_own(workspace):

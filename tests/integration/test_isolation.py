@@ -25,10 +25,12 @@ from mlflow.entities import (
     ViewType,
 )
 from mlflow.exceptions import MlflowException
+from mlflow.utils.workspace_context import WorkspaceContext
 from sqlalchemy import MetaData, create_engine, select
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.hub.database import database_url
+from mlflow_workspace_plugin.stores.build import build_tracking_store
 
 pytestmark = pytest.mark.store
 
@@ -476,6 +478,9 @@ def test_files_of_another_workspace_are_not_served_from_mlflows_cache(content, a
     """MLflow caches repositories by run id for all clients of a process; ours are not taken."""
     content.workspace.client.log_text(content.ids.run, MARK, f"{MARK}.txt")
     assert content.workspace.client.list_logged_model_artifacts(content.ids.logged_model)
+    content.workspace.client.log_image(
+        content.ids.run, image(), key="image", step=0, synchronous=False
+    )
     for method in ("log_artifact", "log_text", "list_logged_model_artifacts", "log_model_artifact"):
         assert isinstance(attempt(method), MlflowException), method
 
@@ -513,10 +518,29 @@ def test_metric_of_another_workspaces_model_is_refused(content, attempt):
     assert content.rows()["logged_model_metrics"] == before
 
 
+def test_server_refuses_what_a_pinned_store_refuses(content, attempt, monkeypatch):
+    """A whole hub's store, in a request of team-b, is as deaf to ids of team-a."""
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    store = build_tracking_store(f"workspace-hub://{content.hub}")
+    ids, before = content.ids, content.rows()
+    with WorkspaceContext("team-b"):
+        run_id = store.create_run(store.create_experiment("own"), "me", 0, [], None).info.run_id
+        for call in (
+            lambda: store.log_metric(run_id, Metric("x", 1, 1, 1, model_id=ids.logged_model)),
+            lambda: store.log_inputs(run_id, models=[LoggedModelInput(ids.logged_model)]),
+            lambda: store.log_outputs(run_id, [LoggedModelOutput(ids.logged_model, 0)]),
+            lambda: store.create_dataset("fresh", experiment_ids=[ids.experiment]),
+            lambda: store._hard_delete_logged_model(ids.logged_model),
+        ):
+            with pytest.raises(MlflowException, match=r"not found|No Experiment"):
+                call()
+    after = content.rows()
+    for table in ("logged_model_metrics", "logged_models", "inputs", "evaluation_datasets"):
+        assert after[table] == before[table]
+
+
 def test_parameters_of_another_workspaces_model_are_refused(content, attempt):
     """The store itself refuses, not only the client in front of it."""
-    from mlflow_workspace_plugin.stores.build import build_tracking_store
-
     store = build_tracking_store(content.other.get_mlflow_tracking_uri())
     with pytest.raises(MlflowException, match="not found"):
         store.log_logged_model_params(content.ids.logged_model, [LoggedModelParameter("x", "1")])

@@ -167,6 +167,33 @@ class TestWorkspace:
         assert not any(hub_path.rglob("x.txt"))
         assert Workspace.create("team-a", hub=hub_path).experiments == {}
 
+    def test_default_experiment_without_content_does_not_keep_a_workspace(self, workspace):
+        """MLflow makes one on the way; a run in it counts."""
+        assert workspace.client.search_runs(["0"]) == []
+        assert list(workspace.experiments) == ["Default"]
+        workspace.client.create_run("0")
+        with pytest.raises(WorkspaceNotEmptyError):
+            workspace.delete()
+        other = Workspace.create("team-c", hub=workspace._hub.path)
+        other.client.search_runs(["0"])
+        other.delete()
+
+    def test_files_on_another_disk_are_deleted_too(self, workspace, run, hub_path, tmp_path):
+        """A workspace's folder may be a link; what it leads to goes with it."""
+        run.upload_file("x.txt", io.BytesIO(b"x"))
+        folder = hub_path / "artifacts" / "workspaces" / "team-a"
+        folder.rename(tmp_path / "disk")
+        folder.symlink_to(tmp_path / "disk")
+        assert run.get_file_names() == ["x.txt"]
+        workspace.delete(delete_dependent_resources=True)
+        assert not (tmp_path / "disk").exists()
+        assert not folder.is_symlink()
+
+    def test_tags_are_kept(self, hub_path):
+        """As given on creation."""
+        Workspace.create("tagged", tags={"k": "v"}, hub=hub_path)
+        assert Workspace.get("tagged", hub=hub_path).get_details()["tags"] == {"k": "v"}
+
     def test_default_workspace_stays(self, hub_path):
         """MLflow needs it."""
         with pytest.raises(WorkspaceException, match="cannot be deleted"):
@@ -252,6 +279,28 @@ class TestRun:
             run.log("m", value)
         assert run.get_metrics() == {"m": 1}
 
+    def test_value_that_no_float_holds_is_an_error(self, run):
+        """Too large a number, and a step that is none."""
+        for value, step in ((10**400, None), (1, "a"), (1, [])):
+            with pytest.raises(InvalidMetricError, match="cannot hold"):
+                run.log("m", value, step=step)
+
+    def test_forms_of_sdk_v1_are_taken(self, workspace, run):
+        """Arguments that mean nothing here are no TypeError; what is not served says so."""
+        experiment = run.experiment
+        experiment.start_logging(outputs=None, snapshot_directory=None).complete(_set_status=False)
+        named = experiment.start_logging("named", snapshot_directory=".")
+        assert workspace.client.get_run(named.id).info.run_name == "named"
+        with pytest.raises(UserErrorException, match="not served yet"):
+            experiment.start_logging(run_id="mine")
+        run.log("a", 1)
+        run.log("b", 2)
+        assert Run(experiment, run.id, outputs=None).get_metrics(name="b") == {"b": 2}
+        assert run.get_metrics("none") == {}
+        with pytest.raises(UserErrorException, match="not served yet"):
+            run.get_metrics(recursive=True)
+        assert isinstance(Experiment(workspace, "experiment", _create_in_cloud=True), Experiment)
+
     def test_tags(self, workspace, run):
         """Set, overwritten, and without a value."""
         run.tag("a", "b")
@@ -281,6 +330,7 @@ class TestRun:
             ("../x", "local.bin", UnsafeArtifactPathError),
             ("/x", "local.bin", UnsafeArtifactPathError),
             ("", "local.bin", UserErrorException),
+            ("outputs/", "local.bin", UserErrorException),
             ("x", 7, UserErrorException),
             ("x", io.StringIO("text"), UserErrorException),
             ("x", "missing.bin", FileNotFoundError),
@@ -402,6 +452,16 @@ class TestContext:
             "why",
             f"[STOP] Run {run.id} context",
         ]
+
+    @pytest.mark.parametrize(
+        "uri", ["workspace:///hub/Team_A", "workspace://hub/team-a", "workspace:///none/team-a"]
+    )
+    def test_mistyped_uri_is_an_error_and_not_offline(self, uri, monkeypatch):
+        """Offline, what is logged would only be printed."""
+        monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
+        mlflow.set_tracking_uri(uri)
+        with pytest.raises(AzureMLException):
+            Run.get_context()
 
     def test_no_run_is_an_error_where_one_is_asked_for(self, workspace):
         """On a workspace without an active run, too."""

@@ -15,7 +15,11 @@ from mlflow.utils.workspace_context import WorkspaceContext
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.cli.ui import server_command
-from mlflow_workspace_plugin.errors import InvalidUriError, UnsafeArtifactPathError
+from mlflow_workspace_plugin.errors import (
+    HubSettingsError,
+    InvalidUriError,
+    UnsafeArtifactPathError,
+)
 from mlflow_workspace_plugin.hub.hub import open_hub
 from tests.servers import free_port, serving, without_this_package
 
@@ -181,6 +185,15 @@ def test_server_command_says_where_everything_is(hub_path):
     assert f"workspace-hub://{hub_path}" in command
     assert f"file://{hub_path}/artifacts" in command
     assert command[command.index("--host") + 1] == "127.0.0.1"
+
+
+def test_server_with_files_elsewhere_is_refused(workspace, monkeypatch):
+    """MLflow's default destination is below the working directory, where nobody looks for them."""
+    from mlflow_workspace_plugin.stores.build import build_tracking_store
+
+    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "./mlartifacts")
+    with pytest.raises(HubSettingsError, match="Add --artifacts-destination file:///"):
+        build_tracking_store(workspace.get_mlflow_tracking_uri())
 
 
 def test_hub_uri_is_refused_in_a_script(hub_path, workspace):

@@ -69,6 +69,7 @@ def test_both_of_azures_forms_are_read(tmp_path):
         ({"subscription_id": "s"}, "lacks resource_group, workspace_name"),
         ({"Scope": "/subscriptions/S"}, "no workspace's"),
         ([], "not a JSON object"),
+        ({"Scope": SCOPE, "tracking_uri": 5}, "tracking_uri that is not text"),
     ],
 )
 def test_incomplete_file_is_an_error_that_names_it(tmp_path, content, reason):
@@ -91,6 +92,9 @@ def test_unreadable_file_is_an_error_that_names_it(tmp_path):
     """A folder where the file should be is named."""
     with pytest.raises(ConfigFileError, match="cannot be read"):
         config_file.read(tmp_path)
+    (tmp_path / "utf16.json").write_text("{}", encoding="utf-16")
+    with pytest.raises(ConfigFileError, match="UTF-8"):
+        config_file.read(tmp_path / "utf16.json")
 
 
 def test_written_file_is_found_and_reads_the_same(tmp_path):

@@ -95,6 +95,7 @@ def test_served_uri_defaults_to_https_but_for_loopback():
         ("workspace:///hub/%2e%2e/team-a", "contains '..'"),
         ("workspace:///hub%2fteam-a", "percent-encoding"),
         ("workspace:///hub%5Cdir/team-a", "percent-encoding"),
+        ("workspace:/user:pw@host/team-a", "user name or password"),
         ("workspace:///hub%00/team-a", "percent-encoding"),
         ("workspace:///hub\x00/team-a", "control character"),
         ("workspace:///hub\n/team-a", "control character"),
@@ -127,6 +128,10 @@ def test_malformed_uri_is_refused_with_its_reason(text, reason):
         "workspace:///hub/team-a?sig=s3cret",
         "workspace://example.org/team-a#s3cret",
         "http://user:s3cret@example.org/",
+        "workspace://user:s3c/s3cret@host/team-a",
+        "workspace://user:s3c?s3cret@host/team-a",
+        "workspace:user:s3cret@host/team-a",
+        "workspace:/user:s3cret@host/team-a",
     ],
 )
 def test_secret_in_a_uri_is_refused_and_never_repeated(text):
@@ -141,5 +146,9 @@ def test_hub_is_named_by_folder_or_by_uri(tmp_path):
     assert uris.hub_folder(tmp_path) == tmp_path
     assert uris.hub_folder("x") == Path.cwd() / "x"
     assert uris.hub_folder(f"workspace-hub://{tmp_path}") == tmp_path
+    assert uris.hub_folder(f"WORKSPACE-HUB://{tmp_path}") == tmp_path
+    for unusable in ("", "/tmp/a\\b", "/tmp/a\nb", "/"):
+        with pytest.raises(InvalidUriError):
+            uris.hub_folder(unusable)
     with pytest.raises(InvalidUriError, match="does not name a hub"):
         uris.hub_folder(f"workspace://{tmp_path}/team-a")
