@@ -131,7 +131,9 @@ class TestDoctor:
     def test_older_or_damaged_hub_is_a_problem(self, hub_path):
         """What opening says, doctor says."""
         (hub_path / "hub.db").write_text("not a database, but text\n" * 10)
-        assert "is not a database" in " ".join(run("doctor", "--hub", hub_path, status=1).split())
+        report = run_json("doctor", "--hub", hub_path, status=1)
+        assert any("is not a database" in each["detail"] for each in report["findings"])
+        assert "Not healthy" in run("doctor", "--hub", hub_path, status=1)
 
     def test_damaged_tables_are_diagnosed(self, workspace, hub_path):
         """Where the hub cannot even be listed, doctor still says what SQLite finds."""
