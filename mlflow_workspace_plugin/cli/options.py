@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 import click
 from mlflow.exceptions import MlflowException
 from rich.console import Console
+from rich.measure import Measurement
 from rich.table import Table
 
 from mlflow_workspace_plugin import settings, uris
@@ -64,10 +65,13 @@ def print_table(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
         return
     table = Table(title=title, title_justify="left")
     for column in rows[0]:
-        table.add_column(column, overflow="fold")
+        table.add_column(column)
     for row in rows:
         table.add_row(*("" if cell is None else str(cell) for cell in row.values()))
-    Console().print(table)
+    # As wide as it is: a URI broken over lines could not be copied.
+    console = Console()
+    natural = Measurement.get(console, console.options.update(max_width=1000), table).maximum
+    Console(width=max(console.width, natural)).print(table)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:
