@@ -33,7 +33,6 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.hub import database, schema
-from mlflow_workspace_plugin.hub import hub as hub_module
 from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
 
 pytestmark = pytest.mark.store
@@ -99,6 +98,18 @@ def processes():
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["mlflow_workspace_plugin.sdk.workspace"])
     return context
+
+
+@pytest.fixture
+def fuse(tmp_path):
+    """A folder on a FUSE file system, as sshfs and many cluster file systems are."""
+    assert shutil.which("bindfs"), "Install bindfs (Debian: apt-get install bindfs)."
+    source, mounted = tmp_path / "source", tmp_path / "mounted"
+    source.mkdir()
+    mounted.mkdir()
+    subprocess.run(["bindfs", str(source), str(mounted)], check=True)
+    yield mounted
+    subprocess.run(["fusermount", "-u", "-z", str(mounted)], check=True)
 
 
 def make_log_and_wait(path):
@@ -204,18 +215,19 @@ class TestCreating:
             assert connection.exec_driver_sql("PRAGMA journal_mode").scalar() == "delete"
         assert not (tmp_path / "hub" / "hub.db-wal").exists()
 
-    def test_network_file_system_gets_a_safe_journal_mode_and_is_told(
-        self, tmp_path, monkeypatch, capsys
-    ):
-        """What is chosen, and why, is said once, by create."""
-        monkeypatch.setattr(hub_module, "file_system_type", lambda _: "nfs4")
-        Workspace.create("team-a", hub=tmp_path / "hub")
+    def test_network_file_system_gets_a_safe_journal_mode_and_is_told(self, fuse, capsys):
+        """What is chosen, and why, is said once, by create; the hub works there."""
+        workspace = Workspace.create("team-a", hub=fuse / "hub")
         said = capsys.readouterr().out
-        assert "nfs4" in said
+        assert "on a fuse" in said
         assert "journal_mode 'delete'" in said
-        assert open_hub(tmp_path / "hub").settings.journal_mode == "delete"
-        Workspace.create("team-b", hub=tmp_path / "hub")
+        assert open_hub(fuse / "hub").settings.journal_mode == "delete"
+        run_id = workspace.client.create_run("0").info.run_id
+        workspace.client.log_metric(run_id, "m", 1)
+        assert not list((fuse / "hub").glob("hub.db-wal"))
+        Workspace.create("team-b", hub=fuse / "hub")
         assert capsys.readouterr().out == ""
+        workspace._hub.engine.dispose()
 
 
 class TestOpening:
@@ -433,6 +445,32 @@ shutil.rmtree("/tmp/copied-hub")
         assert "/mnt/hub" in message
         assert "copy the hub" in message
         assert metrics == "{'m': 1.0}"
+
+    def test_unreadable_hub_is_named(self, workspace, hub_path):
+        """Somebody else's hub is said to be closed to this user, and stays as it is."""
+        workspace._hub.engine.dispose()
+        script = (
+            "import sys; from mlflow_workspace_plugin import Workspace\n"
+            "from mlflow_workspace_plugin.errors import HubNotWritableError\n"
+            "try: Workspace.get('team-a', hub=sys.argv[1])\n"
+            "except HubNotWritableError as error: print(error.message)\n"
+        )
+        without = "-dac_override,-dac_read_search"
+        # Root reads everything, unless it gives that right up.
+        as_anybody = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}"]
+        command = [*(as_anybody if os.getuid() == 0 else []), sys.executable, "-c", script]
+        for path in (hub_path, hub_path / "hub.db"):
+            mode = path.stat().st_mode
+            path.chmod(0)
+            try:
+                done = subprocess.run(
+                    [*command, str(hub_path)], capture_output=True, text=True, check=False
+                )
+            finally:
+                path.chmod(mode)
+            assert str(hub_path) in done.stdout, done.stderr[-2000:]
+            assert "access" in done.stdout
+        assert workspace.experiments == {}
 
     def test_full_disk_is_named_and_nothing_logged_is_lost(self):
         """Rows and files that do not fit are refused with the reason; those before stay whole."""
