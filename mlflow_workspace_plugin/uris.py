@@ -195,9 +195,16 @@ def _check_name(name: str, shown: str) -> str:
         names.check(name)
     except InvalidWorkspaceNameError as error:
         raise InvalidUriError(
-            f"URI {shown!r} does not end in a workspace name. {error.message}"
+            f"URI {shown!r} does not end in a workspace name. {error.message}{_folded(name)}"
         ) from None
     return name
+
+
+def _folded(name: str) -> str:
+    try:
+        return f" MLflow's name for {name!r} is {names.fold(name)!r}: write that in the URI."
+    except InvalidWorkspaceNameError:
+        return ""
 
 
 def _default_scheme(host: str) -> str:

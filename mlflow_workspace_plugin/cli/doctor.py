@@ -98,7 +98,7 @@ def _hub(path: Path) -> list[Finding]:
     folder = HubFolder(path)
     try:
         if folder.identity() is None:
-            return [Finding("ok", "hub", f"{path}: not created yet")]
+            return [Finding("warning", "hub", f"{path}: not created yet")]
         hub = open_hub(path)
         workspaces = len(hub.catalog.list())
     except MlflowException as error:

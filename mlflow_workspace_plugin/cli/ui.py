@@ -1,6 +1,7 @@
 """``mlflow-workspace ui``: MLflow's own server and UI on a hub."""
 
 import os
+import socket
 import sys
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -33,10 +34,23 @@ def ui(hub: Path, port: int, print_only: bool) -> None:  # noqa: FBT001
     if print_only:
         click.echo(" ".join(["mlflow", *command[3:]]))
         return
+    _check_free(port)
     environment = {key: value for key, value in os.environ.items() if key not in _CLIENT_ONLY}
     click.echo(f"Serving hub {hub} on http://127.0.0.1:{port} (Ctrl-C stops it)")
     # The server takes this process's place, so that signals reach it.
     os.execvpe(command[0], command, environment)  # noqa: S606  no shell is wanted
+
+
+def _check_free(port: int) -> None:
+    # MLflow's server would say so among its own lines, after ten seconds, and exit with 0.
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise click.ClickException(
+                f"Port {port} cannot be served on: {error.strerror}. Choose another with --port."
+            ) from error
 
 
 def _port_of_links() -> int:

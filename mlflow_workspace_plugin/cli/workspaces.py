@@ -9,7 +9,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin import names, uris
 from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
 from mlflow_workspace_plugin.cli.options import (
     hub_option,
@@ -32,6 +32,7 @@ from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 @plain_errors
 def create(name: str, hub: Path, exist_ok: bool, as_json: bool) -> None:  # noqa: FBT001
     """Create workspace NAME, and its hub if that is its first."""
+    names.fold(name)  # before a hub is made for a name that is refused
     opened, notice = create_hub(hub)
     if notice:
         click.echo(notice, err=True)

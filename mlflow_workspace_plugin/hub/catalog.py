@@ -208,6 +208,7 @@ class Catalog:
             with_content: delete its experiments, runs, models, files and all else too.
 
         Raises:
+            WorkspaceNotFoundError: it is gone already.
             WorkspaceNotEmptyError: it holds something and ``with_content`` is False. A ``Default``
                 experiment in which nothing was logged does not count.
             WorkspaceException: it is the hub's ``default`` workspace, or files of it remain.
@@ -219,6 +220,10 @@ class Catalog:
             )
         mode = WorkspaceDeletionMode.CASCADE if with_content else WorkspaceDeletionMode.RESTRICT
         with self._locked():
+            if not self.holds(name):
+                raise WorkspaceNotFoundError(
+                    f"Workspace {name!r} of hub {str(self._folder.path)!r} was deleted already."
+                )
             self._drop_unused_default(name)
             try:
                 self.store.delete_workspace(name, mode)
@@ -299,7 +304,7 @@ class Catalog:
             return WorkspaceExistsError(
                 f"Workspace {wanted.display_name!r} exists already in hub "
                 f"{str(self._folder.path)!r}. Open it with Workspace.get, "
-                "or pass exist_ok=True to create."
+                "or create it with exist_ok=True (--exist-ok)."
             )
         return InvalidWorkspaceNameError(
             f"Workspace name {wanted.display_name!r} becomes {wanted.name!r} in MLflow, which is "

@@ -61,6 +61,9 @@ def read(file: Path) -> WorkspaceConfig:
     """
     try:
         content: Any = json.loads(file.read_text(encoding="utf-8-sig"))
+    except json.JSONDecodeError as error:
+        message = f"Config file {str(file)!r} is not JSON: {error.msg}"
+        raise json.JSONDecodeError(message, error.doc, error.pos) from None
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigFileError(
             f"Config file {str(file)!r} cannot be read: {error}. "

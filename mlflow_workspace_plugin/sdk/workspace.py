@@ -10,7 +10,7 @@ from urllib.parse import quote
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
-from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin import names, settings, uris
 from mlflow_workspace_plugin.errors import (
     ServedHubError,
     UserErrorException,
@@ -118,6 +118,7 @@ class Workspace:
             InvalidWorkspaceNameError: the name breaks a rule, or folds to a name that is taken.
             HubError: the hub cannot be made or opened.
         """
+        names.fold(name)  # before a hub is made for a name that is refused
         opened, notice = create_hub(_hub_folder(hub))
         if notice and show_output:
             print(notice)  # noqa: T201  what show_output asks for

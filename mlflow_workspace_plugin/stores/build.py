@@ -3,6 +3,7 @@
 import functools
 import logging
 import os
+import shlex
 from pathlib import Path
 
 import mlflow
@@ -21,6 +22,7 @@ from packaging.version import Version
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.errors import HubSettingsError, InvalidUriError, ServedHubError
+from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
@@ -100,6 +102,11 @@ def _open(uri: str) -> tuple[Hub, str | None]:
                 f"In a script name one workspace: workspace://{str(parsed).partition('://')[2]}/NAME"
             )
         return open_hub(parsed.hub), None
+    if HubFolder(parsed.hub / parsed.name).identity() is not None:
+        raise InvalidUriError(
+            f"{str(parsed)!r} names a hub, and no workspace in it. Write {parsed!s}/NAME; "
+            f"mlflow-workspace list --hub {shlex.quote(str(parsed.hub / parsed.name))} shows names."
+        )
     hub = open_hub(parsed.hub)
     workspace = hub.catalog.get(parsed.name).name
     _warn_of_another_workspace(parsed)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import sqlite3
 import subprocess
 import sys
@@ -97,6 +98,19 @@ def test_ui_prints_the_command_it_would_run(hub_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", "http://127.0.0.1:5055")
     assert "--port 5055" in run("ui", "--hub", hub_path, "--print")
     assert "--port 6000" in run("ui", "--hub", hub_path, "--print", "--port", "6000")
+
+
+def test_ui_on_a_busy_port_is_an_error(hub_path):
+    """At once, with what to do, instead of a server that ends as if nothing had happened."""
+    with socket.create_server(("127.0.0.1", 0)) as busy:
+        text = run("ui", "--hub", hub_path, "--port", busy.getsockname()[1], status=1)
+    assert "Choose another with --port" in text
+
+
+def test_refused_name_makes_no_hub(tmp_path):
+    """Nothing is left behind by a name that breaks a rule."""
+    run("create", "x", "--hub", tmp_path / "hub", status=1)
+    assert not (tmp_path / "hub").exists()
 
 
 class TestDoctor:

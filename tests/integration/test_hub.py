@@ -30,6 +30,7 @@ from mlflow_workspace_plugin.errors import (
     HubSettingsError,
     HubTooNewError,
     HubTooOldError,
+    InvalidUriError,
     WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.hub import database, schema
@@ -244,6 +245,12 @@ class TestOpening:
         with pytest.raises(WorkspaceNotFoundError, match="Did you mean 'team-a'") as raised:
             mlflow.search_experiments()
         assert raised.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+    def test_uri_of_a_hub_is_told_to_name_a_workspace(self, hub_path):
+        """Instead of advice to make a hub around the hub."""
+        mlflow.set_tracking_uri(f"workspace://{hub_path}")
+        with pytest.raises(InvalidUriError, match="names a hub, and no workspace"):
+            mlflow.search_experiments()
 
     def test_hub_of_an_older_mlflow_is_refused_and_left_alone(self, tmp_path):
         """The command that upgrades it is named, and not one byte changes."""

@@ -165,6 +165,8 @@ class TestWorkspace:
         assert run.get_file_names() == ["x.txt"]
         workspace.delete(delete_dependent_resources=True)
         assert not any(hub_path.rglob("x.txt"))
+        with pytest.raises(WorkspaceNotFoundError, match="deleted already"):
+            workspace.delete()
         assert Workspace.create("team-a", hub=hub_path).experiments == {}
 
     def test_default_experiment_without_content_does_not_keep_a_workspace(self, workspace):

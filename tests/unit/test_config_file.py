@@ -84,7 +84,7 @@ def test_invalid_json_is_jsons_own_error(tmp_path):
     """As in SDK v1."""
     file = tmp_path / "config.json"
     file.write_text("{")
-    with pytest.raises(json.JSONDecodeError):
+    with pytest.raises(json.JSONDecodeError, match="is not JSON"):
         config_file.read(file)
 
 

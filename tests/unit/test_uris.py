@@ -106,6 +106,7 @@ def test_served_uri_defaults_to_https_but_for_loopback():
         ("workspace://example.org/team-a?scheme=ftp", "unknown scheme"),
         ("workspace://example.org:notaport/team-a", "malformed"),
         ("workspace:///hub/Team_A", "only a-z, 0-9 and '-'"),
+        ("workspace:///hub/Team_A", "'team-a': write that"),
         ("workspace:///hub/" + "a" * 300, "300 characters, more than 63"),
     ],
 )
