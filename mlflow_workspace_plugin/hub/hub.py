@@ -30,6 +30,7 @@ from mlflow_workspace_plugin.hub.database import (
 )
 from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
+from mlflow_workspace_plugin.hub.statistics import Statistics
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
@@ -56,6 +57,8 @@ class Hub:
     engine: Engine
     catalog: Catalog
     """The workspaces of the hub."""
+    statistics: Statistics
+    """What the database knows about its tables."""
 
     @property
     def path(self) -> Path:
@@ -176,7 +179,9 @@ def _open(folder: HubFolder) -> Hub:
         # Only now: a hub that is refused is left as it is.
         set_journal_mode(engine, settings.journal_mode)
         catalog = Catalog(folder, engine)
-    return Hub(folder, settings, engine, catalog)
+    statistics = Statistics(engine)
+    statistics.refresh_if_stale()
+    return Hub(folder, settings, engine, catalog, statistics)
 
 
 def _check_magic(folder: HubFolder) -> None:

@@ -146,9 +146,8 @@ class Run:
                 "get_metrics(recursive=True) is not served yet: child runs have no names of their "
                 "own here. Call get_metrics() on each run."
             )
-        found = self._mlflow_run().data.metrics
-        wanted = [each for each in found if name in (None, each)]
-        return {each: self._values_of(each) for each in wanted}
+        found = self._experiment.workspace.tracking_store.get_run_metrics(self.id, name)
+        return {each: values[0] if len(values) == 1 else values for each, values in found.items()}
 
     def tag(self, key: str, value: str | None = None) -> None:
         """Set a tag (SDK v1). A tag without a value is empty text, for MLflow has no other."""
@@ -247,12 +246,6 @@ class Run:
             )
         record = {"code": code or "UserError", "message": message}
         self._client.set_tag(self.id, ERROR_TAG, json.dumps(record, ensure_ascii=False))
-
-    def _values_of(self, name: str) -> float | list[float]:
-        history = self._client.get_metric_history(self.id, name)
-        ordered = sorted(history, key=lambda each: (each.timestamp, each.step))
-        values = [float(each.value) for each in ordered]
-        return values[0] if len(values) == 1 else values
 
     def _mlflow_run(self) -> MlflowRun:
         return self._client.get_run(self.id)

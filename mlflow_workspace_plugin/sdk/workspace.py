@@ -21,6 +21,7 @@ from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.run import Run
+from mlflow_workspace_plugin.stores.metric_history import MetricHistory
 
 
 class Workspace:
@@ -273,6 +274,12 @@ class Workspace:
     def client(self) -> MlflowClient:
         """MLflow's client for this workspace (ours)."""
         return self._client
+
+    @property
+    def tracking_store(self) -> MetricHistory:
+        """The store behind :attr:`client`, for what MLflow's client has no call for (ours)."""
+        store: MetricHistory = self._client._tracking_client.store
+        return store
 
     def get_details(self) -> dict[str, Any]:
         """Return what is known of the workspace, under SDK v1's keys; unknown ones are absent."""

@@ -7,20 +7,30 @@ from typing import Any, TypeVar
 
 from mlflow.entities import Experiment, LoggedModelInput, LoggedModelOutput, Metric
 from mlflow.entities.trace_info import TraceInfo
-from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel
+from mlflow.store.tracking.dbmodels.models import SqlExperiment
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
+from sqlalchemy import bindparam, text
 
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.metric_history import MetricHistory
+from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
+from mlflow_workspace_plugin.stores.run_reads import RunReads
+from mlflow_workspace_plugin.stores.run_writes import RunWrites
 
+_FOREIGN_MODEL = text("""
+    SELECT logged_models.model_id FROM logged_models
+    JOIN experiments ON experiments.experiment_id = logged_models.experiment_id
+    WHERE logged_models.model_id IN :ids AND experiments.workspace <> :workspace
+""").bindparams(bindparam("ids", expanding=True))
 _EXPERIMENT_PARAMETERS = ("experiment_id", "experiment_ids", "location", "locations")
 
 StoreClass = TypeVar("StoreClass", bound="type[WorkspaceTrackingStore]")
 
 
-class HubTrackingStore(OnHub, WorkspaceAwareSqlAlchemyStore):
+class HubTrackingStore(OnHub, MetricWrites, MetricHistory, RunWrites, RunReads):
     """All workspaces of a hub. The one in use is that of the request, as in MLflow's own store.
 
     Where MLflow takes ids of other workspaces' experiments and models unseen, this refuses them.
@@ -89,16 +99,11 @@ class HubTrackingStore(OnHub, WorkspaceAwareSqlAlchemyStore):
         given = {model_id for model_id in model_ids if model_id is not None}
         if not given:
             return
-        with self.ManagedSessionMaker() as session:
-            foreign = (
-                session.query(SqlLoggedModel.model_id)
-                .join(SqlExperiment, SqlExperiment.experiment_id == SqlLoggedModel.experiment_id)
-                .filter(SqlLoggedModel.model_id.in_(given))
-                .filter(SqlExperiment.workspace != self._get_active_workspace())
-                .first()
-            )
+        parameters = {"ids": sorted(given), "workspace": self._get_active_workspace()}
+        with self._statements() as connection:
+            foreign = connection.execute(_FOREIGN_MODEL, parameters).scalar()
         if foreign is not None:
-            self._raise_model_not_found(foreign.model_id)
+            self._raise_model_not_found(foreign)
 
 
 def _experiment_zero_is_default(store: StoreClass) -> StoreClass:

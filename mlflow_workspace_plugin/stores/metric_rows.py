@@ -1,0 +1,153 @@
+"""From metrics as they are logged to rows of MLflow's tables, and to the database."""
+
+import operator
+from collections.abc import Callable, Iterable
+from typing import NamedTuple
+
+from mlflow.entities import Metric
+from sqlalchemy import Connection, text
+
+
+class MetricRow(NamedTuple):
+    """A row of ``metrics``, but for the run."""
+
+    key: str
+    value: float
+    timestamp: int
+    step: int
+    is_nan: bool
+
+
+_RUN = """
+    SELECT runs.run_uuid FROM runs
+    JOIN experiments ON experiments.experiment_id = runs.experiment_id
+    WHERE runs.run_uuid = {run} AND experiments.workspace = {workspace}
+    AND runs.lifecycle_stage = 'active'
+"""
+
+# The value with the greatest step, then the latest, then the greatest, is what MLflow shows.
+_IF_LATER = """
+    ON CONFLICT (key, run_uuid) DO UPDATE SET
+        value = excluded.value, timestamp = excluded.timestamp,
+        step = excluded.step, is_nan = excluded.is_nan
+    WHERE (excluded.step, excluded.timestamp, excluded.value)
+        > (latest_metrics.step, latest_metrics.timestamp, latest_metrics.value)
+"""
+
+_SQLITE_RUN = _RUN.format(run="?", workspace="?")
+# OR IGNORE would swallow a missing value, too.
+_SQLITE_INSERT = """
+    INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO NOTHING
+"""
+_SQLITE_LATEST = f"""
+    INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid)
+    VALUES (?, ?, ?, ?, ?, ?) {_IF_LATER}
+"""
+
+_COLUMNS = "key, value, timestamp, step, is_nan"
+_POSTGRESQL = text(f"""
+    WITH run AS ({_RUN.format(run=":run", workspace=":workspace")}),
+    logged AS (
+        INSERT INTO metrics ({_COLUMNS}, run_uuid)
+        SELECT given.*, run.run_uuid FROM run, unnest(
+            CAST(:keys AS text[]), CAST(:vals AS float8[]), CAST(:timestamps AS bigint[]),
+            CAST(:steps AS bigint[]), CAST(:nans AS boolean[])) AS given
+        ON CONFLICT DO NOTHING
+    ),
+    latest AS (
+        INSERT INTO latest_metrics ({_COLUMNS}, run_uuid)
+        SELECT given.*, run.run_uuid FROM run, unnest(
+            CAST(:latest_keys AS text[]), CAST(:latest_vals AS float8[]),
+            CAST(:latest_timestamps AS bigint[]), CAST(:latest_steps AS bigint[]),
+            CAST(:latest_nans AS boolean[])) AS given
+        {_IF_LATER}
+    )
+    SELECT run_uuid FROM run
+""")
+
+
+def rows_of(
+    metrics: Iterable[Metric], sanitize: Callable[[float], tuple[bool, float]]
+) -> list[MetricRow]:
+    """Return the rows of metrics.
+
+    Args:
+        metrics: valid metrics.
+        sanitize: MLflow's replacement of NaN and infinities.
+
+    Raises:
+        TypeError: a step or timestamp is a number, but no integer.
+    """
+    rows = []
+    for metric in metrics:
+        is_nan, value = sanitize(metric.value)
+        # Of NumPy's integers the drivers make bytes.
+        timestamp, step = operator.index(metric.timestamp), operator.index(metric.step)
+        rows.append(MetricRow(metric.key, float(value), timestamp, step, is_nan))
+    return rows
+
+
+def latest_of(rows: Iterable[MetricRow]) -> list[MetricRow]:
+    """Return the row of each key that MLflow shows as the metric's value, by key.
+
+    In the order of the keys every transaction locks them alike, so none waits for another in a
+    circle. Of equals the first one stays.
+    """
+    latest: dict[str, MetricRow] = {}
+    for row in rows:
+        known = latest.get(row.key)
+        if known is None or (row.step, row.timestamp, row.value) > (
+            known.step,
+            known.timestamp,
+            known.value,
+        ):
+            latest[row.key] = row
+    return [latest[key] for key in sorted(latest)]
+
+
+def write_to_sqlite(
+    connection: Connection, run_id: str, workspace: str, rows: list[MetricRow]
+) -> bool:
+    """Write rows in a transaction that holds SQLite's write lock. Rows that exist are skipped.
+
+    Returns:
+        Whether the run may be written to: it is active, and of that workspace.
+    """
+    run = connection.exec_driver_sql(_SQLITE_RUN, (run_id, workspace)).first()
+    if run is None:
+        return False
+    connection.exec_driver_sql(_SQLITE_INSERT, [(*row, run_id) for row in rows])
+    connection.exec_driver_sql(_SQLITE_LATEST, [(*row, run_id) for row in latest_of(rows)])
+    return True
+
+
+def write_to_postgresql(
+    connection: Connection, run_id: str, workspace: str, rows: list[MetricRow]
+) -> bool:
+    """Write rows by one statement. Rows that exist are skipped.
+
+    Returns:
+        Whether the run may be written to: it is active, and of that workspace.
+    """
+    keys, values, timestamps, steps, nans = map(list, zip(*rows, strict=True))
+    latest = map(list, zip(*latest_of(rows), strict=True))
+    latest_keys, latest_values, latest_timestamps, latest_steps, latest_nans = latest
+    found = connection.execute(
+        _POSTGRESQL,
+        {
+            "run": run_id,
+            "workspace": workspace,
+            "keys": keys,
+            "vals": values,
+            "timestamps": timestamps,
+            "steps": steps,
+            "nans": nans,
+            "latest_keys": latest_keys,
+            "latest_vals": latest_values,
+            "latest_timestamps": latest_timestamps,
+            "latest_steps": latest_steps,
+            "latest_nans": latest_nans,
+        },
+    )
+    return found.first() is not None

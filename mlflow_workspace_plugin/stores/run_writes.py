@@ -1,0 +1,208 @@
+"""Creating and ending runs, their params and their tags, each by one short transaction.
+
+Only what is as usual is done here. Whatever MLflow would refuse, or treat in a way of its own, is
+left to MLflow's own method, which is called after nothing was written.
+"""
+
+import uuid
+
+from mlflow.entities import (
+    LifecycleStage,
+    Param,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+    RunStatus,
+    RunTag,
+    SourceType,
+)
+from mlflow.store.tracking.dbmodels.models import SqlRun, SqlTag
+from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+from mlflow.utils.name_utils import _generate_random_name
+from mlflow.utils.uri import append_to_uri_path
+from mlflow.utils.validation import _validate_param, _validate_tag
+from sqlalchemy import Connection, bindparam, insert, text
+
+from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.run_reads import read_info
+
+_LOCATION = text("""
+    SELECT artifact_location FROM experiments WHERE experiment_id = :experiment_id
+    AND workspace = :workspace AND lifecycle_stage = 'active'
+""")
+_UPDATE = text("""
+    UPDATE runs SET status = coalesce(:status, status), end_time = coalesce(:end_time, end_time)
+    WHERE run_uuid = :run_id
+""")
+_ADD_PARAM = text(
+    "INSERT INTO params (run_uuid, key, value) VALUES (:run_id, :key, :value) "
+    "ON CONFLICT DO NOTHING"
+)
+_PARAMS = text(
+    "SELECT key, value FROM params WHERE run_uuid = :run_id AND key IN :keys"
+).bindparams(bindparam("keys", expanding=True))
+_SET_TAG = text(
+    "INSERT INTO tags (run_uuid, key, value) VALUES (:run_id, :key, :value) "
+    "ON CONFLICT (key, run_uuid) DO UPDATE SET value = excluded.value"
+)
+
+
+class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
+    """Writes runs without reading back what was just written."""
+
+    def create_run(
+        self,
+        experiment_id: str,
+        user_id: str,
+        start_time: int,
+        tags: list[RunTag],
+        run_name: str | None,
+    ) -> Run:
+        """Create a run.
+
+        Raises:
+            MlflowException: as MLflow's own store: there is no such experiment in the workspace, it
+                was deleted, or the run has two names.
+        """
+        tags = list(tags or ())
+        name_tags = [tag.value for tag in tags if tag.key == MLFLOW_RUN_NAME]
+        name = run_name or next(iter(name_tags), None) or _generate_random_name()
+        if str(experiment_id).isdecimal() and all(each == name for each in name_tags):
+            with self._transaction() as connection:
+                location = connection.execute(
+                    _LOCATION,
+                    {
+                        "experiment_id": int(experiment_id),
+                        "workspace": self._get_active_workspace(),
+                    },
+                ).scalar_one_or_none()
+                if location is not None:
+                    if not name_tags:
+                        tags.append(RunTag(MLFLOW_RUN_NAME, name))
+                    info = _new_run(str(experiment_id), location, user_id, start_time, name)
+                    _insert_run(connection, info, tags)
+                    return Run(info, RunData(tags=tags), RunInputs(dataset_inputs=[]))
+        return super().create_run(experiment_id, user_id, start_time, tags, run_name)
+
+    def update_run_info(
+        self, run_id: str, run_status: int | None, end_time: int | None, run_name: str | None
+    ) -> RunInfo:
+        """Change the status, the end and the name of a run; None leaves each as it is.
+
+        Raises:
+            MlflowException: as MLflow's own store: there is no such run in the workspace, or it was
+                deleted.
+        """
+        if not run_name:
+            with self._transaction() as connection:
+                if self._experiment_of_active_run(connection, run_id) is not None:
+                    status = None if run_status is None else RunStatus.to_string(run_status)
+                    connection.execute(
+                        _UPDATE, {"run_id": run_id, "status": status, "end_time": end_time}
+                    )
+                    return read_info(connection, run_id, self._get_active_workspace())
+        return super().update_run_info(run_id, run_status, end_time, run_name)
+
+    def log_param(self, run_id: str, param: Param) -> None:
+        """Log one param.
+
+        Raises:
+            MlflowException: as MLflow's own store: it is not valid, it has another value already,
+                or the run does not exist, or was deleted.
+        """
+        valid = _validate_param(param.key, param.value)
+        if not self._add_params(run_id, [valid]):
+            super().log_param(run_id, valid)
+
+    def set_tag(self, run_id: str, tag: RunTag) -> None:
+        """Set one tag.
+
+        Raises:
+            MlflowException: as MLflow's own store: it is not valid, or the run does not exist, or
+                was deleted.
+        """
+        valid = _validate_tag(tag.key, tag.value)
+        if not self._upsert_tags(run_id, [valid]):
+            super().set_tag(run_id, valid)
+
+    def _log_params(self, run_id: str, params: list[Param]) -> None:
+        if params and not self._add_params(run_id, params):
+            super()._log_params(run_id, params)
+
+    def _set_tags(self, run_id: str, tags: list[RunTag]) -> None:
+        valid = [
+            _validate_tag(tag.key, tag.value, path=f"tags[{index}]")
+            for index, tag in enumerate(tags)
+        ]
+        if valid and not self._upsert_tags(run_id, valid):
+            super()._set_tags(run_id, valid)
+
+    def _add_params(self, run_id: str, params: list[Param]) -> bool:
+        """Add params that are new, or have the same value; else write nothing."""
+        wanted = {param.key: param.value for param in params}
+        with self._transaction() as connection:
+            if self._experiment_of_active_run(connection, run_id) is None:
+                return False
+            rows = [{"run_id": run_id, "key": key, "value": wanted[key]} for key in sorted(wanted)]
+            connection.execute(_ADD_PARAM, rows)
+            stored = connection.execute(_PARAMS, {"run_id": run_id, "keys": list(wanted)})
+            unchanged = dict(stored.tuples().all()) == wanted
+            if not unchanged:
+                connection.rollback()
+            return unchanged
+
+    def _upsert_tags(self, run_id: str, tags: list[RunTag]) -> bool:
+        """Set tags, but for the one that renames the run."""
+        wanted = {tag.key: tag.value for tag in tags}
+        if MLFLOW_RUN_NAME in wanted:
+            return False
+        with self._transaction() as connection:
+            if self._experiment_of_active_run(connection, run_id) is None:
+                return False
+            rows = [{"run_id": run_id, "key": key, "value": wanted[key]} for key in sorted(wanted)]
+            connection.execute(_SET_TAG, rows)
+            return True
+
+
+def _new_run(
+    experiment_id: str, location: str, user_id: str, start_time: int, name: str
+) -> RunInfo:
+    run_id = uuid.uuid4().hex
+    return RunInfo(
+        run_id=run_id,
+        experiment_id=experiment_id,
+        user_id=user_id,
+        status=RunStatus.to_string(RunStatus.RUNNING),
+        start_time=start_time,
+        end_time=None,
+        lifecycle_stage=LifecycleStage.ACTIVE,
+        artifact_uri=append_to_uri_path(
+            location, run_id, WorkspaceAwareSqlAlchemyStore.ARTIFACTS_FOLDER_NAME
+        ),
+        run_name=name,
+    )
+
+
+def _insert_run(connection: Connection, info: RunInfo, tags: list[RunTag]) -> None:
+    connection.execute(
+        insert(SqlRun),
+        {
+            "run_uuid": info.run_id,
+            "name": info.run_name,
+            "experiment_id": int(info.experiment_id),
+            "user_id": info.user_id,
+            "status": info.status,
+            "start_time": info.start_time,
+            "lifecycle_stage": info.lifecycle_stage,
+            "artifact_uri": info.artifact_uri,
+            # What MLflow writes into columns that it does not use any more.
+            "source_type": SourceType.to_string(SourceType.UNKNOWN),
+            "source_name": "",
+            "entry_point_name": "",
+            "source_version": "",
+        },
+    )
+    rows = [{"run_uuid": info.run_id, "key": tag.key, "value": tag.value} for tag in tags]
+    connection.execute(insert(SqlTag), rows)
