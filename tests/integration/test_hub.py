@@ -384,7 +384,7 @@ class TestUpgrading:
     def test_upgrade_backs_up_migrates_and_verifies(self, tmp_path):
         """Afterwards the hub opens with everything in it, and the backup is as it was."""
         hub = older_hub(tmp_path / "hub")
-        backup = upgrade_hub(hub)
+        backup = upgrade_hub(hub).backup
         with closing(sqlite3.connect(backup)) as connection:
             (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
         assert revision == OLDER
