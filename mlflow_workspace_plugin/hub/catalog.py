@@ -17,16 +17,10 @@ from mlflow.entities.workspace import Workspace as MlflowWorkspace
 from mlflow.entities.workspace import WorkspaceDeletionMode
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_STATE, ErrorCode
+from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_managed_session_maker
 from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModel
-from mlflow.store.tracking.dbmodels.models import (
-    SqlDataset,
-    SqlExperiment,
-    SqlExperimentTag,
-    SqlLoggedModel,
-    SqlRun,
-    SqlTraceInfo,
-)
+from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun
 from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import (
     JSON,
@@ -277,8 +271,10 @@ class Catalog:
 
     def _drop_unused_default(self, name: str) -> None:
         used = [
-            exists().where(table.experiment_id == SqlExperiment.experiment_id)
-            for table in (SqlRun, SqlTraceInfo, SqlLoggedModel, SqlDataset, SqlExperimentTag)
+            exists().where(key.parent == SqlExperiment.experiment_id)
+            for table in Base.metadata.tables.values()
+            for key in table.foreign_keys
+            if key.column is SqlExperiment.__table__.c.experiment_id
         ]
         with self._transaction() as connection:
             connection.execute(
