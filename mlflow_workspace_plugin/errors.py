@@ -20,7 +20,8 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
       HubNotWritableError              the hub cannot be read or written by this user
-      HubCorruptError                  hub.db is not a database, or a damaged one
+      HubCorruptError                  the database is none of MLflow's, or a damaged one
+      HubUnreachableError              the database server does not answer, or refuses the login
       HubFullError                     the disk or quota is full
       HubBusyError                     another process kept the database locked
       HubTooOldError                   an older MLflow made it: ``mlflow-workspace hub upgrade``
@@ -146,7 +147,13 @@ class HubNotWritableError(HubError):
 
 
 class HubCorruptError(HubError):
-    """``hub.db`` is not a database of MLflow, or a damaged one."""
+    """The database is none of MLflow's, or a damaged one."""
+
+
+class HubUnreachableError(HubError):
+    """The server of the hub's database does not answer, refuses the login, or went away."""
+
+    code = TEMPORARILY_UNAVAILABLE
 
 
 class HubFullError(HubError):

@@ -1,5 +1,10 @@
-"""Fixtures: hubs, workspaces, and processes that use them."""
+"""Fixtures: hubs, workspaces, and processes that use them.
 
+Whatever is marked ``store`` or ``databases`` and uses a hub runs twice: with the rows in SQLite,
+and in PostgreSQL. The mark ``sqlite`` keeps to SQLite what is about its files.
+"""
+
+import itertools
 import os
 import shutil
 import subprocess
@@ -9,8 +14,17 @@ from pathlib import Path
 
 import pytest
 
+from tests.postgres import PostgreSQL, postgresql
+
 TESTS = Path(__file__).parent
 EXAMPLES = TESTS.parent / "examples"
+
+
+def pytest_generate_tests(metafunc):
+    marks = {mark.name for mark in metafunc.definition.iter_markers()}
+    if "database" in metafunc.fixturenames and marks & {"store", "databases"}:
+        on = ["sqlite"] if "sqlite" in marks else ["sqlite", "postgresql"]
+        metafunc.parametrize("database", on, indirect=True, scope="session")
 
 
 @pytest.fixture(autouse=True)
@@ -30,10 +44,29 @@ def clean_environment(monkeypatch, tmp_path) -> Iterator[None]:
         mlflow.set_tracking_uri(None)
         mlflow.set_registry_uri(None)
         mlflow.tracking.fluent._active_experiment_id = None
+    database = sys.modules.get("mlflow_workspace_plugin.hub.database")
+    if database is not None:
+        # A server takes a limited number of connections.
+        for url, engine in database._engines.items():
+            if url.startswith("postgresql"):
+                engine.dispose()
 
 
 @pytest.fixture(scope="session")
-def template_hub(tmp_path_factory) -> Path:
+def database(request) -> str:
+    """Where the rows of the test's hubs are: ``sqlite`` or ``postgresql``."""
+    return getattr(request, "param", "sqlite")
+
+
+@pytest.fixture(scope="session")
+def server() -> Iterator[PostgreSQL]:
+    """A PostgreSQL server, started by the first test of the process that needs it."""
+    with postgresql() as started:
+        yield started
+
+
+@pytest.fixture(scope="session")
+def sqlite_template(tmp_path_factory) -> Path:
     """A hub as made by this version, to be copied: MLflow's migrations take a second each time."""
     from mlflow_workspace_plugin.hub.hub import create_hub
 
@@ -43,12 +76,54 @@ def template_hub(tmp_path_factory) -> Path:
     return folder
 
 
+@pytest.fixture(scope="session")
+def postgresql_template(server, tmp_path_factory) -> str:
+    """The name of a hub's database as made by this version, to be copied."""
+    from mlflow_workspace_plugin.hub.hub import create_hub
+
+    url = server.create_database("template_hub")
+    hub, _ = create_hub(tmp_path_factory.mktemp("template") / "hub", database=url)
+    hub.engine.dispose()
+    return "template_hub"
+
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def copied_hub(request, database) -> Callable[[Path], Path]:
+    """Make a hub in a folder by copying the template; on PostgreSQL, on a database of its own."""
+
+    def copy(folder: Path) -> Path:
+        if database == "sqlite":
+            shutil.copytree(request.getfixturevalue("sqlite_template"), folder)
+            return folder
+        template = request.getfixturevalue("postgresql_template")
+        server = request.getfixturevalue("server")
+        url = server.create_database(f"hub_{next(_numbers)}", template)
+        (folder / "artifacts").mkdir(parents=True)
+        (folder / "hub.toml").write_text(f'database = "{url}"\n')
+        return folder
+
+    return copy
+
+
 @pytest.fixture
-def hub_path(template_hub, tmp_path) -> Path:
+def hub_path(copied_hub, tmp_path) -> Path:
     """The folder of a hub of the test's own."""
-    path = tmp_path / "hub"
-    shutil.copytree(template_hub, path)
-    return path
+    return copied_hub(tmp_path / "hub")
+
+
+@pytest.fixture
+def new_database(request, database) -> Callable[[], str | None]:
+    """Make an empty database for a hub yet to be created, and return what ``create_hub`` takes."""
+
+    def make() -> str | None:
+        if database == "sqlite":
+            return None
+        return request.getfixturevalue("server").create_database(f"new_{next(_numbers)}")
+
+    return make
 
 
 @pytest.fixture

@@ -3,13 +3,15 @@
 import platform
 import shutil
 import sqlite3
-from importlib.metadata import version
+from contextlib import suppress
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import click
 import entrypoints
 from mlflow.exceptions import MlflowException
+from sqlalchemy import text
 
 from mlflow_workspace_plugin.cli.options import (
     hub_option,
@@ -19,9 +21,10 @@ from mlflow_workspace_plugin.cli.options import (
     print_table,
 )
 from mlflow_workspace_plugin.hub import schema
+from mlflow_workspace_plugin.hub.database import translated_errors
 from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
 from mlflow_workspace_plugin.hub.folder import HubFolder
-from mlflow_workspace_plugin.hub.hub import integrity_problems, open_hub
+from mlflow_workspace_plugin.hub.hub import Hub, integrity_problems, open_hub
 
 DISTRIBUTION = "mlflow-workspace-plugin"
 _HOOKS = (
@@ -63,6 +66,8 @@ def doctor(context: click.Context, hub: Path, as_json: bool) -> None:  # noqa: F
 def _versions() -> list[Finding]:
     found = [Finding("ok", "python", platform.python_version())]
     found += [Finding("ok", name, version(name)) for name in _VERSIONS]
+    with suppress(PackageNotFoundError):  # an extra's
+        found.append(Finding("ok", "psycopg", version("psycopg")))
     return [*found, Finding("ok", "sqlite", sqlite3.sqlite_version)]
 
 
@@ -101,21 +106,52 @@ def _hub(path: Path) -> list[Finding]:
             return [Finding("warning", "hub", f"{path}: not created yet")]
         hub = open_hub(path)
         workspaces = len(hub.catalog.list())
+        facts = [] if hub.settings.database is None else _server(hub)
     except MlflowException as error:
         return [Finding("problem", "hub", error.message), *_integrity(folder)]
-    findings = [
+    if hub.settings.database is None:
+        facts = [*_integrity(folder), _journal_mode(path, hub.settings.journal_mode)]
+    return [
         Finding("ok", "hub", str(path)),
+        Finding("ok", "hub database", hub.rows),
         Finding("ok", "hub revision", f"{schema.head_revision()} (the installed MLflow's)"),
         Finding("ok", "hub workspaces", str(workspaces)),
-        *_integrity(folder),
-        _journal_mode(path, hub.settings.journal_mode),
+        *facts,
+        _free_space(folder),
     ]
-    free = shutil.disk_usage(path).free
+
+
+def _server(hub: Hub) -> list[Finding]:
+    """Ask PostgreSQL about its version, the size of the database, and broken indexes."""
+    with translated_errors(hub.path, hub.database_uri), hub.engine.connect() as connection:
+        server = connection.scalar(text("SHOW server_version"))
+        size = connection.scalar(text("SELECT pg_database_size(current_database())")) or 0
+        # An index whose building was broken off slows writes down and speeds nothing up.
+        invalid = connection.scalars(
+            text("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
+        ).all()
+    findings = [
+        Finding("ok", "hub server", f"PostgreSQL {server}"),
+        Finding("ok", "hub database size", f"{size / (1 << 20):.1f} MiB"),
+    ]
+    if not invalid:
+        return [*findings, Finding("ok", "hub indexes", "valid")]
+    detail = "invalid; build it anew with: REINDEX INDEX"
+    return findings + [
+        Finding("problem", "hub indexes", f"{each} is {detail} {each}") for each in invalid
+    ]
+
+
+def _free_space(folder: HubFolder) -> Finding:
+    place = folder.artifacts if folder.artifacts.exists() else folder.path
+    free = shutil.disk_usage(place).free
     status = "ok" if free >= _LOW_SPACE else "warning"
-    return [*findings, Finding(status, "hub free space", f"{free / (1 << 30):.1f} GiB")]
+    return Finding(status, "hub free space", f"{free / (1 << 30):.1f} GiB")
 
 
 def _integrity(folder: HubFolder) -> list[Finding]:
+    if not folder.database.exists():
+        return []
     problems = integrity_problems(folder)
     if not problems:
         return [Finding("ok", "hub integrity", "sound")]

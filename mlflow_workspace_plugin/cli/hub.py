@@ -22,13 +22,19 @@ def hub() -> None:
     type=click.Choice(JOURNAL_MODES),
     help="SQLite's journal mode; by default wal, or delete on a network file system.",
 )
+@click.option(
+    "--database",
+    metavar="URL",
+    help="Keep the rows in PostgreSQL: postgresql+psycopg://USER:${PASSWORD_VARIABLE}@HOST/DATABASE",
+)
 @plain_errors
-def init(folder: str, journal_mode: JournalMode | None) -> None:
+def init(folder: str, journal_mode: JournalMode | None, database: str | None) -> None:
     """Make a hub in FOLDER."""
-    opened, notice = create_hub(hub_folder(folder), journal_mode)
+    opened, notice = create_hub(hub_folder(folder), journal_mode, database)
     if notice:
         click.echo(notice, err=True)
-    click.echo(f"Hub {opened.path} is ready (journal_mode {opened.settings.journal_mode}).")
+    how = opened.settings.database or f"journal_mode {opened.settings.journal_mode}"
+    click.echo(f"Hub {opened.path} is ready ({how}).")
 
 
 @hub.command()
@@ -37,12 +43,15 @@ def init(folder: str, journal_mode: JournalMode | None) -> None:
 def upgrade(folder: str) -> None:
     """Migrate the hub in FOLDER, which an older MLflow made, to the installed MLflow.
 
-    Its database is backed up first and checked afterwards. Nothing else may use the hub meanwhile;
-    older MLflow versions cannot open it any more.
+    hub.db is backed up first and checked afterwards; a PostgreSQL database is to be backed up
+    with pg_dump, and stays as it was if the migration fails. Nothing else may use the hub
+    meanwhile; older MLflow versions cannot open it any more.
     """
     path: Path = hub_folder(folder)
-    backup = upgrade_hub(path)
-    if backup is None:
+    done = upgrade_hub(path)
+    if done is None:
         click.echo(f"Hub {path} is up to date.")
+    elif done.backup is None:
+        click.echo(f"Hub {path} was upgraded.")
     else:
-        click.echo(f"Hub {path} was upgraded. The database as it was before: {backup}")
+        click.echo(f"Hub {path} was upgraded. The database as it was before: {done.backup}")

@@ -92,7 +92,7 @@ def where(run_id: str | None, hub: Path, workspace: str | None, as_json: bool) -
     What MLflow stores names no folder, so that it stays true when the hub moves.
     """
     opened = open_hub(hub)
-    facts: dict[str, Any] = {"hub": opened.path, "rows": opened.folder.database}
+    facts: dict[str, Any] = {"hub": opened.path, "rows": opened.rows}
     if run_id is not None:
         facts |= _where_run(opened, run_id, workspace)
     elif workspace is not None:

@@ -9,25 +9,18 @@ import shlex
 import shutil
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict, dataclass, field
 
-from filelock import FileLock
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities.workspace import Workspace as MlflowWorkspace
 from mlflow.entities.workspace import WorkspaceDeletionMode
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_STATE, ErrorCode
+from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_managed_session_maker
 from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModel
-from mlflow.store.tracking.dbmodels.models import (
-    SqlDataset,
-    SqlExperiment,
-    SqlExperimentTag,
-    SqlLoggedModel,
-    SqlRun,
-    SqlTraceInfo,
-)
+from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun
 from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import (
     JSON,
@@ -57,12 +50,10 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotEmptyError,
     WorkspaceNotFoundError,
 )
-from mlflow_workspace_plugin.hub.database import (
-    database_url,
-    translated_errors,
-    translated_sessions,
-)
+from mlflow_workspace_plugin.hub import postgresql
+from mlflow_workspace_plugin.hub.database import translated_errors, translated_sessions
 from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.lock import locked
 
 DEFAULT_WORKSPACE = "default"
 
@@ -99,13 +90,15 @@ class WorkspaceRecord:
 class HubWorkspaceStore(SqlAlchemyStore):
     """MLflow's store of workspaces, on the hub's own engine instead of a third one."""
 
-    def __init__(self, engine: Engine, folder: HubFolder) -> None:
-        super().__init__(database_url(folder.database))
+    def __init__(self, engine: Engine, folder: HubFolder, url: str) -> None:
+        of_mlflow = url if engine.dialect.name == "sqlite" else postgresql.url_for_mlflow(url)
+        super().__init__(of_mlflow)
+        self._workspace_uri = url
         self._engine: Engine
         self._engine.dispose()
         self._engine = engine
         self.ManagedSessionMaker = translated_sessions(
-            _get_managed_session_maker(sessionmaker(bind=engine), self._db_type), folder.path
+            _get_managed_session_maker(sessionmaker(bind=engine), self._db_type), folder.path, url
         )
 
 
@@ -117,10 +110,11 @@ def create_table(engine: Engine) -> None:
 class Catalog:
     """The workspaces of one hub."""
 
-    def __init__(self, folder: HubFolder, engine: Engine) -> None:
+    def __init__(self, folder: HubFolder, engine: Engine, url: str) -> None:
         self._folder = folder
         self._engine = engine
-        self.store = HubWorkspaceStore(engine, folder)
+        self._url = url
+        self.store = HubWorkspaceStore(engine, folder, url)
         if not inspect(engine).has_table(_records.name):
             # A database that MLflow made.
             with self._locked():
@@ -260,13 +254,16 @@ class Catalog:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        with translated_errors(self._folder.path), FileLock(self._folder.lock_file):
+        with self._translated_errors(), locked(self._folder, self._engine):
             yield
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with translated_errors(self._folder.path), self._engine.begin() as connection:
+        with self._translated_errors(), self._engine.begin() as connection:
             yield connection
+
+    def _translated_errors(self) -> AbstractContextManager[None]:
+        return translated_errors(self._folder.path, self._url)
 
     def _forget(self, name: str) -> None:
         with self._transaction() as connection:
@@ -274,8 +271,10 @@ class Catalog:
 
     def _drop_unused_default(self, name: str) -> None:
         used = [
-            exists().where(table.experiment_id == SqlExperiment.experiment_id)
-            for table in (SqlRun, SqlTraceInfo, SqlLoggedModel, SqlDataset, SqlExperimentTag)
+            exists().where(key.parent == SqlExperiment.experiment_id)
+            for table in Base.metadata.tables.values()
+            for key in table.foreign_keys
+            if key.column is SqlExperiment.__table__.c.experiment_id
         ]
         with self._transaction() as connection:
             connection.execute(

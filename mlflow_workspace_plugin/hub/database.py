@@ -21,7 +21,8 @@ from mlflow_workspace_plugin.errors import (
     HubNotWritableError,
     HubSettingsError,
 )
-from mlflow_workspace_plugin.hub.folder import JournalMode
+from mlflow_workspace_plugin.hub import postgresql
+from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
 
 RESTORE_REMEDY = (
     "restore hub.db from a backup. Move hub.db, hub.db-wal and hub.db-shm away together first: "
@@ -29,6 +30,7 @@ RESTORE_REMEDY = (
 )
 
 _BUSY_TIMEOUT_MS = 20_000  # as in MLflow's own sessions
+_CACHE_KIB = 65_536  # taken as needed
 
 _engines: dict[str, Engine] = {}
 _inherited: list[Any] = []
@@ -40,20 +42,27 @@ def database_url(database: Path) -> str:
     return URL.create("sqlite+pysqlite", database=str(database)).render_as_string()
 
 
-def create_engine(database: Path, journal_mode: JournalMode) -> Engine:
-    """Create an engine on a SQLite file of the given journal mode.
+def url_of(folder: HubFolder, settings: HubSettings) -> str:
+    """Return the SQLAlchemy URL of a hub's database, without a secret in it."""
+    return settings.database or database_url(folder.database)
 
-    A commit survives the death of the process in every mode. With ``wal`` a power loss may undo
-    the last commits (never damage the file); the other modes wait for the disk at each commit.
+
+def create_engine(url: str, settings: HubSettings) -> Engine:
+    """Create an engine on a URL, as :func:`url_of` returns it.
+
+    A commit survives the death of the process. With SQLite's ``wal`` a power loss may undo the
+    last commits (never damage the file); its other modes wait for the disk at each commit.
     """
-    engine: Engine = create_sqlalchemy_engine(database_url(database))
-    synchronous = "NORMAL" if journal_mode == "wal" else "FULL"
-
-    @event.listens_for(engine, "connect")
-    def _set_up(connection: Any, _record: Any) -> None:
-        connection.execute(f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}")
-        connection.execute(f"PRAGMA synchronous = {synchronous}")
-
+    if settings.database is not None:
+        engine = postgresql.create_engine(url)
+    else:
+        engine = create_sqlalchemy_engine(url)
+        synchronous = "NORMAL" if settings.journal_mode == "wal" else "FULL"
+        _on_connect(
+            engine,
+            f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
+            f"PRAGMA synchronous = {synchronous}",
+        )
     _renew_after_fork(engine)
     return engine
 
@@ -69,13 +78,22 @@ def set_journal_mode(engine: Engine, journal_mode: JournalMode) -> None:
         )
 
 
-def open_engine(database: Path, journal_mode: JournalMode) -> Engine:
-    """Return the one engine of this process on a path, without connections to an earlier file."""
-    url = database_url(database)
+def open_engine(url: str, settings: HubSettings) -> Engine:
+    """Return the one engine of this process on a URL, without connections to an earlier file."""
     if url in _engines:
         _engines[url].dispose()
     else:
-        _engines[url] = create_engine(database, journal_mode)
+        engine = create_engine(url, settings)
+        if settings.database is None:
+            # What MLflow sets in its sessions, for statements outside of them. Not in an engine
+            # that migrates: SQLite would delete what refers to a table that is made anew.
+            _on_connect(
+                engine,
+                "PRAGMA foreign_keys = ON",
+                "PRAGMA case_sensitive_like = true",
+                f"PRAGMA cache_size = -{_CACHE_KIB}",
+            )
+        _engines[url] = engine
     return _engines[url]
 
 
@@ -85,30 +103,35 @@ def engine_of(url: str) -> Engine:
 
 
 @contextmanager
-def translated_errors(hub: Path) -> Iterator[None]:
+def translated_errors(hub: Path, database: str | None = None) -> Iterator[None]:
     """Turn an error of the disk or the database into one that names the hub, reason and remedy.
 
     What is not such an error passes through unchanged.
+
+    Args:
+        hub: the hub's folder.
+        database: the URL of its database, to name the server in what is said of PostgreSQL.
 
     Raises:
         HubFullError: the disk or a quota is full.
         HubNotWritableError: the file system became read-only, or permission is missing.
         HubCorruptError: the database file is damaged.
         HubBusyError: the database stayed locked.
+        HubUnreachableError: the database server does not answer, or refuses to.
     """
     try:
         yield
     except AzureMLException:
         raise
     except (DBAPIError, MlflowException, OSError, sqlite3.Error) as error:
-        translated = _translate(error, hub)
+        cause = error.__cause__ if isinstance(error, MlflowException) else error
+        translated = _translate(cause, hub) or postgresql.translate(cause, str(hub), database)
         if translated is None:
             raise
         raise translated from error
 
 
-def _translate(error: Exception, hub: Path) -> AzureMLException | None:
-    cause: BaseException | None = error.__cause__ if isinstance(error, MlflowException) else error
+def _translate(cause: BaseException | None, hub: Path) -> AzureMLException | None:
     if isinstance(cause, DBAPIError):
         cause = cause.orig
     if not isinstance(cause, (OSError, sqlite3.Error)):
@@ -139,25 +162,35 @@ def _translate(error: Exception, hub: Path) -> AzureMLException | None:
 
 
 def translated_sessions(
-    session_maker: Callable[..., AbstractContextManager[Any]], hub: Path
+    session_maker: Callable[..., AbstractContextManager[Any]],
+    hub: Path,
+    database: str | None = None,
 ) -> Callable[..., AbstractContextManager[Any]]:
     """Wrap one of MLflow's session makers in :func:`translated_errors`."""
 
     @contextmanager
     def session(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        with translated_errors(hub), session_maker(*args, **kwargs) as opened:
+        with translated_errors(hub, database), session_maker(*args, **kwargs) as opened:
             yield opened
 
     return session
+
+
+def _on_connect(engine: Engine, *statements: str) -> None:
+    @event.listens_for(engine, "connect")
+    def _set_up(connection: Any, _record: Any) -> None:
+        for statement in statements:
+            connection.execute(statement)
 
 
 def _renew_after_fork(engine: Engine) -> None:
     """Give a forked child connections of its own.
 
     SQLite's connections must not cross a fork: while one is open there, the child believes to hold
-    the parent's locks, takes none of its own, and loses its log when the parent ends. So the idle
-    ones are closed before a fork. One in use by another thread of the parent at that moment stays
-    open; the child keeps it alive, for closing it would drop locks of the parent.
+    the parent's locks, takes none of its own, and loses its log when the parent ends. A server
+    would hear both on one socket. So the idle ones are closed before a fork. One in use by another
+    thread of the parent at that moment stays open; the child keeps it alive, for closing it would
+    drop locks of the parent.
     """
     reference = weakref.ref(engine)
 

@@ -1,13 +1,15 @@
 """The folder of a hub: what lies where in it, who may read it, and its settings file."""
 
+import json
 import os
 import stat
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
 
 from mlflow_workspace_plugin.errors import HubNotWritableError, HubSettingsError
+from mlflow_workspace_plugin.hub import postgresql
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -24,6 +26,9 @@ class HubSettings:
 
     journal_mode: JournalMode = "wal"
     """SQLite's journal mode. ``wal`` is fastest; a network file system needs another."""
+    database: str | None = None
+    """The URL of the PostgreSQL database that holds the rows; None means ``hub.db``. It holds no
+    secret: ``${NAME}`` stands for an environment variable."""
 
 
 @dataclass(frozen=True)
@@ -52,17 +57,22 @@ class HubFolder:
         """The file that is locked while the hub is created or upgraded."""
         return self.path / "hub.lock"
 
-    def identity(self) -> int | None:
-        """Return the number of the database's file, which a hub made anew does not share.
+    def identity(self) -> tuple[int, int] | None:
+        """Return what a hub made anew does not share: of ``hub.toml`` if it names a database.
 
         Returns:
             None where there is no hub.
 
         Raises:
             HubNotWritableError: the folder cannot be looked into.
+            HubSettingsError: ``hub.toml`` cannot be used.
         """
         try:
-            return self.database.stat().st_ino
+            if self.settings_file.exists() and self.load_settings().database is not None:
+                # A new file may get the number of the one before.
+                status = self.settings_file.stat()
+                return status.st_ino, status.st_mtime_ns
+            return self.database.stat().st_ino, 0
         except FileNotFoundError:
             return None
         except OSError as error:
@@ -154,24 +164,46 @@ class HubFolder:
             raise HubSettingsError(
                 f"{str(self.settings_file)!r} cannot be read: {error}. Correct or remove it."
             ) from error
-        if unknown := sorted(values.keys() - {"journal_mode"}):
+        if unknown := sorted(values.keys() - {each.name for each in fields(HubSettings)}):
             raise HubSettingsError(
                 f"{str(self.settings_file)!r} sets {', '.join(unknown)}, which this version does "
                 "not know. Upgrade with: pip install -U mlflow-workspace-plugin"
             )
-        return HubSettings(**{key: self._checked(value) for key, value in values.items()})
+        if "database" not in values:
+            return HubSettings(**{key: self._checked(value) for key, value in values.items()})
+        if "journal_mode" in values:
+            raise HubSettingsError(
+                f"{str(self.settings_file)!r} sets both database and journal_mode, which is "
+                "SQLite's. Remove one of them."
+            )
+        try:
+            return HubSettings(database=postgresql.normalised(str(values["database"])))
+        except HubSettingsError as error:
+            raise HubSettingsError(
+                f"{str(self.settings_file)!r} names no usable database. {error.message}"
+            ) from None
 
     def save_settings(self, settings: HubSettings) -> None:
-        """Write ``hub.toml``, unless everything is at its default."""
-        if settings != HubSettings():
-            self.settings_file.write_text(
-                "# Settings of this hub.\n"
+        """Write ``hub.toml``, unless everything is at its default. The file is whole or absent."""
+        if settings == HubSettings():
+            return
+        if settings.database is None:
+            lines = (
                 "# journal_mode: SQLite's; wal, delete, truncate or persist. Only wal is unsafe on "
                 "network file systems.\n"
-                f'journal_mode = "{settings.journal_mode}"\n',
-                encoding="utf-8",
+                f'journal_mode = "{settings.journal_mode}"\n'
             )
-            self.share_file(self.settings_file)
+        else:
+            lines = (
+                "# database: where the rows are. Never a password: ${NAME} stands for an "
+                "environment variable.\n"
+                # Of text, TOML's form is JSON's.
+                f"database = {json.dumps(settings.database)}\n"
+            )
+        unfinished = self.settings_file.with_name("hub.toml.unfinished")
+        unfinished.write_text("# Settings of this hub.\n" + lines, encoding="utf-8")
+        self.share_file(unfinished)
+        os.replace(unfinished, self.settings_file)  # noqa: PTH105  the name says what it does
 
     def _checked(self, mode: Any) -> JournalMode:
         for known in JOURNAL_MODES:

@@ -4,7 +4,7 @@ import os
 import shlex
 import sqlite3
 import threading
-from contextlib import closing
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -13,12 +13,13 @@ from filelock import FileLock
 from sqlalchemy import Engine
 
 from mlflow_workspace_plugin.errors import (
+    AzureMLException,
     HubCorruptError,
     HubNotFoundError,
     HubSettingsError,
     HubTooOldError,
 )
-from mlflow_workspace_plugin.hub import schema
+from mlflow_workspace_plugin.hub import postgresql, schema
 from mlflow_workspace_plugin.hub.catalog import Catalog, create_table
 from mlflow_workspace_plugin.hub.database import (
     RESTORE_REMEDY,
@@ -27,14 +28,16 @@ from mlflow_workspace_plugin.hub.database import (
     open_engine,
     set_journal_mode,
     translated_errors,
+    url_of,
 )
 from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
+from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.statistics import Statistics
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
-_open_hubs: dict[tuple[Path, int], "Hub"] = {}
+_open_hubs: dict[tuple[Path, tuple[int, int]], "Hub"] = {}
 _open_hubs_lock = threading.Lock()
 
 
@@ -67,8 +70,20 @@ class Hub:
 
     @property
     def database_uri(self) -> str:
-        """The SQLAlchemy URL of the hub's database."""
-        return database_url(self.folder.database)
+        """The SQLAlchemy URL of the hub's database; it holds no secret."""
+        return url_of(self.folder, self.settings)
+
+    @property
+    def rows(self) -> str:
+        """Where the rows are, for people to read: a file, or the URL of a database."""
+        return self.settings.database or str(self.folder.database)
+
+
+@dataclass(frozen=True)
+class Upgrade:
+    """A migration that was done. ``backup`` is the database as it was; None with PostgreSQL."""
+
+    backup: Path | None
 
 
 def open_hub(path: Path) -> Hub:
@@ -94,66 +109,80 @@ def open_hub(path: Path) -> Hub:
         return _open_hubs[path, identity]
 
 
-def create_hub(path: Path, journal_mode: JournalMode | None = None) -> tuple[Hub, str | None]:
+def create_hub(
+    path: Path, journal_mode: JournalMode | None = None, database: str | None = None
+) -> tuple[Hub, str | None]:
     """Open the hub in a folder, and make it first if there is none. Any number of processes may.
 
     Args:
         path: the folder; made if missing, readable by its owner only.
         journal_mode: SQLite's journal mode for a new hub. By default ``wal``, or ``delete`` on a
             network file system.
+        database: the URL of a PostgreSQL database for the rows of a new hub, empty or MLflow's.
+            Its password is written ``${NAME}``, for an environment variable. By default the rows
+            are in SQLite, in the folder.
 
     Returns:
         The hub, and what the user should be told about how it was made (None if nothing).
 
     Raises:
-        HubSettingsError: the hub exists, and has another journal mode than the one given.
+        HubSettingsError: the hub exists and has other settings than those given, or they cannot be
+            used together.
         HubError: it cannot be made or used; the subclass says why.
     """
+    if database is not None:
+        if journal_mode is not None:
+            raise HubSettingsError(
+                "A journal mode is SQLite's, and a hub on PostgreSQL has none. "
+                "Give either journal_mode (--journal-mode) or database (--database)."
+            )
+        database = postgresql.normalised(database)
     folder = HubFolder(path)
     notice = None
     if folder.identity() is None:
         folder.create()
         folder.check_access()
-        with translated_errors(path), FileLock(folder.lock_file):
+        with translated_errors(path, database), FileLock(folder.lock_file):
             if folder.identity() is None:
-                notice = _make(folder, journal_mode)
+                if database is None:
+                    notice = _make(folder, journal_mode)
+                else:
+                    _make_on(folder, HubSettings(database=database))
     hub = open_hub(path)
-    if journal_mode not in (None, hub.settings.journal_mode):
-        raise HubSettingsError(
-            f"Hub {str(path)!r} exists with journal_mode {hub.settings.journal_mode!r}. "
-            f'To change it, set journal_mode = "{journal_mode}" in {str(folder.settings_file)!r}.'
-        )
+    _check_settings(hub, journal_mode, database)
     return hub, notice
 
 
-def upgrade_hub(path: Path) -> Path | None:
-    """Migrate a hub that an older MLflow made, after backing its database up.
+def upgrade_hub(path: Path) -> Upgrade | None:
+    """Migrate a hub that an older MLflow made. A SQLite file is backed up first.
 
     Args:
         path: the hub's folder. No other process may use the hub meanwhile.
 
     Returns:
-        The backup; None when the hub was up to date.
+        What was done; None when the hub was up to date.
 
     Raises:
         HubTooNewError: a newer MLflow made it.
-        HubCorruptError: the database was damaged, or is after the migration.
+        HubTooOldError: PostgreSQL refused a migration, and the database is as it was.
+        HubCorruptError: the SQLite file was damaged, or is after the migration.
     """
     folder = HubFolder(path)
     if folder.identity() is None:
         raise HubNotFoundError(f"There is no hub in {str(path)!r}. Name the folder of one.")
     folder.check_access()
-    _check_magic(folder)
-    with translated_errors(path), FileLock(folder.lock_file):
-        engine = create_engine(folder.database, folder.load_settings().journal_mode)
-        try:
-            schema.verify(engine, path)
-        except HubTooOldError:
-            backup = _back_up(folder)
-            _migrate(engine, folder, backup)
-            return backup
-        finally:
-            engine.dispose()
+    settings = folder.load_settings()
+    if settings.database is None:
+        _check_magic(folder)
+    engine = create_engine(url_of(folder, settings), settings)
+    try:
+        with translated_errors(path, settings.database), locked(folder, engine):
+            try:
+                schema.verify(engine, path)
+            except HubTooOldError:
+                return _migrate(engine, folder, settings)
+    finally:
+        engine.dispose()
     return None
 
 
@@ -171,17 +200,42 @@ def integrity_problems(folder: HubFolder) -> list[str]:
 
 def _open(folder: HubFolder) -> Hub:
     folder.check_access()
-    _check_magic(folder)
     settings = folder.load_settings()
-    with translated_errors(folder.path):
-        engine = open_engine(folder.database, settings.journal_mode)
+    if settings.database is None:
+        _check_magic(folder)
+    url = url_of(folder, settings)
+    with translated_errors(folder.path, settings.database):
+        engine = open_engine(url, settings)
         schema.verify(engine, folder.path)
-        # Only now: a hub that is refused is left as it is.
-        set_journal_mode(engine, settings.journal_mode)
-        catalog = Catalog(folder, engine)
+        if settings.database is None:
+            # Only now: a hub that is refused is left as it is.
+            set_journal_mode(engine, settings.journal_mode)
+        catalog = Catalog(folder, engine, url)
     statistics = Statistics(engine)
     statistics.refresh_if_stale()
     return Hub(folder, settings, engine, catalog, statistics)
+
+
+def _check_settings(hub: Hub, journal_mode: JournalMode | None, database: str | None) -> None:
+    """Refuse a hub that has other settings than those it was to be made with."""
+    if database not in (None, hub.settings.database):
+        raise HubSettingsError(
+            f"Hub {str(hub.path)!r} exists with its rows in {hub.rows!r}. "
+            "Make one on another database in another folder."
+        )
+    if journal_mode is None:
+        return
+    if hub.settings.database is not None:
+        raise HubSettingsError(
+            f"Hub {str(hub.path)!r} exists with its rows in {hub.rows!r}, which has no journal "
+            "mode. Leave the journal mode out."
+        )
+    if journal_mode != hub.settings.journal_mode:
+        raise HubSettingsError(
+            f"Hub {str(hub.path)!r} exists with journal_mode {hub.settings.journal_mode!r}. "
+            f'To change it, set journal_mode = "{journal_mode}" in '
+            f"{str(hub.folder.settings_file)!r}."
+        )
 
 
 def _check_magic(folder: HubFolder) -> None:
@@ -215,7 +269,7 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None) -> str | None:
     unfinished = folder.database.with_name("hub.db.unfinished")
     for leftover in folder.path.glob(unfinished.name + "*"):
         leftover.unlink()
-    engine = create_engine(unfinished, journal_mode)
+    engine = create_engine(database_url(unfinished), HubSettings(journal_mode))
     try:
         set_journal_mode(engine, journal_mode)
         schema.initialise(engine)
@@ -230,6 +284,34 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None) -> str | None:
     os.replace(unfinished, folder.database)  # noqa: PTH105  the name says what it does
     folder.share_file(folder.lock_file)
     return notice
+
+
+def _make_on(folder: HubFolder, settings: HubSettings) -> None:
+    """Fill a PostgreSQL database if it is empty, and name it in the folder last of all."""
+    engine = create_engine(url_of(folder, settings), settings)
+    try:
+        with locked(folder, engine):
+            _fill(engine, folder, settings)
+            folder.make_directory(folder.artifacts)
+            folder.save_settings(settings)
+    finally:
+        engine.dispose()
+    folder.share_file(folder.lock_file)
+
+
+def _fill(engine: Engine, folder: HubFolder, settings: HubSettings) -> None:
+    if schema.current_revision(engine) is not None:
+        # MLflow's already: a hub's, in another folder, or that of a server.
+        with suppress(HubTooOldError):  # said on opening it; to be upgraded it must be a hub
+            schema.verify(engine, folder.path)
+    elif schema.is_fresh(engine):
+        schema.initialise(engine)
+        create_table(engine)
+    else:
+        raise HubSettingsError(
+            f"Database {postgresql.place(engine.url)!r} holds tables, and they are not MLflow's. "
+            "Name an empty database, or one of an MLflow server."
+        )
 
 
 def _back_up(folder: HubFolder) -> Path:
@@ -249,7 +331,10 @@ def _back_up(folder: HubFolder) -> Path:
     return backup
 
 
-def _migrate(engine: Engine, folder: HubFolder, backup: Path) -> None:
+def _migrate(engine: Engine, folder: HubFolder, settings: HubSettings) -> Upgrade:
+    if settings.database is not None:
+        return _migrate_on_server(engine, folder)
+    backup = _back_up(folder)
     try:
         schema.upgrade(engine)
         schema.verify(engine, folder.path)
@@ -262,3 +347,21 @@ def _migrate(engine: Engine, folder: HubFolder, backup: Path) -> None:
             f"is in {str(backup)!r}. To go back to it, remove hub.db, hub.db-wal and hub.db-shm, "
             "and rename the backup to hub.db."
         )
+    return Upgrade(backup)
+
+
+def _migrate_on_server(engine: Engine, folder: HubFolder) -> Upgrade:
+    """Migrate in MLflow's one transaction, which PostgreSQL undoes as a whole if a part fails."""
+    try:
+        with translated_errors(folder.path, str(engine.url)):
+            schema.upgrade(engine)
+    except AzureMLException:
+        raise
+    except Exception as error:
+        raise HubTooOldError(
+            f"Hub {str(folder.path)!r} was not upgraded: {type(error).__name__}: {error}. Its "
+            f"database {postgresql.place(engine.url)!r} is as it was before. Correct the cause and "
+            "try again, or keep the older MLflow."
+        ) from error
+    schema.verify(engine, folder.path)
+    return Upgrade(None)

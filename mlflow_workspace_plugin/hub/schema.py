@@ -17,10 +17,12 @@ import mlflow.store.db.utils as mlflow_db
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util import CommandError
-from sqlalchemy import Engine
+from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
+from sqlalchemy import Engine, inspect
 
 from mlflow_workspace_plugin.errors import HubCorruptError, HubTooNewError, HubTooOldError
 from mlflow_workspace_plugin.hub.database import RESTORE_REMEDY
+from mlflow_workspace_plugin.hub.postgresql import place
 
 # The newest revision of each MLflow minor version that has workspaces: names what to install when
 # a hub is newer than the installed MLflow, which cannot know the revision.
@@ -58,6 +60,13 @@ def current_revision(engine: Engine) -> str | None:
     return None if revision is None else str(revision)
 
 
+def is_fresh(engine: Engine) -> bool:
+    """Whether a database without a revision is empty, or an initialisation was broken off in it."""
+    tables = set(inspect(engine).get_table_names())
+    # MLflow commits its first tables before it migrates them.
+    return tables in (set(), set(InitialBase.metadata.tables))
+
+
 def initialise(engine: Engine) -> None:
     """Make MLflow's tables in an empty database, without the line that each migration logs."""
     with _quiet(logging.getLogger("alembic")), _quiet(logging.getLogger(mlflow_db.__name__)):
@@ -81,15 +90,12 @@ def verify(engine: Engine, hub: Path) -> None:
     if revision == head_revision():
         return
     if revision is None:
-        raise HubCorruptError(
-            f"Hub {str(hub)!r} is not usable: its hub.db holds no tables of MLflow. "
-            f"Create the workspaces in another folder, or {RESTORE_REMEDY}"
-        )
+        raise HubCorruptError(_no_tables(engine, hub))
     made_by = MLFLOW_OF_REVISION.get(revision)
     if _is_known(revision):
         raise HubTooOldError(
             f"Hub {str(hub)!r} was made by MLflow {made_by or 'of an older version'}, and MLflow "
-            f"{mlflow.__version__} is installed. Upgrade it (it is backed up first, and older "
+            f"{mlflow.__version__} is installed. Upgrade it ({_backup_advice(engine)}, and older "
             f"MLflow versions cannot open it afterwards): "
             f"mlflow-workspace hub upgrade {shlex.quote(str(hub))}"
         )
@@ -100,6 +106,25 @@ def verify(engine: Engine, hub: Path) -> None:
         f"Hub {str(hub)!r} was made by MLflow {made_by or 'of a newer version'}, and MLflow "
         f"{mlflow.__version__} is installed, which cannot open it. Install: pip install {wanted}"
     )
+
+
+def _no_tables(engine: Engine, hub: Path) -> str:
+    if engine.dialect.name == "sqlite":
+        return (
+            f"Hub {str(hub)!r} is not usable: its hub.db holds no tables of MLflow. "
+            f"Create the workspaces in another folder, or {RESTORE_REMEDY}"
+        )
+    return (
+        f"Hub {str(hub)!r} is not usable: database {place(engine.url)!r} holds no tables of "
+        "MLflow. Restore it with pg_restore; or, to begin anew, name an empty database in another "
+        "folder with mlflow-workspace hub init."
+    )
+
+
+def _backup_advice(engine: Engine) -> str:
+    if engine.dialect.name == "sqlite":
+        return "it is backed up first"
+    return "back its database up with pg_dump first"
 
 
 @contextmanager

@@ -26,7 +26,9 @@ class OnHub:
 
     def _name_errors(self) -> None:
         """Let what fails in a session of the store name the hub, the reason and the remedy."""
-        self.ManagedSessionMaker = translated_sessions(self.ManagedSessionMaker, self._hub.path)
+        self.ManagedSessionMaker = translated_sessions(
+            self.ManagedSessionMaker, self._hub.path, self._hub.database_uri
+        )
 
 
 class Pinned:

@@ -17,7 +17,8 @@ from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.hub.hub import open_hub
 
-pytestmark = pytest.mark.store
+# The commands are the same on every database; what differs is in test_postgresql.py.
+pytestmark = [pytest.mark.store, pytest.mark.sqlite]
 
 
 def run(*arguments, status=0):
@@ -88,6 +89,8 @@ def test_hub_init_takes_a_journal_mode(tmp_path):
     assert "journal_mode delete" in run("hub", "init", tmp_path / "hub", "--journal-mode", "delete")
     assert open_hub(tmp_path / "hub").settings.journal_mode == "delete"
     assert "journal_mode wal" in run("hub", "init", tmp_path / "other")
+    both = ("--journal-mode", "wal", "--database", "postgresql://h/d")
+    assert "Give either" in run("hub", "init", tmp_path / "both", *both, status=1)
 
 
 def test_ui_prints_the_command_it_would_run(hub_path, monkeypatch):

@@ -17,7 +17,7 @@ from alembic import command
 from click.testing import CliRunner
 from mlflow.store.db.utils import _get_alembic_config
 from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, text
 
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
@@ -33,7 +33,9 @@ from mlflow_workspace_plugin.errors import (
     InvalidUriError,
     WorkspaceNotFoundError,
 )
-from mlflow_workspace_plugin.hub import database, schema
+from mlflow_workspace_plugin.hub import schema
+from mlflow_workspace_plugin.hub.database import _BUSY_TIMEOUT_MS, url_of
+from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
 
 pytestmark = pytest.mark.store
@@ -43,13 +45,14 @@ MLFLOW_3_14 = "b7e4c1a90f23"
 OLDER = MLFLOW_3_14 if schema.head_revision() == MLFLOW_3_15 else MLFLOW_3_15
 
 
-def older_hub(folder, revision=OLDER):
+def older_hub(folder, url=None, revision=OLDER):
     """A hub whose database was made by the migrations of an older MLflow."""
     folder.mkdir()
     (folder / "artifacts").mkdir()
-    engine = create_engine(database.database_url(folder / "hub.db"))
+    HubFolder(folder).save_settings(HubSettings(database=url))
+    engine = create_engine(url_of_hub(folder))
     InitialBase.metadata.create_all(engine)
-    config = _get_alembic_config(str(engine.url))
+    config = _get_alembic_config(engine.url.render_as_string(hide_password=False))
     with engine.begin() as connection:
         config.attributes["connection"] = connection
         command.upgrade(config, revision)
@@ -63,10 +66,27 @@ def older_hub(folder, revision=OLDER):
     return folder
 
 
+def url_of_hub(folder):
+    return url_of(HubFolder(folder), HubFolder(folder).load_settings())
+
+
+def execute(folder, statement):
+    """Run a statement on a hub's database, below this package."""
+    engine = create_engine(url_of_hub(folder))
+    with engine.begin() as connection:
+        result = connection.execute(text(statement))
+        rows = result.all() if result.returns_rows else None
+    engine.dispose()
+    return rows
+
+
 def set_revision(folder, revision):
-    with closing(sqlite3.connect(folder / "hub.db")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = ?", (revision,))
-        connection.commit()
+    execute(folder, f"UPDATE alembic_version SET version_num = '{revision}'")
+
+
+def problems(hub):
+    """What SQLite finds wrong with a hub; PostgreSQL has no such command."""
+    return integrity_problems(hub.folder) if hub.settings.database is None else []
 
 
 def in_small_file_system(script, *, size="8m", read_only=False):
@@ -114,7 +134,7 @@ def fuse(tmp_path):
 
 
 def make_log_and_wait(path):
-    make_and_log(path)
+    make_and_log(path, None)
     (path / "logged").touch()
     time.sleep(600)
 
@@ -128,7 +148,8 @@ def create_both(path, barrier, failures):
         failures.put(repr(error))
 
 
-def make_and_log(path):
+def make_and_log(path, url):
+    create_hub(path, database=url)
     workspace = Workspace.create("team-a", hub=path, exist_ok=True)
     mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
     with mlflow.start_run():
@@ -136,11 +157,10 @@ def make_and_log(path):
 
 
 class TestCreating:
-    def test_eight_processes_make_one_hub(self, tmp_path, processes):
+    def test_eight_processes_make_one_hub(self, tmp_path, processes, new_database):
         """All succeed, none waits for ever, and the hub is whole."""
-        children = [
-            processes.Process(target=make_and_log, args=(tmp_path / "hub",)) for _ in range(8)
-        ]
+        where = (tmp_path / "hub", new_database())
+        children = [processes.Process(target=make_and_log, args=where) for _ in range(8)]
         for child in children:
             child.start()
         for child in children:
@@ -148,13 +168,14 @@ class TestCreating:
         assert [child.exitcode for child in children] == [0] * 8
         workspace = Workspace.get("team-a", hub=tmp_path / "hub")
         assert len(workspace.client.search_runs(["0"])) == 8
-        assert integrity_problems(open_hub(tmp_path / "hub").folder) == []
+        assert problems(open_hub(tmp_path / "hub")) == []
 
-    def test_killed_while_made_leaves_no_half_hub(self, tmp_path, processes):
+    def test_killed_while_made_leaves_no_half_hub(self, tmp_path, processes, new_database):
         """Whoever comes next makes it, whenever the first one was killed."""
         for attempt, delay in enumerate((0.0, 0.1, 0.3, 0.6, 1.0, 1.5)):
             path = tmp_path / f"hub-{attempt}"
-            child = processes.Process(target=make_and_log, args=(path,))
+            url = new_database()
+            child = processes.Process(target=make_and_log, args=(path, url))
             child.start()
             deadline = time.monotonic() + 60
             while not path.exists() and time.monotonic() < deadline:
@@ -162,14 +183,14 @@ class TestCreating:
             time.sleep(delay)
             child.kill()
             child.join()
+            create_hub(path, database=url)
             workspace = Workspace.create("team-a", hub=path, exist_ok=True)
             workspace.client.create_experiment("after")
-            assert integrity_problems(open_hub(path).folder) == []
+            assert problems(open_hub(path)) == []
 
     def test_processes_create_one_workspace_and_experiment_at_once(self, hub_path, processes):
         """In a hub that is there: nobody is told that a name is taken by itself."""
-        with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
-            connection.execute("DROP TABLE workspace_plugin_workspaces")
+        execute(hub_path, "DROP TABLE workspace_plugin_workspaces")
         barrier, failures = processes.Barrier(6), processes.Queue()
         children = [
             processes.Process(target=create_both, args=(hub_path, barrier, failures))
@@ -252,16 +273,25 @@ class TestOpening:
         with pytest.raises(InvalidUriError, match="names a hub, and no workspace"):
             mlflow.search_experiments()
 
-    def test_hub_of_an_older_mlflow_is_refused_and_left_alone(self, tmp_path):
-        """The command that upgrades it is named, and not one byte changes."""
-        hub = older_hub(tmp_path / "hub")
-        before = (hub / "hub.db").read_bytes()
+    def test_hub_of_an_older_mlflow_is_refused_and_left_alone(
+        self, tmp_path, database, new_database
+    ):
+        """The command that upgrades it is named, and not one byte or table changes."""
+
+        def content():
+            if database == "sqlite":
+                return (hub / "hub.db").read_bytes()
+            return sorted(execute(hub, "SELECT * FROM information_schema.columns"), key=repr)
+
+        hub = older_hub(tmp_path / "hub", new_database())
+        before = content()
         mlflow.set_tracking_uri(f"workspace://{hub}/default")
         with pytest.raises(HubTooOldError, match="mlflow-workspace hub upgrade") as raised:
             mlflow.search_experiments()
         assert schema.MLFLOW_OF_REVISION[OLDER] in raised.value.message
         assert mlflow.__version__ in raised.value.message
-        assert (hub / "hub.db").read_bytes() == before
+        assert ("pg_dump" in raised.value.message) == (database == "postgresql")
+        assert content() == before
 
     @pytest.mark.parametrize(
         ("revision", "install"),
@@ -278,12 +308,14 @@ class TestOpening:
         with pytest.raises(HubTooNewError):
             upgrade_hub(hub_path)
 
+    @pytest.mark.sqlite
     def test_database_that_is_none_is_refused(self, hub_path):
         """Text in hub.db is named as such, at once."""
         (hub_path / "hub.db").write_text("not a database at all, but some text\n" * 10)
         with pytest.raises(HubCorruptError, match="is not a database"):
             Workspace.get("default", hub=hub_path)
 
+    @pytest.mark.sqlite
     def test_database_without_mlflows_tables_is_refused(self, hub_path):
         """Somebody else's SQLite file is not filled with tables."""
         for file in hub_path.glob("hub.db*"):
@@ -293,6 +325,7 @@ class TestOpening:
         with pytest.raises(HubCorruptError, match="no tables of MLflow"):
             open_hub(hub_path)
 
+    @pytest.mark.sqlite
     def test_damaged_database_is_named(self, hub_path):
         """Pages of noise inside a real database are an error that names the hub."""
         content = bytearray((hub_path / "hub.db").read_bytes())
@@ -301,9 +334,13 @@ class TestOpening:
         with pytest.raises(HubCorruptError, match=r"damaged|no tables"):
             Workspace.get("default", hub=hub_path)
 
+    @pytest.mark.sqlite
     @pytest.mark.parametrize(
         ("text", "reason"),
         [
+            ("journal_mode = 'wal'\ndatabase = 'postgresql://h/d'", "Remove one of them"),
+            ("database = 'postgresql://a:literal@h/d'", "holds a password"),
+            ("database = 3", "not supported"),
             ("journal_mode = 'fast'", "Use one of: wal, delete"),
             ("databse = 'x'", "does not know"),
             ("journal_mode =", "cannot be read"),
@@ -316,6 +353,7 @@ class TestOpening:
             open_hub(hub_path)
         assert str(hub_path / "hub.toml") in raised.value.message
 
+    @pytest.mark.sqlite
     def test_hub_made_anew_in_the_same_folder_is_opened_anew(self, workspace, hub_path):
         """A process does not hold on to a hub whose folder was deleted and made again."""
         workspace.client.create_experiment("old")
@@ -323,6 +361,7 @@ class TestOpening:
         anew = Workspace.create("team-x", hub=hub_path)
         assert anew.experiments == {}
 
+    @pytest.mark.sqlite
     def test_hub_made_anew_serves_the_clients_that_are_there(self, workspace, hub_path):
         """MLflow keeps its stores; they follow the hub to its new file."""
         workspace.client.create_experiment("old")
@@ -362,8 +401,7 @@ class TestOpening:
 
     def test_database_made_by_mlflow_is_a_hub(self, hub_path):
         """Our own table is added to a database that has only MLflow's."""
-        with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
-            connection.execute("DROP TABLE workspace_plugin_workspaces")
+        execute(hub_path, "DROP TABLE workspace_plugin_workspaces")
         assert list(Workspace.list(None, hub=hub_path)) == ["default"]
 
     def test_deleted_workspace_takes_nothing_any_more(self, workspace):
@@ -381,18 +419,22 @@ class TestOpening:
 
 
 class TestUpgrading:
-    def test_upgrade_backs_up_migrates_and_verifies(self, tmp_path):
-        """Afterwards the hub opens with everything in it, and the backup is as it was."""
-        hub = older_hub(tmp_path / "hub")
-        backup = upgrade_hub(hub)
-        with closing(sqlite3.connect(backup)) as connection:
-            (revision,) = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-        assert revision == OLDER
+    def test_upgrade_backs_up_migrates_and_verifies(self, tmp_path, database, new_database):
+        """Afterwards the hub opens with everything in it; SQLite's backup is as the file was."""
+        hub = older_hub(tmp_path / "hub", new_database())
+        done = upgrade_hub(hub)
+        if database == "sqlite":
+            with closing(sqlite3.connect(done.backup)) as connection:
+                found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+            assert found == (OLDER,)
+        else:
+            assert done.backup is None
         workspace = Workspace.get("default", hub=hub)
         assert "kept" in workspace.experiments
         assert schema.current_revision(open_hub(hub).engine) == schema.head_revision()
-        assert integrity_problems(open_hub(hub).folder) == []
+        assert problems(open_hub(hub)) == []
 
+    @pytest.mark.sqlite
     def test_failed_upgrade_names_the_backup(self, hub_path):
         """Whatever went wrong, the message says where the old database is and how to go back."""
         set_revision(hub_path, OLDER)  # the tables of later migrations are there already
@@ -412,9 +454,9 @@ class TestUpgrading:
         with pytest.raises(HubNotFoundError):
             upgrade_hub(tmp_path)
 
-    def test_command_upgrades(self, tmp_path):
+    def test_command_upgrades(self, tmp_path, new_database):
         """The command that the error names does what it says."""
-        hub = older_hub(tmp_path / "hub")
+        hub = older_hub(tmp_path / "hub", new_database())
         done = CliRunner().invoke(main, ["hub", "upgrade", str(hub)])
         assert done.exit_code == 0
         assert "was upgraded" in done.output
@@ -453,6 +495,7 @@ shutil.rmtree("/tmp/copied-hub")
         assert "copy the hub" in message
         assert metrics == "{'m': 1.0}"
 
+    @pytest.mark.sqlite
     def test_unreadable_hub_is_named(self, workspace, hub_path):
         """Somebody else's hub is said to be closed to this user, and stays as it is."""
         workspace._hub.engine.dispose()
@@ -518,11 +561,12 @@ print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
         assert files == []
         assert stored == found > 0
 
+    @pytest.mark.sqlite
     def test_locked_database_is_named(self, workspace, hub_path, monkeypatch):
         """Another writer that never ends is an error that says so, not a hang."""
         with workspace._hub.engine.connect() as connection:
             timeout = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
-        assert timeout == database._BUSY_TIMEOUT_MS
+        assert timeout == _BUSY_TIMEOUT_MS
         run_id = workspace.client.create_run("0").info.run_id
         with closing(sqlite3.connect(hub_path / "hub.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
@@ -561,7 +605,7 @@ def test_forked_child_survives_its_parent(hub_path, processes):
         time.sleep(0.05)
     for name, count in (("parent", 20), ("child", 100), ("other", 100)):
         assert len(workspace.client.get_metric_history(run_id, name)) == count, name
-    assert integrity_problems(workspace._hub.folder) == []
+    assert problems(workspace._hub) == []
 
 
 def log_fork_and_end(path, run_id):
@@ -596,4 +640,4 @@ def test_forked_child_has_connections_of_its_own(workspace):
     assert [os.waitpid(child, 0)[1] for child in children] == [0] * 4
     for name in ("parent", *(f"m{rank}" for rank in range(4))):
         assert len(workspace.client.get_metric_history(run_id, name)) == 20
-    assert integrity_problems(workspace._hub.folder) == []
+    assert problems(workspace._hub) == []

@@ -6,7 +6,6 @@ Workspace team-a is filled with one of everything MLflow knows. Then every publi
 
 import io
 import re
-import shutil
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 
@@ -29,7 +28,6 @@ from mlflow.utils.workspace_context import WorkspaceContext
 from sqlalchemy import MetaData, create_engine, select
 
 from mlflow_workspace_plugin import Workspace
-from mlflow_workspace_plugin.hub.database import database_url
 from mlflow_workspace_plugin.stores.build import build_tracking_store
 
 pytestmark = pytest.mark.store
@@ -48,7 +46,7 @@ class Content:
     metadata: MetaData = field(default_factory=MetaData)
 
     def __post_init__(self):
-        self.engine = create_engine(database_url(self.hub / "hub.db"))
+        self.engine = create_engine(self.workspace._hub.database_uri)
         self.metadata.reflect(self.engine)
 
     def rows(self):
@@ -66,10 +64,9 @@ class Content:
 
 
 @pytest.fixture(scope="module")
-def content(template_hub, tmp_path_factory):
+def content(copied_hub, tmp_path_factory):
     folder = tmp_path_factory.mktemp("isolation")
-    hub = folder / "hub"
-    shutil.copytree(template_hub, hub)
+    hub = copied_hub(folder / "hub")
     workspace = Workspace.create("team-a", hub=hub)
     filled = Content(workspace, Workspace.create("team-b", hub=hub), hub)
     with pytest.MonkeyPatch.context() as environment:

@@ -90,9 +90,9 @@ def cell_of(column, cell):
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{13,}", "ID", text)
 
 
-def test_rows_are_mlflows(workspace, hub_path, tmp_path, monkeypatch):
+def test_rows_are_mlflows(workspace, new_database, tmp_path, monkeypatch):
     """The same script leaves the same rows, artifact locations included, table for table."""
-    url = f"sqlite:///{tmp_path}/stock.db"
+    url = new_database() or f"sqlite:///{tmp_path}/stock.db"
     MlflowWorkspaceStore(url).create_workspace(MlflowWorkspace(name="team-a"))
     with monkeypatch.context() as stock:
         stock.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
@@ -104,7 +104,7 @@ def test_rows_are_mlflows(workspace, hub_path, tmp_path, monkeypatch):
 
     mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
     script()
-    actual = rows(f"sqlite:///{hub_path}/hub.db")
+    actual = rows(workspace._hub.database_uri)
 
     assert expected["runs"]
     assert "mlflow-artifacts:/workspaces/team-a/" in repr(expected["runs"])

@@ -62,11 +62,13 @@ print(answer.status_code)
 """
 
 
+pytestmark = pytest.mark.databases
+
+
 @pytest.fixture(scope="module")
-def filled(template_hub, tmp_path_factory):
+def filled(copied_hub, tmp_path_factory):
     """A hub with a run in team-a."""
-    hub = tmp_path_factory.mktemp("served") / "hub"
-    shutil.copytree(template_hub, hub)
+    hub = copied_hub(tmp_path_factory.mktemp("served") / "hub")
     workspace = Workspace.create("team-a", hub=hub)
     Workspace.create("team-b", hub=hub)
     run = Experiment(workspace, "seen").start_logging(display_name="a-run-to-look-at")
@@ -84,7 +86,7 @@ def filled(template_hub, tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def server(filled, tmp_path_factory):
+def served(filled, tmp_path_factory):
     """MLflow's server on that hub, as ``mlflow-workspace ui`` starts it."""
     hub = filled[0]._hub
     port = free_port()
@@ -109,12 +111,12 @@ def server(filled, tmp_path_factory):
         yield address
 
 
-def test_stock_client_reads_and_writes_through_the_server(filled, server, tmp_path):
+def test_stock_client_reads_and_writes_through_the_server(filled, served, tmp_path):
     """A client without this package sees its workspace's runs, files and models, and no other's."""
     workspace, run = filled
     python, variables = without_this_package(tmp_path)
     done = subprocess.run(
-        [*python, "-c", STOCK_CLIENT, server, "team-a", run.id],
+        [*python, "-c", STOCK_CLIENT, served, "team-a", run.id],
         env=os.environ | variables,
         cwd=tmp_path,
         capture_output=True,
@@ -154,15 +156,15 @@ def test_environment_of_the_stock_client_lacks_only_this_package(tmp_path):
     assert done.stdout.split() == [importlib.metadata.version("mlflow"), "absent"], done.stderr
 
 
-def test_run_is_on_its_page_in_the_browser(filled, server, monkeypatch):
+def test_run_is_on_its_page_in_the_browser(filled, served, monkeypatch):
     """get_portal_url opens the run in MLflow's UI, in the right workspace."""
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, "Install Chromium (Debian: apt-get install chromium)."
     _, run = filled
-    monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", server)
+    monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", served)
     url = run.get_portal_url()
-    assert url.startswith(server)
+    assert url.startswith(served)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         try:
@@ -172,7 +174,7 @@ def test_run_is_on_its_page_in_the_browser(filled, server, monkeypatch):
             page.get_by_text("accuracy").first.wait_for(timeout=60_000)
             page.close()
             page = browser.new_page()
-            page.goto(f"{server}/#/experiments?workspace=team-b")
+            page.goto(f"{served}/#/experiments?workspace=team-b")
             page.get_by_text("Create").first.wait_for(timeout=60_000)
             assert page.get_by_text("seen", exact=True).count() == 0
         finally:

@@ -1,0 +1,257 @@
+"""A hub's database on a PostgreSQL server: its URL, which holds no secret, and its engine.
+
+In the URL ``${NAME}`` stands for an environment variable, and nothing else may stand for a
+password. It is looked up when a connection is made, so the value is in no URL, engine or message.
+"""
+
+import importlib
+import os
+import re
+import time
+from collections.abc import Mapping
+from typing import Any
+
+from mlflow.environment_variables import (
+    MLFLOW_SQLALCHEMYSTORE_ECHO,
+    MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW,
+    MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE,
+    MLFLOW_SQLALCHEMYSTORE_POOL_SIZE,
+    MLFLOW_SQLALCHEMYSTORE_POOLCLASS,
+)
+from sqlalchemy import URL, CreateEnginePlugin, Engine, event, make_url, pool
+from sqlalchemy import create_engine as sqlalchemy_create_engine
+from sqlalchemy.dialects import plugins
+from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
+
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.errors import (
+    AzureMLException,
+    HubBusyError,
+    HubFullError,
+    HubNotWritableError,
+    HubSettingsError,
+    HubUnreachableError,
+)
+
+DRIVER = "postgresql+psycopg"
+APPLICATION_NAME = "mlflow-workspace-plugin"
+_CONNECT_TIMEOUT_S = 10
+_IDLE_S = 5.0
+
+_SCHEMES = ("postgresql", "postgres", DRIVER)
+# What libpq takes as a secret in text; files of secrets are named by other parameters.
+_SECRETS = frozenset(
+    {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
+)
+_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+_QUOTED_REFERENCE = re.compile(r"%24%7B([A-Za-z_][A-Za-z0-9_]*)%7D", re.IGNORECASE)
+_FORM = f"Write {DRIVER}://USER:${{PASSWORD_VARIABLE}}@HOST:PORT/DATABASE."
+
+# Classes and codes of SQLSTATE that say that there is no session any more, or never was one.
+_NO_SESSION = ("08", "28", "3D000", "53300", "57P")
+
+
+def normalised(url: str) -> str:
+    """Check a database URL as it was given, and return it in the form in which it is kept.
+
+    Raises:
+        HubSettingsError: it is of another database, cannot be read, or holds a secret, which the
+            message does not repeat.
+    """
+    scheme, separator, _ = url.partition("://")
+    if not separator or scheme not in _SCHEMES:
+        # Anything else than the name of a scheme may be a secret.
+        given = scheme if separator and re.fullmatch(r"[\w+.-]+", scheme) else "something else"
+        raise HubSettingsError(
+            f"The database URL of a hub names {given}, which is not supported. A hub's rows are in "
+            f"PostgreSQL, or, without a URL, in SQLite. {_FORM}"
+        )
+    try:
+        parsed = make_url(url).set(drivername=DRIVER)
+    except (ArgumentError, ValueError):
+        # Its own text may repeat what it could not read, a password included.
+        raise HubSettingsError(
+            f"Database URL {uris.redact(url)!r} cannot be read. {_FORM}"
+        ) from None
+    secrets = [parsed.password, *(parsed.query[name] for name in _SECRETS & parsed.query.keys())]
+    if any(each and not _REFERENCE.fullmatch(str(each)) for each in secrets):
+        raise HubSettingsError(
+            f"Database URL {uris.redact(url)!r} holds a password, which would lie readable in "
+            "hub.toml. Put it into an environment variable and write ${NAME_OF_THE_VARIABLE} in "
+            "its place (in single quotes in a shell), or leave it out and keep it where libpq "
+            "looks: PGPASSWORD or ~/.pgpass."
+        )
+    if "@" in (parsed.host or "") or re.search(r"[\x00-\x20\x7f]", url):
+        raise HubSettingsError(
+            f"Database URL {uris.redact(url)!r} has a blank, or an '@' too many. Percent-encode "
+            f"them. {_FORM}"
+        )
+    return _text(parsed)
+
+
+def place(url: str | URL) -> str:
+    """Return the host, port and database of a URL, as they are named in messages."""
+    parsed = make_url(url)
+    if "service" in parsed.query and not parsed.host:
+        return f"service {parsed.query['service']}"
+    query = {
+        key: ",".join([value] if isinstance(value, str) else value)
+        for key, value in parsed.query.items()
+    }
+    host = parsed.host or query.get("host") or os.environ.get("PGHOST") or "localhost"
+    port = parsed.port or query.get("port") or os.environ.get("PGPORT") or 5432
+    return f"{host}:{port}/{parsed.database or ''}"
+
+
+def create_engine(url: str) -> Engine:
+    """Create an engine on a URL, with the pool that MLflow's environment variables describe.
+
+    Raises:
+        HubSettingsError: the driver is not installed.
+    """
+    try:
+        importlib.import_module("psycopg")
+    except ImportError as error:
+        raise HubSettingsError(
+            f"The hub's rows are in PostgreSQL, and its driver cannot be used: {error}. "
+            'Install it with: pip install "mlflow-workspace-plugin[postgresql]"'
+        ) from error
+    parsed = make_url(url)
+    options = {"fallback_application_name": APPLICATION_NAME}
+    if "connect_timeout" not in parsed.query and "PGCONNECT_TIMEOUT" not in os.environ:
+        options["connect_timeout"] = str(_CONNECT_TIMEOUT_S)
+    engine = sqlalchemy_create_engine(parsed, connect_args=options, **_pool_options())
+    _look_up_references(engine)
+    _check_idle_connections(engine)
+    return engine
+
+
+def url_for_mlflow(url: str) -> str:
+    """Return a form of the URL from which MLflow can make an engine, without a secret in it."""
+    return _text(make_url(url).update_query_dict({"plugin": _ReferencePlugin.NAME}))
+
+
+def translate(error: BaseException, hub: str, database: str | None) -> AzureMLException | None:
+    """Return the error of ours for one of the driver's; None if it says nothing of the server.
+
+    Args:
+        error: what was raised.
+        hub: the hub's folder.
+        database: the URL of its database.
+    """
+    if not isinstance(error, DBAPIError) or not type(error.orig).__module__.startswith("psycopg"):
+        return None
+    state = getattr(error.orig, "sqlstate", None)
+    lines = (line.strip(" \t.?") for line in str(error.orig).splitlines())
+    reason = "; ".join(line for line in lines if line)
+    where = f" ({place(database)})" if database else ""
+    stored = "What was logged before is still there."
+    if state == "53100":
+        return HubFullError(
+            f"Hub {hub!r} could not store this: the disk of its database server{where} is full "
+            f"({reason}). Free some space there and log again. {stored}"
+        )
+    if state == "25006":
+        return HubNotWritableError(
+            f"Hub {hub!r} could not store this: its database{where} is read-only ({reason}). "
+            f"Name the primary server, or make it writable, and log again. {stored}"
+        )
+    if state == "42501":
+        return HubNotWritableError(
+            f"Hub {hub!r} cannot be used: this user lacks a right on its database{where} "
+            f"({reason}). Ask the database's owner to grant it. {stored}"
+        )
+    if state in ("55P03", "40P01"):
+        return HubBusyError(
+            f"The database of hub {hub!r}{where} stayed locked by another process ({reason}). "
+            f"End that process, or log again later. {stored}"
+        )
+    if error.connection_invalidated or str(state or "08").startswith(_NO_SESSION):
+        return HubUnreachableError(
+            f"The database of hub {hub!r}{where} cannot be reached: {reason}. Check that the "
+            "server runs, its address, the user and the password, and try again."
+        )
+    return None
+
+
+class _ReferencePlugin(CreateEnginePlugin):
+    """Lets an engine that MLflow makes look up the references of its URL too."""
+
+    NAME = "mlflow_workspace_plugin"
+
+    def update_url(self, url: URL) -> URL:
+        return url
+
+    def engine_created(self, engine: Engine) -> None:
+        _look_up_references(engine)
+
+
+plugins.register(_ReferencePlugin.NAME, __name__, _ReferencePlugin.__name__)
+
+
+def _text(url: URL) -> str:
+    """Return the URL as text in which references stay readable."""
+    return _QUOTED_REFERENCE.sub(r"${\1}", url.render_as_string(hide_password=False))
+
+
+def _pool_options() -> Mapping[str, Any]:
+    options = {
+        "pool_size": MLFLOW_SQLALCHEMYSTORE_POOL_SIZE.get(),
+        "max_overflow": MLFLOW_SQLALCHEMYSTORE_MAX_OVERFLOW.get(),
+        "pool_recycle": MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE.get(),
+        "echo": MLFLOW_SQLALCHEMYSTORE_ECHO.get(),
+    }
+    name = MLFLOW_SQLALCHEMYSTORE_POOLCLASS.get()
+    if name:
+        chosen = getattr(pool, name, None)
+        if not isinstance(chosen, type) or not issubclass(chosen, pool.Pool):
+            raise HubSettingsError(
+                f"{MLFLOW_SQLALCHEMYSTORE_POOLCLASS.name} is {name!r}, which is no pool of "
+                "SQLAlchemy's. Unset it, or name one, such as QueuePool or NullPool."
+            )
+        options["poolclass"] = chosen
+    return {key: value for key, value in options.items() if value}
+
+
+def _look_up_references(engine: Engine) -> None:
+    @event.listens_for(engine, "do_connect")
+    def _do_connect(
+        dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]
+    ) -> Any:
+        # The engine keeps the parameters, so they are left as they are.
+        values = {
+            name: _REFERENCE.sub(_value_of, value) if isinstance(value, str) else value
+            for name, value in parameters.items()
+        }
+        return dialect.connect(*arguments, **values)
+
+
+def _value_of(reference: "re.Match[str]") -> str:
+    value = os.environ.get(reference[1])
+    if value is None:
+        raise HubSettingsError(
+            f"The hub's database URL refers to the environment variable {reference[1]}, which is "
+            "not set. Set it, or correct hub.toml."
+        )
+    return value
+
+
+def _check_idle_connections(engine: Engine) -> None:
+    """Look whether a connection is alive only after it was idle, not at each use.
+
+    SQLAlchemy's own check costs a round trip for each unit of work.
+    """
+
+    @event.listens_for(engine, "checkin")
+    def _note(_connection: Any, record: Any) -> None:
+        record.info["used"] = time.monotonic()
+
+    @event.listens_for(engine, "checkout")
+    def _check(connection: Any, record: Any, _proxy: Any) -> None:
+        if time.monotonic() - record.info.get("used", time.monotonic()) <= _IDLE_S:
+            return
+        try:
+            engine.dialect.do_ping(connection)
+        except engine.dialect.loaded_dbapi.Error as error:
+            # The others were lost with it; they are as old.
+            raise InvalidatePoolError("The server closed an idle connection.") from error
