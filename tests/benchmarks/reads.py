@@ -1,17 +1,19 @@
 """Workloads that read, from databases that hold the same rows on both sides."""
 
 import statistics
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from functools import partial
+from itertools import cycle, islice
 from typing import Any
 
-from mlflow.entities import Run
+from mlflow.entities import Metric, Run
 
 from tests.benchmarks.datasets import LONG_RUN, METRIC, METRICS, PARAMS, TAGS, run_id_of
 from tests.benchmarks.measure import Bench, Workload, child, in_turn, medians, progress, stopwatch
 from tests.benchmarks.report import Line
 from tests.benchmarks.sides import Side
 
+RUNS_READ = 5
 SAMPLED = 320
 
 
@@ -69,23 +71,20 @@ def long_history(bench: Bench) -> list[Line]:
 def short_history(bench: Bench) -> list[Line]:
     """In the same database, the history of one of the runs that share the metric's name."""
     sides = bench.datasets.filled("history")
-    numbers = iter(range(1, bench.sizes.present_runs))
-    read: dict[str, Iterable[int]] = {}
+    # Other runs in each round, and the same ones on both sides.
+    numbers = {side.name: cycle(range(1, bench.sizes.present_runs)) for side in sides}
 
-    def history(side: Side, run_id: str) -> Any:
-        return side.client.get_metric_history(run_id, METRIC)
+    def history(side: Side, number: int) -> list[Metric]:
+        return side.client.get_metric_history(run_id_of(number), METRIC)
 
     def milliseconds(side: Side) -> float:
-        # The same runs on both sides, others in each round: five of them.
-        chosen = read.pop("again", None) or [next(numbers) for _ in range(RUNS_READ)]
-        if side is sides[0]:
-            read["again"] = chosen
+        chosen = list(islice(numbers[side.name], RUNS_READ))
         with stopwatch() as watch:
-            lengths = [len(history(side, run_id_of(number))) for number in chosen]
+            lengths = [len(history(side, number)) for number in chosen]
         assert lengths == [bench.sizes.points] * RUNS_READ
         return watch.seconds / RUNS_READ * 1e3
 
-    check_equal(sides, lambda side: [dict(x) for x in history(side, run_id_of(0))])
+    check_equal(sides, lambda side: [dict(each) for each in history(side, 0)])
     figures = medians(sides, bench.rounds, milliseconds)
     title = f"get_metric_history, {bench.sizes.points:,} values of one of those runs"
     return [Line(title, bench.database, "ms", **figures, wanted=50)]
@@ -122,10 +121,7 @@ def _search(
     sides = bench.datasets.filled("runs")
 
     def read(side: Side) -> list[Run]:
-        # The run that the stores were used for, after they were filled, is not among them.
-        return side.client.search_runs(
-            [side.experiment], "params.p0 LIKE '%'", max_results=count, order_by=order_by
-        )
+        return side.client.search_runs([side.experiment], max_results=count, order_by=order_by)
 
     check_equal(sides, lambda side: [_content(run) for run in read(side)])
     return _timed(bench, title, sides, read, wanted)
@@ -167,8 +163,6 @@ def _content(run: Run) -> tuple[Any, ...]:
     times = (info.start_time, info.end_time)
     return (info.run_id, info.status, info.run_name, *times, data.metrics, data.params, data.tags)
 
-
-RUNS_READ = 5
 
 WORKLOADS = (
     Workload("history", long_history),

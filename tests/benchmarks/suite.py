@@ -7,6 +7,7 @@ from argparse import Namespace
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timezone
+from functools import partial
 
 import mlflow
 
@@ -14,8 +15,9 @@ from tests.benchmarks import imports, reads, writes
 from tests.benchmarks.datasets import Datasets
 from tests.benchmarks.measure import Bench, Workload, progress
 from tests.benchmarks.report import Line
+from tests.benchmarks.sides import Side
 from tests.benchmarks.sizes import FULL, QUICK
-from tests.postgres import postgresql
+from tests.postgres import postgresql, program_path
 
 WORKLOADS: tuple[Workload, ...] = (*writes.WORKLOADS, *reads.WORKLOADS)
 IMPORT = "import"
@@ -34,6 +36,8 @@ NOTES = (
 def run(options: Namespace) -> tuple[list[Line], list[str]]:
     """Run what the options ask for; return the lines of the table, and the notes below it."""
     check_names(options.only)
+    if "postgresql" in options.databases:
+        program_path("initdb")  # better missed now than after SQLite's turn
     lines: list[Line] = []
     notes = [machine(), *NOTES]
     for database in options.databases:
@@ -69,16 +73,22 @@ def measure_on(database: str, options: Namespace) -> Iterator[tuple[list[Line], 
     with server_of(database) as server:
         datasets = Datasets(options.folder, server, sizes)
         bench = Bench(title, datasets, sizes, options.rounds, options.slow_rounds)
+        try:
+            yield [], [settings_note(title, *datasets.empty())]
+        except Exception as error:  # noqa: BLE001  as in guarded()
+            traceback.print_exc()
+            yield [Line("all workloads", title, failure=f"failed: {type(error).__name__}")], []
+            return
         for workload in chosen:
-            yield guarded(title, workload.name, lambda w=workload: w.measure(bench)), []
-        mlflow_side, our_side = datasets.empty()
-        yield (
-            [],
-            [
-                f"{title} {our_side.version()}: MLflow {mlflow_side.settings()}; "
-                f"workspace {our_side.settings()}."
-            ],
-        )
+            yield guarded(title, workload.name, partial(workload.measure, bench)), []
+
+
+def settings_note(title: str, mlflow_side: Side, our_side: Side) -> str:
+    """Say what each side waits for at a commit, as its own connections report it."""
+    return (
+        f"{title} {our_side.version()}: MLflow {mlflow_side.settings()}; "
+        f"workspace {our_side.settings()}."
+    )
 
 
 @contextmanager
@@ -106,5 +116,6 @@ def machine() -> str:
     """Describe what the figures were taken on."""
     return (
         f"{datetime.now(timezone.utc):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, "
-        f"{platform.system()}, Python {platform.python_version()}, MLflow {mlflow.__version__}."
+        f"{platform.system()}, Python {platform.python_version()}, MLflow {mlflow.__version__} "
+        "(its telemetry off)."
     )

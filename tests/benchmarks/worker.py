@@ -24,10 +24,14 @@ def fill(name: str, sizes: str, *sides: str) -> None:
 
 
 def use(*sides: str) -> None:
-    """Log a batch to a new run and end it, as the next user of the filled stores would."""
+    """Log a batch to a run and end it, as the next user of the filled stores would.
+
+    The run has an experiment of its own, so that the others can be searched without it.
+    """
     now = time.time_ns() // 1_000_000
     for side in map(Side.from_json, sides):
-        run_id = side.new_run()
+        experiment = side.client.create_experiment("use")
+        run_id = side.client.create_run(experiment).info.run_id
         side.client.log_batch(run_id, [Metric("use", 0.5, now, step) for step in range(1000)])
         side.client.set_terminated(run_id)
     answer({})

@@ -53,7 +53,10 @@ def log_metric(bench: Bench) -> list[Line]:
 
 
 def log_batches(side: Side, run_id: str, first_step: int, bench: Bench) -> float:
-    """Log a round's batches, of one metric, to a run; return values per second."""
+    """Log a round's batches, of one metric, to a run; return values per second.
+
+    Whether they are stored is for the caller to check.
+    """
     sizes = bench.sizes
     starts = [first_step + number * sizes.batch for number in range(sizes.batches)]
     now = time.time_ns() // 1_000_000
@@ -63,7 +66,6 @@ def log_batches(side: Side, run_id: str, first_step: int, bench: Bench) -> float
     with stopwatch() as watch:
         for batch in batches:
             side.client.log_batch(run_id, batch)
-    check_stored(side, run_id, first_step + sizes.batches * sizes.batch)
     return sizes.batches * sizes.batch / watch.seconds
 
 
@@ -85,7 +87,10 @@ def log_batch_rows_present(bench: Bench) -> list[Line]:
 
 
 def _to_new_run(bench: Bench, side: Side) -> float:
-    return log_batches(side, side.new_run(), 0, bench)
+    run_id = side.new_run()
+    rate = log_batches(side, run_id, 0, bench)
+    check_stored(side, run_id, bench.sizes.batches * bench.sizes.batch)
+    return rate
 
 
 def log_batch_to_large_run(bench: Bench) -> list[Line]:
@@ -100,18 +105,22 @@ def log_batch_to_large_run(bench: Bench) -> list[Line]:
         if start % (sizes.large // 10) == 0:
             progress(f"logging {sizes.large:,} values: {start:,}")
         log_batches(side, large, start, bench)
-    held = side.stored_values(large)
+    held = sizes.large
+    check_stored(side, large, held)
 
     def to_large() -> float:
         nonlocal held
         rate = log_batches(side, large, held, bench)
         held += sizes.batches * sizes.batch
+        check_stored(side, large, held)
         return rate
 
     def to_small() -> float:
         run_id = beside.new_run()
         beside.client.log_batch(run_id, [Metric(METRIC, 0.5, 0, i) for i in range(sizes.batch)])
-        return log_batches(beside, run_id, sizes.batch, bench)
+        rate = log_batches(beside, run_id, sizes.batch, bench)
+        check_stored(beside, run_id, (1 + sizes.batches) * sizes.batch)
+        return rate
 
     taken = in_turn({MLFLOW: to_small, OURS: to_large}, bench.rounds)
     small_rate, large_rate = (statistics.median(rates) for rates in taken.values())
