@@ -20,7 +20,7 @@ def test_a_workload_is_measured_against_mlflow(run_python):
 
 def test_an_unknown_workload_is_named_with_the_known_ones():
     """Instead of an empty table."""
-    with pytest.raises(SystemExit, match="'nonsense'.* log_metric, .*import"):
+    with pytest.raises(SystemExit, match=r"'nonsense'.* log_metric, .*import"):
         check_names(["nonsense"])
 
 
