@@ -77,6 +77,7 @@ def main(arguments: list[str] | None = None) -> None:
             lines, notes = suite.run(options)
         finally:
             os.chdir(ROOT)
+            sys.dont_write_bytecode = True  # what is imported from here on would remake the folder
     report.print_table(lines, notes)
     if options.write_readme:
         report.write_readme(README, report.markdown(lines, notes))
