@@ -1,0 +1,121 @@
+"""All workloads, on one database after the other."""
+
+import os
+import platform
+import traceback
+from argparse import Namespace
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timezone
+from functools import partial
+
+import mlflow
+
+from tests.benchmarks import imports, reads, writes
+from tests.benchmarks.datasets import Datasets
+from tests.benchmarks.measure import Bench, Workload, progress
+from tests.benchmarks.report import Line
+from tests.benchmarks.sides import Side
+from tests.benchmarks.sizes import FULL, QUICK
+from tests.postgres import postgresql, program_path
+
+WORKLOADS: tuple[Workload, ...] = (*writes.WORKLOADS, *reads.WORKLOADS)
+IMPORT = "import"
+TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
+NOTES = (
+    "Medians of the rounds; MLflow and the workspace are measured in turn in each round. A ratio "
+    "above 1 is in favour of the workspace. Figures without a wanted ratio only inform.",
+    "Both sides are called through MlflowClient, but for Run.get_metrics (compared with MLflow's "
+    "get_metric_history), mlflow.log_metric(s), and the curve, which only MLflow's store offers.",
+    "Rows that were there before are the same on both sides, inserted past the stores. Then each "
+    "side logged one batch and ended one run in a fresh process. Nobody called ANALYZE by hand: "
+    "what statistics there are, MLflow, the workspace or PostgreSQL's autovacuum made.",
+)
+
+
+def run(options: Namespace) -> tuple[list[Line], list[str]]:
+    """Run what the options ask for; return the lines of the table, and the notes below it."""
+    check_names(options.only)
+    if "postgresql" in options.databases:
+        program_path("initdb")  # better missed now than after SQLite's turn
+    lines: list[Line] = []
+    notes = [machine(), *NOTES]
+    for database in options.databases:
+        for measured, settings in measure_on(database, options):
+            lines += measured
+            notes += settings
+    if wanted(IMPORT, options):
+        lines += guarded("", IMPORT, lambda: imports.import_time(options.rounds))
+    return lines, notes
+
+
+def check_names(only: list[str] | None) -> None:
+    """Exit with a message if there is no such workload."""
+    names = [*(workload.name for workload in WORKLOADS), IMPORT]
+    unknown = sorted(set(only or ()) - set(names))
+    if unknown:
+        raise SystemExit(f"There is no workload {unknown[0]!r}. Name one of: {', '.join(names)}")
+
+
+def wanted(name: str, options: Namespace, *, large: bool = False) -> bool:
+    """Whether a workload was asked for."""
+    if options.only:
+        return name in options.only
+    return options.large or not large
+
+
+def measure_on(database: str, options: Namespace) -> Iterator[tuple[list[Line], list[str]]]:
+    """Run the workloads on one kind of database; yield lines and notes."""
+    chosen = [each for each in WORKLOADS if wanted(each.name, options, large=each.large)]
+    if not chosen:
+        return
+    title, sizes = TITLES[database], QUICK if options.quick else FULL
+    with server_of(database) as server:
+        datasets = Datasets(options.folder, server, sizes)
+        bench = Bench(title, datasets, sizes, options.rounds, options.slow_rounds)
+        try:
+            yield [], [settings_note(title, *datasets.empty())]
+        except Exception as error:  # noqa: BLE001  as in guarded()
+            traceback.print_exc()
+            yield [Line("all workloads", title, failure=f"failed: {type(error).__name__}")], []
+            return
+        for workload in chosen:
+            yield guarded(title, workload.name, partial(workload.measure, bench)), []
+
+
+def settings_note(title: str, mlflow_side: Side, our_side: Side) -> str:
+    """Say what each side waits for at a commit, as its own connections report it."""
+    return (
+        f"{title} {our_side.version()}: MLflow {mlflow_side.settings()}; "
+        f"workspace {our_side.settings()}."
+    )
+
+
+@contextmanager
+def server_of(database: str) -> Iterator:
+    """Run a server of the benchmark's own, with PostgreSQL's defaults but for two; None: SQLite."""
+    if database == "sqlite":
+        yield None
+        return
+    # Its autovacuum looks after the filled tables within seconds, and not in the middle of a round.
+    with postgresql(fsync="on", autovacuum_naptime="5s") as server:
+        yield server
+
+
+def guarded(database: str, name: str, measure: Callable[[], list[Line]]) -> list[Line]:
+    """Measure a workload; if that fails, say so in its line, so that the others are not lost."""
+    progress(f"{database} {name}".strip())
+    try:
+        return measure()
+    except Exception as error:  # noqa: BLE001  whatever it is, the other figures are wanted
+        traceback.print_exc()
+        return [Line(name, database, failure=f"failed: {type(error).__name__}")]
+
+
+def machine() -> str:
+    """Describe what the figures were taken on."""
+    return (
+        f"{datetime.now(timezone.utc):%Y-%m-%d}, {os.cpu_count()} cores, {platform.machine()}, "
+        f"{platform.system()}, Python {platform.python_version()}, MLflow {mlflow.__version__} "
+        "(its telemetry off)."
+    )
