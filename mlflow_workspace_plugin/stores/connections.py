@@ -48,6 +48,11 @@ class Connections:
     _get_active_workspace: Callable[[], str]
 
     @contextmanager
+    def _errors(self) -> Iterator[None]:
+        with translated_errors(self._hub.path, self._hub.database_uri), mlflow_errors():
+            yield
+
+    @contextmanager
     def _statements(self) -> Iterator[Connection]:
         """Open a connection on which each statement stands for itself: to read, or for one write.
 
@@ -57,7 +62,7 @@ class Connections:
         engine = self._hub.engine
         if engine.dialect.name == "postgresql":
             engine = engine.execution_options(isolation_level="AUTOCOMMIT")
-        with translated_errors(self._hub.path), mlflow_errors(), engine.connect() as connection:
+        with self._errors(), engine.connect() as connection:
             yield connection
 
     @contextmanager
@@ -68,7 +73,7 @@ class Connections:
         fails at once when another one wrote in between, however long it would wait.
         """
         engine = self._hub.engine
-        with translated_errors(self._hub.path), mlflow_errors(), engine.connect() as connection:
+        with self._errors(), engine.connect() as connection:
             if engine.dialect.name == "sqlite":
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection

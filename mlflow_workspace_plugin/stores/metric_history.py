@@ -23,8 +23,7 @@ from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from sqlalchemy import Connection, TextClause, text
 
-from mlflow_workspace_plugin.hub.database import translated_errors
-from mlflow_workspace_plugin.stores.connections import Connections, mlflow_errors
+from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.sampling import Point, sample
 
 _ROWS_AT_ONCE = 10_000
@@ -197,7 +196,7 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
         """Open a connection whose results are fetched while they are read, however many rows."""
         options = {"stream_results": True, "yield_per": _ROWS_AT_ONCE}
         engine = self._hub.engine.execution_options(**options)
-        with translated_errors(self._hub.path), mlflow_errors(), engine.connect() as connection:
+        with self._errors(), engine.connect() as connection:
             yield connection
 
 

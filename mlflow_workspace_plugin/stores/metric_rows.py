@@ -2,10 +2,12 @@
 
 import operator
 from collections.abc import Callable, Iterable
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from mlflow.entities import Metric
 from sqlalchemy import Connection, text
+
+_LIMIT = 1 << 63
 
 
 class MetricRow(NamedTuple):
@@ -78,14 +80,27 @@ def rows_of(
 
     Raises:
         TypeError: a step or timestamp is a number, but no integer.
+        OverflowError: one of the numbers is too large for its column.
     """
     rows = []
     for metric in metrics:
         is_nan, value = sanitize(metric.value)
-        # Of NumPy's integers the drivers make bytes.
-        timestamp, step = operator.index(metric.timestamp), operator.index(metric.step)
+        timestamp, step = integer(metric.timestamp), integer(metric.step)
         rows.append(MetricRow(metric.key, float(value), timestamp, step, is_nan))
     return rows
+
+
+def integer(number: Any) -> int:
+    """Return a step or timestamp as Python's own integer: of NumPy's the drivers make bytes.
+
+    Raises:
+        TypeError: it is a number, but no integer.
+        OverflowError: it does not fit into 64 bits.
+    """
+    converted = operator.index(number)
+    if not -_LIMIT <= converted < _LIMIT:
+        raise OverflowError(f"{converted} does not fit into 64 bits.")
+    return converted
 
 
 def latest_of(rows: Iterable[MetricRow]) -> list[MetricRow]:

@@ -1,6 +1,5 @@
 """Logging metrics: the same rows and exceptions as MLflow's own store, without its sessions."""
 
-import operator
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunTag
@@ -20,6 +19,7 @@ from sqlalchemy.exc import IntegrityError
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.metric_rows import (
     MetricRow,
+    integer,
     rows_of,
     write_to_postgresql,
     write_to_sqlite,
@@ -80,8 +80,8 @@ class MetricWrites(Connections, WorkspaceAwareSqlAlchemyStore):
     def _write_metrics(self, run_id: str, metrics: list[Metric]) -> None:
         try:
             rows = rows_of(metrics, self.sanitize_metric_value)
-        except TypeError:
-            # MLflow takes any number as a step, and what a fraction becomes is the database's.
+        except (TypeError, OverflowError):
+            # MLflow takes any number as a step; what becomes of it is up to the database.
             rows = []
         for start in range(0, len(rows), _ROWS_IN_TRANSACTION):
             chunk = rows[start : start + _ROWS_IN_TRANSACTION]
@@ -134,7 +134,7 @@ class MetricWrites(Connections, WorkspaceAwareSqlAlchemyStore):
             if linked:
                 with self._transaction() as connection:
                     connection.execute(insert(SqlLoggedModelMetric), list(linked.values()))
-        except TypeError:
+        except (TypeError, OverflowError):
             usual = False
         except MlflowException as error:
             if not isinstance(error.__cause__, IntegrityError):
@@ -143,7 +143,7 @@ class MetricWrites(Connections, WorkspaceAwareSqlAlchemyStore):
         else:
             usual = True
         if not usual:
-            # A step that is no integer, or rows that exist, perhaps with another value.
+            # A step that no column holds, or rows that exist, perhaps with another value.
             super()._log_model_metrics(run_id, metrics, experiment_id, dataset_uuid)
 
     def _model_row(
@@ -152,8 +152,8 @@ class MetricWrites(Connections, WorkspaceAwareSqlAlchemyStore):
         return {
             "model_id": metric.model_id,
             "metric_name": metric.key,
-            "metric_timestamp_ms": operator.index(metric.timestamp),
-            "metric_step": operator.index(metric.step),
+            "metric_timestamp_ms": integer(metric.timestamp),
+            "metric_step": integer(metric.step),
             "metric_value": float(self.sanitize_metric_value(metric.value)[1]),
             "experiment_id": experiment_id,
             "run_id": run_id,

@@ -148,7 +148,7 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
             rows = [{"run_id": run_id, "key": key, "value": wanted[key]} for key in sorted(wanted)]
             connection.execute(_ADD_PARAM, rows)
             stored = connection.execute(_PARAMS, {"run_id": run_id, "keys": list(wanted)})
-            unchanged = {key: value for key, value in stored} == wanted
+            unchanged = {row.key: row.value for row in stored} == wanted
             if not unchanged:
                 connection.rollback()
             return unchanged
