@@ -358,8 +358,10 @@ def _migrate_on_server(engine: Engine, folder: HubFolder) -> Upgrade:
     except AzureMLException:
         raise
     except Exception as error:
+        # Of the database's errors, not the statement and SQLAlchemy's advice.
+        cause = getattr(error, "orig", error)
         raise HubTooOldError(
-            f"Hub {str(folder.path)!r} was not upgraded: {type(error).__name__}: {error}. Its "
+            f"Hub {str(folder.path)!r} was not upgraded: {type(cause).__name__}: {cause}. Its "
             f"database {postgresql.place(engine.url)!r} is as it was before. Correct the cause and "
             "try again, or keep the older MLflow."
         ) from error

@@ -81,7 +81,8 @@ def normalised(url: str) -> str:
             "its place (in single quotes in a shell), or leave it out and keep it where libpq "
             "looks: PGPASSWORD or ~/.pgpass."
         )
-    if "@" in (parsed.host or "") or re.search(r"[\x00-\x20\x7f]", url):
+    authority = re.split("[/?]", url.partition("://")[2], maxsplit=1)[0]
+    if authority.count("@") > 1 or re.search(r"[\x00-\x20\x7f]", url):
         raise HubSettingsError(
             f"Database URL {uris.redact(url)!r} has a blank, or an '@' too many. Percent-encode "
             f"them. {_FORM}"

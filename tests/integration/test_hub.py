@@ -253,6 +253,15 @@ class TestCreating:
 
 
 class TestOpening:
+    @pytest.mark.sqlite
+    def test_connections_are_as_in_mlflows_sessions(self, workspace):
+        """A statement outside of them finds the same rules: foreign keys, and case in LIKE."""
+        with workspace._hub.engine.connect() as connection:
+            pragmas = ("foreign_keys", "busy_timeout", "synchronous", "cache_size")
+            found = [connection.scalar(text(f"PRAGMA {name}")) for name in pragmas]
+            assert connection.scalar(text("SELECT 'a' LIKE 'A'")) == 0
+        assert found == [1, _BUSY_TIMEOUT_MS, 1, -65_536]
+
     def test_missing_hub_names_the_command_that_makes_one(self, tmp_path):
         """Nothing is created by looking."""
         mlflow.set_tracking_uri(f"workspace://{tmp_path}/none/team-a")
@@ -554,10 +563,10 @@ print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
             size="6m",
         )
         file_message, files, message, (stored, found) = map(json.loads, out.splitlines()[-4:])
-        for text in (file_message, message):
-            assert "/mnt/hub" in text
-            assert "full" in text
-            assert "Free some space" in text
+        for said in (file_message, message):
+            assert "/mnt/hub" in said
+            assert "full" in said
+            assert "Free some space" in said
         assert files == []
         assert stored == found > 0
 
