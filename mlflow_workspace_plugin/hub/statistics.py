@@ -18,11 +18,14 @@ _MANY = 100_000
 
 # At most this many rows of each index are looked at, so that it takes milliseconds.
 _SQLITE_LIMIT = 1_000
-_POSTGRESQL_CHANGES = text("""
-    SELECT coalesce(sum(n_live_tup), 0), coalesce(sum(n_mod_since_analyze), 0)
-    FROM pg_stat_user_tables
+# The pages of each table when its statistics were made, and now. Its counters of rows lag behind.
+_POSTGRESQL_PAGES = text("""
+    SELECT relpages, pg_relation_size(oid) / CAST(current_setting('block_size') AS int)
+    FROM pg_class
     WHERE relname IN ('runs', 'metrics', 'latest_metrics', 'params', 'tags')
+    AND relkind = 'r' AND pg_table_is_visible(oid)
 """)
+_FEW_PAGES = 16
 
 
 class Statistics:
@@ -80,7 +83,7 @@ def _sqlite_is_stale(connection: Connection) -> bool:
         for table, stat in connection.exec_driver_sql("SELECT tbl, stat FROM sqlite_stat1"):
             if table in known:
                 known[table] = max(known[table], int(stat.split()[0]))
-    return any(_doubled(_sqlite_rows(connection, table), known[table]) for table in _TABLES)
+    return any(_sqlite_rows(connection, each) > 2 * known[each] + _FEW for each in _TABLES)
 
 
 def _sqlite_rows(connection: Connection, table: str) -> int:
@@ -90,9 +93,5 @@ def _sqlite_rows(connection: Connection, table: str) -> int:
 
 
 def _postgresql_is_stale(connection: Connection) -> bool:
-    rows, changed = connection.execute(_POSTGRESQL_CHANGES).one()
-    return _doubled(int(rows), int(rows - changed))
-
-
-def _doubled(rows: int, known: int) -> bool:
-    return rows > 2 * known + _FEW
+    pages = connection.execute(_POSTGRESQL_PAGES).all()
+    return any(now > 2 * known + _FEW_PAGES for known, now in pages)
