@@ -49,7 +49,7 @@ class Connections:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        with translated_errors(self._hub.path, self._hub.database_uri), mlflow_errors():
+        with translated_errors(self._hub.path, self._hub.settings.database), mlflow_errors():
             yield
 
     @contextmanager
