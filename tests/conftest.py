@@ -109,21 +109,30 @@ def copied_hub(request, database) -> Callable[[Path], Path]:
 
 
 @pytest.fixture
-def hub_path(copied_hub, tmp_path) -> Path:
+def hub_path(request, copied_hub, database, tmp_path) -> Iterator[Path]:
     """The folder of a hub of the test's own."""
-    return copied_hub(tmp_path / "hub")
+    path = copied_hub(tmp_path / "hub")
+    url = (path / "hub.toml").read_text().split('"')[1] if database == "postgresql" else None
+    yield path
+    if url:
+        request.getfixturevalue("server").drop_database(url)
 
 
 @pytest.fixture
-def new_database(request, database) -> Callable[[], str | None]:
+def new_database(request, database) -> Iterator[Callable[[], str | None]]:
     """Make an empty database for a hub yet to be created, and return what ``create_hub`` takes."""
+    made = []
 
     def make() -> str | None:
         if database == "sqlite":
             return None
-        return request.getfixturevalue("server").create_database(f"new_{next(_numbers)}")
+        server = request.getfixturevalue("server")
+        made.append(server.create_database(f"new_{next(_numbers)}"))
+        return made[-1]
 
-    return make
+    yield make
+    for url in made:
+        request.getfixturevalue("server").drop_database(url)
 
 
 @pytest.fixture

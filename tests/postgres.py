@@ -39,6 +39,10 @@ class PostgreSQL:
         self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
         return self.url(name)
 
+    def drop_database(self, url: str) -> None:
+        """Drop the database of a URL: with MLflow's tables it takes 10 MB."""
+        self.execute(f'DROP DATABASE "{url.rpartition("/")[2]}" WITH (FORCE)')
+
 
 @contextmanager
 def postgresql(**settings: str) -> Iterator[PostgreSQL]:

@@ -18,7 +18,7 @@ from mlflow.environment_variables import (
     MLFLOW_SQLALCHEMYSTORE_POOL_SIZE,
     MLFLOW_SQLALCHEMYSTORE_POOLCLASS,
 )
-from sqlalchemy import URL, CreateEnginePlugin, Engine, event, make_url, pool
+from sqlalchemy import URL, CreateEnginePlugin, Engine, String, event, make_url, pool
 from sqlalchemy import create_engine as sqlalchemy_create_engine
 from sqlalchemy.dialects import plugins
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
@@ -122,14 +122,14 @@ def create_engine(url: str) -> Engine:
     if "connect_timeout" not in parsed.query and "PGCONNECT_TIMEOUT" not in os.environ:
         options["connect_timeout"] = str(_CONNECT_TIMEOUT_S)
     engine = sqlalchemy_create_engine(parsed, connect_args=options, **_pool_options())
-    _look_up_references(engine)
+    _set_up(engine)
     _check_idle_connections(engine)
     return engine
 
 
 def url_for_mlflow(url: str) -> str:
     """Return a form of the URL from which MLflow can make an engine, without a secret in it."""
-    return _text(make_url(url).update_query_dict({"plugin": _ReferencePlugin.NAME}))
+    return _text(make_url(url).update_query_dict({"plugin": _Plugin.NAME}))
 
 
 def translate(error: BaseException, hub: str, database: str | None) -> AzureMLException | None:
@@ -175,8 +175,8 @@ def translate(error: BaseException, hub: str, database: str | None) -> AzureMLEx
     return None
 
 
-class _ReferencePlugin(CreateEnginePlugin):
-    """Lets an engine that MLflow makes look up the references of its URL too."""
+class _Plugin(CreateEnginePlugin):
+    """Lets an engine that MLflow makes connect as the hub's own does."""
 
     NAME = "mlflow_workspace_plugin"
 
@@ -184,10 +184,10 @@ class _ReferencePlugin(CreateEnginePlugin):
         return url
 
     def engine_created(self, engine: Engine) -> None:
-        _look_up_references(engine)
+        _set_up(engine)
 
 
-plugins.register(_ReferencePlugin.NAME, __name__, _ReferencePlugin.__name__)
+plugins.register(_Plugin.NAME, __name__, _Plugin.__name__)
 
 
 def _text(url: URL) -> str:
@@ -214,7 +214,16 @@ def _pool_options() -> Mapping[str, Any]:
     return {key: value for key, value in options.items() if value}
 
 
-def _look_up_references(engine: Engine) -> None:
+def _set_up(engine: Engine) -> None:
+    """Let connections look up the URL's references, and send values as MLflow is written for.
+
+    That is psycopg2's way: the server sees literals without a type. MLflow compares numbers with
+    text, and 3.15 could otherwise read no version of a model. Nothing is prepared on the server
+    then, which suits connection poolers.
+    """
+    # SQLAlchemy would say of all text that it is VARCHAR.
+    engine.dialect.colspecs = {**engine.dialect.colspecs, String: String}
+
     @event.listens_for(engine, "do_connect")
     def _do_connect(
         dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]
@@ -224,7 +233,8 @@ def _look_up_references(engine: Engine) -> None:
             name: _REFERENCE.sub(_value_of, value) if isinstance(value, str) else value
             for name, value in parameters.items()
         }
-        return dialect.connect(*arguments, **values)
+        cursor = dialect.loaded_dbapi.ClientCursor
+        return dialect.connect(*arguments, **values, cursor_factory=cursor)
 
 
 def _value_of(reference: "re.Match[str]") -> str:

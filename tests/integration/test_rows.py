@@ -12,6 +12,8 @@ from mlflow.entities.workspace import Workspace as MlflowWorkspace
 from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore as MlflowWorkspaceStore
 from sqlalchemy import MetaData, create_engine, select
 
+from mlflow_workspace_plugin.hub.postgresql import url_for_mlflow
+
 pytestmark = pytest.mark.store
 
 OURS = {"workspace_plugin_workspaces"}
@@ -92,7 +94,9 @@ def cell_of(column, cell):
 
 def test_rows_are_mlflows(workspace, new_database, tmp_path, monkeypatch):
     """The same script leaves the same rows, artifact locations included, table for table."""
-    url = new_database() or f"sqlite:///{tmp_path}/stock.db"
+    given = new_database()
+    # MLflow 3.15 does not work with psycopg as it comes.
+    url = url_for_mlflow(given) if given else f"sqlite:///{tmp_path}/stock.db"
     MlflowWorkspaceStore(url).create_workspace(MlflowWorkspace(name="team-a"))
     with monkeypatch.context() as stock:
         stock.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
