@@ -5,7 +5,9 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from mlflow.entities import Metric
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
+
+from mlflow_workspace_plugin.hub.postgresql import prepared
 
 _LIMIT = 1 << 63
 
@@ -48,25 +50,29 @@ _SQLITE_LATEST = f"""
 """
 
 _COLUMNS = "key, value, timestamp, step, is_nan"
-_POSTGRESQL = text(f"""
-    WITH run AS ({_RUN.format(run=":run", workspace=":workspace")}),
-    logged AS (
-        INSERT INTO metrics ({_COLUMNS}, run_uuid)
-        SELECT given.*, run.run_uuid FROM run, unnest(
-            CAST(:keys AS text[]), CAST(:vals AS float8[]), CAST(:timestamps AS bigint[]),
-            CAST(:steps AS bigint[]), CAST(:nans AS boolean[])) AS given
-        ON CONFLICT DO NOTHING
-    ),
-    latest AS (
-        INSERT INTO latest_metrics ({_COLUMNS}, run_uuid)
-        SELECT given.*, run.run_uuid FROM run, unnest(
-            CAST(:latest_keys AS text[]), CAST(:latest_vals AS float8[]),
-            CAST(:latest_timestamps AS bigint[]), CAST(:latest_steps AS bigint[]),
-            CAST(:latest_nans AS boolean[])) AS given
-        {_IF_LATER}
-    )
-    SELECT run_uuid FROM run
-""")
+_TYPES = ("text", "float8", "bigint", "bigint", "boolean")
+_ROW = ", ".join(f"CAST(:c{i} AS {kind})" for i, kind in enumerate(_TYPES))
+_ROWS = ", ".join(f"CAST(:c{i} AS {kind}[])" for i, kind in enumerate(_TYPES))
+_LATEST_ROWS = ", ".join(f"CAST(:l{i} AS {kind}[])" for i, kind in enumerate(_TYPES))
+
+
+def _postgresql(rows: str, latest: str) -> TextClause:
+    return text(f"""
+        WITH run AS ({_RUN.format(run=":run", workspace=":workspace")}),
+        logged AS (
+            INSERT INTO metrics ({_COLUMNS}, run_uuid)
+            SELECT given.*, run.run_uuid FROM run, {rows} AS given ON CONFLICT DO NOTHING
+        ),
+        latest AS (
+            INSERT INTO latest_metrics ({_COLUMNS}, run_uuid)
+            SELECT given.*, run.run_uuid FROM run, {latest} AS given {_IF_LATER}
+        )
+        SELECT run_uuid FROM run
+    """)
+
+
+_POSTGRESQL_ONE = _postgresql(f"(SELECT {_ROW})", f"(SELECT {_ROW})")
+_POSTGRESQL_MANY = _postgresql(f"unnest({_ROWS})", f"unnest({_LATEST_ROWS})")
 
 
 def rows_of(
@@ -145,24 +151,17 @@ def write_to_postgresql(
     Returns:
         Whether the run may be written to: it is active, and of that workspace.
     """
-    keys, values, timestamps, steps, nans = map(list, zip(*rows, strict=True))
-    latest = map(list, zip(*latest_of(rows), strict=True))
-    latest_keys, latest_values, latest_timestamps, latest_steps, latest_nans = latest
-    found = connection.execute(
-        _POSTGRESQL,
-        {
-            "run": run_id,
-            "workspace": workspace,
-            "keys": keys,
-            "vals": values,
-            "timestamps": timestamps,
-            "steps": steps,
-            "nans": nans,
-            "latest_keys": latest_keys,
-            "latest_vals": latest_values,
-            "latest_timestamps": latest_timestamps,
-            "latest_steps": latest_steps,
-            "latest_nans": latest_nans,
-        },
-    )
-    return found.first() is not None
+    parameters: dict[str, Any] = {"run": run_id, "workspace": workspace}
+    if len(rows) == 1:
+        statement = _POSTGRESQL_ONE
+        parameters |= _numbered("c", rows[0])
+    else:
+        statement = _POSTGRESQL_MANY
+        parameters |= _numbered("c", map(list, zip(*rows, strict=True)))
+        parameters |= _numbered("l", map(list, zip(*latest_of(rows), strict=True)))
+    with prepared(connection):
+        return connection.execute(statement, parameters).first() is not None
+
+
+def _numbered(prefix: str, values: Iterable[Any]) -> dict[str, Any]:
+    return {f"{prefix}{number}": value for number, value in enumerate(values)}
