@@ -8,8 +8,7 @@ import importlib
 import os
 import re
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from typing import Any
 
 from mlflow.environment_variables import (
@@ -19,7 +18,7 @@ from mlflow.environment_variables import (
     MLFLOW_SQLALCHEMYSTORE_POOL_SIZE,
     MLFLOW_SQLALCHEMYSTORE_POOLCLASS,
 )
-from sqlalchemy import URL, Connection, CreateEnginePlugin, Engine, String, event, make_url, pool
+from sqlalchemy import URL, CreateEnginePlugin, Engine, String, event, make_url, pool
 from sqlalchemy import create_engine as sqlalchemy_create_engine
 from sqlalchemy.dialects import plugins
 from sqlalchemy.exc import ArgumentError, DBAPIError, InvalidatePoolError
@@ -174,18 +173,6 @@ def translate(error: BaseException, hub: str, database: str | None) -> AzureMLEx
             "server runs, its address, the user and the password, and try again."
         )
     return None
-
-
-@contextmanager
-def prepared(connection: Connection) -> Iterator[None]:
-    """Let the server keep the plans of what is sent in this block, for statements sent often."""
-    driver: Any = connection.connection.driver_connection
-    usual = driver.cursor_factory
-    driver.cursor_factory = connection.dialect.loaded_dbapi.Cursor
-    try:
-        yield
-    finally:
-        driver.cursor_factory = usual
 
 
 class _Plugin(CreateEnginePlugin):

@@ -3,13 +3,15 @@
 A session sends three PRAGMAs and keeps an object for each row. The hot paths need neither.
 """
 
+import functools
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
-from sqlalchemy import Connection, text
-from sqlalchemy.exc import OperationalError, SQLAlchemyError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
 from mlflow_workspace_plugin.hub.database import translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
@@ -52,16 +54,17 @@ class Connections:
         with translated_errors(self._hub.path, self._hub.settings.database), mlflow_errors():
             yield
 
+    @functools.cached_property
+    def _autocommit_engine(self) -> Engine:
+        return self._hub.engine.execution_options(isolation_level="AUTOCOMMIT")
+
     @contextmanager
     def _statements(self) -> Iterator[Connection]:
-        """Open a connection on which each statement stands for itself: to read, or for one write.
+        """Open a connection on which each statement stands for itself.
 
-        On PostgreSQL a transaction would cost two more round trips. On SQLite, where reads need
-        none, a write belongs in :meth:`_transaction`.
+        On PostgreSQL a transaction would cost two more round trips; on SQLite reads need none.
         """
-        engine = self._hub.engine
-        if engine.dialect.name == "postgresql":
-            engine = engine.execution_options(isolation_level="AUTOCOMMIT")
+        engine = self._hub.engine if self._is_sqlite else self._autocommit_engine
         with self._errors(), engine.connect() as connection:
             yield connection
 
@@ -72,12 +75,48 @@ class Connections:
         SQLite takes its one write lock at the start: a transaction that reads first and locks later
         fails at once when another one wrote in between, however long it would wait.
         """
-        engine = self._hub.engine
-        with self._errors(), engine.connect() as connection:
-            if engine.dialect.name == "sqlite":
+        with self._errors(), self._hub.engine.connect() as connection:
+            if self._is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()
+
+    @contextmanager
+    def _driver_transaction(self) -> Iterator[Any]:
+        """Open the driver's own connection: on SQLite in a transaction, else for one statement.
+
+        What SQLAlchemy does for each statement takes longer than a short write itself, and with
+        SQLite keeps all other writers out for that time.
+        """
+        engine = self._hub.engine
+        driver_error = engine.dialect.loaded_dbapi.Error
+        with self._errors():
+            pooled = engine.raw_connection()
+            driver: Any = pooled.driver_connection
+            try:
+                if self._is_sqlite:
+                    driver.execute("BEGIN IMMEDIATE")
+                    yield driver
+                    driver.commit()
+                else:
+                    driver.autocommit = True
+                    yield driver
+                    driver.autocommit = False
+            except BaseException as error:
+                # Its state is unknown: it may be in autocommit, or have lost the server.
+                pooled.invalidate(error)
+                if not isinstance(error, driver_error):
+                    raise
+                raise DBAPIError.instance(
+                    None, None, error, driver_error, dialect=engine.dialect
+                ) from error
+            finally:
+                # Back to the pool, which rolls back what was not committed.
+                pooled.close()
+
+    @property
+    def _is_sqlite(self) -> bool:
+        return self._hub.engine.dialect.name == "sqlite"
 
     def _experiment_of_active_run(self, connection: Connection, run_id: str) -> int | None:
         """Return the experiment of a run that may be written to: active, and of the workspace."""

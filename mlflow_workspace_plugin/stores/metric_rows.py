@@ -1,13 +1,14 @@
 """From metrics as they are logged to rows of MLflow's tables, and to the database."""
 
 import operator
+import sqlite3
 from collections.abc import Callable, Iterable
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlflow.entities import Metric
-from sqlalchemy import Connection, TextClause, text
 
-from mlflow_workspace_plugin.hub.postgresql import prepared
+if TYPE_CHECKING:
+    import psycopg
 
 _LIMIT = 1 << 63
 
@@ -51,14 +52,14 @@ _SQLITE_LATEST = f"""
 
 _COLUMNS = "key, value, timestamp, step, is_nan"
 _TYPES = ("text", "float8", "bigint", "bigint", "boolean")
-_ROW = ", ".join(f"CAST(:c{i} AS {kind})" for i, kind in enumerate(_TYPES))
-_ROWS = ", ".join(f"CAST(:c{i} AS {kind}[])" for i, kind in enumerate(_TYPES))
-_LATEST_ROWS = ", ".join(f"CAST(:l{i} AS {kind}[])" for i, kind in enumerate(_TYPES))
+_ROW = ", ".join(f"CAST(%(c{i})s AS {kind})" for i, kind in enumerate(_TYPES))
+_ROWS = ", ".join(f"CAST(%(c{i})s AS {kind}[])" for i, kind in enumerate(_TYPES))
+_LATEST_ROWS = ", ".join(f"CAST(%(l{i})s AS {kind}[])" for i, kind in enumerate(_TYPES))
 
 
-def _postgresql(rows: str, latest: str) -> TextClause:
-    return text(f"""
-        WITH run AS ({_RUN.format(run=":run", workspace=":workspace")}),
+def _postgresql(rows: str, latest: str) -> str:
+    return f"""
+        WITH run AS ({_RUN.format(run="%(run)s", workspace="%(workspace)s")}),
         logged AS (
             INSERT INTO metrics ({_COLUMNS}, run_uuid)
             SELECT given.*, run.run_uuid FROM run, {rows} AS given ON CONFLICT DO NOTHING
@@ -68,7 +69,7 @@ def _postgresql(rows: str, latest: str) -> TextClause:
             SELECT given.*, run.run_uuid FROM run, {latest} AS given {_IF_LATER}
         )
         SELECT run_uuid FROM run
-    """)
+    """
 
 
 _POSTGRESQL_ONE = _postgresql(f"(SELECT {_ROW})", f"(SELECT {_ROW})")
@@ -128,29 +129,30 @@ def latest_of(rows: Iterable[MetricRow]) -> list[MetricRow]:
 
 
 def write_to_sqlite(
-    connection: Connection, run_id: str, workspace: str, rows: list[MetricRow]
+    connection: sqlite3.Connection, run_id: str, workspace: str, rows: list[MetricRow]
 ) -> bool:
     """Write rows in a transaction that holds SQLite's write lock. Rows that exist are skipped.
 
     Returns:
         Whether the run may be written to: it is active, and of that workspace.
     """
-    run = connection.exec_driver_sql(_SQLITE_RUN, (run_id, workspace)).first()
-    if run is None:
+    if connection.execute(_SQLITE_RUN, (run_id, workspace)).fetchone() is None:
         return False
-    connection.exec_driver_sql(_SQLITE_INSERT, [(*row, run_id) for row in rows])
-    connection.exec_driver_sql(_SQLITE_LATEST, [(*row, run_id) for row in latest_of(rows)])
+    connection.executemany(_SQLITE_INSERT, [(*row, run_id) for row in rows])
+    connection.executemany(_SQLITE_LATEST, [(*row, run_id) for row in latest_of(rows)])
     return True
 
 
 def write_to_postgresql(
-    connection: Connection, run_id: str, workspace: str, rows: list[MetricRow]
+    connection: "psycopg.Connection[Any]", run_id: str, workspace: str, rows: list[MetricRow]
 ) -> bool:
-    """Write rows by one statement. Rows that exist are skipped.
+    """Write rows by one statement, whose plan the server keeps. Rows that exist are skipped.
 
     Returns:
         Whether the run may be written to: it is active, and of that workspace.
     """
+    from psycopg import Cursor
+
     parameters: dict[str, Any] = {"run": run_id, "workspace": workspace}
     if len(rows) == 1:
         statement = _POSTGRESQL_ONE
@@ -159,8 +161,8 @@ def write_to_postgresql(
         statement = _POSTGRESQL_MANY
         parameters |= _numbered("c", map(list, zip(*rows, strict=True)))
         parameters |= _numbered("l", map(list, zip(*latest_of(rows), strict=True)))
-    with prepared(connection):
-        return connection.execute(statement, parameters).first() is not None
+    with Cursor(connection) as cursor:
+        return cursor.execute(statement, parameters, prepare=True).fetchone() is not None
 
 
 def _numbered(prefix: str, values: Iterable[Any]) -> dict[str, Any]:

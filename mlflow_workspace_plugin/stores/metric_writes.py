@@ -96,11 +96,9 @@ class MetricWrites(Connections, WorkspaceAwareSqlAlchemyStore):
 
     def _write_rows(self, run_id: str, rows: list[MetricRow]) -> bool:
         workspace = self._get_active_workspace()
-        if self._hub.engine.dialect.name == "sqlite":
-            with self._transaction() as connection:
-                return write_to_sqlite(connection, run_id, workspace, rows)
-        with self._statements() as connection:
-            return write_to_postgresql(connection, run_id, workspace, rows)
+        write = write_to_sqlite if self._is_sqlite else write_to_postgresql
+        with self._driver_transaction() as driver:
+            return write(driver, run_id, workspace, rows)
 
     def _link_to_models(self, run_id: str, metrics: list[Metric]) -> None:
         with self._statements() as connection:

@@ -34,7 +34,8 @@ _LOCATION = text("""
 """)
 _UPDATE = text("""
     UPDATE runs SET status = coalesce(:status, status), end_time = coalesce(:end_time, end_time)
-    WHERE run_uuid = :run_id
+    WHERE run_uuid = :run_id AND lifecycle_stage = 'active'
+    AND experiment_id IN (SELECT experiment_id FROM experiments WHERE workspace = :workspace)
 """)
 _ADD_PARAM = text(
     "INSERT INTO params (run_uuid, key, value) VALUES (:run_id, :key, :value) "
@@ -96,13 +97,19 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
                 deleted.
         """
         if not run_name:
-            with self._transaction() as connection:
-                if self._experiment_of_active_run(connection, run_id) is not None:
-                    status = None if run_status is None else RunStatus.to_string(run_status)
-                    connection.execute(
-                        _UPDATE, {"run_id": run_id, "status": status, "end_time": end_time}
-                    )
-                    return read_info(connection, run_id, self._get_active_workspace())
+            workspace = self._get_active_workspace()
+            # A single statement needs no transaction of its own, but SQLite's lock in good time.
+            opened = self._transaction() if self._is_sqlite else self._statements()
+            with opened as connection:
+                status = None if run_status is None else RunStatus.to_string(run_status)
+                parameters = {
+                    "run_id": run_id,
+                    "workspace": workspace,
+                    "status": status,
+                    "end_time": end_time,
+                }
+                if connection.execute(_UPDATE, parameters).rowcount:
+                    return read_info(connection, run_id, workspace)
         return super().update_run_info(run_id, run_status, end_time, run_name)
 
     def log_param(self, run_id: str, param: Param) -> None:
