@@ -14,7 +14,7 @@ import psycopg
 from tests.servers import free_port
 
 # PostgreSQL refuses to run as root.
-_USER = "postgres" if os.name == "posix" and os.geteuid() == 0 else None
+_USER = "nobody" if os.geteuid() == 0 else None
 _DEBIAN = Path("/usr/lib/postgresql")
 
 
