@@ -4,6 +4,7 @@ A session sends three PRAGMAs and keeps an object for each row. The hot paths ne
 """
 
 import functools
+import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -41,6 +42,22 @@ def mlflow_errors() -> Iterator[None]:
         raise MlflowException(message=error, error_code=BAD_REQUEST) from error
     except Exception as error:
         raise MlflowException(message=error, error_code=INTERNAL_ERROR) from error
+
+
+@contextmanager
+def many_objects() -> Iterator[None]:
+    """Make many objects that refer to no other in a circle, without a search for circles.
+
+    Python's collector looks at all objects of the process again and again while their number
+    grows, which takes as long as to make them.
+    """
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
 
 
 class Connections:
@@ -90,9 +107,8 @@ class Connections:
         """
         engine = self._hub.engine
         driver_error = engine.dialect.loaded_dbapi.Error
-        with self._errors():
-            pooled = engine.raw_connection()
-            driver: Any = pooled.driver_connection
+        with self._errors(), engine.connect() as connection:
+            driver: Any = connection.connection.driver_connection
             try:
                 if self._is_sqlite:
                     driver.execute("BEGIN IMMEDIATE")
@@ -104,15 +120,12 @@ class Connections:
                     driver.autocommit = False
             except BaseException as error:
                 # Its state is unknown: it may be in autocommit, or have lost the server.
-                pooled.invalidate(error)
+                connection.invalidate(error)
                 if not isinstance(error, driver_error):
                     raise
                 raise DBAPIError.instance(
                     None, None, error, driver_error, dialect=engine.dialect
                 ) from error
-            finally:
-                # Back to the pool, which rolls back what was not committed.
-                pooled.close()
 
     @property
     def _is_sqlite(self) -> bool:

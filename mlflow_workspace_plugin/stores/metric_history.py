@@ -23,7 +23,7 @@ from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from sqlalchemy import Connection, TextClause, text
 
-from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.connections import Connections, many_objects
 from mlflow_workspace_plugin.stores.sampling import Point, sample
 
 _ROWS_AT_ONCE = 10_000
@@ -107,20 +107,18 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
             statement = _next_page(dialect, limited=limited)
         else:
             statement = _first_page(dialect, limited=limited)
-        with self._statements() as connection:
+        token = None
+        with self._statements() as connection, many_objects():
             self._check_accessible(connection, [run_id])
             rows = connection.execute(statement, parameters).all()
-        token = None
-        if max_results is not None and len(rows) > max_results:
-            rows = rows[:max_results]
-            token = _token_of(rows[-1]) if rows else None
-        return PagedList(
-            [
+            if max_results is not None and len(rows) > max_results:
+                rows = rows[:max_results]
+                token = _token_of(rows[-1]) if rows else None
+            values = [
                 Metric(metric_key, math.nan if is_nan else value, timestamp, step)
                 for timestamp, step, value, is_nan in rows
-            ],
-            token,
-        )
+            ]
+        return PagedList(values, token)
 
     def get_run_metrics(self, run_id: str, metric_key: str | None = None) -> dict[str, list[float]]:
         """Return the values of all metrics of a run, by one query (ours; MLflow has none).

@@ -32,7 +32,7 @@ from mlflow.utils.search_utils import SearchUtils
 from sqlalchemy import Connection, Select, TextClause, bindparam, select, text
 from sqlalchemy.orm import Session
 
-from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.connections import Connections, many_objects
 
 Entity = TypeVar("Entity")
 
@@ -133,7 +133,8 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
             if max_results is not None and len(rows) > max_results:
                 rows = rows[:max_results]
                 token = SearchUtils.create_page_token(offset + max_results)
-            return _runs_of(connection, rows), token
+            with many_objects():
+                return _runs_of(connection, rows), token
 
     def _found_runs(
         self, session: Session, filter_string: str | None, order_by: list[str] | None
@@ -177,7 +178,7 @@ def _runs_of(
 ) -> list[Run]:
     """Return the runs whose rows, beginning with ``_RUN_COLUMNS``, were read."""
     ids = [row[0] for row in rows]
-    metrics = _grouped(connection, _METRICS, ids, _metric)
+    metrics = _latest_metrics(connection, ids)
     params = _grouped(connection, _PARAMS, ids, Param)
     tags = _grouped(connection, _TAGS, ids, RunTag)
     datasets = _dataset_inputs(connection, ids)
@@ -213,8 +214,11 @@ def _run_info(row: Sequence[Any], tags: list[RunTag]) -> RunInfo:
     )
 
 
-def _metric(key: str, value: float, timestamp: int, step: int, is_nan: bool) -> Metric:  # noqa: FBT001  a row
-    return Metric(key, math.nan if is_nan else value, timestamp, step)
+def _latest_metrics(connection: Connection, ids: list[str]) -> dict[str, list[Metric]]:
+    found: dict[str, list[Metric]] = defaultdict(list)
+    for run_id, key, value, timestamp, step, is_nan in _rows(connection, _METRICS, ids):
+        found[run_id].append(Metric(key, math.nan if is_nan else value, timestamp, step))
+    return found
 
 
 def _model_inputs(connection: Connection, ids: list[str]) -> dict[str, list[LoggedModelInput]]:
@@ -244,4 +248,4 @@ def _grouped(
 
 def _rows(connection: Connection, statement: TextClause, ids: list[str]) -> Iterator[Any]:
     for start in range(0, len(ids), _IDS_AT_ONCE):
-        yield from connection.execute(statement, {"ids": ids[start : start + _IDS_AT_ONCE]})
+        yield from connection.execute(statement, {"ids": ids[start : start + _IDS_AT_ONCE]}).all()
