@@ -35,4 +35,40 @@ UI_URL = Variable(
     "Where `mlflow-workspace ui` serves, and where links to runs point.",
 )
 
-ALL = (HUB, UI_URL)
+JOURNAL = Variable(
+    "MLFLOW_WORKSPACE_JOURNAL",
+    "on",
+    "`off`: each logging call waits until the database has stored it, and raises what went wrong.",
+)
+
+JOURNAL_DIR = Variable(
+    "MLFLOW_WORKSPACE_JOURNAL_DIR",
+    str(Path(platformdirs.user_state_dir("mlflow-workspace-plugin", appauthor=False)) / "journal"),
+    "Where what was logged waits until the database has stored it: a folder on a local disk.",
+)
+
+FSYNC = Variable(
+    "MLFLOW_WORKSPACE_FSYNC",
+    "0",
+    "`1`: each logging call waits until the disk has what was logged, so a power cut keeps it.",
+)
+
+STRICT = Variable(
+    "MLFLOW_WORKSPACE_STRICT",
+    "0",
+    "`1`: as without a journal, and no call is tried again. For tests.",
+)
+
+WAIT_S = Variable(
+    "MLFLOW_WORKSPACE_WAIT",
+    "60",
+    "For how many seconds a call that needs an answer is tried again while the database is away.",
+)
+
+EXIT_WAIT_S = Variable(
+    "MLFLOW_WORKSPACE_EXIT_WAIT",
+    "10",
+    "For how many seconds a process waits at its end for what it logged to be stored.",
+)
+
+ALL = (HUB, UI_URL, JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S)

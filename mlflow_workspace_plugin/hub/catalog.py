@@ -23,14 +23,8 @@ from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModel
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun
 from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import (
-    JSON,
-    BigInteger,
-    Column,
     Connection,
     Engine,
-    MetaData,
-    String,
-    Table,
     delete,
     exists,
     func,
@@ -54,21 +48,9 @@ from mlflow_workspace_plugin.hub import postgresql
 from mlflow_workspace_plugin.hub.database import translated_errors, translated_sessions
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
+from mlflow_workspace_plugin.hub.tables import WORKSPACES, create_tables, table_names
 
 DEFAULT_WORKSPACE = "default"
-
-_metadata = MetaData()
-_records = Table(
-    "workspace_plugin_workspaces",
-    _metadata,
-    Column("name", String(names.MAX_LENGTH), primary_key=True),
-    Column("display_name", String(255), nullable=False),
-    Column("subscription_id", String(255), nullable=False),
-    Column("resource_group", String(255), nullable=False),
-    Column("location", String(255), nullable=False),
-    Column("created_at", BigInteger, nullable=False),
-    Column("tags", JSON, nullable=False),
-)
 
 
 @dataclass(frozen=True)
@@ -102,11 +84,6 @@ class HubWorkspaceStore(SqlAlchemyStore):
         )
 
 
-def create_table(engine: Engine) -> None:
-    """Make our table in a database, if it is missing."""
-    _metadata.create_all(engine)
-
-
 class Catalog:
     """The workspaces of one hub."""
 
@@ -115,15 +92,15 @@ class Catalog:
         self._engine = engine
         self._url = url
         self.store = HubWorkspaceStore(engine, folder, url)
-        if not inspect(engine).has_table(_records.name):
-            # A database that MLflow made.
+        if not set(table_names()) <= set(inspect(engine).get_table_names()):
+            # A database that MLflow made, or an earlier version of this package.
             with self._locked():
-                create_table(engine)
+                create_tables(engine)
 
     def list(self) -> list[WorkspaceRecord]:
         """Return all workspaces, by name."""
         with self._transaction() as connection:
-            rows = connection.execute(select(_records)).mappings()
+            rows = connection.execute(select(WORKSPACES)).mappings()
             known = {row["name"]: WorkspaceRecord(**row) for row in rows}
         return [
             known.get(workspace.name, WorkspaceRecord(workspace.name, workspace.name))
@@ -190,7 +167,7 @@ class Catalog:
             # Our row first: without MLflow's it is no workspace, and is replaced by the next try.
             self._forget(record.name)
             with self._transaction() as connection:
-                connection.execute(insert(_records).values(asdict(record)))
+                connection.execute(insert(WORKSPACES).values(asdict(record)))
             self.store.create_workspace(MlflowWorkspace(name=record.name))
         return record
 
@@ -267,7 +244,7 @@ class Catalog:
 
     def _forget(self, name: str) -> None:
         with self._transaction() as connection:
-            connection.execute(delete(_records).where(_records.c.name == name))
+            connection.execute(delete(WORKSPACES).where(WORKSPACES.c.name == name))
 
     def _drop_unused_default(self, name: str) -> None:
         used = [

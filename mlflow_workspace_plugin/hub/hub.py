@@ -20,7 +20,7 @@ from mlflow_workspace_plugin.errors import (
     HubTooOldError,
 )
 from mlflow_workspace_plugin.hub import postgresql, schema
-from mlflow_workspace_plugin.hub.catalog import Catalog, create_table
+from mlflow_workspace_plugin.hub.catalog import Catalog
 from mlflow_workspace_plugin.hub.database import (
     RESTORE_REMEDY,
     create_engine,
@@ -34,6 +34,7 @@ from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.statistics import Statistics
+from mlflow_workspace_plugin.hub.tables import create_tables
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
@@ -273,7 +274,7 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None) -> str | None:
     try:
         set_journal_mode(engine, journal_mode)
         schema.initialise(engine)
-        create_table(engine)
+        create_tables(engine)
     finally:
         # Closing the last connection folds the write-ahead log into the file.
         engine.dispose()
@@ -306,7 +307,7 @@ def _fill(engine: Engine, folder: HubFolder, settings: HubSettings) -> None:
             schema.verify(engine, folder.path)
     elif schema.is_fresh(engine):
         schema.initialise(engine)
-        create_table(engine)
+        create_tables(engine)
     else:
         raise HubSettingsError(
             f"Database {postgresql.place(engine.url)!r} holds tables, and they are not MLflow's. "

@@ -31,7 +31,7 @@ _RUN = """
 """
 
 # The value with the greatest step, then the latest, then the greatest, is what MLflow shows.
-_IF_LATER = """
+IF_LATER = """
     ON CONFLICT (key, run_uuid) DO UPDATE SET
         value = excluded.value, timestamp = excluded.timestamp,
         step = excluded.step, is_nan = excluded.is_nan
@@ -47,7 +47,7 @@ _SQLITE_INSERT = """
 """
 _SQLITE_LATEST = f"""
     INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid)
-    VALUES (?, ?, ?, ?, ?, ?) {_IF_LATER}
+    VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}
 """
 
 _COLUMNS = "key, value, timestamp, step, is_nan"
@@ -66,7 +66,7 @@ def _postgresql(rows: str, latest: str) -> str:
         ),
         latest AS (
             INSERT INTO latest_metrics ({_COLUMNS}, run_uuid)
-            SELECT given.*, run.run_uuid FROM run, {latest} AS given {_IF_LATER}
+            SELECT given.*, run.run_uuid FROM run, {latest} AS given {IF_LATER}
         )
         SELECT run_uuid FROM run
     """

@@ -98,17 +98,11 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
         """
         if not run_name:
             workspace = self._get_active_workspace()
+            status = None if run_status is None else RunStatus.to_string(run_status)
             # A single statement needs no transaction of its own, but SQLite's lock in good time.
             opened = self._transaction() if self._is_sqlite else self._statements()
             with opened as connection:
-                status = None if run_status is None else RunStatus.to_string(run_status)
-                parameters = {
-                    "run_id": run_id,
-                    "workspace": workspace,
-                    "status": status,
-                    "end_time": end_time,
-                }
-                if connection.execute(_UPDATE, parameters).rowcount:
+                if update_info(connection, workspace, run_id, status, end_time):
                     return read_info(connection, run_id, workspace)
         return super().update_run_info(run_id, run_status, end_time, run_name)
 
@@ -147,30 +141,61 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
             super()._set_tags(run_id, valid)
 
     def _add_params(self, run_id: str, params: list[Param]) -> bool:
-        """Add params that are new, or have the same value; else write nothing."""
-        wanted = {param.key: param.value for param in params}
         with self._transaction() as connection:
             if self._experiment_of_active_run(connection, run_id) is None:
                 return False
-            rows = [{"run_id": run_id, "key": key, "value": wanted[key]} for key in sorted(wanted)]
-            connection.execute(_ADD_PARAM, rows)
-            stored = connection.execute(_PARAMS, {"run_id": run_id, "keys": list(wanted)})
-            unchanged = {row.key: row.value for row in stored} == wanted
-            if not unchanged:
+            added = add_params(connection, run_id, {param.key: param.value for param in params})
+            if not added:
                 connection.rollback()
-            return unchanged
+            return added
 
     def _upsert_tags(self, run_id: str, tags: list[RunTag]) -> bool:
-        """Set tags, but for the one that renames the run."""
-        wanted = {tag.key: tag.value for tag in tags}
-        if MLFLOW_RUN_NAME in wanted:
-            return False
         with self._transaction() as connection:
             if self._experiment_of_active_run(connection, run_id) is None:
                 return False
-            rows = [{"run_id": run_id, "key": key, "value": wanted[key]} for key in sorted(wanted)]
-            connection.execute(_SET_TAG, rows)
-            return True
+            return upsert_tags(connection, run_id, {tag.key: tag.value for tag in tags})
+
+
+def update_info(
+    connection: Connection, workspace: str, run_id: str, status: str | None, end_time: int | None
+) -> bool:
+    """Change the status and the end of an active run of a workspace; None leaves each as it is.
+
+    Returns:
+        Whether there is such a run.
+    """
+    parameters = {
+        "run_id": run_id,
+        "workspace": workspace,
+        "status": status,
+        "end_time": end_time,
+    }
+    return bool(connection.execute(_UPDATE, parameters).rowcount)
+
+
+def add_params(connection: Connection, run_id: str, wanted: dict[str, str]) -> bool:
+    """Add params to an active run that are new, or have the same value.
+
+    Returns:
+        Whether all are as wanted now; if not, the transaction is to be undone.
+    """
+    rows = [{"run_id": run_id, "key": key, "value": wanted[key]} for key in sorted(wanted)]
+    connection.execute(_ADD_PARAM, rows)
+    stored = connection.execute(_PARAMS, {"run_id": run_id, "keys": list(wanted)})
+    return {row.key: row.value for row in stored} == wanted
+
+
+def upsert_tags(connection: Connection, run_id: str, wanted: dict[str, str]) -> bool:
+    """Set tags of an active run, unless one of them is the one that renames the run.
+
+    Returns:
+        Whether they are set now; if not, nothing was done.
+    """
+    if MLFLOW_RUN_NAME in wanted:
+        return False
+    rows = [{"run_id": run_id, "key": key, "value": wanted[key]} for key in sorted(wanted)]
+    connection.execute(_SET_TAG, rows)
+    return True
 
 
 def _new_run(

@@ -14,6 +14,7 @@ from sqlalchemy import bindparam, text
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.deliveries import Deliveries
 from mlflow_workspace_plugin.stores.metric_history import MetricHistory
 from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
@@ -30,7 +31,7 @@ _EXPERIMENT_PARAMETERS = ("experiment_id", "experiment_ids", "location", "locati
 StoreClass = TypeVar("StoreClass", bound="type[WorkspaceTrackingStore]")
 
 
-class HubTrackingStore(OnHub, MetricWrites, MetricHistory, RunWrites, RunReads):
+class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites, RunReads):
     """All workspaces of a hub. The one in use is that of the request, as in MLflow's own store.
 
     Where MLflow takes ids of other workspaces' experiments and models unseen, this refuses them.

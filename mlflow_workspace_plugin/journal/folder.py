@@ -1,0 +1,142 @@
+"""Where journals are, whose they are, and whether their writers live.
+
+``JOURNAL_DIR/TARGET/`` holds the journals of all processes of this machine that log to one
+workspace: ``target`` (its URI), and for each writer ``WRITER.lock``, which it holds as long as it
+lives, and its segments. The system lets go of the lock when the process ends, however it ends; a
+process id would say nothing, for containers have the same ones and use them again. A writer's id
+begins with the id of its machine, because a lock on a network file system may not reach others.
+"""
+
+import hashlib
+import json
+import platform
+import shutil
+import uuid
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.journal.lock import HeldLock
+from mlflow_workspace_plugin.journal.records import Record
+from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
+
+_MACHINE_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
+
+
+def host_id() -> str:
+    """Return what tells this machine from others: of its machine id, else of its name."""
+    for name in _MACHINE_ID_FILES:
+        try:
+            found = Path(name).read_text(encoding="utf-8").strip()
+        except OSError:
+            continue
+        if found:
+            return _digest(found)[:8]
+    return _digest(platform.node())[:8]
+
+
+def new_writer_id() -> str:
+    """Return the id of a new writer on this machine."""
+    return f"{host_id()}-{uuid.uuid4().hex}"
+
+
+@dataclass(frozen=True)
+class Leftover:
+    """The journal of a process that ended before all of it was sent. Nobody else sends it now."""
+
+    writer: str
+    reader: SegmentReader
+    last_segment: int
+    lock: HeldLock
+
+    def remove(self) -> None:
+        """Remove what is left of it, after all of it was sent."""
+        self.lock.remove()
+
+
+class JournalFolder:
+    """The journals of this machine for one workspace.
+
+    Args:
+        target: the workspace's URI.
+        base: the folder of all journals; by default as ``MLFLOW_WORKSPACE_JOURNAL_DIR`` says.
+    """
+
+    def __init__(self, target: str, base: Path | None = None) -> None:
+        self.target = target
+        base = base or Path(settings.JOURNAL_DIR.get())
+        self.path = base / _digest(target)[:16]
+
+    def lock(self, writer: str) -> HeldLock:
+        """Say that a new writer lives.
+
+        Raises:
+            OSError: the folder cannot be written, or its file system knows no locks.
+        """
+        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        name = self.path / "target"
+        if not name.exists():
+            unfinished = name.with_name(f"target.{uuid.uuid4().hex}")
+            unfinished.write_text(self.target + "\n", encoding="utf-8")
+            unfinished.replace(name)
+        return HeldLock.create(self._lock_path(writer))
+
+    def leftovers(self, *, of_all_machines: bool = False) -> Iterator[Leftover]:
+        """Take over the journals whose writers have ended, one after the other.
+
+        Args:
+            of_all_machines: those that were written on other machines, too.
+        """
+        for writer, numbers in segments_of(self.path).items():
+            if not of_all_machines and not writer.startswith(host_id() + "-"):
+                continue
+            lock = HeldLock.take(self._lock_path(writer))
+            if lock is None:
+                continue
+            # Only now: its writer may have gone on, or another process have sent it.
+            numbers = segments_of(self.path).get(writer, [])
+            if numbers:
+                reader = SegmentReader(self.path, writer, numbers[0])
+                yield Leftover(writer, reader, numbers[-1], lock)
+            else:
+                lock.remove()
+
+    def size(self) -> int:
+        """Return how many bytes all of it takes on disk."""
+        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+
+    def free(self) -> int:
+        """Return how many bytes its disk has left."""
+        return shutil.disk_usage(self.path).free
+
+    def keep_refused(self, writer: str, record: Record, error: Exception) -> None:
+        """Keep a record that the target refused, with the reason, for people to look at."""
+        self.refused.mkdir(mode=0o700, exist_ok=True)
+        kept = {"reason": str(error), **record._asdict()}
+        with (self.refused / f"{writer}.jsonl").open("a", encoding="utf-8") as file:
+            file.write(json.dumps(kept) + "\n")
+
+    @property
+    def refused(self) -> Path:
+        """Where records are kept that the target refused."""
+        return self.path / "refused"
+
+    @property
+    def damaged(self) -> Path:
+        """Where segments are kept of which a part could not be read."""
+        return self.path / "damaged"
+
+    def _lock_path(self, writer: str) -> Path:
+        return self.path / f"{writer}.lock"
+
+
+def all_folders(base: Path | None = None) -> list[JournalFolder]:
+    """Return the folders of all workspaces that this machine has journals for."""
+    base = base or Path(settings.JOURNAL_DIR.get())
+    names = sorted(base.glob("*/target"))
+    return [JournalFolder(name.read_text(encoding="utf-8").strip(), base) for name in names]
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()

@@ -1,0 +1,74 @@
+"""A lock that says that a process lives."""
+
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+if sys.platform == "win32":
+    import msvcrt
+
+    def _lock(file: int) -> None:
+        msvcrt.locking(file, msvcrt.LK_NBLCK, 1)
+else:
+    import fcntl
+
+    def _lock(file: int) -> None:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+# Held by another process, or removed by the one that held it.
+_HELD = (BlockingIOError, FileNotFoundError, PermissionError)
+
+
+@dataclass(frozen=True)
+class HeldLock:
+    """A lock file that this process holds, until it ends or lets go.
+
+    A forked child has to :meth:`close` it at once: it would keep the lock after its parent's end.
+    """
+
+    path: Path
+    file: int
+
+    @classmethod
+    def create(cls, path: Path) -> "HeldLock":
+        """Hold a lock whose file is new.
+
+        Raises:
+            OSError: the file cannot be made.
+        """
+        while True:
+            lock = cls.take(path)
+            if lock is not None:
+                return lock
+
+    @classmethod
+    def take(cls, path: Path) -> "HeldLock | None":
+        """Hold the lock if nobody else does; else return None.
+
+        Raises:
+            OSError: the file cannot be made, or the file system knows no locks.
+        """
+        file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            _lock(file)
+            if os.path.samestat(os.fstat(file), path.stat()):
+                return cls(path, file)
+        except _HELD:
+            os.close(file)
+            return None
+        except OSError:
+            os.close(file)
+            raise
+        os.close(file)
+        return None
+
+    def close(self) -> None:
+        """Let go of the lock; its file stays."""
+        os.close(self.file)
+
+    def remove(self) -> None:
+        """Remove the file, and let go of the lock."""
+        self.path.unlink(missing_ok=True)
+        os.close(self.file)

@@ -1,0 +1,121 @@
+"""Rows of metrics that a journal delivers: which coincide, how they are inserted and counted."""
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from mlflow_workspace_plugin.journal.records import Record
+from mlflow_workspace_plugin.stores.metric_rows import MetricRow
+from mlflow_workspace_plugin.stores.metric_tables import MetricTables
+
+# A call's own timestamp is taken a moment before the call, however many threads wait for the
+# interpreter. One that is older was given by the caller, who may log the same value again.
+_FRESH_MS = 2_000
+
+Place = tuple[str, int, float, bool]
+"""Key, step, value and whether it is NaN: rows of one place differ by their timestamps."""
+
+
+@dataclass
+class RunRows:
+    """The rows of one run that are to be inserted, and where they came from."""
+
+    fresh: list[MetricRow] = field(default_factory=list)
+    """Of calls that took their own timestamp. No two are equal, and none may equal a stored one."""
+    given: list[MetricRow] = field(default_factory=list)
+    """Of calls that were given a timestamp. One that is stored already stays one."""
+    repeated: Counter[str] = field(default_factory=Counter)
+    """By key, how many values were equal to another of the same call, or logged again."""
+    of_models: list[tuple[MetricRow, list[Any]]] = field(default_factory=list)
+    """Rows of a model's metrics, with model id, dataset name and dataset digest."""
+
+
+def rows_by_run(
+    records: Iterable[Record], sanitize: Callable[[float], tuple[bool, float]]
+) -> dict[str, RunRows]:
+    """Return the rows of records of metrics.
+
+    Equal values of different calls are different values: a later one moves to the next free
+    millisecond. Equal values of one call, or with a timestamp that was given, are one.
+
+    Args:
+        records: of metrics.
+        sanitize: MLflow's replacement of NaN and infinities.
+    """
+    found: dict[str, RunRows] = defaultdict(RunRows)
+    taken: dict[str, set[MetricRow]] = defaultdict(set)
+    free_from: dict[tuple[str, Place], int] = {}
+    for record in records:
+        rows, occupied = found[record.run_id], taken[record.run_id]
+        in_call = set()
+        for key, value, timestamp, step, *model in record.content:
+            is_nan, number = sanitize(value)
+            row = MetricRow(key, float(number), timestamp, step, is_nan)
+            if row in in_call:
+                rows.repeated[key] += 1
+                continue
+            in_call.add(row)
+            is_fresh = 0 <= record.called_at - timestamp <= _FRESH_MS
+            if row in occupied:
+                if not is_fresh:
+                    rows.repeated[key] += 1
+                    continue
+                place = record.run_id, place_of(row)
+                row = row._replace(timestamp=max(timestamp, free_from.get(place, 0)))
+                while row in occupied:
+                    row = row._replace(timestamp=row.timestamp + 1)
+                free_from[place] = row.timestamp + 1
+            occupied.add(row)
+            (rows.fresh if is_fresh else rows.given).append(row)
+            if model:
+                rows.of_models.append((row, model))
+    return found
+
+
+def place_of(row: MetricRow) -> Place:
+    """Return what a row shares with those that differ by their timestamps only."""
+    return row.key, row.step, row.value, row.is_nan
+
+
+def insert_rows(tables: MetricTables, rows: RunRows) -> Counter[str]:
+    """Insert the rows of a run; return how many were, by key. Those that moved move in ``rows``.
+
+    Args:
+        tables: of the run.
+        rows: the rows; ``repeated`` grows by the given ones that were stored before.
+    """
+    inserted: Counter[str] = Counter()
+    if rows.given:
+        inserted += tables.insert(rows.given)
+        rows.repeated += Counter(row.key for row in rows.given) - inserted
+    if rows.fresh:
+        tables.execute("SAVEPOINT fresh")
+        found = tables.insert(rows.fresh)
+        if found.total() < len(rows.fresh):
+            # Another writer logged an equal value in the same millisecond.
+            tables.execute("ROLLBACK TO SAVEPOINT fresh")
+            found = _insert_moving(tables, rows)
+        tables.execute("RELEASE SAVEPOINT fresh")
+        inserted += found
+    logged = rows.given + rows.fresh
+    if logged:
+        tables.upsert_latest(logged)
+    return inserted
+
+
+def _insert_moving(tables: MetricTables, rows: RunRows) -> Counter[str]:
+    """Insert fresh rows one by one, each at the next free millisecond from its own."""
+    moved: dict[MetricRow, MetricRow] = {}
+    free_from: dict[Place, int] = {}
+    for row in rows.fresh:
+        place = place_of(row)
+        free = row._replace(timestamp=max(row.timestamp, free_from.get(place, row.timestamp)))
+        while not tables.insert([free]).total():
+            free = free._replace(timestamp=tables.next_free(free))
+        if free != row:
+            free_from[place] = free.timestamp + 1
+            moved[row] = free
+    rows.fresh = [moved.get(row, row) for row in rows.fresh]
+    rows.of_models = [(moved.get(row, row), model) for row, model in rows.of_models]
+    return Counter(row.key for row in rows.fresh)

@@ -1,0 +1,126 @@
+"""Inserting rows of metrics in an open transaction, in the words of each database's own driver."""
+
+import sqlite3
+from collections import Counter
+from itertools import groupby
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any, Protocol
+
+from mlflow_workspace_plugin.stores.metric_rows import IF_LATER, MetricRow, latest_of
+
+if TYPE_CHECKING:
+    import psycopg
+
+_COLUMNS = "key, value, timestamp, step, is_nan, run_uuid"
+_TYPES = ("text", "float8", "bigint", "bigint", "boolean")
+# Where a row of values ends that are equal, each a millisecond after the one before.
+_NEXT_FREE = """
+    SELECT taken.timestamp + 1 FROM metrics AS taken
+    WHERE taken.key = {0} AND taken.value = {0} AND taken.timestamp >= {0}
+    AND taken.step = {0} AND taken.is_nan = {0} AND taken.run_uuid = {0}
+    AND NOT EXISTS (
+        SELECT 1 FROM metrics AS next
+        WHERE next.key = taken.key AND next.timestamp = taken.timestamp + 1
+        AND next.step = taken.step AND next.run_uuid = taken.run_uuid
+        AND next.value = taken.value AND next.is_nan = taken.is_nan
+    )
+    ORDER BY taken.timestamp LIMIT 1
+"""
+
+
+class MetricTables(Protocol):
+    """MLflow's tables of metrics, for one run, in a transaction."""
+
+    def insert(self, rows: list[MetricRow]) -> Counter[str]:
+        """Insert rows, but for those that exist; return how many were, by key."""
+        ...
+
+    def next_free(self, row: MetricRow) -> int:
+        """Return the next timestamp at which there is no row equal to this one, which there is."""
+        ...
+
+    def upsert_latest(self, rows: list[MetricRow]) -> None:
+        """Let the latest of rows be what MLflow shows, where they are later than what it shows."""
+        ...
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement without parameters."""
+        ...
+
+
+class SqliteMetricTables:
+    """MLflow's tables of metrics on SQLite."""
+
+    _INSERT = f"INSERT INTO metrics ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
+    _LATEST = f"INSERT INTO latest_metrics ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}"
+    _FREE = _NEXT_FREE.format("?")
+
+    def __init__(self, connection: sqlite3.Connection, run_id: str) -> None:
+        self._connection = connection
+        self._run_id = run_id
+
+    def insert(self, rows: list[MetricRow]) -> Counter[str]:
+        """Insert rows, but for those that exist; return how many were, by key."""
+        inserted: Counter[str] = Counter()
+        by_key = attrgetter("key")
+        for key, of_key in groupby(sorted(rows, key=by_key), by_key):
+            values = [(*row, self._run_id) for row in of_key]
+            inserted[key] = self._connection.executemany(self._INSERT, values).rowcount
+        return inserted
+
+    def next_free(self, row: MetricRow) -> int:
+        """Return the next timestamp at which there is no row equal to this one, which there is."""
+        found = self._connection.execute(self._FREE, (*row, self._run_id)).fetchone()
+        return int(found[0])
+
+    def upsert_latest(self, rows: list[MetricRow]) -> None:
+        """Let the latest of rows be what MLflow shows, where they are later than what it shows."""
+        values = [(*row, self._run_id) for row in latest_of(rows)]
+        self._connection.executemany(self._LATEST, values)
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement without parameters."""
+        self._connection.execute(statement)
+
+
+class PostgresqlMetricTables:
+    """MLflow's tables of metrics on PostgreSQL."""
+
+    _UNNESTED = ", ".join(f"CAST(%s AS {kind}[])" for kind in _TYPES)
+    _INSERT = f"""
+        INSERT INTO metrics ({_COLUMNS}) SELECT given.*, %s FROM unnest({_UNNESTED}) AS given
+        ON CONFLICT DO NOTHING RETURNING key
+    """
+    _LATEST = f"""
+        INSERT INTO latest_metrics ({_COLUMNS})
+        SELECT given.*, %s FROM unnest({_UNNESTED}) AS given {IF_LATER}
+    """
+    _FREE = _NEXT_FREE.format("%s")
+
+    def __init__(self, connection: "psycopg.Connection[Any]", run_id: str) -> None:
+        from psycopg import Cursor
+
+        # Not the connection's own, which sends values as text of no type.
+        self._cursor = Cursor(connection)
+        self._run_id = run_id
+
+    def insert(self, rows: list[MetricRow]) -> Counter[str]:
+        """Insert rows, but for those that exist; return how many were, by key."""
+        self._cursor.execute(self._INSERT, self._arrays(rows))
+        return Counter(key for (key,) in self._cursor.fetchall())
+
+    def next_free(self, row: MetricRow) -> int:
+        """Return the next timestamp at which there is no row equal to this one, which there is."""
+        found: Any = self._cursor.execute(self._FREE, (*row, self._run_id)).fetchone()
+        return int(found[0])
+
+    def upsert_latest(self, rows: list[MetricRow]) -> None:
+        """Let the latest of rows be what MLflow shows, where they are later than what it shows."""
+        self._cursor.execute(self._LATEST, self._arrays(latest_of(rows)))
+
+    def execute(self, statement: str) -> None:
+        """Execute a statement without parameters."""
+        self._cursor.execute(statement)
+
+    def _arrays(self, rows: list[MetricRow]) -> list[Any]:
+        return [self._run_id, *map(list, zip(*rows, strict=True))]
