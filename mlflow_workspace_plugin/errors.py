@@ -24,6 +24,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       HubUnreachableError              the database server does not answer, or refuses the login
       HubFullError                     the disk or quota is full
       HubBusyError                     another process kept the database locked
+      NoAnswerError                    the database was away for as long as a call may wait
       HubTooOldError                   an older MLflow made it: ``mlflow-workspace hub upgrade``
       HubTooNewError                   a newer MLflow made it: install that one
 """
@@ -152,6 +153,12 @@ class HubCorruptError(HubError):
 
 class HubUnreachableError(HubError):
     """The server of the hub's database does not answer, refuses the login, or went away."""
+
+    code = TEMPORARILY_UNAVAILABLE
+
+
+class NoAnswerError(HubError):
+    """The database was away for as long as a call that needs an answer may wait."""
 
     code = TEMPORARILY_UNAVAILABLE
 

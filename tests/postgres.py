@@ -2,10 +2,11 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -23,6 +24,32 @@ class PostgreSQL:
     """A running server. Roles log in without a password, but for those in group ``password``."""
 
     port: int
+    folder: Path
+    options: str
+
+    def start(self) -> None:
+        """Start it, or start it again."""
+        files = ("-D", str(self.folder / "data"), "-l", str(self.folder / "log"))
+        run("pg_ctl", "start", "-w", *files, "-o", self.options)
+
+    def stop(self) -> None:
+        """Stop it at once, as if it had crashed."""
+        run("pg_ctl", "stop", "-D", str(self.folder / "data"), "-m", "immediate")
+
+    @contextmanager
+    def paused(self) -> Iterator[None]:
+        """Let it give no answer and refuse no connection, as behind a dead network."""
+        main = int((self.folder / "data" / "postmaster.pid").read_text().split()[0])
+        children = Path(f"/proc/{main}/task/{main}/children")
+        pids = [main, *map(int, children.read_text().split())]
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for pid in reversed(pids):
+                with suppress(ProcessLookupError):
+                    os.kill(pid, signal.SIGCONT)
 
     def url(self, database: str = "postgres") -> str:
         """Return the SQLAlchemy URL of a database."""
@@ -54,7 +81,7 @@ def postgresql(**settings: str) -> Iterator[PostgreSQL]:
     """
     # Not below pytest's folder, which only its owner may enter.
     folder = Path(tempfile.mkdtemp(prefix="postgresql-"))
-    data, log = folder / "data", folder / "log"
+    data = folder / "data"
     if _USER:
         shutil.chown(folder, _USER)
     port = free_port()
@@ -67,13 +94,14 @@ def postgresql(**settings: str) -> Iterator[PostgreSQL]:
         options = f"-p {port} -k '' -h 127.0.0.1 " + " ".join(
             f"-c {name}={value}" for name, value in settings.items()
         )
-        run("pg_ctl", "start", "-w", "-D", str(data), "-l", str(log), "-o", options)
-        server = PostgreSQL(port)
+        server = PostgreSQL(port, folder, options)
+        server.start()
         server.execute("CREATE ROLE password")
         try:
             yield server
         finally:
-            run("pg_ctl", "stop", "-D", str(data), "-m", "immediate")
+            if (data / "postmaster.pid").exists():
+                server.stop()
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

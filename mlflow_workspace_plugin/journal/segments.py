@@ -20,6 +20,7 @@ from mlflow_workspace_plugin.journal.records import Record, parse
 _SEGMENT_BYTES = 16 << 20
 _READ_BYTES = 1 << 20
 _SUFFIX = ".journal"
+_sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
 
 
 def segment_path(folder: Path, writer: str, number: int) -> Path:
@@ -73,12 +74,12 @@ class SegmentWriter:
                 os.ftruncate(file, self._size)
                 raise
         if self._fsync:
-            os.fdatasync(file)
+            _sync(file)
         self._size += written
 
     def _next_segment(self) -> None:
         path = segment_path(self._folder, self._writer, self.number + 1)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC
+        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
         file = os.open(path, flags, 0o600)
         self.close()
         self._file, self._size = file, 0

@@ -183,6 +183,15 @@ class Run:
         """Return the paths of all files of the run, sorted."""
         return sorted(self._files_below(None))
 
+    def flush(self, timeout_seconds: int = 300) -> None:
+        """Wait until all that this process logged is stored (SDK v1).
+
+        Args:
+            timeout_seconds: how long to wait, in seconds; what is not stored by then is kept, and
+                stored later.
+        """
+        self._experiment.workspace.tracking_store.flush(timeout_seconds)
+
     def complete(self, _set_status: bool = True) -> None:  # noqa: FBT001, FBT002  SDK v1's
         """End the run as finished."""
         if _set_status:

@@ -21,7 +21,7 @@ from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.run import Run
-from mlflow_workspace_plugin.stores.metric_history import MetricHistory
+from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 
 class Workspace:
@@ -276,9 +276,9 @@ class Workspace:
         return self._client
 
     @property
-    def tracking_store(self) -> MetricHistory:
+    def tracking_store(self) -> WorkspaceTrackingStore:
         """The store behind :attr:`client`, for what MLflow's client has no call for (ours)."""
-        store: MetricHistory = self._client._tracking_client.store
+        store: WorkspaceTrackingStore = self._client._tracking_client.store
         return store
 
     def get_details(self) -> dict[str, Any]:

@@ -25,6 +25,7 @@ from mlflow_workspace_plugin.errors import HubSettingsError, InvalidUriError, Se
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
+from mlflow_workspace_plugin.stores.journalled_registry import JournalledRegistryStore
 from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
@@ -63,6 +64,19 @@ def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> Tra
     return JournalledTrackingStore(hub, workspace)
 
 
+def open_workspace_store(uri: str) -> WorkspaceTrackingStore:
+    """Return the tracking store of a workspace's URI, without a journal.
+
+    Raises:
+        InvalidUriError: the URI names no workspace.
+        HubError, WorkspaceNotFoundError: the hub or the workspace cannot be opened.
+    """
+    hub, workspace = _open(uri)
+    if workspace is None:
+        raise InvalidUriError(f"{uri!r} names a hub, and no workspace in it. Add /NAME.")
+    return WorkspaceTrackingStore(hub, workspace)
+
+
 def build_registry_store(store_uri: str, tracking_uri: str) -> RegistryStore:
     """Build the model registry of a URI.
 
@@ -78,7 +92,8 @@ def build_registry_store(store_uri: str, tracking_uri: str) -> RegistryStore:
     if workspace is None:
         return HubRegistryStore(hub)
     _keep_prompts_apart()
-    return WorkspaceRegistryStore(hub, workspace, tracking_uri)
+    store = WorkspaceRegistryStore if _writes_through() else JournalledRegistryStore
+    return store(hub, workspace, tracking_uri)
 
 
 def build_workspace_store(workspace_uri: str) -> WorkspaceStore:

@@ -1,17 +1,9 @@
 """The store of a workspace as scripts use it: what is logged goes through the journal."""
 
-import functools
-import inspect
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunInfo, RunStatus, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
-from mlflow.store.tracking.abstract_store import AbstractStore
 from mlflow.utils.validation import (
     _validate_batch_log_data,
     _validate_metric,
@@ -21,27 +13,21 @@ from mlflow.utils.validation import (
     _validate_tag,
 )
 
-from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.errors import AzureMLException
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.journal import Journal
-from mlflow_workspace_plugin.journal.of_process import journal_of
-from mlflow_workspace_plugin.journal.records import Kind, Record
+from mlflow_workspace_plugin.journal.records import Kind
 from mlflow_workspace_plugin.stores.deliveries import is_away
 from mlflow_workspace_plugin.stores.known_runs import KnownRuns
 from mlflow_workspace_plugin.stores.metric_rows import integer
+from mlflow_workspace_plugin.stores.patience import (
+    Patient,
+    after_the_journal,
+    journal_of_workspace,
+)
 from mlflow_workspace_plugin.stores.run_reads import read_info
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
-from mlflow_workspace_plugin.uris import WorkspaceUri
-
-CONFLICT_TAG = "mlflow.workspace.refused"
-"""What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
-
-_LONGEST_PAUSE_S = 2.0
 
 
-class JournalledTrackingStore(WorkspaceTrackingStore):
+class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
     """One workspace of a hub, for scripts: a logging call does not wait for the database.
 
     Values of metrics are appended to the journal of the process and stored in the background.
@@ -52,20 +38,8 @@ class JournalledTrackingStore(WorkspaceTrackingStore):
 
     def __init__(self, hub: Hub, workspace: str) -> None:
         super().__init__(hub, workspace)
-        target = str(WorkspaceUri(hub.path, workspace))
+        self.journal = journal_of_workspace(hub, workspace)
         self._runs = KnownRuns()
-        self._nested = threading.local()
-
-        def _make() -> Journal:
-            direct = WorkspaceTrackingStore(hub, workspace)
-            return Journal(
-                JournalFolder(target),
-                direct,
-                functools.partial(_note_refusal, direct),
-                fsync=settings.FSYNC.get() == "1",
-            )
-
-        self.journal = journal_of(target, _make)
 
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one value; returns when the journal has it.
@@ -153,6 +127,8 @@ class JournalledTrackingStore(WorkspaceTrackingStore):
         """
         self.journal.flush()
         known = self._runs.get(run_id)
+        if known is not None and self.journal.away:
+            return known.as_run()
         try:
             run = super().get_run(run_id)
         except Exception as error:
@@ -168,6 +144,14 @@ class JournalledTrackingStore(WorkspaceTrackingStore):
         """Delete a run, after all that this process logged to it."""
         self._through(super().delete_run, run_id)
         self._runs.forget(run_id)
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was logged is stored; return whether it is.
+
+        Args:
+            timeout_s: how long to wait, in seconds.
+        """
+        return self.journal.flush(timeout_s)
 
     def flush_async_logging(self) -> None:
         """Wait until all that was logged is stored, or the database is known to be away."""
@@ -225,79 +209,5 @@ class JournalledTrackingStore(WorkspaceTrackingStore):
             known.tags |= content
         return stored
 
-    def _through(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the store beneath, after all that this process logged is stored."""
-        if not self._is_nested:
-            self.journal.flush()
-        return self._answered(method, *args, **kwargs)
 
-    def _answered(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the store beneath, again and again while the database is away.
-
-        Raises:
-            Exception: what the method raised; after ``MLFLOW_WORKSPACE_WAIT`` seconds also that
-                the database is away, with what waits for it.
-        """
-        if self._is_nested:
-            return method(*args, **kwargs)
-        deadline = time.monotonic() + float(settings.WAIT_S.get())
-        pause = 0.1
-        while True:
-            try:
-                with self._nesting():
-                    return method(*args, **kwargs)
-            except MlflowException as error:
-                if error.error_code != ErrorCode.Name(TEMPORARILY_UNAVAILABLE):
-                    raise
-                if time.monotonic() + pause > deadline:
-                    raise self._given_up(error) from error
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
-
-    def _given_up(self, error: MlflowException) -> MlflowException:
-        journal = self.journal
-        return AzureMLException(
-            f"{journal.folder.target} did not answer for {settings.WAIT_S.get()} s "
-            f"({settings.WAIT_S.name}): {error.message} What was logged is kept: {journal.waiting} "
-            f"calls wait in {journal.folder.path}; mlflow-workspace sync sends them."
-        )
-
-    @property
-    def _is_nested(self) -> bool:
-        return getattr(self._nested, "depth", 0) > 0
-
-    @contextmanager
-    def _nesting(self) -> Iterator[None]:
-        self._nested.depth = getattr(self._nested, "depth", 0) + 1
-        try:
-            yield
-        finally:
-            self._nested.depth -= 1
-
-
-def _after_the_journal(store: type[JournalledTrackingStore]) -> None:
-    """Let every public method that is not said above come after what this process logged."""
-    names = {name for name, _ in inspect.getmembers(AbstractStore, inspect.isfunction)}
-    names |= {name for name, _ in inspect.getmembers(WorkspaceTrackingStore, inspect.isfunction)}
-    own = vars(store)
-    for name in names:
-        if not name.startswith("_") and name not in own and not name.endswith("_async"):
-            setattr(store, name, _through(getattr(store, name)))
-
-
-def _through(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def call(self: JournalledTrackingStore, *args: Any, **kwargs: Any) -> Any:
-        return self._through(functools.partial(method, self), *args, **kwargs)
-
-    return call
-
-
-_after_the_journal(JournalledTrackingStore)
-
-
-def _note_refusal(store: WorkspaceTrackingStore, record: Record, error: Exception) -> None:
-    """Note on its run that a param, a tag or a change was refused after its call had returned."""
-    if record.kind == Kind.METRICS:
-        return
-    store.set_tag(record.run_id, RunTag(CONFLICT_TAG, f"{record.kind} {record.content}: {error}"))
+after_the_journal(JournalledTrackingStore, WorkspaceTrackingStore)

@@ -146,6 +146,15 @@ class WorkspaceTrackingStore(Pinned, HubTrackingStore):
         self._workspace = workspace
         super().__init__(hub)
 
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all that was logged is stored, which it is; return True.
+
+        Args:
+            timeout_s: how long to wait, in seconds.
+        """
+        del timeout_s
+        return True
+
     def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
         """Create a trace; one of experiment 0 goes to the workspace's own ``Default``."""
         location = trace_info.trace_location.mlflow_experiment

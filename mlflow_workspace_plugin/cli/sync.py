@@ -1,0 +1,128 @@
+"""``mlflow-workspace sync`` and ``verify``."""
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlflow_workspace_plugin.cli.options import (
+    hub_option,
+    json_option,
+    plain_errors,
+    print_json,
+    print_table,
+)
+from mlflow_workspace_plugin.errors import RunNotFoundError
+from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin.journal.folder import JournalFolder, all_folders
+from mlflow_workspace_plugin.journal.replay import Replay, replay
+from mlflow_workspace_plugin.journal.status import count_refused, waiting
+from mlflow_workspace_plugin.stores.build import open_workspace_store
+from mlflow_workspace_plugin.stores.receipts import (
+    Receipt,
+    receipts_of,
+    stored_sequences,
+    workspace_of,
+)
+from mlflow_workspace_plugin.uris import WorkspaceUri
+
+
+@click.command()
+@click.option("--status", is_flag=True, help="Only say what waits; send nothing.")
+@json_option
+@plain_errors
+def sync(status: bool, as_json: bool) -> None:  # noqa: FBT001
+    """Send what processes on this machine logged and could not send before they ended.
+
+    The journals of one workspace are sent one after the other; one that cannot be sent does not
+    keep the others back.
+    """
+    rows = [_status(folder) if status else _sent(folder) for folder in all_folders()]
+    if as_json:
+        print_json(rows)
+    else:
+        print_table("Journals", rows)
+    if any(row["problem"] for row in rows):
+        raise SystemExit(1)
+
+
+@click.command()
+@click.argument("run_id")
+@hub_option
+@json_option
+@plain_errors
+def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Say whether all values that were logged to run RUN_ID can be read, or what is different."""
+    opened = open_hub(hub)
+    with opened.engine.connect() as connection:
+        workspace = workspace_of(connection, run_id)
+        if workspace is None:
+            raise RunNotFoundError(
+                f"Run {run_id!r} is not in hub {str(hub)!r}. "
+                "Check the id, or name another hub with --hub."
+            )
+        folder = JournalFolder(str(WorkspaceUri(opened.path, workspace)))
+        held = waiting(folder, stored_sequences(connection))
+        of_run = {key: number for (run, key), number in held.values.items() if run == run_id}
+        receipts = receipts_of(connection, run_id, of_run)
+    equal = all(receipt.is_equal for receipt in receipts)
+    if as_json:
+        print_json({"run_id": run_id, "equal": equal, "metrics": list(map(asdict, receipts))})
+    else:
+        print_table(f"Values of run {run_id}", map(_columns, receipts))
+        click.echo("equal" if equal else "different: see the columns behind 'repeated'")
+    if not equal:
+        raise SystemExit(1)
+
+
+def _columns(receipt: Receipt) -> dict[str, Any]:
+    return {name.replace("_", " "): cell for name, cell in asdict(receipt).items()}
+
+
+def _sent(folder: JournalFolder) -> dict[str, Any]:
+    """Send the journals of one workspace; return what became of them."""
+    total, problem = Replay(), None
+    try:
+        store = open_workspace_store(folder.target)
+        for leftover in folder.leftovers(of_all_machines=True):
+            try:
+                done = replay(folder, leftover, store)
+            except Exception as error:  # noqa: BLE001  the others are to be sent all the same
+                leftover.lock.close()
+                problem = str(error)
+                continue
+            total.records += done.records
+            total.refused += done.refused
+            total.damaged += done.damaged
+    except Exception as error:  # noqa: BLE001
+        problem = str(error)
+    return {
+        "workspace": folder.target,
+        "sent calls": total.records,
+        "refused": total.refused,
+        "damaged lines": total.damaged,
+        "problem": problem,
+    }
+
+
+def _status(folder: JournalFolder) -> dict[str, Any]:
+    stored, problem = {}, None
+    try:
+        store = open_workspace_store(folder.target)
+        with store.engine.connect() as connection:
+            stored = stored_sequences(connection)
+    except Exception as error:  # noqa: BLE001  what waits can be said all the same
+        problem = str(error)
+    held = waiting(folder, stored)
+    return {
+        "workspace": folder.target,
+        "waiting calls": held.calls,
+        "of runs": len(held.runs),
+        "in journals": held.journals,
+        "refused": count_refused(folder),
+        "damaged lines": held.damaged,
+        "journals kept as damaged": sum(1 for _ in folder.damaged.glob("*")),
+        "MB on disk": round(folder.size() / 1e6, 1),
+        "problem": problem or next(iter(held.unreadable), None),
+    }

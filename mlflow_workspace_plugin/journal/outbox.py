@@ -1,0 +1,192 @@
+"""What a process logged and has not sent: numbered, in files, or in memory when these fail."""
+
+import itertools
+import json
+import threading
+import time
+from collections import Counter, deque
+from contextlib import suppress
+from dataclasses import dataclass
+
+from mlflow_workspace_plugin.journal import records
+from mlflow_workspace_plugin.journal.folder import JournalFolder, new_writer_id
+from mlflow_workspace_plugin.journal.lock import HeldLock
+from mlflow_workspace_plugin.journal.records import Kind, Record
+from mlflow_workspace_plugin.journal.reminder import Reminder
+from mlflow_workspace_plugin.journal.segments import Chunk, SegmentReader, SegmentWriter
+
+_MEMORY_BYTES = 64 << 20
+_LINES_AT_ONCE = 10_000
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Records to be sent next: a chunk of a segment, or the first lines in memory."""
+
+    records: list[Record]
+    chunk: Chunk | None = None
+
+
+@dataclass
+class _Files:
+    """The files of a writer: the lock that says that it lives, and its segments."""
+
+    lock: HeldLock
+    writer: SegmentWriter
+    reader: SegmentReader
+
+
+class Outbox:
+    """Numbers records and keeps them until they are sent. Any thread may put, one may take.
+
+    Args:
+        folder: where the files are; made with the first record.
+        reminder: warns of what goes wrong with them.
+        fsync: wait for the disk at each record.
+    """
+
+    def __init__(self, folder: JournalFolder, reminder: Reminder, *, fsync: bool) -> None:
+        self._folder = folder
+        self._reminder = reminder
+        self._fsync = fsync
+        self._lock = threading.RLock()
+        self.writer = new_writer_id()
+        """The id under which records are sent."""
+        self.last = 0
+        """The sequence of the last record."""
+        self._files: _Files | None = None
+        self._memory: deque[bytes] = deque()
+        self._memory_bytes = 0
+        self._dropped: Counter[tuple[str, str]] = Counter()
+        self._is_putting = False
+        self._interrupting: list[str] = []
+
+    def put(self, body: str) -> int:
+        """Keep a record; return its sequence."""
+        with self._lock:
+            if self._is_putting:
+                # A signal's handler that logs, while its thread is in here: after that record, for
+                # the numbers have to be in the order of the file.
+                self._interrupting.append(body)
+                return self.last + 1 + len(self._interrupting)
+            self._is_putting = True
+            try:
+                self._write(body)
+                return self.last
+            finally:
+                while self._interrupting:
+                    self._write(self._interrupting.pop(0))
+                self._is_putting = False
+
+    def take(self) -> Batch | None:
+        """Return the next records to be sent, the same ones until :meth:`remove`; None if none."""
+        files = self._files
+        while files is not None:
+            # In this order: what is behind the current one is complete.
+            current = files.writer.number
+            if current == 0:
+                break
+            chunk = files.reader.read(complete=files.reader.number < current)
+            if chunk.size:
+                return Batch(chunk.records, chunk)
+            if files.reader.number == current:
+                break
+            files.reader.next_segment()
+        with self._lock:
+            lines = list(itertools.islice(self._memory, _LINES_AT_ONCE))
+        found = [record for line in lines if (record := records.parse(line[:-1]))]
+        return Batch(found) if found else None
+
+    def remove(self, batch: Batch) -> None:
+        """Remove records that were sent."""
+        if batch.chunk is not None and self._files is not None:
+            self._files.reader.advance(batch.chunk)
+            return
+        with self._lock:
+            for _ in batch.records:
+                self._memory_bytes -= len(self._memory.popleft())
+            self._put_dropped()
+
+    def save(self) -> None:
+        """Write what is in memory to the files, if these can be written again."""
+        with self._lock, suppress(OSError):
+            while self._memory:
+                self._open().writer.append(self._memory[0])
+                self._memory_bytes -= len(self._memory.popleft())
+
+    def remove_files(self, last_sent: int) -> str | None:
+        """Remove the files, if all that was put was sent; more makes new ones.
+
+        Returns:
+            The writer whose files they were.
+        """
+        with self._lock:
+            if self._files is None or last_sent < self.last:
+                return None
+            self._files.writer.close()
+            self._files.reader.remove()
+            self._files.lock.remove()
+            self._files = None
+            removed, self.writer = self.writer, new_writer_id()
+            return removed
+
+    def leave(self) -> None:
+        """Let go of the files without touching them, in a forked child: they are its parent's."""
+        if self._files is not None:
+            self._files.writer.close()
+            self._files.lock.close()
+            self._files = None
+
+    def _write(self, body: str) -> None:
+        line = records.line(self.last + 1, body)
+        if not self._memory:
+            try:
+                (self._files or self._open()).writer.append(line)
+            except OSError as error:
+                self._reminder.warn(
+                    "not durable",
+                    "The journal of %s cannot be written (%s). Up to %d MB of values wait in "
+                    "memory and are lost if this process is killed. Free the disk, or set "
+                    "MLFLOW_WORKSPACE_JOURNAL_DIR to a folder that can be written.",
+                    self._folder.target,
+                    error,
+                    _MEMORY_BYTES >> 20,
+                )
+            else:
+                self.last += 1
+                return
+        self._keep_in_memory(line, body)
+
+    def _open(self) -> _Files:
+        if self._files is None:
+            self._files = _Files(
+                self._folder.lock(self.writer),
+                SegmentWriter(self._folder.path, self.writer, fsync=self._fsync),
+                SegmentReader(self._folder.path, self.writer),
+            )
+        return self._files
+
+    def _keep_in_memory(self, line: bytes, body: str) -> None:
+        kind, run_id, _, content = json.loads(body)
+        # What ends a run, and params and tags, are few.
+        if kind == Kind.METRICS and self._memory_bytes + len(line) > _MEMORY_BYTES:
+            self._dropped.update((run_id, value[0]) for value in content)
+            self._reminder.warn(
+                "full",
+                "%d values for %s were dropped: the journal cannot be written, and memory for them "
+                "is used up. mlflow-workspace verify names them.",
+                self._dropped.total(),
+                self._folder.target,
+            )
+            return
+        self._memory.append(line)
+        self._memory_bytes += len(line)
+        self.last += 1
+
+    def _put_dropped(self) -> None:
+        """Note what was dropped, to be stored behind what was not."""
+        dropped, self._dropped = self._dropped, Counter()
+        now = time.time_ns() // 1_000_000
+        for run_id in {run_id for run_id, _ in dropped}:
+            counts = {key: number for (run, key), number in dropped.items() if run == run_id}
+            self._write(records.body(Kind.DROPPED, run_id, now, counts))

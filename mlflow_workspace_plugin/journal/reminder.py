@@ -1,0 +1,28 @@
+"""Warnings that do not flood a training's output."""
+
+import logging
+import time
+
+_AGAIN_S = 60.0
+
+_logger = logging.getLogger(__name__)
+
+
+class Reminder:
+    """Warns of each thing when it begins, and once a minute while it lasts."""
+
+    def __init__(self) -> None:
+        self._warned_at: dict[str, float] = {}
+
+    def warn(self, about: str, message: str, *arguments: object) -> None:
+        """Warn, unless that was done less than a minute ago.
+
+        Args:
+            about: names the thing.
+            message: as logging takes it, with the arguments behind it.
+            arguments: what the message is formatted with.
+        """
+        now = time.monotonic()
+        if now - self._warned_at.get(about, -_AGAIN_S) >= _AGAIN_S:
+            self._warned_at[about] = now
+            _logger.warning(message, *arguments)

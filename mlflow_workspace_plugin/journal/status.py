@@ -1,0 +1,69 @@
+"""What is in the journals of a workspace, read without taking part."""
+
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.records import Kind, Record
+from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
+
+
+@dataclass
+class Waiting:
+    """What waits in the journals of a workspace."""
+
+    calls: int = 0
+    journals: int = 0
+    damaged: int = 0
+    """Lines that cannot be read."""
+    runs: Counter[str] = field(default_factory=Counter)
+    """How many calls wait, by run."""
+    values: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """How many values wait, by run and metric."""
+    unreadable: list[str] = field(default_factory=list)
+    """Files that cannot be opened, with the reason."""
+
+    def add(self, record: Record) -> None:
+        """Count a record."""
+        self.calls += 1
+        self.runs[record.run_id] += 1
+        if record.kind == Kind.METRICS:
+            self.values.update((record.run_id, value[0]) for value in record.content)
+
+
+def waiting(folder: JournalFolder, stored: Mapping[str, int]) -> Waiting:
+    """Return what waits, whether the processes that logged it live or not.
+
+    Args:
+        folder: the journals of a workspace.
+        stored: the sequence of the last stored record by writer, as far as it is known.
+    """
+    found = Waiting()
+    for writer, numbers in segments_of(folder.path).items():
+        before = found.calls
+        for number in numbers:
+            reader = SegmentReader(folder.path, writer, number)
+            try:
+                while (chunk := reader.read(complete=False)).size:
+                    reader.advance(chunk)
+                    found.damaged += len(chunk.damaged)
+                    for record in chunk.records:
+                        if record.sequence > stored.get(writer, 0):
+                            found.add(record)
+            except FileNotFoundError:
+                # Sent and removed meanwhile.
+                continue
+            except OSError as error:
+                found.unreadable.append(f"{reader.path}: {error.strerror}")
+        found.journals += found.calls > before
+    return found
+
+
+def count_refused(folder: JournalFolder) -> int:
+    """Return how many records the target refused."""
+    total = 0
+    for path in folder.refused.glob("*.jsonl"):
+        with path.open("rb") as file:
+            total += sum(1 for _ in file)
+    return total

@@ -1,0 +1,20 @@
+"""The model registry of a workspace as scripts use it: it waits for its database."""
+
+from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.patience import (
+    Patient,
+    after_the_journal,
+    journal_of_workspace,
+)
+from mlflow_workspace_plugin.stores.registry import WorkspaceRegistryStore
+
+
+class JournalledRegistryStore(Patient, WorkspaceRegistryStore):
+    """The models of one workspace; each call comes after what this process logged."""
+
+    def __init__(self, hub: Hub, workspace: str, tracking_uri: str) -> None:
+        super().__init__(hub, workspace, tracking_uri)
+        self.journal = journal_of_workspace(hub, workspace)
+
+
+after_the_journal(JournalledRegistryStore, WorkspaceRegistryStore)

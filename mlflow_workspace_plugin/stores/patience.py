@@ -1,0 +1,123 @@
+"""Calls that need an answer: after what was logged, and again while the database is away."""
+
+import functools
+import inspect
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from mlflow.entities import RunTag
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
+
+from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.errors import NoAnswerError
+from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.journal import Journal
+from mlflow_workspace_plugin.journal.of_process import journal_of
+from mlflow_workspace_plugin.journal.records import Kind, Record
+from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.uris import WorkspaceUri
+
+CONFLICT_TAG = "mlflow.workspace.refused"
+"""What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
+
+_LONGEST_PAUSE_S = 2.0
+# By thread: the call that is being answered, of any store. What it calls is a part of it.
+_in_call = threading.local()
+_AWAY = ErrorCode.Name(TEMPORARILY_UNAVAILABLE)
+
+
+def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
+    """Return the journal of this process for a workspace of a hub."""
+    target = str(WorkspaceUri(hub.path, workspace))
+
+    def _make() -> Journal:
+        store = WorkspaceTrackingStore(hub, workspace)
+        return Journal(
+            JournalFolder(target),
+            store,
+            functools.partial(_note_refusal, store),
+            fsync=settings.FSYNC.get() == "1",
+        )
+
+    return journal_of(target, _make)
+
+
+def _note_refusal(store: WorkspaceTrackingStore, record: Record, error: Exception) -> None:
+    """Note on its run that a param, a tag or a change was refused after its call had returned."""
+    if record.kind != Kind.METRICS:
+        what = f"{record.kind} {record.content}: {error}"
+        store.set_tag(record.run_id, RunTag(CONFLICT_TAG, what))
+
+
+class Patient:
+    """Lets a store wait for its database."""
+
+    journal: Journal
+
+    def _through(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the store beneath, after all that this process logged is stored."""
+        if not hasattr(_in_call, "method"):
+            self.journal.flush()
+        return self._answered(method, *args, **kwargs)
+
+    def _answered(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+        """Call a method of the store beneath, again and again while the database is away.
+
+        Raises:
+            NoAnswerError: it was away for ``MLFLOW_WORKSPACE_WAIT`` seconds.
+            Exception: what else the method raised.
+        """
+        if hasattr(_in_call, "method"):
+            return method(*args, **kwargs)
+        deadline = time.monotonic() + float(settings.WAIT_S.get())
+        pause = 0.1
+        while True:
+            _in_call.method = method
+            try:
+                return method(*args, **kwargs)
+            except MlflowException as error:
+                if error.error_code != _AWAY:
+                    raise
+                if time.monotonic() + pause > deadline:
+                    raise self._no_answer(error) from error
+            finally:
+                del _in_call.method
+            time.sleep(pause)
+            pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+    def _no_answer(self, error: MlflowException) -> NoAnswerError:
+        journal = self.journal
+        return NoAnswerError(
+            f"{journal.folder.target} did not answer for {settings.WAIT_S.get()} s: "
+            f"{error.message} What was logged is kept: {journal.waiting} calls wait in "
+            f"{journal.folder.path}; mlflow-workspace sync sends them. To wait longer for an "
+            f"answer, set {settings.WAIT_S.name}."
+        )
+
+
+def after_the_journal(store: type[Patient], beneath: type) -> None:
+    """Let the public methods that a store inherits come after what its process logged.
+
+    Args:
+        store: the store.
+        beneath: the class whose methods are meant.
+    """
+    for name, method in inspect.getmembers(beneath, inspect.isfunction):
+        inherits = name not in vars(store) and not isinstance(
+            inspect.getattr_static(beneath, name), staticmethod
+        )
+        # Of a call without an answer the other one is called by MLflow's queue.
+        if inherits and not name.startswith("_") and not name.endswith("_async"):
+            setattr(store, name, _patient(method))
+
+
+def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: Patient, *args: Any, **kwargs: Any) -> Any:
+        return self._through(functools.partial(method, self), *args, **kwargs)
+
+    return call

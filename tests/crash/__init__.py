@@ -1,0 +1,1 @@
+"""Real processes, really killed; real databases, really gone."""

@@ -1,0 +1,390 @@
+"""The database is away: training goes on, and nothing is missing afterwards.
+
+``OUTAGE_S`` says for how many seconds; ``POINTS`` how many values wait in the test of memory.
+"""
+
+import json
+import os
+import resource
+import sqlite3
+import subprocess
+import sys
+import threading
+import time
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+
+from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.stores.build import open_workspace_store
+from mlflow_workspace_plugin.stores.patience import CONFLICT_TAG
+from tests.postgres import postgresql
+
+pytestmark = pytest.mark.timeout(600)
+
+OUTAGE_S = float(os.environ.get("OUTAGE_S", "10"))
+POINTS = int(os.environ.get("POINTS", "300000"))
+CLI = (sys.executable, "-m", "mlflow_workspace_plugin.cli")
+
+
+@pytest.fixture
+def own_server():
+    """A PostgreSQL server that this test may stop."""
+    with postgresql() as server:
+        yield server
+
+
+@pytest.fixture
+def workspace(own_server, tmp_path):
+    """A workspace whose rows are on that server."""
+    url = own_server.create_database("hub")
+    from mlflow_workspace_plugin.hub.hub import create_hub
+
+    create_hub(tmp_path / "hub", database=url)
+    return Workspace.create("team-a", hub=tmp_path / "hub")
+
+
+@pytest.fixture
+def uri(workspace):
+    return workspace.get_mlflow_tracking_uri()
+
+
+@pytest.fixture
+def client(uri):
+    return MlflowClient(uri, uri)
+
+
+@pytest.fixture
+def run_id(client):
+    return client.create_run(client.create_experiment("outage")).info.run_id
+
+
+def values(client, run_id, key="m"):
+    return [metric.value for metric in client.get_metric_history(run_id, key)]
+
+
+def log_for(seconds, client, run_id, first=0):
+    """Log 200 values a second; return how many were logged, and how long each call took."""
+    took, end = [], time.monotonic() + seconds
+    while time.monotonic() < end:
+        start = time.perf_counter()
+        client.log_metric(run_id, "m", first + len(took), step=first + len(took))
+        took.append(time.perf_counter() - start)
+        time.sleep(0.005)
+    return first + len(took), took
+
+
+def percentile_99(took):
+    return sorted(took)[int(len(took) * 0.99)]
+
+
+def test_stopped_during_a_training(own_server, uri, tmp_path):
+    """Lightning trains on; exit code 0, and every value it logged is there."""
+    script = tmp_path / "train.py"
+    script.write_text(TRAINING)
+    report = tmp_path / "report.json"
+    training = subprocess.Popen(
+        [sys.executable, script, uri, report],
+        stderr=(tmp_path / "errors").open("w"),
+    )
+    while not report.with_suffix(".begun").exists():
+        assert training.poll() is None, (tmp_path / "errors").read_text()
+        time.sleep(0.1)
+    own_server.stop()
+    time.sleep(OUTAGE_S)
+    own_server.start()
+    assert training.wait(timeout=300) == 0, (tmp_path / "errors").read_text()
+    logged = json.loads(report.read_text())
+    client = MlflowClient(uri, uri)
+    run = client.get_run(logged["run_id"])
+    assert run.info.status == "FINISHED"
+    found = client.get_metric_history(logged["run_id"], "loss_of_batch")
+    assert [metric.value for metric in found] == logged["losses"]
+
+
+TRAINING = """
+import json, pathlib, sys, time
+import lightning
+import torch
+from lightning.pytorch.loggers import MLFlowLogger
+
+uri, report = sys.argv[1], pathlib.Path(sys.argv[2])
+losses = []
+
+
+class Model(lightning.LightningModule):
+    def __init__(self):
+        super().__init__()
+        self.layer = torch.nn.Linear(8, 1)
+
+    def training_step(self, batch, index):
+        loss = self.layer(batch).square().mean()
+        losses.append(float(loss.detach()))
+        self.logger.log_metrics({"loss_of_batch": losses[-1]}, step=len(losses))
+        report.with_suffix(".begun").touch()
+        time.sleep(0.05)
+        return loss
+
+    def configure_optimizers(self):
+        return torch.optim.SGD(self.parameters(), 0.001)
+
+
+logger = MLFlowLogger("outage", tracking_uri=uri)
+trainer = lightning.Trainer(
+    max_epochs=1, logger=logger, accelerator="cpu", enable_checkpointing=False,
+    enable_progress_bar=False, enable_model_summary=False, log_every_n_steps=1,
+)
+trainer.fit(Model(), torch.utils.data.DataLoader(torch.randn(400, 8)))
+report.write_text(json.dumps({"run_id": logger.run_id, "losses": losses}))
+"""
+
+
+def test_dead_network(own_server, client, run_id):
+    """Values are logged as quickly as before; another call waits no longer than 6 s."""
+    count, before = log_for(2, client, run_id)
+    with own_server.paused():
+        count, during = log_for(OUTAGE_S, client, run_id, count)
+        others = (
+            lambda: client.log_param(run_id, "p", 1),
+            lambda: client.set_tag(run_id, "t", 1),
+            lambda: client.get_run(run_id),
+            lambda: client.set_terminated(run_id),
+        )
+        for call in others:
+            start = time.monotonic()
+            call()
+            assert time.monotonic() - start < 6
+        known = client.get_run(run_id)
+        assert (known.info.status, known.data.params) == ("FINISHED", {"p": "1"})
+        assert known.data.metrics == {"m": count - 1}
+    # Of the same order: a call that waited for the network would take seconds.
+    assert percentile_99(during) < 10 * percentile_99(before) + 0.01
+    assert values(client, run_id) == list(map(float, range(count)))
+    run = client.get_run(run_id)
+    assert (run.info.status, run.data.params, run.data.tags["t"]) == ("FINISHED", {"p": "1"}, "1")
+
+
+def test_away_from_the_first_value_to_the_end(own_server, uri, run_id, tmp_path):
+    """The process ends in good time, says what is left and how to send it; sync sends it."""
+    script = f"""
+from mlflow import MlflowClient
+client = MlflowClient({uri!r}, {uri!r})
+client.get_run({run_id!r})
+input()
+for step in range(1_000):
+    client.log_metric({run_id!r}, "m", step, step=step)
+client.log_param({run_id!r}, "p", 1)
+client.set_terminated({run_id!r})
+"""
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env=os.environ | {"MLFLOW_WORKSPACE_EXIT_WAIT": "3"},
+        stdin=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    time.sleep(15)
+    own_server.stop()
+    start = time.monotonic()
+    _, said = process.communicate("\n", timeout=60)
+    assert process.returncode == 0
+    assert time.monotonic() - start < 20
+    last = said.strip().splitlines()[-1]
+    assert "1002 calls" in last
+    assert str(JournalFolder(uri).path) in last
+    assert "mlflow-workspace sync" in last
+    own_server.start()
+    status = sync("--status")
+    assert [row["waiting calls"] for row in status] == [1002]
+    assert [row["sent calls"] for row in sync()] == [1002]
+    store = open_workspace_store(uri)
+    assert values(store, run_id) == list(map(float, range(1_000)))
+    run = store.get_run(run_id)
+    assert (run.info.status, run.data.params) == ("FINISHED", {"p": "1"})
+    assert [row["sent calls"] for row in sync()] == [0]
+
+
+def sync(*arguments):
+    done = subprocess.run(
+        [*CLI, "sync", "--json", *arguments],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    return json.loads(done.stdout)
+
+
+def test_conflict_that_is_found_later(own_server, uri, client, run_id, caplog):
+    """A param that another client set meanwhile: a tag of the run and a warning, no exception."""
+    client.log_metric(run_id, "m", 1)
+    own_server.stop()
+    client.log_param(run_id, "p", 1)
+    own_server.start()
+    open_workspace_store(uri)
+    direct = MlflowClient(uri, uri)._tracking_client.store
+    deadline = time.monotonic() + 30
+    while direct.get_run(run_id).data.params != {"p": "1"}:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    own_server.stop()
+    client.log_param(run_id, "p", 2)
+    own_server.start()
+    while CONFLICT_TAG not in client.get_run(run_id).data.tags:
+        assert time.monotonic() < deadline + 30
+        time.sleep(0.1)
+    assert "Changing param values" in client.get_run(run_id).data.tags[CONFLICT_TAG]
+    assert "was refused" in caplog.text
+
+
+def test_call_that_needs_an_answer(own_server, client, run_id, monkeypatch):
+    """It waits as long as it may, then names the target and what waits; in time it gets it."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "2")
+    experiment = client.get_run(run_id).info.experiment_id
+    own_server.stop()
+    client.log_metric(run_id, "m", 1)
+    with pytest.raises(MlflowException, match=r"did not answer for 2 s.*1 calls wait in"):
+        client.create_run(experiment)
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "30")
+    later = threading.Timer(3, own_server.start)
+    later.start()
+    assert client.create_run(experiment).info.run_id
+    later.join()
+    assert values(client, run_id) == [1]
+
+
+def test_memory_while_values_wait(own_server, client, run_id):
+    """It does not grow with their number: they are on disk."""
+    client.log_metric(run_id, "m", 0, step=0)
+    client.get_run(run_id)
+    own_server.stop()
+    batch = 1_000
+    for first in range(1, 20_000, batch):
+        client.log_batch(run_id, [Metric("m", i, i, i) for i in range(first, first + batch)])
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for first in range(20_001, POINTS, batch):
+        client.log_batch(run_id, [Metric("m", i, i, i) for i in range(first, first + batch)])
+    grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
+    own_server.start()
+    assert client._tracking_client.store.flush(300)
+    assert client.get_run(run_id).data.metrics == {
+        "m": float((POINTS - 1) // batch * batch + batch)
+    }
+    assert grown_mb < 50
+
+
+def test_sqlite_that_another_process_keeps_locked(hub_path, tmp_path):
+    """Values are logged as before; a param waits 6 s at most; all is stored when it is let go."""
+    workspace = Workspace.create("team-a", hub=hub_path)
+    uri = workspace.get_mlflow_tracking_uri()
+    client = MlflowClient(uri, uri)
+    run_id = client.create_run(client.create_experiment("locked")).info.run_id
+    with closing(sqlite3.connect(hub_path / "hub.db", isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        count, during = log_for(OUTAGE_S, client, run_id)
+        start = time.monotonic()
+        client.log_param(run_id, "p", 1)
+        assert time.monotonic() - start < 6
+        connection.execute("ROLLBACK")
+    assert percentile_99(during) < 0.05
+    assert values(client, run_id) == list(map(float, range(count)))
+    assert client.get_run(run_id).data.params == {"p": "1"}
+
+
+SMALL_DISK = """
+set -e
+mount -t tmpfs -o size={size} tmpfs {folder}
+export MLFLOW_WORKSPACE_JOURNAL_DIR={folder}
+{python} {script} {folder}
+"""
+
+
+@pytest.mark.parametrize("what", ["full", "read-only"])
+def test_journal_that_cannot_be_written(hub_path, tmp_path, what):
+    """One warning; the values wait in memory, and are stored when the database is back."""
+    workspace = Workspace.create("team-a", hub=hub_path)
+    script, folder = tmp_path / "script.py", tmp_path / "disk"
+    folder.mkdir()
+    script.write_text(ON_SMALL_DISK.format(uri=workspace.get_mlflow_tracking_uri(), what=what))
+    shell = SMALL_DISK.format(size="64k", folder=folder, python=sys.executable, script=script)
+    done = subprocess.run(
+        ["unshare", "-m", "sh", "-c", shell], stderr=subprocess.PIPE, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stderr.count("cannot be written") == 1
+    client = workspace.client
+    (run,) = client.search_runs(client.get_experiment_by_name("disk").experiment_id)
+    assert values(client, run.info.run_id) == list(map(float, range(5_000)))
+    verified = subprocess.run(
+        [*CLI, "verify", run.info.run_id, "--hub", hub_path],
+        stdout=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert verified.returncode == 0, verified.stdout
+
+
+ON_SMALL_DISK = """
+import pathlib, sqlite3, subprocess, sys
+from mlflow import MlflowClient
+
+folder = pathlib.Path(sys.argv[1])
+client = MlflowClient({uri!r}, {uri!r})
+run_id = client.create_run(client.create_experiment("disk")).info.run_id
+if {what!r} == "read-only":
+    subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
+database = client._tracking_client.store.engine.url.database
+other = sqlite3.connect(database, isolation_level=None)
+other.execute("BEGIN EXCLUSIVE")
+for step in range(5_000):
+    client.log_metric(run_id, "m", step, step=step)
+other.execute("ROLLBACK")
+client.set_terminated(run_id)
+"""
+
+
+def test_machines_that_share_a_folder(hub_path, tmp_path):
+    """Two containers, whose processes have equal ids: the journal of the one that lives is left."""
+    workspace = Workspace.create("team-a", hub=hub_path)
+    uri = workspace.get_mlflow_tracking_uri()
+    run_id = workspace.client.create_run("0").info.run_id
+    folder = JournalFolder(uri).path
+    script = f"""
+import os, sys, time
+from mlflow import MlflowClient
+client = MlflowClient({uri!r}, {uri!r})
+store = client._tracking_client.store
+client.log_metric({run_id!r}, "m" + sys.argv[1], 1)
+store.journal._outbox.put  # the journal is open
+print(os.getpid(), flush=True)
+input()
+client.log_metric({run_id!r}, "m" + sys.argv[1], 2)
+if sys.argv[1] == "dies":
+    os.kill(os.getpid(), 9)
+input()
+"""
+
+    def container(name):
+        return subprocess.Popen(
+            ["unshare", "--pid", "--fork", "--kill-child", sys.executable, "-c", script, name],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+
+    lives, dies = container("lives"), container("dies")
+    assert lives.stdout.readline() == dies.stdout.readline() != ""
+    for each in (lives, dies):
+        each.stdin.write("\n")
+        each.stdin.flush()
+    dies.wait()
+    client = MlflowClient(uri, uri)
+    assert values(client, run_id, "mdies") == [1, 2]
+    assert len(list(folder.glob("*.lock"))) >= 1
+    lives.communicate("\n", timeout=60)
+    assert values(client, run_id, "mlives") == [1, 2]
+    assert not list(Path(folder).glob("*.journal"))

@@ -1,0 +1,408 @@
+"""The journal: calls do not wait, nothing is lost or doubled, what is refused blocks nothing."""
+
+import json
+import math
+import multiprocessing
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections import Counter
+from concurrent.futures import ThreadPoolExecutor
+
+import mlflow
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from mlflow import MlflowClient
+from mlflow.entities import Metric, Param, RunTag
+from mlflow.exceptions import MlflowException
+
+from mlflow_workspace_plugin import Experiment
+from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.records import Kind, body, line, metrics_body, parse
+from mlflow_workspace_plugin.stores.build import open_workspace_store
+from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
+
+pytestmark = pytest.mark.store
+
+
+@pytest.fixture
+def uri(workspace):
+    return workspace.get_mlflow_tracking_uri()
+
+
+@pytest.fixture
+def client(uri):
+    return MlflowClient(uri, uri)
+
+
+@pytest.fixture
+def store(client):
+    store = client._tracking_client.store
+    assert isinstance(store, JournalledTrackingStore)
+    return store
+
+
+@pytest.fixture
+def direct(uri):
+    """The store beneath, which sees what is in the database only."""
+    return open_workspace_store(uri)
+
+
+@pytest.fixture
+def run_id(client):
+    return client.create_run(client.create_experiment("journal")).info.run_id
+
+
+def values(store, run_id, key="m"):
+    return [metric.value for metric in store.get_metric_history(run_id, key)]
+
+
+def wait_until(condition, timeout_s=10):
+    deadline = time.monotonic() + timeout_s
+    while not condition():
+        assert time.monotonic() < deadline, "It did not happen in time."
+        time.sleep(0.01)
+
+
+class TestCalls:
+    def test_process_reads_what_it_logged(self, client, run_id):
+        """Each read comes after what was logged before."""
+        for step in range(100):
+            client.log_metric(run_id, "m", step, step=step)
+            if step % 10 == 0:
+                assert client.get_run(run_id).data.metrics == {"m": step}
+        assert [m.step for m in client.get_metric_history(run_id, "m")] == list(range(100))
+        found = client.search_runs(client.get_run(run_id).info.experiment_id, "metrics.m = 99")
+        assert [run.info.run_id for run in found] == [run_id]
+
+    def test_others_see_values_within_a_second(self, client, direct, run_id):
+        """Without a read or an end of the run."""
+        client.log_metric(run_id, "m", 1)
+        wait_until(lambda: values(direct, run_id) == [1], timeout_s=1)
+
+    @pytest.mark.parametrize(
+        ("key", "value", "timestamp", "step"),
+        [("", 1, 1, 1), ("a" * 251, 1, 1, 1), ("m", "x", 1, 1), ("m", 1, "x", 1), ("m", 1, -1, 1)],
+    )
+    def test_bad_metric_is_refused_at_the_call(self, client, run_id, key, value, timestamp, step):
+        """By MLflow's own rules; nothing of it is journalled."""
+        with pytest.raises(MlflowException):
+            client.log_metric(run_id, key, value, timestamp, step)
+        assert client.get_run(run_id).data.metrics == {}
+
+    def test_run_that_cannot_be_logged_to(self, client, other_workspace, run_id):
+        """One that does not exist, was deleted, or is another workspace's: refused at the call."""
+        other = other_workspace.client
+        foreign = other.create_run(other.create_experiment("journal")).info.run_id
+        client.delete_run(run_id)
+        for each in ("0" * 32, foreign, run_id):
+            with pytest.raises(MlflowException):
+                client.log_metric(each, "m", 1)
+            with pytest.raises(MlflowException):
+                client.log_param(each, "p", 1)
+
+    def test_param_is_stored_behind_the_metrics(self, client, direct, run_id):
+        """When log_param returns, the values that were logged before it are stored."""
+        for step in range(1_000):
+            client.log_metric(run_id, "m", step, step=step)
+        client.log_param(run_id, "p", 1)
+        run = direct.get_run(run_id)
+        assert run.data.params == {"p": "1"}
+        assert run.data.metrics == {"m": 999}
+
+    def test_changed_param_is_an_error(self, client, run_id):
+        """MLflow's, at the call."""
+        client.log_param(run_id, "p", 1)
+        client.log_param(run_id, "p", 1)
+        with pytest.raises(MlflowException, match="Changing param values is not allowed"):
+            client.log_param(run_id, "p", 2)
+        with pytest.raises(MlflowException, match="Changing param values is not allowed"):
+            client.log_batch(run_id, [Metric("m", 1, 1, 1)], [Param("p", "2")])
+        assert client.get_run(run_id).data.metrics == {}
+
+    def test_whole_run(self, uri, direct):
+        """A script of MLflow's own calls; everything is in the database when the run has ended."""
+        mlflow.set_tracking_uri(uri)
+        with mlflow.start_run(run_name="first") as run:
+            mlflow.log_metrics({"a": 1, "b": math.nan}, step=1)
+            mlflow.log_metric("a", math.inf, step=2, synchronous=False)
+            mlflow.log_params({"p": 1, "q": "x"})
+            mlflow.set_tags({"t": "u"})
+            mlflow.flush_async_logging()
+        stored = direct.get_run(run.info.run_id)
+        assert (stored.info.status, stored.info.run_name) == ("FINISHED", "first")
+        assert stored.data.params == {"p": "1", "q": "x"}
+        assert stored.data.tags["t"] == "u"
+        assert len(values(direct, run.info.run_id, "a")) == 2
+
+    def test_metrics_of_a_model(self, client, direct, run_id):
+        """They are linked to the model, in the run's history and in the model's metrics."""
+        experiment = client.get_run(run_id).info.experiment_id
+        model = client.create_logged_model(experiment, "model", run_id)
+        for step in range(10):
+            client.log_metric(run_id, "m", 0.5, step=step, model_id=model.model_id)
+        assert len(client.get_logged_model(model.model_id).metrics) == 10
+        assert values(direct, run_id) == [0.5] * 10
+
+    def test_sdk_run(self, workspace, client):
+        """SDK v1's calls go the same way; flush waits until all is stored."""
+        run = Experiment(workspace, "sdk").start_logging()
+        for value in range(50):
+            run.log("m", value)
+        run.flush(timeout_seconds=10)
+        assert run.get_metrics() == {"m": list(range(50))}
+        run.complete()
+        assert client.get_run(run.id).info.status == "FINISHED"
+
+
+class TestEqualValues:
+    def test_of_different_calls_are_different(self, client, run_id):
+        """10,000 values without a step, far more than there are milliseconds."""
+        for _ in range(10_000):
+            client.log_metric(run_id, "m", 1.0)
+        history = client.get_metric_history(run_id, "m")
+        assert len(history) == 10_000
+        assert len({metric.timestamp for metric in history}) == 10_000
+
+    def test_of_one_call_are_one(self, client, run_id):
+        """As in MLflow: equal rows of one batch."""
+        now = int(time.time() * 1000)
+        client.log_batch(run_id, [Metric("m", 1.0, now, 0)] * 3)
+        assert len(client.get_metric_history(run_id, "m")) == 1
+
+    def test_with_an_old_timestamp_are_one(self, client, run_id):
+        """As in MLflow: a value that is sent again, by hand or by another process."""
+        for _ in range(3):
+            client.log_metric(run_id, "m", 1.0, timestamp=1_000, step=0)
+        client.get_run(run_id)
+        client.log_metric(run_id, "m", 1.0, timestamp=1_000, step=0)
+        assert len(client.get_metric_history(run_id, "m")) == 1
+
+    def test_of_several_processes_are_different(self, uri, client, run_id):
+        """Four processes, 2,500 values each, at one run."""
+        context = multiprocessing.get_context("fork")
+        processes = [context.Process(target=log_equal, args=(uri, run_id, 2_500)) for _ in range(4)]
+        for process in processes:
+            process.start()
+        for process in processes:
+            process.join()
+        assert [process.exitcode for process in processes] == [0] * 4
+        assert values(client, run_id) == [1.0] * 10_000
+
+    def test_of_a_model_move_together(self, client, run_id):
+        """The run's row and the model's have one timestamp."""
+        experiment = client.get_run(run_id).info.experiment_id
+        model = client.create_logged_model(experiment, "model", run_id)
+        for _ in range(100):
+            client.log_metric(run_id, "m", 1.0, model_id=model.model_id)
+        history = client.get_metric_history(run_id, "m")
+        of_model = client.get_logged_model(model.model_id).metrics
+        assert len(history) == 100
+        assert sorted(m.timestamp for m in of_model) == [m.timestamp for m in history]
+
+
+def log_equal(uri, run_id, count):
+    client = MlflowClient(uri, uri)
+    for _ in range(count):
+        client.log_metric(run_id, "m", 1.0)
+
+
+def journal_lines(run_id):
+    """Values that coincide or not, and tags, as a process would have logged them."""
+    now = 1_700_000_000_000
+    metric = st.tuples(
+        st.sampled_from(["a", "b"]),
+        st.sampled_from([1.0, 2.0, math.nan]),
+        st.sampled_from([now, now + 1, 1_000]),
+        st.sampled_from([0, 1]),
+    )
+    logged = st.lists(metric, min_size=1, max_size=4).map(
+        lambda batch: metrics_body(run_id, now + 1, batch)
+    )
+    tags = st.dictionaries(st.sampled_from("xy"), st.sampled_from("12")).map(
+        lambda content: body(Kind.TAGS, run_id, now, content)
+    )
+    return st.lists(logged | tags, min_size=1, max_size=12)
+
+
+@settings(
+    max_examples=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example has its own runs
+)
+@given(data=st.data())
+def test_delivering_again_changes_nothing(client, direct, data):
+    """However records are cut into batches, and whichever come again, the rows are the same."""
+    experiment = client.create_experiment(os.urandom(8).hex())
+    once, again = (client.create_run(experiment).info.run_id for _ in range(2))
+    bodies = data.draw(journal_lines("RUN"))
+
+    def records(run_id):
+        lines = [line(i, each.replace("RUN", run_id)) for i, each in enumerate(bodies, 1)]
+        return [parse(each[:-1]) for each in lines]
+
+    assert direct.deliver(os.urandom(8).hex(), records(once)) == [None] * len(bodies)
+    writer, to_send = os.urandom(8).hex(), records(again)
+    done = 0
+    while done < len(to_send):
+        start = data.draw(st.integers(0, done))
+        done = data.draw(st.integers(done + 1, len(to_send)))
+        direct.deliver(writer, to_send[start:done])
+
+    def content(run_id):
+        run = direct.get_run(run_id)
+        history = [
+            (key, metric.timestamp, metric.step, repr(metric.value))
+            for key in "ab"
+            for metric in direct.get_metric_history(run_id, key)
+        ]
+        latest = sorted((m.key, m.timestamp, m.step, repr(m.value)) for m in run.data._metric_objs)
+        tags = {key: value for key, value in run.data.tags.items() if key in "xy"}
+        return history, latest, tags
+
+    assert content(once) == content(again)
+
+
+class TestRefused:
+    def test_blocks_nothing(self, uri, client, direct, run_id, caplog):
+        """A value for a run that was deleted meanwhile goes aside; 1,000 behind it are stored."""
+        gone = client.create_run(client.get_run(run_id).info.experiment_id).info.run_id
+        client.log_metric(gone, "m", 1)
+        direct.delete_run(gone)
+        client.log_metric(gone, "m", 2)
+        for step in range(1_000):
+            client.log_metric(run_id, "m", step, step=step)
+        assert values(client, run_id) == list(range(1_000))
+        folder = JournalFolder(uri)
+        kept = [json.loads(text) for p in folder.refused.iterdir() for text in p.open()]
+        assert {record["run_id"] for record in kept} == {gone}
+        assert "deleted" in kept[-1]["reason"]
+        assert "was refused" in caplog.text
+
+    def test_what_the_database_cannot_hold(self, client, direct, run_id):
+        """Among 100 records in one batch only the one that is refused is missing."""
+        bodies = [metrics_body(run_id, 5, [("m", float(i), i, i)]) for i in range(100)]
+        bodies[50] = body(Kind.TAG, "0" * 32, 5, {"key": "value"})
+        records = [parse(line(i, each)[:-1]) for i, each in enumerate(bodies, 1)]
+        outcomes = direct.deliver("writer", records)
+        assert [i for i, outcome in enumerate(outcomes) if outcome is not None] == [50]
+        assert values(direct, run_id) == [float(i) for i in range(100) if i != 50]
+
+
+class TestProcesses:
+    @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+    def test_parent_sees_what_its_children_logged(self, uri, client, run_id, method):
+        """Right after they ended, however they were started; nothing is lost or doubled."""
+        client.log_metric(run_id, "parent", 1)
+        context = multiprocessing.get_context(method)
+        children = [context.Process(target=log_steps, args=(uri, run_id, i)) for i in range(3)]
+        for child in children:
+            child.start()
+        for child in children:
+            child.join()
+        assert [child.exitcode for child in children] == [0] * 3
+        client.log_metric(run_id, "parent", 2)
+        assert values(client, run_id) == [float(i) for i in range(300)]
+        assert values(client, run_id, "parent") == [1, 2]
+
+    def test_threads(self, client, run_id):
+        """64 threads at one client: nothing is lost or doubled."""
+        with ThreadPoolExecutor(64) as pool:
+            list(pool.map(lambda i: client.log_metric(run_id, "m", i, step=i), range(6_400)))
+        assert Counter(values(client, run_id)) == Counter(map(float, range(6_400)))
+
+    def test_fork_while_values_are_sent(self, client, run_id):
+        """Ten forks in the middle of it: the parent's values are stored once."""
+        stop = threading.Event()
+        logged = 0
+
+        def log():
+            nonlocal logged
+            while not stop.is_set():
+                client.log_metric(run_id, "m", logged, step=logged)
+                logged += 1
+
+        thread = threading.Thread(target=log)
+        thread.start()
+        for _ in range(10):
+            child = os.fork()
+            if child == 0:
+                os._exit(0)
+            os.waitpid(child, 0)
+            time.sleep(0.05)
+        stop.set()
+        thread.join()
+        assert values(client, run_id) == list(map(float, range(logged)))
+
+    @pytest.mark.parametrize("end", ["", "sys.exit(3)", "1/0", "os.kill(os.getpid(), 15)"])
+    def test_all_is_stored_at_the_end_of_a_process(self, uri, direct, client, run_id, end):
+        """However it ends by itself, and its files are gone."""
+        script = f"""
+import os, sys
+from mlflow import MlflowClient
+client = MlflowClient({uri!r}, {uri!r})
+for step in range(100):
+    client.log_metric({run_id!r}, "m", step, step=step)
+{end}
+"""
+        done = subprocess.run([sys.executable, "-c", script], check=False)
+        code = {"": 0, "sys.exit(3)": 3, "1/0": 1}.get(end, -15)
+        assert done.returncode == code
+        assert values(direct, run_id) == list(range(100))
+        assert not list(JournalFolder(uri).path.glob("*.journal"))
+
+    def test_process_that_was_killed(self, uri, client, run_id):
+        """What it logged is stored by the next one that reads."""
+        script = f"""
+import os
+from mlflow import MlflowClient
+client = MlflowClient({uri!r}, {uri!r})
+for step in range(100):
+    client.log_metric({run_id!r}, "m", step, step=step)
+os.kill(os.getpid(), 9)
+"""
+        assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+        assert values(client, run_id) == list(range(100))
+
+
+def log_steps(uri, run_id, number):
+    client = MlflowClient(uri, uri)
+    for step in range(number * 100, number * 100 + 100):
+        client.log_metric(run_id, "m", step, step=step)
+    if number == 0:
+        client.set_tag(run_id, "child", number)
+
+
+class TestWriteThrough:
+    @pytest.mark.parametrize(
+        ("name", "value"), [("MLFLOW_WORKSPACE_JOURNAL", "off"), ("MLFLOW_WORKSPACE_STRICT", "1")]
+    )
+    def test_without_a_journal(self, workspace, direct, monkeypatch, name, value):
+        """Each call waits for the database, and raises what is wrong."""
+        monkeypatch.setenv(name, value)
+        uri = workspace.get_mlflow_tracking_uri()
+        script = f"""
+from mlflow import MlflowClient
+client = MlflowClient({uri!r}, {uri!r})
+run_id = client.create_run(client.create_experiment("direct")).info.run_id
+client.log_metric(run_id, "m", 1)
+print(run_id)
+import os
+os.kill(os.getpid(), 9)
+"""
+        done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        assert values(direct, done.stdout.strip()) == [1]
+        assert not JournalFolder(uri).path.exists()
+
+
+def test_batch_of_tags_and_params(client, direct, run_id):
+    """Params, metrics and tags of one call are stored when it returns."""
+    client.log_batch(
+        run_id, [Metric("m", 1, 1, 1)], [Param("p", "1"), Param("q", "2")], [RunTag("t", "u")]
+    )
+    run = direct.get_run(run_id)
+    assert (run.data.metrics, run.data.params) == ({"m": 1}, {"p": "1", "q": "2"})
+    assert run.data.tags["t"] == "u"
