@@ -25,7 +25,7 @@ from mlflow_workspace_plugin.journal.replay import Target, replay
 # How long metrics may gather before they are sent; others are to see them within a second.
 _LINGER_S = 0.25
 # How long a call that wants an answer waits for a target that gives none.
-_PATIENCE_S = 5.0
+PATIENCE_S = 5.0
 _LONGEST_PAUSE_S = 2.0
 # A fork does not wait longer for what is being sent.
 _FORK_S = 1.0
@@ -158,6 +158,12 @@ class Journal:
                 self._remove_files()
         return done
 
+    def note_silence(self) -> None:
+        """Take notice that the target gave a call no answer; look now and then for its return."""
+        self._away = True
+        self._something.set()
+        self._start()
+
     def _start(self) -> None:
         if self._thread is not None and self._thread.is_alive():
             return
@@ -193,6 +199,10 @@ class Journal:
                     self._send(batch.records)
                     self._outbox.remove(batch)
                 self._ship_leftovers()
+                if self._away:
+                    self._target.ping()
+                    with self._progress:
+                        self._note_progress()
             except Exception as error:  # noqa: BLE001  a logging call must never see it
                 self._note_away(error)
                 return False
@@ -290,7 +300,7 @@ class Journal:
                 elif self._away:
                     return False
                 else:
-                    patience = max(started, self._progress_at) + _PATIENCE_S - time.monotonic()
+                    patience = max(started, self._progress_at) + PATIENCE_S - time.monotonic()
                 if patience <= 0:
                     self._away = self._away or timeout_s is None
                     return False
@@ -308,7 +318,7 @@ class Journal:
         now = time.monotonic()
         with self._progress:
             self._failing_since = self._failing_since or now
-            if now - self._failing_since >= _PATIENCE_S:
+            if now - self._failing_since >= PATIENCE_S:
                 self._away = True
                 self._progress.notify_all()
         self._reminder.warn(

@@ -22,6 +22,14 @@ class Target(Protocol):
         """
         ...
 
+    def ping(self) -> None:
+        """Ask the target for any answer.
+
+        Raises:
+            Exception: it gives none.
+        """
+        ...
+
     def forget_writer(self, writer: str) -> None:
         """Forget how far the records of a writer were stored, of whom there will be no more."""
         ...

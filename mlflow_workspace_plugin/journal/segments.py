@@ -15,6 +15,7 @@ import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from mlflow_workspace_plugin.journal.give_way import RECORDS_AT_ONCE, give_way
 from mlflow_workspace_plugin.journal.records import Record, parse
 
 _SEGMENT_BYTES = 16 << 20
@@ -142,7 +143,9 @@ class SegmentReader:
         if complete:
             end = len(text)
         chunk = Chunk(size=end)
-        for line in text[:end].splitlines(keepends=True):
+        for number, line in enumerate(text[:end].splitlines(keepends=True)):
+            if number % RECORDS_AT_ONCE == 0:
+                give_way()
             record = parse(line[:-1]) if line.endswith(b"\n") else None
             if record is None:
                 chunk.damaged.append(line)

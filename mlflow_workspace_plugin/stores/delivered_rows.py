@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlflow_workspace_plugin.journal.give_way import RECORDS_AT_ONCE, give_way
 from mlflow_workspace_plugin.journal.records import Record
 from mlflow_workspace_plugin.stores.metric_rows import MetricRow
 from mlflow_workspace_plugin.stores.metric_tables import MetricTables
@@ -46,7 +47,9 @@ def rows_by_run(
     found: dict[str, RunRows] = defaultdict(RunRows)
     taken: dict[str, set[MetricRow]] = defaultdict(set)
     free_from: dict[tuple[str, Place], int] = {}
-    for record in records:
+    for number, record in enumerate(records):
+        if number % RECORDS_AT_ONCE == 0:
+            give_way()
         rows, occupied = found[record.run_id], taken[record.run_id]
         in_call = set()
         for key, value, timestamp, step, *model in record.content:
@@ -85,37 +88,33 @@ def insert_rows(tables: MetricTables, rows: RunRows) -> Counter[str]:
         tables: of the run.
         rows: the rows; ``repeated`` grows by the given ones that were stored before.
     """
-    inserted: Counter[str] = Counter()
-    if rows.given:
-        inserted += tables.insert(rows.given)
-        rows.repeated += Counter(row.key for row in rows.given) - inserted
-    if rows.fresh:
-        tables.execute("SAVEPOINT fresh")
-        found = tables.insert(rows.fresh)
-        if found.total() < len(rows.fresh):
-            # Another writer logged an equal value in the same millisecond.
-            tables.execute("ROLLBACK TO SAVEPOINT fresh")
-            found = _insert_moving(tables, rows)
-        tables.execute("RELEASE SAVEPOINT fresh")
-        inserted += found
     logged = rows.given + rows.fresh
+    if not logged:
+        return Counter()
+    tables.execute("SAVEPOINT logged")
+    if tables.insert(logged) < len(logged):
+        # A given one is stored already, or another writer logged an equal value in the same
+        # millisecond.
+        tables.execute("ROLLBACK TO SAVEPOINT logged")
+            _insert_moving(tables, rows)
+        logged = rows.given + rows.fresh
+    tables.execute("RELEASE SAVEPOINT logged")
     if logged:
         tables.upsert_latest(logged)
-    return inserted
+    return Counter(row.key for row in logged)
 
 
-def _insert_moving(tables: MetricTables, rows: RunRows) -> Counter[str]:
+def _insert_moving(tables: MetricTables, rows: RunRows) -> None:
     """Insert fresh rows one by one, each at the next free millisecond from its own."""
     moved: dict[MetricRow, MetricRow] = {}
     free_from: dict[Place, int] = {}
     for row in rows.fresh:
         place = place_of(row)
         free = row._replace(timestamp=max(row.timestamp, free_from.get(place, row.timestamp)))
-        while not tables.insert([free]).total():
+        while not tables.insert([free]):
             free = free._replace(timestamp=tables.next_free(free))
         if free != row:
             free_from[place] = free.timestamp + 1
             moved[row] = free
     rows.fresh = [moved.get(row, row) for row in rows.fresh]
     rows.of_models = [(moved.get(row, row), model) for row, model in rows.of_models]
-    return Counter(row.key for row in rows.fresh)

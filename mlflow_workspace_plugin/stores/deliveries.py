@@ -106,6 +106,15 @@ class Deliveries(MetricWrites, RunWrites):
                 outcomes.append(self._deliver_unusual(writer, rest[done]))
         return outcomes
 
+    def ping(self) -> None:
+        """Ask the database for any answer.
+
+        Raises:
+            Exception: it is away.
+        """
+        with self._statements() as connection:
+            connection.execute(text("SELECT 1"))
+
     def forget_writer(self, writer: str) -> None:
         """Forget how far the records of a writer were stored, of whom there will be no more."""
         with self._transaction() as connection:
@@ -252,6 +261,6 @@ def _metric(run_id: str, value: list[Any]) -> Metric:
 def is_away(error: Exception) -> bool:
     """Whether an error says that the database cannot be used now, and not that it refuses."""
     code = ErrorCode.Name(TEMPORARILY_UNAVAILABLE)
-    return isinstance(error, HubError) or (
+    return isinstance(error, (HubError, TimeoutError)) or (
         isinstance(error, MlflowException) and error.error_code == code
     )

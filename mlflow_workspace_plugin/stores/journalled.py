@@ -1,6 +1,8 @@
 """The store of a workspace as scripts use it: what is logged goes through the journal."""
 
+import functools
 import time
+from collections.abc import Callable
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunInfo, RunStatus, RunTag
@@ -19,9 +21,11 @@ from mlflow_workspace_plugin.stores.deliveries import is_away
 from mlflow_workspace_plugin.stores.known_runs import KnownRuns
 from mlflow_workspace_plugin.stores.metric_rows import integer
 from mlflow_workspace_plugin.stores.patience import (
+    Answer,
     Patient,
     after_the_journal,
     journal_of_workspace,
+    soon,
 )
 from mlflow_workspace_plugin.stores.run_reads import read_info
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -129,14 +133,15 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         known = self._runs.get(run_id)
         if known is not None and self.journal.away:
             return known.as_run()
-        try:
-            run = super().get_run(run_id)
-        except Exception as error:
-            if not is_away(error):
-                raise
-            if known is None:
-                return self._answered(super().get_run, run_id)
-            return known.as_run()
+        if known is None:
+            run = self._answered(super().get_run, run_id)
+        else:
+            try:
+                run = self._soon(super().get_run, run_id)
+            except Exception as error:
+                if not is_away(error):
+                    raise
+                return known.as_run()
         self._runs.remember(run)
         return run
 
@@ -188,8 +193,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if self.journal.away:
             return
         try:
-            with self._statements() as connection:
-                found = self._experiment_of_active_run(connection, run_id)
+            found = self._soon(self._experiment_to_log_to, run_id)
         except Exception as error:
             if not is_away(error):
                 raise
@@ -198,6 +202,19 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             # MLflow's method knows what to raise.
             super()._log_metrics(run_id, metrics)
         self._runs.remember_writable(run_id)
+
+    def _experiment_to_log_to(self, run_id: str) -> int | None:
+        with self._statements() as connection:
+            return self._experiment_of_active_run(connection, run_id)
+
+    def _soon(self, method: Callable[[str], Answer], run_id: str) -> Answer:
+        if self._is_sqlite:
+            return method(run_id)
+        try:
+            return soon(functools.partial(method, run_id))
+        except TimeoutError:
+            self.journal.note_silence()
+            raise
 
     def _append(self, kind: Kind, run_id: str, content: Any) -> bool:
         """Append a record and wait for it; return whether it is stored, or the database away."""

@@ -2,7 +2,7 @@
 
 import operator
 import sqlite3
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from mlflow.entities import Metric
@@ -42,7 +42,7 @@ IF_LATER = """
 _SQLITE_RUN = _RUN.format(run="?", workspace="?")
 # OR IGNORE would swallow a missing value, too.
 _SQLITE_INSERT = """
-    INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES {rows}
     ON CONFLICT DO NOTHING
 """
 _SQLITE_LATEST = f"""
@@ -138,9 +138,27 @@ def write_to_sqlite(
     """
     if connection.execute(_SQLITE_RUN, (run_id, workspace)).fetchone() is None:
         return False
-    connection.executemany(_SQLITE_INSERT, [(*row, run_id) for row in rows])
+    insert_into_sqlite(connection, run_id, rows)
     connection.executemany(_SQLITE_LATEST, [(*row, run_id) for row in latest_of(rows)])
     return True
+
+
+# Rows in one statement: it is left and entered once for all of them, and other threads run meanwhile.
+_ROWS_AT_ONCE = (200, 20, 1)
+
+
+def insert_into_sqlite(
+    connection: sqlite3.Connection, run_id: str, rows: Sequence[MetricRow]
+) -> int:
+    """Insert rows of a run, but for those that exist; return how many were inserted."""
+    inserted = done = 0
+    for size in _ROWS_AT_ONCE:
+        statement = _SQLITE_INSERT.format(rows=", ".join(["(?, ?, ?, ?, ?, ?)"] * size))
+        while done + size <= len(rows):
+            cells = [cell for row in rows[done : done + size] for cell in (*row, run_id)]
+            inserted += connection.execute(statement, cells).rowcount
+            done += size
+    return inserted
 
 
 def write_to_postgresql(

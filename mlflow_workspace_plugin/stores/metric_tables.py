@@ -1,12 +1,14 @@
 """Inserting rows of metrics in an open transaction, in the words of each database's own driver."""
 
 import sqlite3
-from collections import Counter
-from itertools import groupby
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any, Protocol
 
-from mlflow_workspace_plugin.stores.metric_rows import IF_LATER, MetricRow, latest_of
+from mlflow_workspace_plugin.stores.metric_rows import (
+    IF_LATER,
+    MetricRow,
+    insert_into_sqlite,
+    latest_of,
+)
 
 if TYPE_CHECKING:
     import psycopg
@@ -31,8 +33,8 @@ _NEXT_FREE = """
 class MetricTables(Protocol):
     """MLflow's tables of metrics, for one run, in a transaction."""
 
-    def insert(self, rows: list[MetricRow]) -> Counter[str]:
-        """Insert rows, but for those that exist; return how many were, by key."""
+    def insert(self, rows: list[MetricRow]) -> int:
+        """Insert rows, but for those that exist; return how many were inserted."""
         ...
 
     def next_free(self, row: MetricRow) -> int:
@@ -51,7 +53,6 @@ class MetricTables(Protocol):
 class SqliteMetricTables:
     """MLflow's tables of metrics on SQLite."""
 
-    _INSERT = f"INSERT INTO metrics ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING"
     _LATEST = f"INSERT INTO latest_metrics ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}"
     _FREE = _NEXT_FREE.format("?")
 
@@ -59,14 +60,9 @@ class SqliteMetricTables:
         self._connection = connection
         self._run_id = run_id
 
-    def insert(self, rows: list[MetricRow]) -> Counter[str]:
-        """Insert rows, but for those that exist; return how many were, by key."""
-        inserted: Counter[str] = Counter()
-        by_key = attrgetter("key")
-        for key, of_key in groupby(sorted(rows, key=by_key), by_key):
-            values = [(*row, self._run_id) for row in of_key]
-            inserted[key] = self._connection.executemany(self._INSERT, values).rowcount
-        return inserted
+    def insert(self, rows: list[MetricRow]) -> int:
+        """Insert rows, but for those that exist; return how many were inserted."""
+        return insert_into_sqlite(self._connection, self._run_id, rows)
 
     def next_free(self, row: MetricRow) -> int:
         """Return the next timestamp at which there is no row equal to this one, which there is."""
@@ -89,7 +85,7 @@ class PostgresqlMetricTables:
     _UNNESTED = ", ".join(f"CAST(%s AS {kind}[])" for kind in _TYPES)
     _INSERT = f"""
         INSERT INTO metrics ({_COLUMNS}) SELECT given.*, %s FROM unnest({_UNNESTED}) AS given
-        ON CONFLICT DO NOTHING RETURNING key
+        ON CONFLICT DO NOTHING
     """
     _LATEST = f"""
         INSERT INTO latest_metrics ({_COLUMNS})
@@ -104,10 +100,9 @@ class PostgresqlMetricTables:
         self._cursor = Cursor(connection)
         self._run_id = run_id
 
-    def insert(self, rows: list[MetricRow]) -> Counter[str]:
-        """Insert rows, but for those that exist; return how many were, by key."""
-        self._cursor.execute(self._INSERT, self._arrays(rows))
-        return Counter(key for (key,) in self._cursor.fetchall())
+    def insert(self, rows: list[MetricRow]) -> int:
+        """Insert rows, but for those that exist; return how many were inserted."""
+        return self._cursor.execute(self._INSERT, self._arrays(rows)).rowcount
 
     def next_free(self, row: MetricRow) -> int:
         """Return the next timestamp at which there is no row equal to this one, which there is."""

@@ -1,11 +1,12 @@
 """Calls that need an answer: after what was logged, and again while the database is away."""
 
+import contextvars
 import functools
 import inspect
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow.entities import RunTag
 from mlflow.exceptions import MlflowException
@@ -15,11 +16,13 @@ from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import NoAnswerError
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.journal import Journal
+from mlflow_workspace_plugin.journal.journal import PATIENCE_S, Journal
 from mlflow_workspace_plugin.journal.of_process import journal_of
 from mlflow_workspace_plugin.journal.records import Kind, Record
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.uris import WorkspaceUri
+
+Answer = TypeVar("Answer")
 
 CONFLICT_TAG = "mlflow.workspace.refused"
 """What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
@@ -51,6 +54,35 @@ def _note_refusal(store: WorkspaceTrackingStore, record: Record, error: Exceptio
     if record.kind != Kind.METRICS:
         what = f"{record.kind} {record.content}: {error}"
         store.set_tag(record.run_id, RunTag(CONFLICT_TAG, what))
+
+
+def soon(call: Callable[[], Answer]) -> Answer:
+    """Return what a call returns, unless its database gives no sign for too long.
+
+    A connection over a dead network is not refused, so the call itself would wait on.
+
+    Raises:
+        TimeoutError: it took longer than a logging call may.
+        Exception: what the call raised.
+    """
+    answers: list[Answer] = []
+    errors: list[BaseException] = []
+
+    def _call() -> None:
+        try:
+            answers.append(call())
+        except BaseException as error:  # noqa: BLE001  raised below
+            errors.append(error)
+
+    context = contextvars.copy_context()
+    thread = threading.Thread(target=context.run, args=(_call,), daemon=True)
+    thread.start()
+    thread.join(PATIENCE_S)
+    if errors:
+        raise errors[0]
+    if not answers:
+        raise TimeoutError(f"No answer within {PATIENCE_S:.0f} s.")
+    return answers[0]
 
 
 class Patient:
