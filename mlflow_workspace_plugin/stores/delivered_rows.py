@@ -96,7 +96,10 @@ def insert_rows(tables: MetricTables, rows: RunRows) -> Counter[str]:
         # A given one is stored already, or another writer logged an equal value in the same
         # millisecond.
         tables.execute("ROLLBACK TO SAVEPOINT logged")
-            _insert_moving(tables, rows)
+        new = [row for row in rows.given if tables.insert([row])]
+        rows.repeated += Counter(row.key for row in rows.given) - Counter(row.key for row in new)
+        rows.given = new
+        _insert_moving(tables, rows)
         logged = rows.given + rows.fresh
     tables.execute("RELEASE SAVEPOINT logged")
     if logged:

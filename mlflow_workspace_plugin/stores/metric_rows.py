@@ -143,7 +143,7 @@ def write_to_sqlite(
     return True
 
 
-# Rows in one statement: it is left and entered once for all of them, and other threads run meanwhile.
+# How many rows a statement has. While it is executed other threads run.
 _ROWS_AT_ONCE = (200, 20, 1)
 
 
