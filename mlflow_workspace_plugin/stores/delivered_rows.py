@@ -47,8 +47,8 @@ def rows_by_run(
     found: dict[str, RunRows] = defaultdict(RunRows)
     taken: dict[str, set[MetricRow]] = defaultdict(set)
     free_from: dict[tuple[str, Place], int] = {}
-    for number, record in enumerate(records):
-        if number % RECORDS_AT_ONCE == 0:
+    for index, record in enumerate(records):
+        if index % RECORDS_AT_ONCE == 0:
             give_way()
         rows, occupied = found[record.run_id], taken[record.run_id]
         in_call = set()
