@@ -112,28 +112,29 @@ def copied_hub(request, database) -> Callable[[Path], Path]:
 @pytest.fixture
 def hub_path(request, copied_hub, database, tmp_path) -> Iterator[Path]:
     """The folder of a hub of the test's own."""
+    server = request.getfixturevalue("server") if database == "postgresql" else None
     path = copied_hub(tmp_path / "hub")
-    url = (path / "hub.toml").read_text().split('"')[1] if database == "postgresql" else None
+    url = (path / "hub.toml").read_text().split('"')[1] if server else None
     yield path
-    if url:
-        request.getfixturevalue("server").drop_database(url)
+    if server:
+        server.drop_database(url)
 
 
 @pytest.fixture
 def new_database(request, database) -> Iterator[Callable[[], str | None]]:
     """Make an empty database for a hub yet to be created, and return what ``create_hub`` takes."""
     made = []
+    server = request.getfixturevalue("server") if database == "postgresql" else None
 
     def make() -> str | None:
-        if database == "sqlite":
+        if server is None:
             return None
-        server = request.getfixturevalue("server")
         made.append(server.create_database(f"new_{next(_numbers)}"))
         return made[-1]
 
     yield make
     for url in made:
-        request.getfixturevalue("server").drop_database(url)
+        server.drop_database(url)
 
 
 @pytest.fixture

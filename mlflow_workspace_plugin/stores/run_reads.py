@@ -1,8 +1,8 @@
 """Reading runs: by MLflow's own filters and orders, but without an object for each row."""
 
+import json
 import math
-from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 from mlflow.entities import (
@@ -29,15 +29,12 @@ from mlflow.store.tracking.sqlalchemy_store import (
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from mlflow.utils.search_utils import SearchUtils
-from sqlalchemy import Connection, Select, TextClause, bindparam, select, text
+from sqlalchemy import Connection, Select, select, text
 from sqlalchemy.orm import Session
 
 from mlflow_workspace_plugin.stores.connections import Connections, many_objects
 
 Entity = TypeVar("Entity")
-
-# SQLite's older versions allow 999 variables in a statement.
-_IDS_AT_ONCE = 900
 
 _RUN_COLUMNS = (
     SqlRun.run_uuid,
@@ -57,33 +54,45 @@ _RUN = text(f"""
 """)
 
 
-def _of_ids(statement: str) -> TextClause:
-    return text(statement).bindparams(bindparam("ids", expanding=True))
-
-
-# Each begins with the id of the run that the row belongs to.
-_METRICS = _of_ids(
-    "SELECT run_uuid, key, value, timestamp, step, is_nan FROM latest_metrics "
-    "WHERE run_uuid IN :ids"
-)
-_PARAMS = _of_ids("SELECT run_uuid, key, value FROM params WHERE run_uuid IN :ids")
-_TAGS = _of_ids("SELECT run_uuid, key, value FROM tags WHERE run_uuid IN :ids")
-_DATASETS = _of_ids("""
-    SELECT inputs.destination_id, inputs.input_uuid, datasets.dataset_uuid, datasets.name,
+# The ids whose rows are read, each with its number: rows that begin with a number are told apart
+# sooner than rows that begin with an id, and one parameter holds any count of ids.
+_WANTED = {
+    "sqlite": "(SELECT key AS number, value AS id FROM json_each(?)) AS wanted",
+    "postgresql": (
+        "(SELECT place - 1 AS number, id FROM json_array_elements_text(%s) "
+        "WITH ORDINALITY AS given(id, place)) AS wanted"
+    ),
+}
+_METRICS = """
+    SELECT wanted.number, key, value, timestamp, step, is_nan
+    FROM {wanted} CROSS JOIN latest_metrics WHERE run_uuid = wanted.id
+"""
+_PARAMS = """
+    SELECT wanted.number, key, value FROM {wanted} CROSS JOIN params WHERE run_uuid = wanted.id
+"""
+_TAGS = """
+    SELECT wanted.number, key, value FROM {wanted} CROSS JOIN tags WHERE run_uuid = wanted.id
+"""
+_DATASETS = """
+    SELECT wanted.number, inputs.input_uuid, datasets.dataset_uuid, datasets.name,
         datasets.digest, datasets.dataset_source_type, datasets.dataset_source,
         datasets.dataset_schema, datasets.dataset_profile
-    FROM inputs JOIN datasets ON datasets.dataset_uuid = inputs.source_id
-    WHERE inputs.destination_type = 'RUN' AND inputs.destination_id IN :ids
-""")
-_DATASET_TAGS = _of_ids("SELECT input_uuid, name, value FROM input_tags WHERE input_uuid IN :ids")
-_MODEL_INPUTS = _of_ids("""
-    SELECT source_id, destination_id FROM inputs
-    WHERE source_type = 'RUN_INPUT' AND source_id IN :ids AND destination_type = 'MODEL_INPUT'
-""")
-_MODEL_OUTPUTS = _of_ids("""
-    SELECT source_id, destination_id, step FROM inputs
-    WHERE source_type = 'RUN_OUTPUT' AND source_id IN :ids AND destination_type = 'MODEL_OUTPUT'
-""")
+    FROM {wanted} CROSS JOIN inputs JOIN datasets ON datasets.dataset_uuid = inputs.source_id
+    WHERE inputs.destination_type = 'RUN' AND inputs.destination_id = wanted.id
+"""
+_DATASET_TAGS = """
+    SELECT wanted.number, name, input_tags.value
+    FROM {wanted} CROSS JOIN input_tags WHERE input_uuid = wanted.id
+"""
+_MODEL_INPUTS = """
+    SELECT wanted.number, destination_id FROM {wanted} CROSS JOIN inputs
+    WHERE source_type = 'RUN_INPUT' AND source_id = wanted.id AND destination_type = 'MODEL_INPUT'
+"""
+_MODEL_OUTPUTS = """
+    SELECT wanted.number, destination_id, step FROM {wanted} CROSS JOIN inputs
+    WHERE source_type = 'RUN_OUTPUT' AND source_id = wanted.id
+    AND destination_type = 'MODEL_OUTPUT'
+"""
 
 
 class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
@@ -99,8 +108,8 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
         with self._statements() as connection:
             rows = connection.execute(_RUN, parameters).all()
             if rows:
-                inputs = _model_inputs(connection, [run_id])[run_id]
-                return _runs_of(connection, rows, {run_id: inputs})[0]
+                inputs = _grouped(connection, _MODEL_INPUTS, [run_id], LoggedModelInput)
+                return _runs_of(connection, rows, inputs)[0]
         return super().get_run(run_id)
 
     def _search_runs(
@@ -167,30 +176,30 @@ def read_info(connection: Connection, run_id: str, workspace: str) -> RunInfo:
         workspace: the workspace.
     """
     row = connection.execute(_RUN, {"run_id": run_id, "workspace": workspace}).one()
-    tags = [] if row.name else _grouped(connection, _TAGS, [run_id], RunTag)[run_id]
+    tags = [] if row.name else _grouped(connection, _TAGS, [run_id], RunTag)[0]
     return _run_info(row, tags)
 
 
 def _runs_of(
     connection: Connection,
     rows: Sequence[Any],
-    model_inputs: dict[str, list[LoggedModelInput]] | None = None,
+    model_inputs: list[list[LoggedModelInput]] | None = None,
 ) -> list[Run]:
     """Return the runs whose rows, beginning with ``_RUN_COLUMNS``, were read."""
     ids = [row[0] for row in rows]
-    metrics = _latest_metrics(connection, ids)
+    metrics = _grouped(connection, _METRICS, ids, _metric)
     params = _grouped(connection, _PARAMS, ids, Param)
     tags = _grouped(connection, _TAGS, ids, RunTag)
     datasets = _dataset_inputs(connection, ids)
     outputs = _grouped(connection, _MODEL_OUTPUTS, ids, LoggedModelOutput)
     return [
         Run(
-            _run_info(row, tags[row[0]]),
-            RunData(metrics[row[0]], params[row[0]], tags[row[0]]),
-            RunInputs(datasets[row[0]], (model_inputs or {}).get(row[0])),
-            RunOutputs(outputs[row[0]]),
+            _run_info(row, tags[number]),
+            RunData(metrics[number], params[number], tags[number]),
+            RunInputs(datasets[number], model_inputs[number] if model_inputs else None),
+            RunOutputs(outputs[number]),
         )
-        for row in rows
+        for number, row in enumerate(rows)
     ]
 
 
@@ -214,38 +223,39 @@ def _run_info(row: Sequence[Any], tags: list[RunTag]) -> RunInfo:
     )
 
 
-def _latest_metrics(connection: Connection, ids: list[str]) -> dict[str, list[Metric]]:
-    found: dict[str, list[Metric]] = defaultdict(list)
-    for run_id, key, value, timestamp, step, is_nan in _rows(connection, _METRICS, ids):
-        found[run_id].append(Metric(key, math.nan if is_nan else value, timestamp, step))
-    return found
+def _metric(key: str, value: float, timestamp: int, step: int, is_nan: bool) -> Metric:  # noqa: FBT001  a row
+    return Metric(key, math.nan if is_nan else value, timestamp, step)
 
 
-def _model_inputs(connection: Connection, ids: list[str]) -> dict[str, list[LoggedModelInput]]:
-    return _grouped(connection, _MODEL_INPUTS, ids, LoggedModelInput)
-
-
-def _dataset_inputs(connection: Connection, ids: list[str]) -> dict[str, list[DatasetInput]]:
+def _dataset_inputs(connection: Connection, ids: list[str]) -> list[list[DatasetInput]]:
     """Return the datasets of each run, once each, with the tags of all its uses."""
-    rows = list(_rows(connection, _DATASETS, ids))
+    rows = _rows(connection, _DATASETS, ids)
     tags = _grouped(connection, _DATASET_TAGS, [row[1] for row in rows], InputTag)
-    found: dict[str, dict[str, DatasetInput]] = defaultdict(dict)
-    for run_id, input_id, dataset_id, *dataset in rows:
-        entity = found[run_id].setdefault(dataset_id, DatasetInput(Dataset(*dataset), []))
-        entity.tags.extend(tags[input_id])
-    return defaultdict(list, {run_id: list(each.values()) for run_id, each in found.items()})
+    found: list[dict[str, DatasetInput]] = [{} for _ in ids]
+    for (number, _, dataset_id, *dataset), of_input in zip(rows, tags, strict=True):
+        entity = found[number].setdefault(dataset_id, DatasetInput(Dataset(*dataset), []))
+        entity.tags.extend(of_input)
+    return [list(datasets.values()) for datasets in found]
 
 
 def _grouped(
-    connection: Connection, statement: TextClause, ids: list[str], entity: Callable[..., Entity]
-) -> dict[str, list[Entity]]:
-    """Return what the rows of a statement stand for, by the id they begin with."""
-    grouped: dict[str, list[Entity]] = defaultdict(list)
-    for owner, *cells in _rows(connection, statement, ids):
-        grouped[owner].append(entity(*cells))
+    connection: Connection, statement: str, ids: list[str], entity: Callable[..., Entity]
+) -> list[list[Entity]]:
+    """Return what the rows of a statement stand for, for each of the ids."""
+    grouped: list[list[Entity]] = [[] for _ in ids]
+    for row in _rows(connection, statement, ids):
+        grouped[row[0]].append(entity(*row[1:]))
     return grouped
 
 
-def _rows(connection: Connection, statement: TextClause, ids: list[str]) -> Iterator[Any]:
-    for start in range(0, len(ids), _IDS_AT_ONCE):
-        yield from connection.execute(statement, {"ids": ids[start : start + _IDS_AT_ONCE]}).all()
+def _rows(connection: Connection, statement: str, ids: list[str]) -> list[tuple[Any, ...]]:
+    """Return the rows of some ids, by the driver alone: SQLAlchemy would make an object of each."""
+    if not ids:
+        return []
+    wanted = _WANTED[connection.dialect.name]
+    cursor = connection.connection.cursor()
+    try:
+        cursor.execute(statement.format(wanted=wanted), (json.dumps(ids),))
+        return list(cursor.fetchall())
+    finally:
+        cursor.close()

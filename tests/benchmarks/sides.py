@@ -58,7 +58,8 @@ class Side:
     def uri(self) -> str:
         """The tracking URI."""
         if self.hub is None:
-            return self.database_url
+            # The driver that MLflow is written for.
+            return self.database_url.replace("+psycopg", "+psycopg2")
         return self.workspace.get_mlflow_tracking_uri()
 
     @cached_property

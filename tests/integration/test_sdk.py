@@ -232,6 +232,26 @@ class TestExperiment:
             Experiment(workspace, "gone")
 
 
+# Of no class: hypothesis wants each example of a test to run on one object.
+@settings(
+    max_examples=20,
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example has its own run
+)
+@given(values=st.lists(st.floats(width=64), min_size=1, max_size=8))
+def test_numbers_round_trip_in_log_order(workspace, values):
+    """NaN and infinities included; one value bare, several as a list."""
+    run = Experiment(workspace, "experiment").start_logging()
+    for value in values:
+        run.log("m", value)
+    # MLflow stores an infinity as the largest float, and reads it back as that.
+    largest = 1.7976931348623157e308
+    expected = [float(np.clip(value, -largest, largest)) for value in values]
+    found = run.get_metrics()["m"]
+    # SQLite has no negative zero; array_equal takes it for zero.
+    np.testing.assert_array_equal(found, expected[0] if len(expected) == 1 else expected)
+
+
 class TestRun:
     def test_equal_values_in_one_millisecond_are_as_many_values(self, run):
         """However fast they come; a float of MLflow's cannot fold them."""
@@ -248,24 +268,6 @@ class TestRun:
         workspace.get_run(run.id).log("m", 3)
         history = workspace.client.get_metric_history(run.id, "m")
         assert [each.step for each in history] == [0, 1, 2]
-
-    @settings(
-        max_examples=20,
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],  # each example has its own run
-    )
-    @given(values=st.lists(st.floats(width=64), min_size=1, max_size=8))
-    def test_numbers_round_trip_in_log_order(self, workspace, values):
-        """NaN and infinities included; one value bare, several as a list."""
-        run = Experiment(workspace, "experiment").start_logging()
-        for value in values:
-            run.log("m", value)
-        # MLflow stores an infinity as the largest float, and reads it back as that.
-        largest = 1.7976931348623157e308
-        expected = [float(np.clip(value, -largest, largest)) for value in values]
-        found = run.get_metrics()["m"]
-        # SQLite has no negative zero; array_equal takes it for zero.
-        np.testing.assert_array_equal(found, expected[0] if len(expected) == 1 else expected)
 
     def test_numpy_and_integers_are_numbers(self, run):
         """numpy's scalars, ints and bools log as their number."""
