@@ -55,6 +55,9 @@ def prepare_environment(bytecode: Path) -> None:
             del os.environ[name]
     os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
     os.environ["MLFLOW_LOGGING_LEVEL"] = "WARNING"
+    # Each call is timed until its values are stored, but for the workloads of the journal.
+    os.environ["MLFLOW_WORKSPACE_JOURNAL"] = "off"
+    os.environ["MLFLOW_WORKSPACE_JOURNAL_DIR"] = str(bytecode.parent / "journal")
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(bytecode)

@@ -11,7 +11,7 @@ from functools import partial
 
 import mlflow
 
-from tests.benchmarks import imports, reads, writes
+from tests.benchmarks import imports, journal, reads, writes
 from tests.benchmarks.datasets import Datasets
 from tests.benchmarks.measure import Bench, Workload, progress
 from tests.benchmarks.report import Line
@@ -19,7 +19,11 @@ from tests.benchmarks.sides import Side
 from tests.benchmarks.sizes import FULL, QUICK
 from tests.postgres import postgresql, program_path
 
-WORKLOADS: tuple[Workload, ...] = (*writes.WORKLOADS, *reads.WORKLOADS)
+WORKLOADS: tuple[Workload, ...] = (
+    *writes.WORKLOADS,
+    *reads.WORKLOADS,
+    *journal.WORKLOADS,
+)
 IMPORT = "import"
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 NOTES = (
@@ -27,6 +31,8 @@ NOTES = (
     "above 1 is in favour of the workspace. Figures without a wanted ratio only inform.",
     "Both sides are called through MlflowClient, but for Run.get_metrics (compared with MLflow's "
     "get_metric_history), mlflow.log_metric(s), and the curve, which only MLflow's store offers.",
+    "What is called journalled returns before the database has stored it; everything else is "
+    "measured without a journal, to stored.",
     "Rows that were there before are the same on both sides, inserted past the stores. Then each "
     "side logged one batch and ended one run in a fresh process. Nobody called ANALYZE by hand: "
     "what statistics there are, MLflow, the workspace or PostgreSQL's autovacuum made.",

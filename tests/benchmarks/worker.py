@@ -9,6 +9,7 @@ from typing import Any
 
 from mlflow.entities import Metric
 
+from tests.benchmarks import callers
 from tests.benchmarks.datasets import FILLERS, METRIC
 from tests.benchmarks.measure import memory, stopwatch
 from tests.benchmarks.sides import Side
@@ -92,7 +93,12 @@ def answer(result: dict[str, Any]) -> None:
     print(json.dumps(result), flush=True)
 
 
-ACTIONS = {action.__name__: action for action in (fill, use, read, write)}
+def caller(side: str, action: str, number: str, *arguments: str) -> None:
+    """Time the calls of a program that logs."""
+    answer(callers.ACTIONS[action](Side.from_json(side), int(number), *arguments))
+
+
+ACTIONS = {action.__name__: action for action in (fill, use, read, write, caller)}
 
 if __name__ == "__main__":
     ACTIONS[sys.argv[1]](*sys.argv[2:])

@@ -1,0 +1,140 @@
+"""What a logging call costs the program that makes it, in a process of its own.
+
+Each action prints the times of its calls, and how long it took until a fresh client could read every
+value; that all were there is checked before it prints.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import mlflow
+from mlflow.entities import Metric
+
+from tests.benchmarks.datasets import METRIC
+from tests.benchmarks.measure import stopwatch
+from tests.benchmarks.sides import Side
+
+Call = Callable[[int], None]
+
+
+def timed(call: Call, calls: int) -> dict[str, float]:
+    """Call something with a number; return the median and the 99th percentile in microseconds."""
+    clock, took = time.perf_counter_ns, []
+    for number in range(calls):
+        start = clock()
+        call(number)
+        took.append(clock() - start)
+    took.sort()
+    return {"p50": took[calls // 2] / 1e3, "p99": took[calls * 99 // 100] / 1e3}
+
+
+def measured(side: Side, run_id: str, call: Call, calls: int, values_of_call: int = 1) -> dict:
+    """Time calls, and wait until their values are stored."""
+    call(-1)
+    cpu = time.process_time()
+    with stopwatch() as watch:
+        result = timed(call, calls)
+        flush(side)
+    result["stored_per_s"] = calls * values_of_call / watch.seconds
+    result["cpu_us"] = (time.process_time() - cpu) / calls / values_of_call * 1e6
+    expected = (calls + 1) * values_of_call
+    # Read by a connection past the store.
+    assert side.stored_values(run_id) == expected, f"{side.name} lost values."
+    return result
+
+
+def flush(side: Side) -> None:
+    """Wait until all is stored; MLflow's own store has stored it."""
+    if side.hub is not None:
+        assert side.store.flush(600)
+
+
+def client_call(side: Side, calls: int) -> dict:
+    """``MlflowClient.log_metric``."""
+    run_id, client = side.new_run(), side.client
+    return measured(side, run_id, lambda i: client.log_metric(run_id, METRIC, 0.5, step=i), calls)
+
+
+def sdk_call(side: Side, calls: int) -> dict:
+    """``Run.log``; MLflow's side has none, and takes the call that is nearest."""
+    if side.hub is None:
+        return client_call(side, calls)
+    run = side.workspace.get_run(side.new_run())
+    return measured(side, run.id, lambda i: run.log(METRIC, 0.5, step=i), calls)
+
+
+def fluent_call(side: Side, calls: int, registry: str) -> dict:
+    """``mlflow.log_metric``."""
+    with _active(side, registry) as run_id:
+        return measured(side, run_id, lambda i: mlflow.log_metric(METRIC, 0.5, step=i), calls)
+
+
+def fluent_batch(side: Side, calls: int, registry: str) -> dict:
+    """``mlflow.log_metrics`` of 50."""
+    many = {f"metric-{i}": 0.5 for i in range(50)}
+    with _active(side, registry) as run_id:
+        return measured(side, run_id, lambda i: mlflow.log_metrics(many, step=i), calls, 50)
+
+
+def batch(side: Side, calls: int) -> dict:
+    """``MlflowClient.log_batch`` of 1,000."""
+    run_id, client, now = side.new_run(), side.client, int(time.time() * 1e3)
+
+    def log(number: int) -> None:
+        first = number * 1000
+        client.log_batch(run_id, [Metric(METRIC, 0.5, now, first + i) for i in range(1000)])
+
+    return measured(side, run_id, log, calls, 1000)
+
+
+def floor(side: Side, calls: int, registry: str) -> dict:
+    """``mlflow.log_metric`` on a store that does nothing: MLflow's own part of a call."""
+    with _active(side, registry):
+        side.store.__class__.log_metric = lambda *_: None
+        return timed(lambda i: mlflow.log_metric(METRIC, 0.5, step=i), calls)
+
+
+def loop(side: Side, seconds: int) -> dict:
+    """A loop that computes, without logging and logging 1,000 values a second: steps per second."""
+    run_id, client = side.new_run(), side.client
+    client.log_metric(run_id, METRIC, 0.5, step=-1)
+    rates, logged = {"quiet": [], "logging": []}, 0
+    for _ in range(3):
+        for how, of_how in rates.items():
+            done, start = 0, time.perf_counter()
+            while (now := time.perf_counter() - start) < seconds:
+                sum(range(1000))
+                done += 1
+                if how == "logging" and logged < now * 1000 + len(of_how) * seconds * 1000:
+                    client.log_metric(run_id, METRIC, 0.5, step=logged)
+                    logged += 1
+            of_how.append(done / seconds)
+        flush(side)
+    assert side.stored_values(run_id) == logged + 1
+    quiet, logging = (sorted(of_how)[1] for of_how in rates.values())
+    return {"slower_percent": (1 - logging / quiet) * 100}
+
+
+class _active:  # noqa: N801  reads as a function
+    """A run of a side's, as ``mlflow``'s own functions use it."""
+
+    def __init__(self, side: Side, registry: str) -> None:
+        self._side, self._registry = side, registry
+
+    def __enter__(self) -> str:
+        mlflow.set_tracking_uri(self._side.uri)
+        if self._registry == "registry":
+            mlflow.set_registry_uri(self._side.uri)
+        self._run_id = self._side.new_run()
+        mlflow.start_run(run_id=self._run_id)
+        return self._run_id
+
+    def __exit__(self, *_: Any) -> None:
+        mlflow.end_run()
+
+
+ACTIONS = {
+    action.__name__: action
+    for action in (client_call, sdk_call, fluent_call, fluent_batch, batch, floor, loop)
+}
