@@ -1,7 +1,7 @@
 """What a logging call costs the program that makes it, in a process of its own.
 
-Each action prints the times of its calls, and how long it took until a fresh client could read every
-value; that all were there is checked before it prints.
+Each action prints the times of its calls, and how long it took until another connection could read
+every value; that all were there is checked before it prints.
 """
 
 import time

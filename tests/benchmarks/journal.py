@@ -75,7 +75,7 @@ def of_fluent(bench: Bench) -> list[Line]:
         mlflow, ours = both(bench, "fluent_call", calls, registry)
         lines += [
             Line(
-                f"mlflow.log_metric{title}, journalled, p50; MLflow's own layer {own['p50']:.0f} us",
+                f"mlflow.log_metric{title}, journalled, p50 (MLflow's part: {own['p50']:.0f})",
                 bench.database,
                 "us",
                 mlflow["p50"],
