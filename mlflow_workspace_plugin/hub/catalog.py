@@ -48,7 +48,7 @@ from mlflow_workspace_plugin.hub import postgresql
 from mlflow_workspace_plugin.hub.database import translated_errors, translated_sessions
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
-from mlflow_workspace_plugin.hub.tables import WORKSPACES, create_tables, table_names
+from mlflow_workspace_plugin.hub.tables import RECEIPTS, WORKSPACES, create_tables, table_names
 
 DEFAULT_WORKSPACE = "default"
 
@@ -245,6 +245,9 @@ class Catalog:
     def _forget(self, name: str) -> None:
         with self._transaction() as connection:
             connection.execute(delete(WORKSPACES).where(WORKSPACES.c.name == name))
+            connection.execute(
+                delete(RECEIPTS).where(RECEIPTS.c.run_uuid.not_in(select(SqlRun.run_uuid)))
+            )
 
     def _drop_unused_default(self, name: str) -> None:
         used = [

@@ -35,6 +35,7 @@ _NEW_WRITER = text(
 _LAST_SEQUENCE = "SELECT sequence FROM workspace_plugin_writers WHERE writer = :writer"
 _STORED = text("UPDATE workspace_plugin_writers SET sequence = :sequence WHERE writer = :writer")
 _FORGET = text("DELETE FROM workspace_plugin_writers WHERE writer = :writer")
+_DROP_RECEIPTS = text("DELETE FROM workspace_plugin_receipts WHERE run_uuid = :run_id")
 _WRITABLE = text("""
     SELECT runs.run_uuid, runs.experiment_id FROM runs
     JOIN experiments ON experiments.experiment_id = runs.experiment_id
@@ -119,6 +120,11 @@ class Deliveries(MetricWrites, RunWrites):
         """Forget how far the records of a writer were stored, of whom there will be no more."""
         with self._transaction() as connection:
             connection.execute(_FORGET, {"writer": writer})
+
+    def _hard_delete_run(self, run_id: str) -> None:
+        super()._hard_delete_run(run_id)
+        with self._transaction() as connection:
+            connection.execute(_DROP_RECEIPTS, {"run_id": run_id})
 
     def _deliver_usual(self, writer: str, records: list[Record]) -> int:
         """Store records in one transaction, up to the first that MLflow's own methods have to see.
