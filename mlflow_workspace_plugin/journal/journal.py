@@ -13,6 +13,7 @@ import weakref
 from collections import deque
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from queue import Empty, SimpleQueue
 from typing import Any
 
 from mlflow_workspace_plugin.journal import records
@@ -61,10 +62,12 @@ class Journal:
         """Be as new: at the start, and in a forked child."""
         self._outbox = Outbox(self.folder, self._reminder, fsync=self._fsync)
         self._thread: threading.Thread | None = None
-        self._start_lock = threading.Lock()
+        # All that a call touches may be entered again by the handler of a signal, in its thread.
+        self._start_lock = threading.RLock()
         self._ship_lock = threading.RLock()
-        self._something = threading.Event()
-        self._hurry = threading.Event()
+        # Wakes the thread; True: at once.
+        self._wake: SimpleQueue[bool] = SimpleQueue()
+        self._asleep = True
         self._exiting = False
 
         # What it guards is below.
@@ -96,9 +99,9 @@ class Journal:
             values: see :func:`records.metrics_body`.
         """
         self._outbox.put(records.metrics_body(run_id, called_at, values))
-        if not self._something.is_set():
-            self._something.set()
-            self._start()
+        if self._asleep:
+            self._asleep = False
+            self._wake_up(at_once=False)
 
     def append_and_wait(self, kind: Kind, run_id: str, content: Any) -> bool:
         """Append a record, and wait until it is stored.
@@ -161,7 +164,10 @@ class Journal:
     def note_silence(self) -> None:
         """Take notice that the target gave a call no answer; look now and then for its return."""
         self._away = True
-        self._something.set()
+        self._wake_up(at_once=True)
+
+    def _wake_up(self, *, at_once: bool) -> None:
+        self._wake.put(at_once)
         self._start()
 
     def _start(self) -> None:
@@ -179,17 +185,24 @@ class Journal:
         self._take_leftovers()
         pause = 0.0
         while True:
-            self._something.wait()
-            self._hurry.wait(max(pause, _LINGER_S))
-            self._something.clear()
-            self._hurry.clear()
-            if self._ship():
-                pause = 0.0
-            else:
-                self._something.set()
+            at_once = self._wake.get()
+            deadline = time.monotonic() + _LINGER_S
+            while not at_once and (left := deadline - time.monotonic()) > 0:
+                at_once = self._next_wake(left)
+            # Before anything is read: what is appended from here on wakes again.
+            self._asleep = True
+            while not self._ship():
                 pause = min(2 * pause + 0.1, _LONGEST_PAUSE_S)
-                # Those who are in a hurry cannot make the target come back.
-                time.sleep(min(pause, 0.1))
+                if self._next_wake(pause):
+                    # Those who are in a hurry cannot make the target come back.
+                    time.sleep(0.1)
+            pause = 0.0
+
+    def _next_wake(self, timeout_s: float) -> bool:
+        try:
+            return self._wake.get(timeout=timeout_s)
+        except Empty:
+            return False
 
     def _ship(self) -> bool:
         """Send all there is; return whether that was possible."""
@@ -257,7 +270,7 @@ class Journal:
         if taken:
             with self._progress:
                 self._leftovers += taken
-            self._something.set()
+            self._wake_up(at_once=True)
 
     def _ship_leftovers(self) -> None:
         while self._leftovers:
@@ -287,9 +300,7 @@ class Journal:
 
         Without a timeout as long as there is progress, and not at all for a target that is away.
         """
-        self._something.set()
-        self._hurry.set()
-        self._start()
+        self._wake_up(at_once=True)
         if self._thread is None:
             self._ship()
         started = time.monotonic()
