@@ -303,29 +303,54 @@ export MLFLOW_WORKSPACE_JOURNAL_DIR={folder}
 """
 
 
-@pytest.mark.parametrize("what", ["full", "read-only"])
-def test_journal_that_cannot_be_written(hub_path, tmp_path, what):
-    """One warning; the values wait in memory, and are stored when the database is back."""
+def log_on_small_disk(hub_path, folder, what):
+    """Log 5,000 values while SQLite is locked; return what the process said, and the run."""
     workspace = Workspace.create("team-a", hub=hub_path)
-    script, folder = tmp_path / "script.py", tmp_path / "disk"
     folder.mkdir()
+    script = folder.with_suffix(".py")
     script.write_text(ON_SMALL_DISK.format(uri=workspace.get_mlflow_tracking_uri(), what=what))
     shell = SMALL_DISK.format(size="64k", folder=folder, python=sys.executable, script=script)
     done = subprocess.run(
         ["unshare", "-m", "sh", "-c", shell], stderr=subprocess.PIPE, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert done.stderr.count("cannot be written") == 1
     client = workspace.client
     (run,) = client.search_runs(client.get_experiment_by_name("disk").experiment_id)
-    assert values(client, run.info.run_id) == list(map(float, range(5_000)))
-    verified = subprocess.run(
-        [*CLI, "verify", run.info.run_id, "--hub", hub_path],
+    return done.stderr, client, run.info.run_id
+
+
+def verify(run_id, hub_path):
+    done = subprocess.run(
+        [*CLI, "verify", "--json", run_id, "--hub", hub_path],
         stdout=subprocess.PIPE,
         text=True,
         check=False,
     )
-    assert verified.returncode == 0, verified.stdout
+    said = json.loads(done.stdout)
+    assert done.returncode == (0 if said["equal"] else 1)
+    return said
+
+
+@pytest.mark.parametrize("what", ["full", "read-only"])
+def test_journal_that_cannot_be_written(hub_path, tmp_path, what):
+    """One warning; the values wait in memory, and are stored when the database is back."""
+    said, client, run_id = log_on_small_disk(hub_path, tmp_path / "disk", what)
+    assert said.count("cannot be written") == 1
+    assert values(client, run_id) == list(map(float, range(5_000)))
+    assert client.get_run(run_id).info.status == "FINISHED"
+    assert verify(run_id, hub_path)["equal"]
+
+
+def test_memory_that_is_used_up(hub_path, tmp_path):
+    """Values that come then are dropped, counted, and named by verify; the run ends all the same."""
+    said, client, run_id = log_on_small_disk(hub_path, tmp_path / "disk", "little memory")
+    assert "were dropped" in said
+    found = values(client, run_id)
+    assert found == list(map(float, range(len(found))))
+    assert client.get_run(run_id).info.status == "FINISHED"
+    (receipt,) = verify(run_id, hub_path)["metrics"]
+    assert 0 < receipt["dropped"] == 5_000 - len(found)
+    assert receipt["logged"] == 5_000
 
 
 ON_SMALL_DISK = """
@@ -335,7 +360,11 @@ from mlflow import MlflowClient
 folder = pathlib.Path(sys.argv[1])
 client = MlflowClient({uri!r}, {uri!r})
 run_id = client.create_run(client.create_experiment("disk")).info.run_id
-if {what!r} == "read-only":
+if {what!r} == "little memory":
+    from mlflow_workspace_plugin.journal import outbox
+
+    outbox._MEMORY_BYTES = 10_000
+if {what!r} != "full":
     subprocess.run(["mount", "-o", "remount,ro", folder], check=True)
 database = client._tracking_client.store.engine.url.database
 other = sqlite3.connect(database, isolation_level=None)
