@@ -342,7 +342,7 @@ def test_journal_that_cannot_be_written(hub_path, tmp_path, what):
 
 
 def test_memory_that_is_used_up(hub_path, tmp_path):
-    """Values that come then are dropped, counted, and named by verify; the run ends all the same."""
+    """Values that come then are dropped, counted and named by verify; the run ends all the same."""
     said, client, run_id = log_on_small_disk(hub_path, tmp_path / "disk", "little memory")
     assert "were dropped" in said
     found = values(client, run_id)
