@@ -42,9 +42,11 @@ _IF_LATER = """
 _SQLITE_RUN = _RUN.format(run="?", workspace="?")
 # OR IGNORE would swallow a missing value, too.
 _SQLITE_INSERT = """
-    INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES (?, ?, ?, ?, ?, ?)
+    INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES {rows}
     ON CONFLICT DO NOTHING
 """
+# How many rows a statement has.
+_ROWS_AT_ONCE = (200, 20, 1)
 _SQLITE_LATEST = f"""
     INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid)
     VALUES (?, ?, ?, ?, ?, ?) {_IF_LATER}
@@ -138,9 +140,19 @@ def write_to_sqlite(
     """
     if connection.execute(_SQLITE_RUN, (run_id, workspace)).fetchone() is None:
         return False
-    connection.executemany(_SQLITE_INSERT, [(*row, run_id) for row in rows])
+    _insert_into_sqlite(connection, run_id, rows)
     connection.executemany(_SQLITE_LATEST, [(*row, run_id) for row in latest_of(rows)])
     return True
+
+
+def _insert_into_sqlite(connection: sqlite3.Connection, run_id: str, rows: list[MetricRow]) -> None:
+    done = 0
+    for size in _ROWS_AT_ONCE:
+        statement = _SQLITE_INSERT.format(rows=", ".join(["(?, ?, ?, ?, ?, ?)"] * size))
+        while done + size <= len(rows):
+            cells = [cell for row in rows[done : done + size] for cell in (*row, run_id)]
+            connection.execute(statement, cells)
+            done += size
 
 
 def write_to_postgresql(
