@@ -2,6 +2,7 @@
 
 import json
 import math
+from collections import defaultdict
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -54,44 +55,32 @@ _RUN = text(f"""
 """)
 
 
-# The ids whose rows are read, each with its number: rows that begin with a number are told apart
-# sooner than rows that begin with an id, and one parameter holds any count of ids.
-_WANTED = {
-    "sqlite": "(SELECT key AS number, value AS id FROM json_each(?)) AS wanted",
-    "postgresql": (
-        "(SELECT place - 1 AS number, id FROM json_array_elements_text(%s) "
-        "WITH ORDINALITY AS given(id, place)) AS wanted"
-    ),
-}
+# Among the ids that are asked for, however many; and what they are as a parameter.
+_AMONG = {"sqlite": "IN (SELECT value FROM json_each(?))", "postgresql": "= ANY(%s)"}
+_PARAMETER: dict[str, Callable[[list[str]], Any]] = {"sqlite": json.dumps, "postgresql": list}
+
+# Each begins with the id that the row belongs to.
 _METRICS = """
-    SELECT wanted.number, key, value, timestamp, step, is_nan
-    FROM {wanted} CROSS JOIN latest_metrics WHERE run_uuid = wanted.id
+    SELECT run_uuid, key, value, timestamp, step, is_nan FROM latest_metrics
+    WHERE run_uuid {among}
 """
-_PARAMS = """
-    SELECT wanted.number, key, value FROM {wanted} CROSS JOIN params WHERE run_uuid = wanted.id
-"""
-_TAGS = """
-    SELECT wanted.number, key, value FROM {wanted} CROSS JOIN tags WHERE run_uuid = wanted.id
-"""
+_PARAMS = "SELECT run_uuid, key, value FROM params WHERE run_uuid {among}"
+_TAGS = "SELECT run_uuid, key, value FROM tags WHERE run_uuid {among}"
 _DATASETS = """
-    SELECT wanted.number, inputs.input_uuid, datasets.dataset_uuid, datasets.name,
+    SELECT inputs.destination_id, inputs.input_uuid, datasets.dataset_uuid, datasets.name,
         datasets.digest, datasets.dataset_source_type, datasets.dataset_source,
         datasets.dataset_schema, datasets.dataset_profile
-    FROM {wanted} CROSS JOIN inputs JOIN datasets ON datasets.dataset_uuid = inputs.source_id
-    WHERE inputs.destination_type = 'RUN' AND inputs.destination_id = wanted.id
+    FROM inputs JOIN datasets ON datasets.dataset_uuid = inputs.source_id
+    WHERE inputs.destination_type = 'RUN' AND inputs.destination_id {among}
 """
-_DATASET_TAGS = """
-    SELECT wanted.number, name, input_tags.value
-    FROM {wanted} CROSS JOIN input_tags WHERE input_uuid = wanted.id
-"""
+_DATASET_TAGS = "SELECT input_uuid, name, value FROM input_tags WHERE input_uuid {among}"
 _MODEL_INPUTS = """
-    SELECT wanted.number, destination_id FROM {wanted} CROSS JOIN inputs
-    WHERE source_type = 'RUN_INPUT' AND source_id = wanted.id AND destination_type = 'MODEL_INPUT'
+    SELECT source_id, destination_id FROM inputs
+    WHERE source_type = 'RUN_INPUT' AND destination_type = 'MODEL_INPUT' AND source_id {among}
 """
 _MODEL_OUTPUTS = """
-    SELECT wanted.number, destination_id, step FROM {wanted} CROSS JOIN inputs
-    WHERE source_type = 'RUN_OUTPUT' AND source_id = wanted.id
-    AND destination_type = 'MODEL_OUTPUT'
+    SELECT source_id, destination_id, step FROM inputs
+    WHERE source_type = 'RUN_OUTPUT' AND destination_type = 'MODEL_OUTPUT' AND source_id {among}
 """
 
 
@@ -176,14 +165,14 @@ def read_info(connection: Connection, run_id: str, workspace: str) -> RunInfo:
         workspace: the workspace.
     """
     row = connection.execute(_RUN, {"run_id": run_id, "workspace": workspace}).one()
-    tags = [] if row.name else _grouped(connection, _TAGS, [run_id], RunTag)[0]
+    tags = [] if row.name else _grouped(connection, _TAGS, [run_id], RunTag)[run_id]
     return _run_info(row, tags)
 
 
 def _runs_of(
     connection: Connection,
     rows: Sequence[Any],
-    model_inputs: list[list[LoggedModelInput]] | None = None,
+    model_inputs: dict[str, list[LoggedModelInput]] | None = None,
 ) -> list[Run]:
     """Return the runs whose rows, beginning with ``_RUN_COLUMNS``, were read."""
     ids = [row[0] for row in rows]
@@ -194,12 +183,12 @@ def _runs_of(
     outputs = _grouped(connection, _MODEL_OUTPUTS, ids, LoggedModelOutput)
     return [
         Run(
-            _run_info(row, tags[number]),
-            RunData(metrics[number], params[number], tags[number]),
-            RunInputs(datasets[number], model_inputs[number] if model_inputs else None),
-            RunOutputs(outputs[number]),
+            _run_info(row, tags[row[0]]),
+            RunData(metrics[row[0]], params[row[0]], tags[row[0]]),
+            RunInputs(datasets[row[0]], (model_inputs or {}).get(row[0])),
+            RunOutputs(outputs[row[0]]),
         )
-        for number, row in enumerate(rows)
+        for row in rows
     ]
 
 
@@ -227,22 +216,22 @@ def _metric(key: str, value: float, timestamp: int, step: int, is_nan: bool) -> 
     return Metric(key, math.nan if is_nan else value, timestamp, step)
 
 
-def _dataset_inputs(connection: Connection, ids: list[str]) -> list[list[DatasetInput]]:
+def _dataset_inputs(connection: Connection, ids: list[str]) -> dict[str, list[DatasetInput]]:
     """Return the datasets of each run, once each, with the tags of all its uses."""
     rows = _rows(connection, _DATASETS, ids)
     tags = _grouped(connection, _DATASET_TAGS, [row[1] for row in rows], InputTag)
-    found: list[dict[str, DatasetInput]] = [{} for _ in ids]
-    for (number, _, dataset_id, *dataset), of_input in zip(rows, tags, strict=True):
-        entity = found[number].setdefault(dataset_id, DatasetInput(Dataset(*dataset), []))
-        entity.tags.extend(of_input)
-    return [list(datasets.values()) for datasets in found]
+    found: dict[str, dict[str, DatasetInput]] = defaultdict(dict)
+    for run_id, input_id, dataset_id, *dataset in rows:
+        entity = found[run_id].setdefault(dataset_id, DatasetInput(Dataset(*dataset), []))
+        entity.tags.extend(tags[input_id])
+    return defaultdict(list, {run_id: list(each.values()) for run_id, each in found.items()})
 
 
 def _grouped(
     connection: Connection, statement: str, ids: list[str], entity: Callable[..., Entity]
-) -> list[list[Entity]]:
-    """Return what the rows of a statement stand for, for each of the ids."""
-    grouped: list[list[Entity]] = [[] for _ in ids]
+) -> dict[str, list[Entity]]:
+    """Return what the rows of a statement stand for, by the id they begin with."""
+    grouped: dict[str, list[Entity]] = defaultdict(list)
     for row in _rows(connection, statement, ids):
         grouped[row[0]].append(entity(*row[1:]))
     return grouped
@@ -252,10 +241,10 @@ def _rows(connection: Connection, statement: str, ids: list[str]) -> list[tuple[
     """Return the rows of some ids, by the driver alone: SQLAlchemy would make an object of each."""
     if not ids:
         return []
-    wanted = _WANTED[connection.dialect.name]
+    database = connection.dialect.name
     cursor = connection.connection.cursor()
     try:
-        cursor.execute(statement.format(wanted=wanted), (json.dumps(ids),))
+        cursor.execute(statement.format(among=_AMONG[database]), (_PARAMETER[database](ids),))
         return list(cursor.fetchall())
     finally:
         cursor.close()

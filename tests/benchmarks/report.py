@@ -7,6 +7,8 @@ from rich.console import Console
 from rich.table import Table
 
 START, END = "<!-- benchmarks -->", "<!-- /benchmarks -->"
+# Columns that say what is aimed at, not what a user gets.
+_OF_DEVELOPERS = (5, 6)
 HEADINGS = ("workload", "unit", "MLflow", "workspace", "ratio", "wanted", "reached", "rounds")
 
 
@@ -98,8 +100,9 @@ def print_table(lines: list[Line], notes: list[str]) -> None:
 
 def markdown(lines: list[Line], notes: list[str]) -> str:
     """Return the table and the notes below it as Markdown."""
-    rows = [HEADINGS, ["---", "---", *["---:"] * 4, "---", "---:"], *(x.cells() for x in lines)]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    rows = [HEADINGS, ["---", "---", *["---:"] * 6], *(line.cells() for line in lines)]
+    shown = [[cell for i, cell in enumerate(row) if i not in _OF_DEVELOPERS] for row in rows]
+    table = "\n".join(f"| {' | '.join(row)} |" for row in shown)
     return f"{table}\n\n" + "\n".join(f"- {note}" for note in notes)
 
 

@@ -28,7 +28,7 @@ IMPORT = "import"
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 NOTES = (
     "Medians of the rounds; MLflow and the workspace are measured in turn in each round. A ratio "
-    "above 1 is in favour of the workspace. Figures without a wanted ratio only inform.",
+    "above 1 is in favour of the workspace.",
     "Both sides are called through MlflowClient, but for Run.get_metrics (compared with MLflow's "
     "get_metric_history), mlflow.log_metric(s), and the curve, which only MLflow's store offers.",
     "What is called journalled returns before the database has stored it; everything else is "
