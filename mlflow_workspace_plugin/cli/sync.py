@@ -1,6 +1,7 @@
 """``mlflow-workspace sync`` and ``verify``."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,30 +16,40 @@ from mlflow_workspace_plugin.cli.options import (
 )
 from mlflow_workspace_plugin.errors import RunNotFoundError
 from mlflow_workspace_plugin.hub.hub import open_hub
-from mlflow_workspace_plugin.journal.folder import JournalFolder, all_folders
+from mlflow_workspace_plugin.journal.folder import JournalFolder, Leftover, all_folders
 from mlflow_workspace_plugin.journal.replay import Replay, replay
 from mlflow_workspace_plugin.journal.status import count_refused, waiting
 from mlflow_workspace_plugin.stores.build import open_workspace_store
+from mlflow_workspace_plugin.stores.patience import note_refusal
 from mlflow_workspace_plugin.stores.receipts import (
     Receipt,
     receipts_of,
     stored_sequences,
     workspace_of,
 )
+from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.uris import WorkspaceUri
 
 
 @click.command()
+@click.option(
+    "--all-machines",
+    is_flag=True,
+    help="Also journals of other machines in the same folder. None of their processes may live.",
+)
 @click.option("--status", is_flag=True, help="Only say what waits; send nothing.")
 @json_option
 @plain_errors
-def sync(status: bool, as_json: bool) -> None:  # noqa: FBT001
+def sync(all_machines: bool, status: bool, as_json: bool) -> None:  # noqa: FBT001
     """Send what processes on this machine logged and could not send before they ended.
 
     The journals of one workspace are sent one after the other; one that cannot be sent does not
     keep the others back.
     """
-    rows = [_status(folder) if status else _sent(folder) for folder in all_folders()]
+    rows = [
+        _status(folder) if status else _sent(folder, of_all_machines=all_machines)
+        for folder in all_folders()
+    ]
     if as_json:
         print_json(rows)
     else:
@@ -80,21 +91,13 @@ def _columns(receipt: Receipt) -> dict[str, Any]:
     return {name.replace("_", " "): cell for name, cell in asdict(receipt).items()}
 
 
-def _sent(folder: JournalFolder) -> dict[str, Any]:
+def _sent(folder: JournalFolder, *, of_all_machines: bool) -> dict[str, Any]:
     """Send the journals of one workspace; return what became of them."""
     total, problem = Replay(), None
     try:
         store = open_workspace_store(folder.target)
-        for leftover in folder.leftovers(of_all_machines=True):
-            try:
-                done = replay(folder, leftover, store)
-            except Exception as error:  # noqa: BLE001  the others are to be sent all the same
-                leftover.lock.close()
-                problem = str(error)
-                continue
-            total.records += done.records
-            total.refused += done.refused
-            total.damaged += done.damaged
+        for leftover in folder.leftovers(of_all_machines=of_all_machines):
+            problem = _replay(folder, leftover, store, total) or problem
     except Exception as error:  # noqa: BLE001
         problem = str(error)
     return {
@@ -104,6 +107,22 @@ def _sent(folder: JournalFolder) -> dict[str, Any]:
         "damaged lines": total.damaged,
         "problem": problem,
     }
+
+
+def _replay(
+    folder: JournalFolder, leftover: Leftover, store: WorkspaceTrackingStore, total: Replay
+) -> str | None:
+    """Send one journal; return why that was not possible, so that the others are sent."""
+    try:
+        for part in replay(folder, leftover, store, partial(note_refusal, store)):
+            total.records += part.records
+            total.refused += part.refused
+            total.damaged += part.damaged
+    except Exception as error:  # noqa: BLE001
+        return str(error)
+    finally:
+        leftover.lock.close()
+    return None
 
 
 def _status(folder: JournalFolder) -> dict[str, Any]:

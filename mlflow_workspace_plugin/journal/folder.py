@@ -9,10 +9,12 @@ begins with the id of its machine, because a lock on a network file system may n
 
 import hashlib
 import json
+import logging
 import platform
 import shutil
 import uuid
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,6 +22,8 @@ from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.journal.lock import HeldLock
 from mlflow_workspace_plugin.journal.records import Record
 from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
+
+_logger = logging.getLogger(__name__)
 
 _MACHINE_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
@@ -50,10 +54,6 @@ class Leftover:
     last_segment: int
     lock: HeldLock
 
-    def remove(self) -> None:
-        """Remove what is left of it, after all of it was sent."""
-        self.lock.remove()
-
 
 class JournalFolder:
     """The journals of this machine for one workspace.
@@ -65,7 +65,7 @@ class JournalFolder:
 
     def __init__(self, target: str, base: Path | None = None) -> None:
         self.target = target
-        base = base or Path(settings.JOURNAL_DIR.get())
+        base = base or _base()
         self.path = base / _digest(target)[:16]
 
     def lock(self, writer: str) -> HeldLock:
@@ -91,7 +91,12 @@ class JournalFolder:
         for writer, numbers in segments_of(self.path).items():
             if not of_all_machines and not writer.startswith(host_id() + "-"):
                 continue
-            lock = HeldLock.take(self._lock_path(writer))
+            try:
+                lock = HeldLock.take(self._lock_path(writer))
+            except OSError as error:
+                # The others are to be sent all the same.
+                _logger.warning("The journal of %s cannot be taken over: %s", writer, error)
+                continue
             if lock is None:
                 continue
             # Only now: its writer may have gone on, or another process have sent it.
@@ -104,7 +109,12 @@ class JournalFolder:
 
     def size(self) -> int:
         """Return how many bytes all of it takes on disk."""
-        return sum(path.stat().st_size for path in self.path.rglob("*") if path.is_file())
+        total = 0
+        for path in self.path.rglob("*"):
+            # What was sent is removed meanwhile.
+            with suppress(FileNotFoundError):
+                total += path.stat().st_size if path.is_file() else 0
+        return total
 
     def free(self) -> int:
         """Return how many bytes its disk has left."""
@@ -133,9 +143,14 @@ class JournalFolder:
 
 def all_folders(base: Path | None = None) -> list[JournalFolder]:
     """Return the folders of all workspaces that this machine has journals for."""
-    base = base or Path(settings.JOURNAL_DIR.get())
+    base = base or _base()
     names = sorted(base.glob("*/target"))
     return [JournalFolder(name.read_text(encoding="utf-8").strip(), base) for name in names]
+
+
+def _base() -> Path:
+    # Absolute: the process may change its folder.
+    return Path(settings.JOURNAL_DIR.get()).expanduser().absolute()
 
 
 def _digest(text: str) -> str:

@@ -11,28 +11,34 @@ import threading
 import time
 import weakref
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 from typing import Any
 
 from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder, Leftover
+from mlflow_workspace_plugin.journal.give_way import give_way
 from mlflow_workspace_plugin.journal.outbox import Outbox
 from mlflow_workspace_plugin.journal.records import Kind, Record
 from mlflow_workspace_plugin.journal.reminder import Reminder
-from mlflow_workspace_plugin.journal.replay import Target, replay
+from mlflow_workspace_plugin.journal.replay import (
+    Refused,
+    Replay,
+    Target,
+    keep_refused,
+    replay,
+)
 
 # How long metrics may gather before they are sent; others are to see them within a second.
 _LINGER_S = 0.25
+# How often the thread looks for what ended processes left.
+_LOOK_S = 5.0
 # How long a call that wants an answer waits for a target that gives none.
 PATIENCE_S = 5.0
 _LONGEST_PAUSE_S = 2.0
 # A fork does not wait longer for what is being sent.
 _FORK_S = 1.0
-
-Refused = Callable[[Record, Exception], None]
-"""Told of a record that the target refused after its call had returned."""
 
 _logger = logging.getLogger(__name__)
 
@@ -78,7 +84,7 @@ class Journal:
         self._away = False
         self._failing_since: float | None = None
         self._progress_at = time.monotonic()
-        self._leftovers: deque[Leftover] = deque()
+        self._leftovers: deque[tuple[Leftover, Iterator[Replay]]] = deque()
 
     @property
     def waiting(self) -> int:
@@ -151,14 +157,23 @@ class Journal:
 
         More may be appended afterwards; files are removed then as soon as they are empty.
 
+        Args:
+            timeout_s: how long to wait for it.
+
         Returns:
             Whether all of it was sent.
         """
+        deadline = time.monotonic() + timeout_s
         self._exiting = True
+        if self._thread is None and self.waiting <= 0:
+            return True
         done = self.flush(timeout_s)
-        if done:
-            with self._ship_lock:
-                self._remove_files()
+        # Files that stay are removed by whoever looks next.
+        if self._ship_lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
+            try:
+                self._outbox.remove_files(self._sent)
+            finally:
+                self._ship_lock.release()
         return done
 
     def note_silence(self) -> None:
@@ -183,45 +198,92 @@ class Journal:
 
     def _work(self) -> None:
         self._take_leftovers()
-        pause = 0.0
         while True:
-            at_once = self._wake.get()
+            at_once = self._next_wake(_LOOK_S)
+            if at_once is None:
+                self._take_leftovers()
             deadline = time.monotonic() + _LINGER_S
-            while not at_once and (left := deadline - time.monotonic()) > 0:
-                at_once = self._next_wake(left)
-            # Before anything is read: what is appended from here on wakes again.
-            self._asleep = True
+            while at_once is False and (left := deadline - time.monotonic()) > 0:
+                at_once = self._next_wake(left) or False
+            pause = 0.0
             while not self._ship():
                 pause = min(2 * pause + 0.1, _LONGEST_PAUSE_S)
-                if self._next_wake(pause):
-                    # Those who are in a hurry cannot make the target come back.
-                    time.sleep(0.1)
-            pause = 0.0
+                self._sleep_until_hurried(pause)
 
-    def _next_wake(self, timeout_s: float) -> bool:
+    def _next_wake(self, timeout_s: float) -> bool | None:
+        """Return what the next wake says, or None if there is none in time."""
         try:
             return self._wake.get(timeout=timeout_s)
         except Empty:
-            return False
+            return None
+
+    def _sleep_until_hurried(self, pause_s: float) -> None:
+        # Those who are in a hurry cannot make the target come back.
+        time.sleep(min(pause_s, 0.1))
+        deadline = time.monotonic() + pause_s
+        while (left := deadline - time.monotonic()) > 0 and not self._next_wake(left):
+            pass
 
     def _ship(self) -> bool:
-        """Send all there is; return whether that was possible."""
+        """Send all that there is by now; return whether that was possible."""
+        # Before anything is read: what is appended from here on wakes again.
+        self._asleep = True
+        try:
+            last = self._outbox.last
+            while self._ship_part(last):
+                # Between two parts others may fork, or close the journal.
+                give_way()
+        except Exception as error:  # noqa: BLE001  a logging call must never see it
+            self._note_away(error)
+            return False
+        return True
+
+    def _ship_part(self, last: int) -> bool:
+        """Send the next part of what waits, up to a record, or else of a leftover.
+
+        Returns:
+            Whether there may be more.
+        """
         with self._ship_lock:
-            try:
-                while batch := self._outbox.take():
+            if self._sent < last:
+                batch = self._outbox.take()
+                if batch is None:
+                    self._note_lost(last)
+                else:
                     self._send(batch.records)
                     self._outbox.remove(batch)
-                self._ship_leftovers()
-                if self._away:
-                    self._target.ping()
-                    with self._progress:
-                        self._note_progress()
-            except Exception as error:  # noqa: BLE001  a logging call must never see it
-                self._note_away(error)
-                return False
+                return True
+            if self._leftovers:
+                self._ship_part_of_leftover()
+                return True
+            if self._away:
+                self._target.ping()
+                self._note_progress()
             if self._exiting:
-                self._remove_files()
-        return True
+                self._outbox.remove_files(self._sent)
+        return False
+
+    def _ship_part_of_leftover(self) -> None:
+        leftover, parts = self._leftovers[0]
+        try:
+            done = next(parts, None) is None
+        except Exception as error:  # noqa: BLE001  told apart below
+            # From where it was.
+            self._leftovers[0] = (leftover, self._replay(leftover))
+            # Of a target that is away this raises, too.
+            self._target.ping()
+            self._reminder.warn(
+                leftover.writer,
+                "The journal %s cannot be sent, and stays where it is: %s",
+                leftover.reader.path,
+                error,
+            )
+            done = True
+        if done:
+            leftover.lock.close()
+            with self._progress:
+                self._leftovers.popleft()
+        self._note_progress()
 
     def _send(self, batch: list[Record]) -> None:
         if not batch:
@@ -241,57 +303,41 @@ class Journal:
             self._sent = batch[-1].sequence
             self._note_progress()
         for record, error in refused:
-            self._keep_refused(record, error)
+            keep_refused(self.folder, self._outbox.writer, record, error, self._tell_refused)
+        if refused:
+            record, error = refused[-1]
+            self._reminder.warn(
+                "refused",
+                "%d calls were refused and are kept in %s. The last one, for run %s: %s",
+                len(refused),
+                self.folder.refused,
+                record.run_id,
+                error,
+            )
 
-    def _keep_refused(self, record: Record, error: Exception) -> None:
-        with suppress(OSError):
-            self.folder.keep_refused(self._outbox.writer, record, error)
+    def _note_lost(self, last: int) -> None:
+        """Take notice that records are in no file any more: it was damaged or removed."""
+        with self._progress:
+            lost, self._sent = last - self._sent, last
+            self._progress.notify_all()
         self._reminder.warn(
-            "refused",
-            "A record for run %s was refused and is kept in %s: %s",
-            record.run_id,
-            self.folder.refused,
-            error,
+            "lost",
+            "%d calls for %s cannot be read from the journal in %s, and are lost.",
+            lost,
+            self.folder.target,
+            self.folder.path,
         )
-        try:
-            self._tell_refused(record, error)
-        except Exception:
-            _logger.debug("The refusal could not be noted on its run.", exc_info=True)
+
+    def _replay(self, leftover: Leftover) -> Iterator[Replay]:
+        return replay(self.folder, leftover, self._target, self._tell_refused)
 
     def _take_leftovers(self) -> None:
         """Take over what processes left that ended, to send it."""
-        try:
-            taken = list(self.folder.leftovers())
-        except OSError as error:
-            self._reminder.warn(
-                "folder", "Journals in %s cannot be read: %s", self.folder.path, error
-            )
-            return
+        taken = [(leftover, self._replay(leftover)) for leftover in self.folder.leftovers()]
         if taken:
             with self._progress:
                 self._leftovers += taken
             self._wake_up(at_once=True)
-
-    def _ship_leftovers(self) -> None:
-        while self._leftovers:
-            leftover = self._leftovers[0]
-            try:
-                replay(self.folder, leftover, self._target)
-            except OSError as error:
-                self._reminder.warn(
-                    leftover.writer, "%s cannot be read: %s", leftover.reader.path, error
-                )
-                leftover.lock.close()
-            with self._progress:
-                self._leftovers.popleft()
-                self._note_progress()
-
-    def _remove_files(self) -> None:
-        writer = self._outbox.remove_files(self._sent)
-        if writer is not None:
-            # A row that stays does no harm.
-            with suppress(Exception):
-                self._target.forget_writer(writer)
 
     def _wait_for(
         self, sequence: int, timeout_s: float | None = None, *, leftovers: bool = False
@@ -313,16 +359,18 @@ class Journal:
                 else:
                     patience = max(started, self._progress_at) + PATIENCE_S - time.monotonic()
                 if patience <= 0:
-                    self._away = self._away or timeout_s is None
+                    # Without a timeout it is the target that is too slow, if it has the record.
+                    self._away |= timeout_s is None and self._outbox.last >= sequence
                     return False
                 self._progress.wait(patience)
         return True
 
     def _note_progress(self) -> None:
-        self._away = False
-        self._failing_since = None
-        self._progress_at = time.monotonic()
-        self._progress.notify_all()
+        with self._progress:
+            self._away = False
+            self._failing_since = None
+            self._progress_at = time.monotonic()
+            self._progress.notify_all()
 
     def _note_away(self, error: Exception) -> None:
         self._outbox.save()
@@ -332,6 +380,8 @@ class Journal:
             if now - self._failing_since >= PATIENCE_S:
                 self._away = True
                 self._progress.notify_all()
+        if not self._reminder.is_due("away"):
+            return
         self._reminder.warn(
             "away",
             "%s cannot be reached: %s. %d calls wait in %s (%.1f MB). They are sent when it is "
@@ -346,7 +396,7 @@ class Journal:
     def _leave(self) -> None:
         """Let go of what a forked child shares with its parent, which goes on with it."""
         self._outbox.leave()
-        for leftover in self._leftovers:
+        for leftover, _ in self._leftovers:
             leftover.lock.close()
         self._reset()
 
@@ -357,19 +407,21 @@ def _renew_after_fork(journal: Journal) -> None:
     A database connection in use at a fork would be open in both.
     """
     reference = weakref.ref(journal)
-    held: list[threading.RLock] = []
+    held = threading.local()
 
     def _before() -> None:
         parent = reference()
         if parent is not None and parent._ship_lock.acquire(timeout=_FORK_S):
-            held.append(parent._ship_lock)
+            held.lock = parent._ship_lock
 
     def _in_parent() -> None:
-        while held:
-            held.pop().release()
+        if hasattr(held, "lock"):
+            held.lock.release()
+            del held.lock
 
     def _in_child() -> None:
-        held.clear()
+        if hasattr(held, "lock"):
+            del held.lock
         inherited = reference()
         if inherited is not None:
             inherited._leave()

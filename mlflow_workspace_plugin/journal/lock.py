@@ -2,7 +2,6 @@
 
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 
 if sys.platform == "win32":
@@ -17,31 +16,34 @@ else:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
-# Held by another process, or removed by the one that held it.
+# Held by another process, of another user, or removed by the one that held it.
 _HELD = (BlockingIOError, FileNotFoundError, PermissionError)
+_TRIES = 100
 
 
-@dataclass(frozen=True)
 class HeldLock:
     """A lock file that this process holds, until it ends or lets go.
 
     A forked child has to :meth:`close` it at once: it would keep the lock after its parent's end.
     """
 
-    path: Path
-    file: int
+    def __init__(self, path: Path, file: int) -> None:
+        self._path = path
+        self._file: int | None = file
 
     @classmethod
     def create(cls, path: Path) -> "HeldLock":
         """Hold a lock whose file is new.
 
         Raises:
-            OSError: the file cannot be made.
+            OSError: the file cannot be made or locked.
         """
-        while True:
+        for _ in range(_TRIES):
+            # Somebody who looks for locks that nobody holds may hold it for a moment.
             lock = cls.take(path)
             if lock is not None:
                 return lock
+        raise PermissionError(f"{str(path)!r} cannot be locked.")
 
     @classmethod
     def take(cls, path: Path) -> "HeldLock | None":
@@ -50,14 +52,16 @@ class HeldLock:
         Raises:
             OSError: the file cannot be made, or the file system knows no locks.
         """
-        file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        try:
+            file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+        except PermissionError:
+            return None
         try:
             _lock(file)
             if os.path.samestat(os.fstat(file), path.stat()):
                 return cls(path, file)
         except _HELD:
-            os.close(file)
-            return None
+            pass
         except OSError:
             os.close(file)
             raise
@@ -66,9 +70,12 @@ class HeldLock:
 
     def close(self) -> None:
         """Let go of the lock; its file stays."""
-        os.close(self.file)
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
 
     def remove(self) -> None:
         """Remove the file, and let go of the lock."""
-        self.path.unlink(missing_ok=True)
-        os.close(self.file)
+        if self._file is not None:
+            self._path.unlink(missing_ok=True)
+            self.close()

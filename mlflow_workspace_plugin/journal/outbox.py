@@ -53,7 +53,8 @@ class Outbox:
         self.writer = new_writer_id()
         """The id under which records are sent."""
         self.last = 0
-        """The sequence of the last record."""
+        """The sequence of the last record that is kept."""
+        self._drawn = 0
         self._files: _Files | None = None
         self._memory: deque[bytes] = deque()
         self._memory_bytes = 0
@@ -68,7 +69,7 @@ class Outbox:
                 # A signal's handler that logs, while its thread is in here: after that record, for
                 # the numbers have to be in the order of the file.
                 self._interrupting.append(body)
-                return self.last + 1 + len(self._interrupting)
+                return self._drawn + 1 + len(self._interrupting)
             self._is_putting = True
             try:
                 self._write(body)
@@ -92,7 +93,14 @@ class Outbox:
             if files.reader.number == current:
                 break
             files.reader.next_segment()
+        if not self._memory:
+            # Nor is the lock waited for, which a thread may hold that a signal interrupted.
+            return None
         with self._lock:
+            files = self._files
+            if files is not None and (chunk := files.reader.read(complete=False)).size:
+                # Written after the files were read, and before they could not be written any more.
+                return Batch(chunk.records, chunk)
             lines = list(itertools.islice(self._memory, _LINES_AT_ONCE))
         found = [record for line in lines if (record := records.parse(line[:-1]))]
         return Batch(found) if found else None
@@ -113,22 +121,17 @@ class Outbox:
             while self._memory:
                 self._open().writer.append(self._memory[0])
                 self._memory_bytes -= len(self._memory.popleft())
+            self._put_dropped()
 
-    def remove_files(self, last_sent: int) -> str | None:
-        """Remove the files, if all that was put was sent; more makes new ones.
-
-        Returns:
-            The writer whose files they were.
-        """
+    def remove_files(self, last_sent: int) -> None:
+        """Remove the files, if all that was put was sent; more makes new ones."""
         with self._lock:
-            if self._files is None or last_sent < self.last:
-                return None
-            self._files.writer.close()
-            self._files.reader.remove()
-            self._files.lock.remove()
-            self._files = None
-            removed, self.writer = self.writer, new_writer_id()
-            return removed
+            if self._files is not None and last_sent >= self.last:
+                self._files.writer.close()
+                self._files.reader.remove()
+                self._files.lock.remove()
+                self._files = None
+                self.writer = new_writer_id()
 
     def leave(self) -> None:
         """Let go of the files without touching them, in a forked child: they are its parent's."""
@@ -138,7 +141,10 @@ class Outbox:
             self._files = None
 
     def _write(self, body: str) -> None:
-        line = records.line(self.last + 1, body)
+        # A number is never used again, even if an interrupt comes between it and the end of this.
+        self._drawn += 1
+        number = self._drawn
+        line = records.line(number, body)
         if not self._memory:
             try:
                 (self._files or self._open()).writer.append(line)
@@ -153,9 +159,10 @@ class Outbox:
                     _MEMORY_BYTES >> 20,
                 )
             else:
-                self.last += 1
+                self.last = number
                 return
-        self._keep_in_memory(line, body)
+        if self._keep_in_memory(line, body):
+            self.last = number
 
     def _open(self) -> _Files:
         if self._files is None:
@@ -166,7 +173,7 @@ class Outbox:
             )
         return self._files
 
-    def _keep_in_memory(self, line: bytes, body: str) -> None:
+    def _keep_in_memory(self, line: bytes, body: str) -> bool:
         kind, run_id, _, content = json.loads(body)
         # What ends a run, and params and tags, are few.
         if kind == Kind.METRICS and self._memory_bytes + len(line) > _MEMORY_BYTES:
@@ -178,10 +185,10 @@ class Outbox:
                 self._dropped.total(),
                 self._folder.target,
             )
-            return
+            return False
         self._memory.append(line)
         self._memory_bytes += len(line)
-        self.last += 1
+        return True
 
     def _put_dropped(self) -> None:
         """Note what was dropped, to be stored behind what was not."""

@@ -14,6 +14,10 @@ class Reminder:
     def __init__(self) -> None:
         self._warned_at: dict[str, float] = {}
 
+    def is_due(self, about: str) -> bool:
+        """Whether a warning of this thing would be given now."""
+        return time.monotonic() - self._warned_at.get(about, -_AGAIN_S) >= _AGAIN_S
+
     def warn(self, about: str, message: str, *arguments: object) -> None:
         """Warn, unless that was done less than a minute ago.
 
@@ -22,7 +26,6 @@ class Reminder:
             message: as logging takes it, with the arguments behind it.
             arguments: what the message is formatted with.
         """
-        now = time.monotonic()
-        if now - self._warned_at.get(about, -_AGAIN_S) >= _AGAIN_S:
-            self._warned_at[about] = now
+        if self.is_due(about):
+            self._warned_at[about] = time.monotonic()
             _logger.warning(message, *arguments)

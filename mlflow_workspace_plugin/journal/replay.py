@@ -1,11 +1,18 @@
 """Sending what a process left in its journal when it ended."""
 
 import logging
+from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Protocol
 
 from mlflow_workspace_plugin.journal.folder import JournalFolder, Leftover
 from mlflow_workspace_plugin.journal.records import Record
+
+_logger = logging.getLogger(__name__)
+
+Refused = Callable[[Record, Exception], None]
+"""Told of a record that the target refused after its call had returned."""
 
 
 class Target(Protocol):
@@ -30,56 +37,60 @@ class Target(Protocol):
         """
         ...
 
-    def forget_writer(self, writer: str) -> None:
-        """Forget how far the records of a writer were stored, of whom there will be no more."""
-        ...
-
-
-_logger = logging.getLogger(__name__)
-
 
 @dataclass
 class Replay:
-    """What became of a leftover."""
+    """What became of a part of a leftover."""
 
     records: int = 0
     refused: int = 0
     damaged: int = 0
 
 
-def replay(folder: JournalFolder, leftover: Leftover, target: Target) -> Replay:
-    """Send a leftover and remove it. What is refused or damaged is kept aside, and blocks nothing.
+def replay(
+    folder: JournalFolder, leftover: Leftover, target: Target, refused: Refused
+) -> Iterator[Replay]:
+    """Send a leftover and remove it, a part at each step.
+
+    What is refused or damaged is kept aside, and blocks nothing.
 
     Raises:
-        Exception: what ``target`` raised: the target is away, and the leftover stays.
+        Exception: what ``target`` raised: it is away, and the leftover stays.
+        OSError: the leftover cannot be read.
     """
-    done = Replay()
     reader = leftover.reader
     while reader.number <= leftover.last_segment:
-        damaged = 0
-        while True:
-            chunk = reader.read(complete=True)
-            if not chunk.size:
-                break
+        while (chunk := reader.read(complete=True)).size:
             outcomes = target.deliver(leftover.writer, chunk.records)
             reader.advance(chunk)
-            damaged += len(chunk.damaged)
-            done.records += len(chunk.records)
-            for record, error in zip(chunk.records, outcomes, strict=True):
-                if error is not None:
-                    done.refused += 1
-                    folder.keep_refused(leftover.writer, record, error)
-        done.damaged += damaged
-        kept = folder.damaged / reader.path.name if damaged else None
+            errors = [
+                (record, error)
+                for record, error in zip(chunk.records, outcomes, strict=True)
+                if error is not None
+            ]
+            for record, error in errors:
+                keep_refused(folder, leftover.writer, record, error, refused)
+            yield Replay(len(chunk.records), len(errors), len(chunk.damaged))
+        kept = folder.damaged / reader.path.name if reader.damaged else None
         if kept is not None:
             _logger.warning(
                 "%d lines of a journal of %s were damaged and could not be sent; all others were. "
                 "The journal is kept as %s.",
-                damaged,
+                reader.damaged,
                 folder.target,
                 kept,
             )
         reader.next_segment(keep_as=kept)
-    leftover.remove()
-    target.forget_writer(leftover.writer)
-    return done
+    leftover.lock.remove()
+
+
+def keep_refused(
+    folder: JournalFolder, writer: str, record: Record, error: Exception, refused: Refused
+) -> None:
+    """Keep a refused record aside, and tell of it. Neither can fail what comes after it."""
+    with suppress(OSError):
+        folder.keep_refused(writer, record, error)
+    try:
+        refused(record, error)
+    except Exception:
+        _logger.debug("The refusal could not be noted on its run.", exc_info=True)

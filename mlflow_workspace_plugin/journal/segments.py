@@ -72,7 +72,7 @@ class SegmentWriter:
                 while written < len(line):
                     written += os.write(file, line[written:])
             except OSError:
-                os.ftruncate(file, self._size)
+                os.ftruncate(file, os.fstat(file).st_size - written)
                 raise
         if self._fsync:
             _sync(file)
@@ -117,6 +117,8 @@ class SegmentReader:
         self._folder = folder
         self._writer = writer
         self.number = number
+        self.damaged = 0
+        """How many damaged lines of the segment were read."""
         self._offset = 0
 
     @property
@@ -156,6 +158,7 @@ class SegmentReader:
     def advance(self, chunk: Chunk) -> None:
         """Go on behind a chunk, after it was dealt with."""
         self._offset += chunk.size
+        self.damaged += len(chunk.damaged)
 
     def next_segment(self, *, keep_as: Path | None = None) -> None:
         """Remove the segment, or move it to ``keep_as``, and turn to the next."""
@@ -165,7 +168,7 @@ class SegmentReader:
             keep_as.parent.mkdir(mode=0o700, exist_ok=True)
             self.path.replace(keep_as)
         self.number += 1
-        self._offset = 0
+        self._offset = self.damaged = 0
 
     def remove(self) -> None:
         """Remove the segment that is read."""

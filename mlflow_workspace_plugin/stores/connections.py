@@ -105,27 +105,32 @@ class Connections:
         What SQLAlchemy does for each statement takes longer than a short write itself, and with
         SQLite keeps all other writers out for that time.
         """
-        engine = self._hub.engine
-        driver_error = engine.dialect.loaded_dbapi.Error
-        with self._errors(), engine.connect() as connection:
+        with self._errors(), self._hub.engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             try:
-                if self._is_sqlite:
-                    driver.execute("BEGIN IMMEDIATE")
-                    yield driver
-                    driver.commit()
-                else:
-                    driver.autocommit = True
-                    yield driver
-                    driver.autocommit = False
+                with self._driver_errors():
+                    if self._is_sqlite:
+                        driver.execute("BEGIN IMMEDIATE")
+                        yield driver
+                        driver.commit()
+                    else:
+                        driver.autocommit = True
+                        yield driver
+                        driver.autocommit = False
             except BaseException as error:
                 # Its state is unknown: it may be in autocommit, or have lost the server.
                 connection.invalidate(error)
-                if not isinstance(error, driver_error):
-                    raise
-                raise DBAPIError.instance(
-                    None, None, error, driver_error, dialect=engine.dialect
-                ) from error
+                raise
+
+    @contextmanager
+    def _driver_errors(self) -> Iterator[None]:
+        """Raise the driver's errors as SQLAlchemy does."""
+        dialect = self._hub.engine.dialect
+        driver_error = dialect.loaded_dbapi.Error
+        try:
+            yield
+        except driver_error as error:
+            raise DBAPIError.instance(None, None, error, driver_error, dialect=dialect) from error
 
     @property
     def _is_sqlite(self) -> bool:

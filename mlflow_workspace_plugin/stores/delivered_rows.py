@@ -13,6 +13,8 @@ from mlflow_workspace_plugin.stores.metric_tables import MetricTables
 # A call's own timestamp is taken a moment before the call, however many threads wait for the
 # interpreter. One that is older was given by the caller, who may log the same value again.
 _FRESH_MS = 2_000
+# ``Run.log`` moves timestamps ahead of the clock, to keep values of one step in their order.
+_AHEAD_MS = 600_000
 
 Place = tuple[str, int, float, bool]
 """Key, step, value and whether it is NaN: rows of one place differ by their timestamps."""
@@ -59,7 +61,7 @@ def rows_by_run(
                 rows.repeated[key] += 1
                 continue
             in_call.add(row)
-            is_fresh = 0 <= record.called_at - timestamp <= _FRESH_MS
+            is_fresh = -_AHEAD_MS <= record.called_at - timestamp <= _FRESH_MS
             if row in occupied:
                 if not is_fresh:
                     rows.repeated[key] += 1
@@ -108,16 +110,39 @@ def insert_rows(tables: MetricTables, rows: RunRows) -> Counter[str]:
 
 
 def _insert_moving(tables: MetricTables, rows: RunRows) -> None:
-    """Insert fresh rows one by one, each at the next free millisecond from its own."""
+    """Insert fresh rows, those of each place from the next millisecond that is free on."""
+    tables.execute("SAVEPOINT moving")
+    moved = _moved_together(tables, rows.fresh)
+    if tables.insert(list(moved.values())) < len(moved):
+        # Between those that are stored there are gaps.
+        tables.execute("ROLLBACK TO SAVEPOINT moving")
+        moved = _insert_one_by_one(tables, rows.fresh)
+    tables.execute("RELEASE SAVEPOINT moving")
+    rows.fresh = list(moved.values())
+    rows.of_models = [(moved.get(row, row), model) for row, model in rows.of_models]
+
+
+def _moved_together(tables: MetricTables, rows: list[MetricRow]) -> dict[MetricRow, MetricRow]:
     moved: dict[MetricRow, MetricRow] = {}
     free_from: dict[Place, int] = {}
-    for row in rows.fresh:
+    for row in rows:
+        place = place_of(row)
+        first = free_from.get(place)
+        if first is None:
+            first = tables.next_free(row)
+        moved[row] = row._replace(timestamp=max(row.timestamp, first))
+        free_from[place] = moved[row].timestamp + 1
+    return moved
+
+
+def _insert_one_by_one(tables: MetricTables, rows: list[MetricRow]) -> dict[MetricRow, MetricRow]:
+    moved: dict[MetricRow, MetricRow] = {}
+    free_from: dict[Place, int] = {}
+    for row in rows:
         place = place_of(row)
         free = row._replace(timestamp=max(row.timestamp, free_from.get(place, row.timestamp)))
         while not tables.insert([free]):
             free = free._replace(timestamp=tables.next_free(free))
-        if free != row:
-            free_from[place] = free.timestamp + 1
-            moved[row] = free
-    rows.fresh = [moved.get(row, row) for row in rows.fresh]
-    rows.of_models = [(moved.get(row, row), model) for row, model in rows.of_models]
+        free_from[place] = free.timestamp + 1
+        moved[row] = free
+    return moved

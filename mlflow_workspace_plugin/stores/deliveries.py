@@ -10,6 +10,7 @@ from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
 from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from mlflow_workspace_plugin.errors import HubError
 from mlflow_workspace_plugin.journal.records import Kind, Record
@@ -34,7 +35,6 @@ _NEW_WRITER = text(
 # The lock keeps two processes that send one journal apart; SQLite's covers the whole database.
 _LAST_SEQUENCE = "SELECT sequence FROM workspace_plugin_writers WHERE writer = :writer"
 _STORED = text("UPDATE workspace_plugin_writers SET sequence = :sequence WHERE writer = :writer")
-_FORGET = text("DELETE FROM workspace_plugin_writers WHERE writer = :writer")
 _DROP_RECEIPTS = text("DELETE FROM workspace_plugin_receipts WHERE run_uuid = :run_id")
 _WRITABLE = text("""
     SELECT runs.run_uuid, runs.experiment_id FROM runs
@@ -42,6 +42,13 @@ _WRITABLE = text("""
     WHERE runs.run_uuid IN :ids AND experiments.workspace = :workspace
     AND runs.lifecycle_stage = 'active'
 """).bindparams(bindparam("ids", expanding=True))
+_OWN_MODELS = text("""
+    SELECT logged_models.model_id FROM logged_models
+    JOIN experiments ON experiments.experiment_id = logged_models.experiment_id
+    WHERE logged_models.model_id IN :ids AND experiments.workspace = :workspace
+    AND logged_models.lifecycle_stage = 'active'
+""").bindparams(bindparam("ids", expanding=True))
+_RUN_ID_LENGTH = 32
 _COUNTS = ("stored", "repeated", "refused", "dropped")
 _RECEIPT = text(f"""
     INSERT INTO workspace_plugin_receipts (run_uuid, key, writer, {", ".join(_COUNTS)})
@@ -98,13 +105,12 @@ class Deliveries(MetricWrites, RunWrites):
                     raise
                 if len(rest) > 1:
                     # One of them is what the database refuses.
-                    half = rest[: len(rest) // 2]
-                    outcomes += self.deliver(writer, half)
+                    outcomes += self.deliver(writer, rest[: len(rest) // 2])
                     continue
-                done = 0
-            outcomes += [None] * done
-            if done < len(rest):
-                outcomes.append(self._deliver_unusual(writer, rest[done]))
+                done = []
+            outcomes += done
+            if len(done) < len(rest):
+                outcomes.append(self._deliver_unusual(writer, rest[len(done)]))
         return outcomes
 
     def ping(self) -> None:
@@ -116,36 +122,33 @@ class Deliveries(MetricWrites, RunWrites):
         with self._statements() as connection:
             connection.execute(text("SELECT 1"))
 
-    def forget_writer(self, writer: str) -> None:
-        """Forget how far the records of a writer were stored, of whom there will be no more."""
-        with self._transaction() as connection:
-            connection.execute(_FORGET, {"writer": writer})
-
     def _hard_delete_run(self, run_id: str) -> None:
         super()._hard_delete_run(run_id)
         with self._transaction() as connection:
             connection.execute(_DROP_RECEIPTS, {"run_id": run_id})
 
-    def _deliver_usual(self, writer: str, records: list[Record]) -> int:
+    def _deliver_usual(self, writer: str, records: list[Record]) -> list[Exception | None]:
         """Store records in one transaction, up to the first that MLflow's own methods have to see.
 
         Returns:
-            How many records are stored now.
+            For each record that was dealt with why it was refused, or None.
         """
-        with self._transaction() as connection:
+        refused = self._refused_runs(records)
+        with self._transaction() as connection, self._driver_errors():
             last = self._last_sequence(connection, writer)
             new = [record for record in records if record.sequence > last]
             runs = self._writable_runs(connection, {record.run_id for record in new})
+            models = self._models_of_workspace(connection, _models_of(new))
             usual = []
             for record in new:
-                if record.run_id not in runs and record.kind != Kind.DROPPED:
-                    break
-                if not self._apply_if_usual(connection, record):
+                if not self._apply_if_usual(connection, record, runs, models, refused):
                     break
                 usual.append(record)
             receipts = Receipts()
             metrics = [record for record in usual if record.kind == Kind.METRICS]
-            by_run = rows_by_run(metrics, self.sanitize_metric_value)
+            by_run = rows_by_run(
+                (record for record in metrics if record.run_id in runs), self.sanitize_metric_value
+            )
             for run_id, rows in sorted(by_run.items()):
                 stored = insert_rows(self._metric_tables(connection, run_id), rows)
                 if rows.of_models:
@@ -154,16 +157,39 @@ class Deliveries(MetricWrites, RunWrites):
             for record in usual:
                 if record.kind == Kind.DROPPED:
                     receipts.add(record.run_id, dropped=Counter(record.content))
+                elif record.kind == Kind.METRICS and record.run_id not in runs:
+                    receipts.add(record.run_id, refused=_count(record))
             if usual:
                 self._note(connection, writer, usual[-1].sequence, receipts)
-        self._hub.statistics.wrote(len(metrics))
-        return len(records) - len(new) + len(usual)
+        self._hub.statistics.wrote(sum(len(record.content) for record in metrics))
+        reasons = [
+            refused[r.run_id] if r in metrics and r.run_id not in runs else None for r in usual
+        ]
+        return [None] * (len(records) - len(new)) + reasons
+
+    def _refused_runs(self, records: list[Record]) -> dict[str, Exception]:
+        """Return why values of runs are refused: they do not exist, or were deleted."""
+        ids = {record.run_id for record in records if record.kind == Kind.METRICS}
+        with self._statements() as connection:
+            refused = ids - self._writable_runs(connection, ids).keys()
+        reasons = {run_id: self._reason(run_id) for run_id in refused}
+        return {run_id: reason for run_id, reason in reasons.items() if reason is not None}
+
+    def _reason(self, run_id: str) -> Exception | None:
+        """Return why values of a run are refused; None if they are not."""
+        try:
+            self._experiment_or_refusal(run_id)
+        except Exception as error:
+            if is_away(error):
+                raise
+            return error
+        return None
 
     def _deliver_unusual(self, writer: str, record: Record) -> Exception | None:
         """Let MLflow's own methods do what a record says, or refuse it."""
         refused: Exception | None = None
         receipts = Receipts()
-        counts = Counter(value[0] for value in record.content if record.kind == Kind.METRICS)
+        counts = _count(record) if record.kind == Kind.METRICS else Counter()
         try:
             self._apply(record)
         except Exception as error:
@@ -178,8 +204,22 @@ class Deliveries(MetricWrites, RunWrites):
             self._note(connection, writer, record.sequence, receipts)
         return refused
 
-    def _apply_if_usual(self, connection: Connection, record: Record) -> bool:
+    def _apply_if_usual(
+        self,
+        connection: Connection,
+        record: Record,
+        runs: dict[str, int],
+        models: set[str],
+        refused: dict[str, Exception],
+    ) -> bool:
+        """Do what a record says, unless it is about metrics; return whether it is as usual."""
         run_id, content = record.run_id, record.content
+        if record.kind == Kind.DROPPED:
+            return True
+        if record.kind == Kind.METRICS:
+            return run_id in refused or (run_id in runs and _models_of([record]) <= models)
+        if run_id not in runs:
+            return False
         if record.kind in (Kind.PARAM, Kind.PARAMS):
             savepoint = connection.begin_nested()
             added = add_params(connection, run_id, content)
@@ -190,16 +230,17 @@ class Deliveries(MetricWrites, RunWrites):
             return added
         if record.kind in (Kind.TAG, Kind.TAGS):
             return upsert_tags(connection, run_id, content)
-        if record.kind == Kind.INFO:
-            status, end_time, name = content
-            workspace = self._get_active_workspace()
-            return not name and update_info(connection, workspace, run_id, status, end_time)
-        return True
+        status, end_time, name = content
+        workspace = self._get_active_workspace()
+        return not name and update_info(connection, workspace, run_id, status, end_time)
 
     def _apply(self, record: Record) -> None:
         run_id, content = record.run_id, record.content
         if record.kind == Kind.METRICS:
-            self.log_batch(run_id, [_metric(run_id, value) for value in content], [], [])
+            metrics = [_metric(run_id, value) for value in content]
+            # In this order: a model that is refused refuses the values.
+            self._link_to_models(run_id, metrics)
+            self._log_metrics(run_id, metrics)
         elif record.kind == Kind.PARAM:
             self.log_param(run_id, *(Param(*each) for each in content.items()))
         elif record.kind == Kind.TAG:
@@ -220,7 +261,8 @@ class Deliveries(MetricWrites, RunWrites):
 
     def _note(self, connection: Connection, writer: str, sequence: int, receipts: Receipts) -> None:
         connection.execute(_STORED, {"writer": writer, "sequence": sequence})
-        rows = receipts.rows(writer)
+        # A longer id is no run's.
+        rows = [row for row in receipts.rows(writer) if len(row["run_id"]) <= _RUN_ID_LENGTH]
         if rows:
             connection.execute(_RECEIPT, rows)
 
@@ -229,6 +271,17 @@ class Deliveries(MetricWrites, RunWrites):
         return {
             row.run_uuid: row.experiment_id for row in connection.execute(_WRITABLE, parameters)
         }
+
+    def models_of_workspace(self, models: set[str]) -> set[str]:
+        """Return those of some models that there are in the workspace."""
+        with self._statements() as connection:
+            return self._models_of_workspace(connection, models)
+
+    def _models_of_workspace(self, connection: Connection, models: set[str]) -> set[str]:
+        if not models:
+            return set()
+        parameters = {"ids": sorted(models), "workspace": self._get_active_workspace()}
+        return set(connection.execute(_OWN_MODELS, parameters).scalars())
 
     def _metric_tables(self, connection: Connection, run_id: str) -> MetricTables:
         driver: Any = connection.connection.driver_connection
@@ -259,6 +312,21 @@ class Deliveries(MetricWrites, RunWrites):
         )
 
 
+def _count(record: Record) -> Counter[str]:
+    """Return how many values a record of metrics has, by key."""
+    return Counter(value[0] for value in record.content)
+
+
+def _models_of(records: Iterable[Record]) -> set[str]:
+    return {
+        value[4]
+        for record in records
+        if record.kind == Kind.METRICS
+        for value in record.content
+        if len(value) > 4
+    }
+
+
 def _metric(run_id: str, value: list[Any]) -> Metric:
     key, number, timestamp, step, *model = value
     return Metric(key, number, timestamp, step, *model, **({"run_id": run_id} if model else {}))
@@ -267,6 +335,8 @@ def _metric(run_id: str, value: list[Any]) -> Metric:
 def is_away(error: Exception) -> bool:
     """Whether an error says that the database cannot be used now, and not that it refuses."""
     code = ErrorCode.Name(TEMPORARILY_UNAVAILABLE)
+    if isinstance(error.__cause__, PoolTimeoutError):
+        return True
     return isinstance(error, (HubError, TimeoutError)) or (
         isinstance(error, MlflowException) and error.error_code == code
     )

@@ -3,9 +3,10 @@
 import functools
 import time
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow.entities import Metric, Param, Run, RunInfo, RunStatus, RunTag
+from mlflow.utils.async_logging.run_operations import RunOperations
 from mlflow.utils.validation import (
     _validate_batch_log_data,
     _validate_metric,
@@ -18,7 +19,7 @@ from mlflow.utils.validation import (
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
 from mlflow_workspace_plugin.stores.deliveries import is_away
-from mlflow_workspace_plugin.stores.known_runs import KnownRuns
+from mlflow_workspace_plugin.stores.known_runs import KnownRun, KnownRuns
 from mlflow_workspace_plugin.stores.metric_rows import integer
 from mlflow_workspace_plugin.stores.patience import (
     Answer,
@@ -27,8 +28,9 @@ from mlflow_workspace_plugin.stores.patience import (
     journal_of_workspace,
     soon,
 )
-from mlflow_workspace_plugin.stores.run_reads import read_info
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+
+Given = TypeVar("Given")
 
 
 class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
@@ -44,6 +46,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         super().__init__(hub, workspace)
         self.journal = journal_of_workspace(hub, workspace)
         self._runs = KnownRuns()
+        self._models: set[str] = set()
 
     def log_metric(self, run_id: str, metric: Metric) -> None:
         """Log one value; returns when the journal has it.
@@ -110,9 +113,8 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         known = self._runs.get(run_id)
         if known is not None:
             known.changed(status, end_time, run_name)
-        if stored:
-            with self._statements() as connection:
-                return read_info(connection, run_id, self._workspace)
+        if stored and known is None:
+            return self.get_run(run_id).info
         if known is not None:
             return known.run.info
         return RunInfo(run_id, "", "", status, None, end_time, None, run_name=run_name)
@@ -129,12 +131,11 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         Raises:
             MlflowException: as MLflow's own store: there is no such run in the workspace.
         """
-        self.journal.flush()
         known = self._runs.get(run_id)
-        if known is not None and self.journal.away:
-            return known.as_run()
         if known is None:
-            run = self._answered(super().get_run, run_id)
+            run = self._through(super().get_run, run_id)
+        elif not self.journal.flush():
+            return known.as_run()
         else:
             try:
                 run = self._soon(super().get_run, run_id)
@@ -150,6 +151,17 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         self._through(super().delete_run, run_id)
         self._runs.forget(run_id)
 
+    def log_batch_async(
+        self, run_id: str, metrics: list[Metric], params: list[Param], tags: list[RunTag]
+    ) -> RunOperations:
+        """Log metrics at once, which takes no time, and params and tags in a thread of MLflow's."""
+        if metrics:
+            self.log_batch(run_id, metrics, [], [])
+        if not params and not tags:
+            return RunOperations([])
+        operations: RunOperations = super().log_batch_async(run_id, [], params, tags)
+        return operations
+
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was logged is stored; return whether it is.
 
@@ -164,7 +176,9 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         self.journal.flush()
 
     def _append_metrics(self, run_id: str, metrics: list[Metric]) -> None:
+        called_at = time.time_ns() // 1_000_000
         values = []
+        models = set()
         try:
             for metric in metrics:
                 value = [
@@ -175,43 +189,60 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
                 ]
                 if metric.model_id is not None:
                     value += [metric.model_id, metric.dataset_name, metric.dataset_digest]
+                    models.add(metric.model_id)
                 values.append(value)
         except (TypeError, OverflowError):
             # MLflow takes any number as a step; what becomes of it is up to the database.
             self._through(super().log_batch, run_id, metrics, [], [])
             return
-        if run_id not in self._runs:
-            self._check_writable(run_id, metrics)
-        self.journal.append_metrics(run_id, time.time_ns() // 1_000_000, values)
-        known = self._runs.get(run_id)
+        known = self._runs.get(run_id) or self._look_up(run_id, metrics)
+        if not models <= self._models and not self._are_own(models):
+            # MLflow's method knows what to raise.
+            self._through(super().log_batch, run_id, metrics, [], [])
+            return
+        self.journal.append_metrics(run_id, called_at, values)
         if known is not None:
             for metric in metrics:
                 known.logged(metric)
 
-    def _check_writable(self, run_id: str, metrics: list[Metric]) -> None:
-        """Refuse the first values for a run that cannot be logged to, if that can be known now."""
+    def _look_up(self, run_id: str, metrics: list[Metric]) -> KnownRun | None:
+        """Return the run of the first values, and refuse one that cannot be logged to.
+
+        Returns:
+            None when the database is away, so that nothing can be known of the run.
+        """
         if self.journal.away:
-            return
+            return None
         try:
-            found = self._soon(self._experiment_to_log_to, run_id)
+            self._runs.remember(self._soon(super().get_run, run_id))
         except Exception as error:
-            if not is_away(error):
-                raise
-            return
-        if found is None:
-            # MLflow's method knows what to raise.
+            if is_away(error):
+                return None
+            raise
+        known = self._runs.get(run_id)
+        if known is None:
+            # It was deleted, and MLflow's method knows what to raise.
             super()._log_metrics(run_id, metrics)
-        self._runs.remember_writable(run_id)
+        return known
 
-    def _experiment_to_log_to(self, run_id: str) -> int | None:
-        with self._statements() as connection:
-            return self._experiment_of_active_run(connection, run_id)
-
-    def _soon(self, method: Callable[[str], Answer], run_id: str) -> Answer:
-        if self._is_sqlite:
-            return method(run_id)
+    def _are_own(self, models: set[str]) -> bool:
+        """Whether models are of the workspace, as far as that can be known now."""
+        if self.journal.away:
+            return True
         try:
-            return soon(functools.partial(method, run_id))
+            found = self._soon(self.models_of_workspace, models)
+        except Exception as error:
+            if is_away(error):
+                return True
+            raise
+        self._models |= found
+        return models <= found
+
+    def _soon(self, method: Callable[[Given], Answer], given: Given) -> Answer:
+        if self._is_sqlite:
+            return method(given)
+        try:
+            return soon(functools.partial(method, given))
         except TimeoutError:
             self.journal.note_silence()
             raise

@@ -1,10 +1,19 @@
 """What a process knows of its runs, for when the database is away."""
 
-import threading
-from collections import OrderedDict
+from contextlib import suppress
 from dataclasses import dataclass, field
 
-from mlflow.entities import Metric, Param, Run, RunData, RunInfo, RunInputs, RunOutputs, RunTag
+from mlflow.entities import (
+    LifecycleStage,
+    Metric,
+    Param,
+    Run,
+    RunData,
+    RunInfo,
+    RunInputs,
+    RunOutputs,
+    RunTag,
+)
 
 _MANY = 1_000
 
@@ -51,11 +60,13 @@ class KnownRun:
     def as_run(self) -> Run:
         """Return the run with all that is known of it."""
         data = self.run.data
-        metrics = {metric.key: metric for metric in data._metric_objs} | self.latest
+        metrics = KnownRun(self.run, {metric.key: metric for metric in data._metric_objs})
+        for metric in self.latest.values():
+            metrics.logged(metric)
         return Run(
             self.run.info,
             RunData(
-                list(metrics.values()),
+                list(metrics.latest.values()),
                 [Param(*each) for each in (data.params | self.params).items()],
                 [RunTag(*each) for each in (data.tags | self.tags).items()],
             ),
@@ -65,36 +76,27 @@ class KnownRun:
 
 
 class KnownRuns:
-    """The runs that a process used last, and which of them it may log to."""
+    """The runs that a process used last. There is no lock, which a fork could leave held."""
 
     def __init__(self) -> None:
-        self._runs: OrderedDict[str, KnownRun | None] = OrderedDict()
-        self._lock = threading.Lock()
+        self._runs: dict[str, KnownRun] = {}
 
     def remember(self, run: Run) -> None:
-        """Remember a run as it is in the database."""
-        self._put(run.info.run_id, KnownRun(run))
-
-    def remember_writable(self, run_id: str) -> None:
-        """Remember of a run only that it may be logged to."""
-        if run_id not in self._runs:
-            self._put(run_id, None)
+        """Remember a run as it is in the database; one that was deleted is forgotten."""
+        run_id = run.info.run_id
+        self.forget(run_id)
+        if run.info.lifecycle_stage != LifecycleStage.ACTIVE:
+            return
+        self._runs[run_id] = KnownRun(run)
+        if len(self._runs) > _MANY:
+            # Other threads may do the same.
+            with suppress(KeyError, RuntimeError, StopIteration):
+                del self._runs[next(iter(self._runs))]
 
     def forget(self, run_id: str) -> None:
-        """Forget a run that was deleted."""
-        with self._lock:
-            self._runs.pop(run_id, None)
+        """Forget a run."""
+        self._runs.pop(run_id, None)
 
     def get(self, run_id: str) -> KnownRun | None:
-        """Return a run, if more is known of it than that it may be logged to."""
+        """Return a run that may be logged to, if it is known."""
         return self._runs.get(run_id)
-
-    def __contains__(self, run_id: str) -> bool:
-        return run_id in self._runs
-
-    def _put(self, run_id: str, known: KnownRun | None) -> None:
-        with self._lock:
-            self._runs[run_id] = known
-            self._runs.move_to_end(run_id)
-            while len(self._runs) > _MANY:
-                self._runs.popitem(last=False)

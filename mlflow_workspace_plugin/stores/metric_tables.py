@@ -38,7 +38,7 @@ class MetricTables(Protocol):
         ...
 
     def next_free(self, row: MetricRow) -> int:
-        """Return the next timestamp at which there is no row equal to this one, which there is."""
+        """Return a timestamp, this one's or later, at which no row is equal to this one."""
         ...
 
     def upsert_latest(self, rows: list[MetricRow]) -> None:
@@ -65,9 +65,9 @@ class SqliteMetricTables:
         return insert_into_sqlite(self._connection, self._run_id, rows)
 
     def next_free(self, row: MetricRow) -> int:
-        """Return the next timestamp at which there is no row equal to this one, which there is."""
+        """Return a timestamp, this one's or later, at which no row is equal to this one."""
         found = self._connection.execute(self._FREE, (*row, self._run_id)).fetchone()
-        return int(found[0])
+        return row.timestamp if found is None else int(found[0])
 
     def upsert_latest(self, rows: list[MetricRow]) -> None:
         """Let the latest of rows be what MLflow shows, where they are later than what it shows."""
@@ -102,12 +102,13 @@ class PostgresqlMetricTables:
 
     def insert(self, rows: list[MetricRow]) -> int:
         """Insert rows, but for those that exist; return how many were inserted."""
-        return self._cursor.execute(self._INSERT, self._arrays(rows)).rowcount
+        # In one order, so that no two writers wait for each other in a circle.
+        return self._cursor.execute(self._INSERT, self._arrays(sorted(rows))).rowcount
 
     def next_free(self, row: MetricRow) -> int:
-        """Return the next timestamp at which there is no row equal to this one, which there is."""
+        """Return a timestamp, this one's or later, at which no row is equal to this one."""
         found: Any = self._cursor.execute(self._FREE, (*row, self._run_id)).fetchone()
-        return int(found[0])
+        return row.timestamp if found is None else int(found[0])
 
     def upsert_latest(self, rows: list[MetricRow]) -> None:
         """Let the latest of rows be what MLflow shows, where they are later than what it shows."""

@@ -42,18 +42,20 @@ def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
         return Journal(
             JournalFolder(target),
             store,
-            functools.partial(_note_refusal, store),
+            functools.partial(note_refusal, store),
             fsync=settings.FSYNC.get() == "1",
         )
 
     return journal_of(target, _make)
 
 
-def _note_refusal(store: WorkspaceTrackingStore, record: Record, error: Exception) -> None:
+def note_refusal(store: WorkspaceTrackingStore, record: Record, error: Exception) -> None:
     """Note on its run that a param, a tag or a change was refused after its call had returned."""
     if record.kind != Kind.METRICS:
+        before = store.get_run(record.run_id).data.tags.get(CONFLICT_TAG)
         what = f"{record.kind} {record.content}: {error}"
-        store.set_tag(record.run_id, RunTag(CONFLICT_TAG, what))
+        said = what if before is None else f"{before}\n{what}"
+        store.set_tag(record.run_id, RunTag(CONFLICT_TAG, said))
 
 
 def soon(call: Callable[[], Answer]) -> Answer:
@@ -91,9 +93,15 @@ class Patient:
     journal: Journal
 
     def _through(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
-        """Call a method of the store beneath, after all that this process logged is stored."""
-        if not hasattr(_in_call, "method"):
-            self.journal.flush()
+        """Call a method of the store beneath, after all that this process logged is stored.
+
+        Raises:
+            NoAnswerError: the database was away for ``MLFLOW_WORKSPACE_WAIT`` seconds.
+            Exception: what else the method raised.
+        """
+        wait_s = float(settings.WAIT_S.get())
+        if not _in_call.__dict__ and not self.journal.flush() and not self.journal.flush(wait_s):
+            raise self._no_answer("What was logged could not be stored.")
         return self._answered(method, *args, **kwargs)
 
     def _answered(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -115,17 +123,17 @@ class Patient:
                 if error.error_code != _AWAY:
                     raise
                 if time.monotonic() + pause > deadline:
-                    raise self._no_answer(error) from error
+                    raise self._no_answer(error.message) from error
             finally:
                 del _in_call.method
             time.sleep(pause)
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
-    def _no_answer(self, error: MlflowException) -> NoAnswerError:
+    def _no_answer(self, reason: str) -> NoAnswerError:
         journal = self.journal
         return NoAnswerError(
             f"{journal.folder.target} did not answer for {settings.WAIT_S.get()} s: "
-            f"{error.message} What was logged is kept: {journal.waiting} calls wait in "
+            f"{reason} What was logged is kept: {journal.waiting} calls wait in "
             f"{journal.folder.path}; mlflow-workspace sync sends them. To wait longer for an "
             f"answer, set {settings.WAIT_S.name}."
         )

@@ -280,7 +280,7 @@ class TestRefused:
         kept = [json.loads(text) for p in folder.refused.iterdir() for text in p.open()]
         assert {record["run_id"] for record in kept} == {gone}
         assert "deleted" in kept[-1]["reason"]
-        assert "was refused" in caplog.text
+        assert "refused" in caplog.text
 
     def test_what_the_database_cannot_hold(self, client, direct, run_id):
         """Among 100 records in one batch only the one that is refused is missing."""
