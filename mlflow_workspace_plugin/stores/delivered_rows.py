@@ -20,6 +20,27 @@ Place = tuple[str, int, float, bool]
 """Key, step, value and whether it is NaN: rows of one place differ by their timestamps."""
 
 
+class Gaps:
+    """Remembers from where to where timestamps of a place are taken, to look for free ones once."""
+
+    def __init__(self) -> None:
+        self._taken: dict[tuple[str, Place], tuple[int, int]] = {}
+
+    def free(self, run_id: str, row: MetricRow) -> MetricRow:
+        """Return a row at the first timestamp, from its own on, that is not known to be taken."""
+        first, end = self._taken.get((run_id, place_of(row)), (0, 0))
+        return row._replace(timestamp=end) if first <= row.timestamp < end else row
+
+    def took(self, run_id: str, row: MetricRow, moved: MetricRow) -> None:
+        """Remember that all is taken from a row to where it moved."""
+        place = run_id, place_of(row)
+        first, end = self._taken.get(place, (row.timestamp, row.timestamp))
+        if first <= row.timestamp <= end:
+            self._taken[place] = first, max(end, moved.timestamp + 1)
+        else:
+            self._taken[place] = row.timestamp, moved.timestamp + 1
+
+
 @dataclass
 class RunRows:
     """The rows of one run that are to be inserted, and where they came from."""
@@ -48,7 +69,7 @@ def rows_by_run(
     """
     found: dict[str, RunRows] = defaultdict(RunRows)
     taken: dict[str, set[MetricRow]] = defaultdict(set)
-    free_from: dict[tuple[str, Place], int] = {}
+    gaps = Gaps()
     for index, record in enumerate(records):
         if index % RECORDS_AT_ONCE == 0:
             give_way()
@@ -66,11 +87,11 @@ def rows_by_run(
                 if not is_fresh:
                     rows.repeated[key] += 1
                     continue
-                place = record.run_id, place_of(row)
-                row = row._replace(timestamp=max(timestamp, free_from.get(place, 0)))
-                while row in occupied:
-                    row = row._replace(timestamp=row.timestamp + 1)
-                free_from[place] = row.timestamp + 1
+                moved = gaps.free(record.run_id, row)
+                while moved in occupied:
+                    moved = moved._replace(timestamp=moved.timestamp + 1)
+                gaps.took(record.run_id, row, moved)
+                row = moved
             occupied.add(row)
             (rows.fresh if is_fresh else rows.given).append(row)
             if model:
@@ -123,26 +144,27 @@ def _insert_moving(tables: MetricTables, rows: RunRows) -> None:
 
 
 def _moved_together(tables: MetricTables, rows: list[MetricRow]) -> dict[MetricRow, MetricRow]:
+    """Return where rows are to be, if what is stored of each place has no gap."""
     moved: dict[MetricRow, MetricRow] = {}
-    free_from: dict[Place, int] = {}
+    looked: set[Place] = set()
+    gaps = Gaps()
     for row in rows:
-        place = place_of(row)
-        first = free_from.get(place)
-        if first is None:
-            first = tables.next_free(row)
-        moved[row] = row._replace(timestamp=max(row.timestamp, first))
-        free_from[place] = moved[row].timestamp + 1
+        free = gaps.free("", row)
+        if place_of(row) not in looked:
+            looked.add(place_of(row))
+            free = free._replace(timestamp=tables.next_free(free))
+        gaps.took("", row, free)
+        moved[row] = free
     return moved
 
 
 def _insert_one_by_one(tables: MetricTables, rows: list[MetricRow]) -> dict[MetricRow, MetricRow]:
     moved: dict[MetricRow, MetricRow] = {}
-    free_from: dict[Place, int] = {}
+    gaps = Gaps()
     for row in rows:
-        place = place_of(row)
-        free = row._replace(timestamp=max(row.timestamp, free_from.get(place, row.timestamp)))
+        free = gaps.free("", row)
         while not tables.insert([free]):
             free = free._replace(timestamp=tables.next_free(free))
-        free_from[place] = free.timestamp + 1
+        gaps.took("", row, free)
         moved[row] = free
     return moved

@@ -15,11 +15,18 @@ if TYPE_CHECKING:
 
 _COLUMNS = "key, value, timestamp, step, is_nan, run_uuid"
 _TYPES = ("text", "float8", "bigint", "bigint", "boolean")
-# Where a row of values ends that are equal, each a millisecond after the one before.
+# Where a row of values ends that are equal, each a millisecond after the one before, from the one
+# given on; nothing if that is not there.
 _NEXT_FREE = """
     SELECT taken.timestamp + 1 FROM metrics AS taken
     WHERE taken.key = {0} AND taken.value = {0} AND taken.timestamp >= {0}
     AND taken.step = {0} AND taken.is_nan = {0} AND taken.run_uuid = {0}
+    AND EXISTS (
+        SELECT 1 FROM metrics AS given
+        WHERE given.key = taken.key AND given.timestamp = {1}
+        AND given.step = taken.step AND given.run_uuid = taken.run_uuid
+        AND given.value = taken.value AND given.is_nan = taken.is_nan
+    )
     AND NOT EXISTS (
         SELECT 1 FROM metrics AS next
         WHERE next.key = taken.key AND next.timestamp = taken.timestamp + 1
@@ -38,7 +45,7 @@ class MetricTables(Protocol):
         ...
 
     def next_free(self, row: MetricRow) -> int:
-        """Return a timestamp, this one's or later, at which no row is equal to this one."""
+        """Return the first timestamp, from this one's on, at which no row is equal to this one."""
         ...
 
     def upsert_latest(self, rows: list[MetricRow]) -> None:
@@ -54,7 +61,7 @@ class SqliteMetricTables:
     """MLflow's tables of metrics on SQLite."""
 
     _LATEST = f"INSERT INTO latest_metrics ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}"
-    _FREE = _NEXT_FREE.format("?")
+    _FREE = _NEXT_FREE.format("?", "?")
 
     def __init__(self, connection: sqlite3.Connection, run_id: str) -> None:
         self._connection = connection
@@ -65,8 +72,8 @@ class SqliteMetricTables:
         return insert_into_sqlite(self._connection, self._run_id, rows)
 
     def next_free(self, row: MetricRow) -> int:
-        """Return a timestamp, this one's or later, at which no row is equal to this one."""
-        found = self._connection.execute(self._FREE, (*row, self._run_id)).fetchone()
+        """Return the first timestamp, from this one's on, at which no row is equal to this one."""
+        found = self._connection.execute(self._FREE, (*row, self._run_id, row.timestamp)).fetchone()
         return row.timestamp if found is None else int(found[0])
 
     def upsert_latest(self, rows: list[MetricRow]) -> None:
@@ -91,7 +98,7 @@ class PostgresqlMetricTables:
         INSERT INTO latest_metrics ({_COLUMNS})
         SELECT given.*, %s FROM unnest({_UNNESTED}) AS given {IF_LATER}
     """
-    _FREE = _NEXT_FREE.format("%s")
+    _FREE = _NEXT_FREE.format("%s", "%s")
 
     def __init__(self, connection: "psycopg.Connection[Any]", run_id: str) -> None:
         from psycopg import Cursor
@@ -106,8 +113,10 @@ class PostgresqlMetricTables:
         return self._cursor.execute(self._INSERT, self._arrays(sorted(rows))).rowcount
 
     def next_free(self, row: MetricRow) -> int:
-        """Return a timestamp, this one's or later, at which no row is equal to this one."""
-        found: Any = self._cursor.execute(self._FREE, (*row, self._run_id)).fetchone()
+        """Return the first timestamp, from this one's on, at which no row is equal to this one."""
+        found: Any = self._cursor.execute(
+            self._FREE, (*row, self._run_id, row.timestamp)
+        ).fetchone()
         return row.timestamp if found is None else int(found[0])
 
     def upsert_latest(self, rows: list[MetricRow]) -> None:

@@ -55,6 +55,8 @@ class Content:
             return {
                 name: {repr(tuple(row)) for row in connection.execute(select(table))}
                 for name, table in self.metadata.tables.items()
+                # How far the journals of all workspaces were stored.
+                if name != "workspace_plugin_writers"
             }
 
     def files(self):
