@@ -6,10 +6,18 @@ from typing import Any
 
 from mlflow.entities import Metric, Param, RunStatus, RunTag
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    INVALID_STATE,
+    RESOURCE_ALREADY_EXISTS,
+    RESOURCE_DOES_NOT_EXIST,
+    TEMPORARILY_UNAVAILABLE,
+    ErrorCode,
+)
 from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from mlflow_workspace_plugin.errors import HubError
@@ -28,13 +36,25 @@ from mlflow_workspace_plugin.stores.run_writes import (
     upsert_tags,
 )
 
+_REFUSALS = {
+    ErrorCode.Name(code)
+    for code in (
+        INVALID_PARAMETER_VALUE,
+        INVALID_STATE,
+        RESOURCE_ALREADY_EXISTS,
+        RESOURCE_DOES_NOT_EXIST,
+    )
+}
 _NEW_WRITER = text(
     "INSERT INTO workspace_plugin_writers (writer, sequence) VALUES (:writer, 0) "
     "ON CONFLICT DO NOTHING"
 )
 # The lock keeps two processes that send one journal apart; SQLite's covers the whole database.
 _LAST_SEQUENCE = "SELECT sequence FROM workspace_plugin_writers WHERE writer = :writer"
-_STORED = text("UPDATE workspace_plugin_writers SET sequence = :sequence WHERE writer = :writer")
+_STORED = text(
+    "UPDATE workspace_plugin_writers SET sequence = :sequence "
+    "WHERE writer = :writer AND sequence < :sequence"
+)
 _DROP_RECEIPTS = text("DELETE FROM workspace_plugin_receipts WHERE run_uuid = :run_id")
 _WRITABLE = text("""
     SELECT runs.run_uuid, runs.experiment_id FROM runs
@@ -101,7 +121,7 @@ class Deliveries(MetricWrites, RunWrites):
             try:
                 done = self._deliver_usual(writer, rest)
             except Exception as error:
-                if is_away(error):
+                if not _is_refusal(error):
                     raise
                 if len(rest) > 1:
                     # One of them is what the database refuses.
@@ -180,20 +200,23 @@ class Deliveries(MetricWrites, RunWrites):
         try:
             self._experiment_or_refusal(run_id)
         except Exception as error:
-            if is_away(error):
+            if not _is_refusal(error):
                 raise
             return error
         return None
 
     def _deliver_unusual(self, writer: str, record: Record) -> Exception | None:
         """Let MLflow's own methods do what a record says, or refuse it."""
+        with self._transaction() as connection:
+            if record.sequence <= self._last_sequence(connection, writer):
+                return None
         refused: Exception | None = None
         receipts = Receipts()
         counts = _count(record) if record.kind == Kind.METRICS else Counter()
         try:
             self._apply(record)
         except Exception as error:
-            if is_away(error):
+            if not _is_refusal(error):
                 raise
             refused = error
             receipts.add(record.run_id, refused=counts)
@@ -266,7 +289,9 @@ class Deliveries(MetricWrites, RunWrites):
         if rows:
             connection.execute(_RECEIPT, rows)
 
-    def _writable_runs(self, connection: Connection, ids: Iterable[str]) -> dict[str, int]:
+    def _writable_runs(self, connection: Connection, ids: set[str]) -> dict[str, int]:
+        if not ids:
+            return {}
         parameters = {"ids": sorted(ids), "workspace": self._get_active_workspace()}
         return {
             row.run_uuid: row.experiment_id for row in connection.execute(_WRITABLE, parameters)
@@ -330,6 +355,20 @@ def _models_of(records: Iterable[Record]) -> set[str]:
 def _metric(run_id: str, value: list[Any]) -> Metric:
     key, number, timestamp, step, *model = value
     return Metric(key, number, timestamp, step, *model, **({"run_id": run_id} if model else {}))
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether an error says that a record cannot be stored, now or later.
+
+    Everything else, a fault of this package's included, is a reason to keep the record.
+    """
+    if isinstance(error.__cause__, (IntegrityError, DataError)):
+        return True
+    return (
+        isinstance(error, MlflowException)
+        and not isinstance(error, HubError)
+        and error.error_code in _REFUSALS
+    )
 
 
 def is_away(error: Exception) -> bool:

@@ -109,6 +109,8 @@ class PostgresqlMetricTables:
 
     def insert(self, rows: list[MetricRow]) -> int:
         """Insert rows, but for those that exist; return how many were inserted."""
+        if not rows:
+            return 0
         # In one order, so that no two writers wait for each other in a circle.
         return self._cursor.execute(self._INSERT, self._arrays(sorted(rows))).rowcount
 
