@@ -150,8 +150,8 @@ def after_the_journal(store: type[Patient], beneath: type) -> None:
         inherits = name not in vars(store) and not isinstance(
             inspect.getattr_static(beneath, name), staticmethod
         )
-        # Of a call without an answer the other one is called by MLflow's queue.
-        if inherits and not name.startswith("_") and not name.endswith("_async"):
+        # What is about MLflow's own queue asks the database nothing.
+        if inherits and not name.startswith("_") and "async" not in name:
             setattr(store, name, _patient(method))
 
 
