@@ -45,8 +45,11 @@ _SQLITE_INSERT = """
     INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES {rows}
     ON CONFLICT DO NOTHING
 """
-# How many rows a statement has.
-_ROWS_AT_ONCE = (200, 20, 1)
+# By how many rows the statement has, most first.
+_SQLITE_INSERTS = {
+    size: _SQLITE_INSERT.format(rows=", ".join(["(?, ?, ?, ?, ?, ?)"] * size))
+    for size in (200, 20, 1)
+}
 _SQLITE_LATEST = f"""
     INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid)
     VALUES (?, ?, ?, ?, ?, ?) {_IF_LATER}
@@ -147,8 +150,7 @@ def write_to_sqlite(
 
 def _insert_into_sqlite(connection: sqlite3.Connection, run_id: str, rows: list[MetricRow]) -> None:
     done = 0
-    for size in _ROWS_AT_ONCE:
-        statement = _SQLITE_INSERT.format(rows=", ".join(["(?, ?, ?, ?, ?, ?)"] * size))
+    for size, statement in _SQLITE_INSERTS.items():
         while done + size <= len(rows):
             cells = [cell for row in rows[done : done + size] for cell in (*row, run_id)]
             connection.execute(statement, cells)
