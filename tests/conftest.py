@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.postgres import PostgreSQL, postgresql
+from tests.postgres import PostgreSQL, for_mlflow, postgresql
 
 TESTS = Path(__file__).parent
 EXAMPLES = TESTS.parent / "examples"
@@ -137,6 +137,25 @@ def new_database(request, database) -> Iterator[Callable[[], str | None]]:
         server.drop_database(url)
 
 
+STOCK_ENVIRONMENT = {
+    "MLFLOW_ENABLE_WORKSPACES": "true",
+    "MLFLOW_WORKSPACE": "team-a",
+    "_MLFLOW_SERVER_ARTIFACT_ROOT": "mlflow-artifacts:/",
+}
+"""In which MLflow's own store is used as ours is."""
+
+
+@pytest.fixture
+def stock_url(new_database, tmp_path) -> str:
+    """The URL of MLflow's own store on an empty database, with a workspace ``team-a``."""
+    from mlflow.entities.workspace import Workspace
+    from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore
+
+    url = for_mlflow(new_database() or f"sqlite:///{tmp_path}/stock.db")
+    SqlAlchemyStore(url).create_workspace(Workspace(name="team-a"))
+    return url
+
+
 @pytest.fixture
 def workspace(hub_path):
     """A workspace ``team-a``."""
@@ -175,3 +194,15 @@ def run_python(tmp_path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
         return done
 
     return run
+
+
+def paged_history(store, run_id: str, key: str, size: int) -> list:
+    """Read the history of a metric by pages, none of which is larger than it was asked for."""
+    found, token = [], None
+    while True:
+        page = store.get_metric_history(run_id, key, size, token)
+        assert len(page) <= size
+        found += page
+        token = page.token
+        if token is None:
+            return found

@@ -19,6 +19,14 @@ _USER = "nobody" if os.geteuid() == 0 else None
 _DEBIAN = Path("/usr/lib/postgresql")
 
 
+def for_mlflow(url: str) -> str:
+    """Return the URL of a database with the driver that MLflow is written for.
+
+    Before 3.17 it cannot filter by time with another, nor read a model's versions.
+    """
+    return url.replace("+psycopg:", "+psycopg2:")
+
+
 @dataclass(frozen=True)
 class PostgreSQL:
     """A running server. Roles log in without a password, but for those in group ``password``."""

@@ -4,7 +4,6 @@ A session sends three PRAGMAs and keeps an object for each row. The hot paths ne
 """
 
 import functools
-import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -26,7 +25,7 @@ _EXPERIMENT_OF_ACTIVE_RUN = text("""
 
 
 @contextmanager
-def mlflow_errors() -> Iterator[None]:
+def _mlflow_errors() -> Iterator[None]:
     """Raise the exceptions that MLflow's own sessions raise, with their error codes.
 
     Raises:
@@ -44,22 +43,6 @@ def mlflow_errors() -> Iterator[None]:
         raise MlflowException(message=error, error_code=INTERNAL_ERROR) from error
 
 
-@contextmanager
-def many_objects() -> Iterator[None]:
-    """Make many objects that refer to no other in a circle, without a search for circles.
-
-    Python's collector looks at all objects of the process again and again while their number
-    grows, which takes as long as to make them.
-    """
-    enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if enabled:
-            gc.enable()
-
-
 class Connections:
     """Gives a store connections to its hub's database."""
 
@@ -68,7 +51,7 @@ class Connections:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        with translated_errors(self._hub.path, self._hub.settings.database), mlflow_errors():
+        with translated_errors(self._hub.path, self._hub.settings.database), _mlflow_errors():
             yield
 
     @functools.cached_property

@@ -23,7 +23,8 @@ from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from sqlalchemy import Connection, TextClause, text
 
-from mlflow_workspace_plugin.stores.connections import Connections, many_objects
+from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.many_objects import many_objects
 from mlflow_workspace_plugin.stores.sampling import Point, sample
 
 _ROWS_AT_ONCE = 10_000

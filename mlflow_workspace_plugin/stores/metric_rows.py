@@ -45,6 +45,11 @@ _SQLITE_INSERT = """
     INSERT INTO metrics (key, value, timestamp, step, is_nan, run_uuid) VALUES {rows}
     ON CONFLICT DO NOTHING
 """
+# By how many rows the statement has, most first. While one is executed other threads run.
+_SQLITE_INSERTS = {
+    size: _SQLITE_INSERT.format(rows=", ".join(["(?, ?, ?, ?, ?, ?)"] * size))
+    for size in (200, 20, 1)
+}
 _SQLITE_LATEST = f"""
     INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid)
     VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}
@@ -143,17 +148,12 @@ def write_to_sqlite(
     return True
 
 
-# How many rows a statement has. While it is executed other threads run.
-_ROWS_AT_ONCE = (200, 20, 1)
-
-
 def insert_into_sqlite(
     connection: sqlite3.Connection, run_id: str, rows: Sequence[MetricRow]
 ) -> int:
     """Insert rows of a run, but for those that exist; return how many were inserted."""
     inserted = done = 0
-    for size in _ROWS_AT_ONCE:
-        statement = _SQLITE_INSERT.format(rows=", ".join(["(?, ?, ?, ?, ?, ?)"] * size))
+    for size, statement in _SQLITE_INSERTS.items():
         while done + size <= len(rows):
             cells = [cell for row in rows[done : done + size] for cell in (*row, run_id)]
             inserted += connection.execute(statement, cells).rowcount

@@ -33,7 +33,8 @@ from mlflow.utils.search_utils import SearchUtils
 from sqlalchemy import Connection, Select, select, text
 from sqlalchemy.orm import Session
 
-from mlflow_workspace_plugin.stores.connections import Connections, many_objects
+from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.many_objects import many_objects
 
 Entity = TypeVar("Entity")
 

@@ -16,7 +16,7 @@ from sqlalchemy import Engine, make_url
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.hub.hub import create_hub
-from tests.postgres import PostgreSQL
+from tests.postgres import PostgreSQL, for_mlflow
 
 WORKSPACE = "bench"
 EXPERIMENT = "benchmark"
@@ -58,8 +58,7 @@ class Side:
     def uri(self) -> str:
         """The tracking URI."""
         if self.hub is None:
-            # The driver that MLflow is written for.
-            return self.database_url.replace("+psycopg", "+psycopg2")
+            return for_mlflow(self.database_url)
         return self.workspace.get_mlflow_tracking_uri()
 
     @cached_property

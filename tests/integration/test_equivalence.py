@@ -28,9 +28,9 @@ from mlflow.entities import (
     RunTag,
     ViewType,
 )
-from mlflow.entities.workspace import Workspace as MlflowWorkspace
 from mlflow.exceptions import MlflowException
-from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore as MlflowWorkspaceStore
+
+from tests.conftest import STOCK_ENVIRONMENT, paged_history
 
 pytestmark = pytest.mark.store
 
@@ -359,20 +359,11 @@ class Machine(RuleBasedStateMachine):
 
     @rule(run=runs, size=st.integers(1, 4))
     def check_pages(self, run, size):
-        def pages(client, each):
-            store, found, token = client._tracking_client.store, [], None
-            while True:
-                page = store.get_metric_history(each, "loss", size, token)
-                assert len(page) <= size
-                found += page
-                token = page.token
-                if token is None:
-                    return found
-
         whole = self.both(lambda client, each: client.get_metric_history(each, "loss"), run)
         if whole is not None:
             stock, ours = (history_view(each) for each in whole)
-            paged = history_view(pages(self.clients[1], run.ids[1]))
+            store = self.clients[1]._tracking_client.store
+            paged = history_view(paged_history(store, run.ids[1], "loss", size))
             assert stock == ours == paged
 
     @rule(run=runs)
@@ -437,15 +428,10 @@ def dataset_view(dataset_input):
 
 
 @pytest.fixture
-def clients(workspace, new_database, tmp_path, monkeypatch):
+def clients(workspace, stock_url, monkeypatch):
     """MLflow's own store and ours, each with a workspace ``team-a``."""
-    stock_url = new_database() or f"sqlite:///{tmp_path}/stock.db"
-    # The driver that MLflow is written for; before 3.17 it cannot filter by time with another.
-    stock_url = stock_url.replace("+psycopg", "+psycopg2")
-    MlflowWorkspaceStore(stock_url).create_workspace(MlflowWorkspace(name="team-a"))
-    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
-    monkeypatch.setenv("MLFLOW_WORKSPACE", "team-a")
-    monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", "mlflow-artifacts:/")
+    for name, value in STOCK_ENVIRONMENT.items():
+        monkeypatch.setenv(name, value)
     uri = workspace.get_mlflow_tracking_uri()
     return MlflowClient(stock_url, stock_url), MlflowClient(uri, uri)
 

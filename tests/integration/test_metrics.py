@@ -17,6 +17,7 @@ from mlflow.store.tracking.dbmodels.models import SqlMetric
 
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.hub.hub import open_hub
+from tests.conftest import paged_history
 
 pytestmark = pytest.mark.store
 
@@ -76,14 +77,7 @@ def test_pages(client, store, batch, size):
     metrics = [Metric("m", *point) for point in batch]
     store.log_batch(run, metrics, [], [])
     store.log_batch(other, metrics, [], [])
-    found, token = [], None
-    while True:
-        page = store.get_metric_history(run, "m", size, token)
-        assert len(page) <= size
-        found += page
-        token = page.token
-        if token is None:
-            break
+    found = paged_history(store, run, "m", size)
     assert [key(m) for m in found] == sorted(key(m) for m in metrics)
 
 

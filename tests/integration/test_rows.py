@@ -8,11 +8,9 @@ import pandas as pd
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
-from mlflow.entities.workspace import Workspace as MlflowWorkspace
-from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore as MlflowWorkspaceStore
 from sqlalchemy import MetaData, create_engine, select
 
-from mlflow_workspace_plugin.hub.postgresql import url_for_mlflow
+from tests.conftest import STOCK_ENVIRONMENT
 
 pytestmark = pytest.mark.store
 
@@ -92,19 +90,14 @@ def cell_of(column, cell):
     return re.sub(r"[0-9a-f]{8}-[0-9a-f-]{27}|\d{13,}", "ID", text)
 
 
-def test_rows_are_mlflows(workspace, new_database, tmp_path, monkeypatch):
+def test_rows_are_mlflows(workspace, stock_url, monkeypatch):
     """The same script leaves the same rows, artifact locations included, table for table."""
-    given = new_database()
-    # MLflow 3.15 does not work with psycopg as it comes.
-    url = url_for_mlflow(given) if given else f"sqlite:///{tmp_path}/stock.db"
-    MlflowWorkspaceStore(url).create_workspace(MlflowWorkspace(name="team-a"))
     with monkeypatch.context() as stock:
-        stock.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
-        stock.setenv("MLFLOW_WORKSPACE", "team-a")
-        stock.setenv("_MLFLOW_SERVER_ARTIFACT_ROOT", "mlflow-artifacts:/")
-        mlflow.set_tracking_uri(url)
+        for name, value in STOCK_ENVIRONMENT.items():
+            stock.setenv(name, value)
+        mlflow.set_tracking_uri(stock_url)
         script()
-    expected = rows(url)
+    expected = rows(stock_url)
 
     mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
     script()

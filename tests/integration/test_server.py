@@ -3,7 +3,6 @@
 import importlib.metadata
 import os
 import shutil
-import subprocess
 import sys
 from pathlib import Path
 
@@ -21,7 +20,7 @@ from mlflow_workspace_plugin.errors import (
     UnsafeArtifactPathError,
 )
 from mlflow_workspace_plugin.hub.hub import open_hub
-from tests.servers import free_port, serving, without_this_package
+from tests.servers import free_port, run_client, serving, without_this_package
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -115,17 +114,10 @@ def test_stock_client_reads_and_writes_through_the_server(filled, served, tmp_pa
     """A client without this package sees its workspace's runs, files and models, and no other's."""
     workspace, run = filled
     python, variables = without_this_package(tmp_path)
-    done = subprocess.run(
-        [*python, "-c", STOCK_CLIENT, served, "team-a", run.id],
-        env=os.environ | variables,
-        cwd=tmp_path,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    lines = [line for line in done.stdout.splitlines() if "View" not in line]
+    environment = os.environ | variables
+    arguments = (served, "team-a", run.id)
+    printed = run_client(python, STOCK_CLIENT, *arguments, folder=tmp_path, env=environment)
+    lines = [line for line in printed.splitlines() if "View" not in line]
     assert lines[0] == "{'accuracy': 0.75} {'rate': '0.1'}"
     assert lines[1] == "text of team-a"
     assert lines[2] == "['seen']"
@@ -146,14 +138,8 @@ def test_environment_of_the_stock_client_lacks_only_this_package(tmp_path):
         "try: print(m.version('mlflow-workspace-plugin'))\n"
         "except m.PackageNotFoundError: print('absent')\n"
     )
-    done = subprocess.run(
-        [*python, "-c", script],
-        env=os.environ | variables,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.stdout.split() == [importlib.metadata.version("mlflow"), "absent"], done.stderr
+    printed = run_client(python, script, folder=tmp_path, env=os.environ | variables)
+    assert printed.split() == [importlib.metadata.version("mlflow"), "absent"]
 
 
 def test_run_is_on_its_page_in_the_browser(filled, served, monkeypatch):
