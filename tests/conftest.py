@@ -45,6 +45,10 @@ def clean_environment(monkeypatch, tmp_path) -> Iterator[None]:
         mlflow.set_tracking_uri(None)
         mlflow.set_registry_uri(None)
         mlflow.tracking.fluent._active_experiment_id = None
+    journals = sys.modules.get("mlflow_workspace_plugin.journal.of_process")
+    if journals is not None:
+        # As at the end of a process, while there is a database.
+        journals.close_all()
     database = sys.modules.get("mlflow_workspace_plugin.hub.database")
     if database is not None:
         # A server takes a limited number of connections.

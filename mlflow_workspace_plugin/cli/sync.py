@@ -18,7 +18,7 @@ from mlflow_workspace_plugin.errors import RunNotFoundError
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.journal.folder import JournalFolder, Leftover, all_folders
 from mlflow_workspace_plugin.journal.replay import Replay, replay
-from mlflow_workspace_plugin.journal.status import count_refused, waiting
+from mlflow_workspace_plugin.journal.status import count_refused, damaged_lines, waiting
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from mlflow_workspace_plugin.stores.patience import note_refusal
 from mlflow_workspace_plugin.stores.receipts import (
@@ -53,6 +53,12 @@ def sync(all_machines: bool, status: bool, as_json: bool) -> None:  # noqa: FBT0
     if as_json:
         print_json(rows)
     else:
+        calls = [
+            {"workspace": row["workspace"], "run": run_id, "calls": number}
+            for row in rows
+            for run_id, number in row.pop("runs").items()
+        ]
+        print_table("Calls that wait" if status else "Calls that were sent", calls)
         print_table("Journals", rows)
     if any(row["problem"] for row in rows):
         raise SystemExit(1)
@@ -75,13 +81,22 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
             )
         folder = JournalFolder(str(WorkspaceUri(opened.path, workspace)))
         held = waiting(folder, stored_sequences(connection))
-        of_run = {key: number for (run, key), number in held.values.items() if run == run_id}
+        of_run = {
+            (key, writer): number
+            for (run, key, writer), number in held.values.items()
+            if run == run_id
+        }
         receipts = receipts_of(connection, run_id, of_run)
-    equal = all(receipt.is_equal for receipt in receipts)
+    damaged = damaged_lines(folder, run_id)
+    equal = not damaged and all(receipt.is_equal for receipt in receipts)
     if as_json:
-        print_json({"run_id": run_id, "equal": equal, "metrics": list(map(asdict, receipts))})
+        metrics = list(map(asdict, receipts))
+        report = {"equal": equal, "damaged lines": damaged, "metrics": metrics}
+        print_json({"run_id": run_id, **report})
     else:
         print_table(f"Values of run {run_id}", map(_columns, receipts))
+        if damaged:
+            click.echo(f"{damaged} damaged lines of journals name this run: {folder.damaged}")
         click.echo("equal" if equal else "different: see the columns behind 'repeated'")
     if not equal:
         raise SystemExit(1)
@@ -102,7 +117,8 @@ def _sent(folder: JournalFolder, *, of_all_machines: bool) -> dict[str, Any]:
         problem = str(error)
     return {
         "workspace": folder.target,
-        "sent calls": total.records,
+        "sent calls": total.calls.total(),
+        "runs": total.calls,
         "refused": total.refused,
         "damaged lines": total.damaged,
         "problem": problem,
@@ -115,7 +131,7 @@ def _replay(
     """Send one journal; return why that was not possible, so that the others are sent."""
     try:
         for part in replay(folder, leftover, store, partial(note_refusal, store)):
-            total.records += part.records
+            total.calls += part.calls
             total.refused += part.refused
             total.damaged += part.damaged
     except Exception as error:  # noqa: BLE001
@@ -137,7 +153,7 @@ def _status(folder: JournalFolder) -> dict[str, Any]:
     return {
         "workspace": folder.target,
         "waiting calls": held.calls,
-        "of runs": len(held.runs),
+        "runs": held.runs,
         "in journals": held.journals,
         "refused": count_refused(folder),
         "damaged lines": held.damaged,

@@ -36,6 +36,13 @@ from mlflow_workspace_plugin.errors import (
 DRIVER = "postgresql+psycopg"
 APPLICATION_NAME = "mlflow-workspace-plugin"
 _CONNECT_TIMEOUT_S = 10
+# Through a network that swallows everything a connection would otherwise seem alive for hours.
+_KEEPALIVE = {
+    "keepalives_idle": "10",
+    "keepalives_interval": "5",
+    "keepalives_count": "4",
+    "tcp_user_timeout": "30000",  # milliseconds
+}
 _IDLE_S = 5.0
 
 _SCHEMES = ("postgresql", "postgres", DRIVER)
@@ -119,6 +126,7 @@ def create_engine(url: str) -> Engine:
         ) from error
     parsed = make_url(url)
     options = {"fallback_application_name": APPLICATION_NAME}
+    options |= {name: value for name, value in _KEEPALIVE.items() if name not in parsed.query}
     if "connect_timeout" not in parsed.query and "PGCONNECT_TIMEOUT" not in os.environ:
         options["connect_timeout"] = str(_CONNECT_TIMEOUT_S)
     engine = sqlalchemy_create_engine(parsed, connect_args=options, **_pool_options())

@@ -33,6 +33,7 @@ RECEIPTS = Table(
     Column("run_uuid", String(32), primary_key=True),
     Column("key", String(250), primary_key=True),
     Column("writer", String(64), primary_key=True),
+    Column("logged", BigInteger, nullable=False),
     Column("stored", BigInteger, nullable=False),
     Column("repeated", BigInteger, nullable=False),
     Column("refused", BigInteger, nullable=False),

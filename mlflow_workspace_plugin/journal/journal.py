@@ -75,10 +75,15 @@ class Journal:
         self._wake: SimpleQueue[bool] = SimpleQueue()
         self._asleep = True
         self._exiting = False
+        self.refused_runs: set[str] = set()
+        """Runs that refused values after their call had returned."""
 
         # What it guards is below.
         self._progress = threading.Condition()
         self._sent = 0
+        # Of what was not sent when the process ended, how many records are no calls.
+        self._notes = 0
+        self._closed_at: int | None = None
         self._answers: dict[int, Exception] = {}
         self._abandoned: set[int] = set()
         self._away = False
@@ -88,7 +93,11 @@ class Journal:
 
     @property
     def waiting(self) -> int:
-        """How many records were appended and not yet sent."""
+        """How many calls are not yet sent."""
+        return max(self._unsent - self._notes, 0)
+
+    @property
+    def _unsent(self) -> int:
         return self._outbox.last - self._sent
 
     @property
@@ -104,7 +113,7 @@ class Journal:
             called_at: when the call was made, in milliseconds since 1970.
             values: see :func:`records.metrics_body`.
         """
-        self._outbox.put(records.metrics_body(run_id, called_at, values))
+        self._outbox.put_metrics(records.metrics_body(run_id, called_at, values), run_id, values)
         if self._asleep:
             self._asleep = False
             self._wake_up(at_once=False)
@@ -115,7 +124,7 @@ class Journal:
         Args:
             kind: what it does; not METRICS.
             run_id: the run.
-            content: see :class:`Record`.
+            content: see :class:`Record`; of INFO without what was logged.
 
         Returns:
             Whether it was stored. If not, the target is away, and the record is sent when it is
@@ -125,6 +134,8 @@ class Journal:
             Exception: why the target refused it.
         """
         called_at = time.time_ns() // 1_000_000
+        if kind == Kind.INFO:
+            content = [*content, self._outbox.take_logged(run_id)]
         sequence = self._outbox.put(records.body(kind, run_id, called_at, content))
         try:
             self._wait_for(sequence)
@@ -148,33 +159,38 @@ class Journal:
             Whether all of it was sent.
         """
         self._take_leftovers()
-        if self.waiting <= 0 and not self._leftovers:
+        if self._unsent <= 0 and not self._leftovers:
             return True
         return self._wait_for(self._outbox.last, timeout_s, leftovers=True)
 
-    def close(self, timeout_s: float) -> bool:
+    def close(self, timeout_s: float) -> int:
         """Send all that waits, and remove the files once they are empty.
 
-        More may be appended afterwards; files are removed then as soon as they are empty.
+        More may be appended afterwards; files are removed then as soon as they are empty. If
+        nothing was, closing again does nothing.
 
         Args:
             timeout_s: how long to wait for it.
 
         Returns:
-            Whether all of it was sent.
+            How many calls could not be sent.
         """
         deadline = time.monotonic() + timeout_s
         self._exiting = True
-        if self._thread is None and self.waiting <= 0:
-            return True
+        if self._closed_at == self._outbox.last or (self._thread is None and self._unsent <= 0):
+            return 0
         done = self.flush(timeout_s)
+        self._notes += self._outbox.put_logged()
+        if done:
+            self.flush(max(deadline - time.monotonic(), 0))
         # Files that stay are removed by whoever looks next.
         if self._ship_lock.acquire(timeout=max(deadline - time.monotonic(), 0)):
             try:
                 self._outbox.remove_files(self._sent)
             finally:
                 self._ship_lock.release()
-        return done
+        self._closed_at = self._outbox.last
+        return 0 if done else self.waiting
 
     def note_silence(self) -> None:
         """Take notice that the target gave a call no answer; look now and then for its return."""
@@ -246,7 +262,10 @@ class Journal:
         """
         with self._ship_lock:
             if self._sent < last:
-                batch = self._outbox.take()
+                try:
+                    batch = self._outbox.take()
+                except FileNotFoundError:
+                    last, batch = self._outbox.start_over(), None
                 if batch is None:
                     self._note_lost(last)
                 else:
@@ -298,6 +317,7 @@ class Journal:
                     continue
                 if abandoned or record.kind in (Kind.METRICS, Kind.DROPPED):
                     refused.append((record, error))
+                    self.refused_runs.add(record.run_id)
                 else:
                     self._answers[record.sequence] = error
             self._sent = batch[-1].sequence
@@ -316,13 +336,13 @@ class Journal:
             )
 
     def _note_lost(self, last: int) -> None:
-        """Take notice that records are in no file any more: it was damaged or removed."""
+        """Take notice that records are in no file any more."""
         with self._progress:
             lost, self._sent = last - self._sent, last
             self._progress.notify_all()
         self._reminder.warn(
             "lost",
-            "%d calls for %s cannot be read from the journal in %s, and are lost.",
+            "%d calls for %s are lost: somebody removed their journal from %s, or damaged it.",
             lost,
             self.folder.target,
             self.folder.path,
@@ -380,7 +400,7 @@ class Journal:
             if now - self._failing_since >= PATIENCE_S:
                 self._away = True
                 self._progress.notify_all()
-        if not self._reminder.is_due("away"):
+        if not self.waiting or not self._reminder.is_due("away"):
             return
         self._reminder.warn(
             "away",

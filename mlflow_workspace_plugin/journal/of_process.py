@@ -2,18 +2,20 @@
 
 import atexit
 import contextlib
+import multiprocessing.util
 import os
 import signal
 import sys
-import threading
+import time
 from collections.abc import Callable
 from types import FrameType
 
 from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 from mlflow_workspace_plugin.journal.journal import Journal
 
 _journals: dict[str, Journal] = {}
-_lock = threading.Lock()
+_lock = fork_safe_lock()
 
 
 def journal_of(target: str, make: Callable[[], Journal]) -> Journal:
@@ -26,20 +28,33 @@ def journal_of(target: str, make: Callable[[], Journal]) -> Journal:
     with _lock:
         if target not in _journals:
             if not _journals:
-                atexit.register(_close_all)
-                _close_on_termination()
+                _close_at_end()
             _journals[target] = make()
         return _journals[target]
 
 
-def _close_all() -> None:
+def _close_at_end() -> None:
+    """Send what waits when this process ends, and its children's when they do."""
+    atexit.register(close_all)
+    # A child of multiprocessing ends without what is registered above.
+    _close_at_end_of_child()
+    multiprocessing.util.register_after_fork(close_all, _close_at_end_of_child)
+    _close_on_termination()
+
+
+def _close_at_end_of_child(_function: object = None) -> None:
+    multiprocessing.util.Finalize(None, close_all, exitpriority=0)
+
+
+def close_all() -> None:
     """Send what waits; say what is left, where it is, and how to send it."""
-    wait_s = float(settings.EXIT_WAIT_S.get())
+    deadline = time.monotonic() + float(settings.EXIT_WAIT_S.get())
     for target, journal in list(_journals.items()):
-        if not journal.close(wait_s):
+        left = journal.close(max(deadline - time.monotonic(), 0))
+        if left:
             # Logging may be shut down by now.
             sys.stderr.write(
-                f"mlflow-workspace-plugin: {journal.waiting} calls for {target} could not be sent "
+                f"mlflow-workspace-plugin: {left} calls for {target} could not be sent "
                 f"and wait in {journal.folder.path}. To send them: mlflow-workspace sync\n"
             )
 
@@ -48,7 +63,7 @@ def _close_on_termination() -> None:
     """Send what waits before SIGTERM ends the process, unless the program deals with it itself."""
 
     def _terminate(number: int, _frame: FrameType | None) -> None:
-        _close_all()
+        close_all()
         signal.signal(number, signal.SIG_DFL)
         os.kill(os.getpid(), number)
 

@@ -5,8 +5,10 @@ import json
 import threading
 import time
 from collections import Counter, deque
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any
 
 from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder, new_writer_id
@@ -59,8 +61,10 @@ class Outbox:
         self._memory: deque[bytes] = deque()
         self._memory_bytes = 0
         self._dropped: Counter[tuple[str, str]] = Counter()
+        self._logged: dict[str, dict[str, int]] = {}
         self._is_putting = False
         self._interrupting: list[str] = []
+        self._interrupted_at = 0
 
     def put(self, body: str) -> int:
         """Keep a record; return its sequence."""
@@ -69,7 +73,9 @@ class Outbox:
                 # A signal's handler that logs, while its thread is in here: after that record, for
                 # the numbers have to be in the order of the file.
                 self._interrupting.append(body)
-                return self._drawn + 1 + len(self._interrupting)
+                self._interrupted_at += 1
+                return self._interrupted_at
+            self._interrupted_at = self._drawn + 1
             self._is_putting = True
             try:
                 self._write(body)
@@ -78,6 +84,31 @@ class Outbox:
                 while self._interrupting:
                     self._write(self._interrupting.pop(0))
                 self._is_putting = False
+
+    def put_metrics(self, body: str, run_id: str, values: Sequence[Sequence[Any]]) -> None:
+        """Keep a record of values, and count them."""
+        with self._lock:
+            counts = self._logged.get(run_id)
+            if counts is None:
+                counts = self._logged[run_id] = {}
+            for value in values:
+                key = value[0]
+                counts[key] = counts.get(key, 0) + 1
+            self.put(body)
+
+    def take_logged(self, run_id: str) -> dict[str, int]:
+        """Return how many values of a run's metrics were put, since it was asked last."""
+        with self._lock:
+            return self._logged.pop(run_id, {})
+
+    def put_logged(self) -> int:
+        """Note how many values were put, of runs for which it was not asked; return of how many."""
+        with self._lock:
+            logged, self._logged = self._logged, {}
+            now = time.time_ns() // 1_000_000
+            for run_id, counts in logged.items():
+                self.put(records.body(Kind.LOGGED, run_id, now, counts))
+        return len(logged)
 
     def take(self) -> Batch | None:
         """Return the next records to be sent, the same ones until :meth:`remove`; None if none."""
@@ -92,7 +123,7 @@ class Outbox:
                 return Batch(chunk.records, chunk)
             if files.reader.number == current:
                 break
-            files.reader.next_segment()
+            files.reader.next_segment(self._folder.damaged)
         if not self._memory:
             # Nor is the lock waited for, which a thread may hold that a signal interrupted.
             return None
@@ -109,6 +140,15 @@ class Outbox:
         """Remove records that were sent."""
         if batch.chunk is not None and self._files is not None:
             self._files.reader.advance(batch.chunk)
+            if batch.chunk.damaged:
+                self._reminder.warn(
+                    "damaged",
+                    "%d lines of the journal of %s were damaged by somebody, and are lost. The "
+                    "file is kept in %s.",
+                    len(batch.chunk.damaged),
+                    self._folder.target,
+                    self._folder.damaged,
+                )
             return
         with self._lock:
             for _ in batch.records:
@@ -128,10 +168,16 @@ class Outbox:
         with self._lock:
             if self._files is not None and last_sent >= self.last:
                 self._files.writer.close()
-                self._files.reader.remove()
+                self._files.reader.next_segment(self._folder.damaged)
                 self._files.lock.remove()
                 self._files = None
                 self.writer = new_writer_id()
+
+    def start_over(self) -> int:
+        """Make new files, for somebody removed them; return up to which sequence all is lost."""
+        with self._lock:
+            self.leave()
+            return self.last
 
     def leave(self) -> None:
         """Let go of the files without touching them, in a forked child: they are its parent's."""

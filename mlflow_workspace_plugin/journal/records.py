@@ -30,6 +30,11 @@ class Kind(str, Enum):
     TAGS = "tags"
     INFO = "info"
     DROPPED = "dropped"
+    LOGGED = "logged"
+
+
+NO_CALLS = frozenset({Kind.DROPPED.value, Kind.LOGGED.value})
+"""What the journal itself notes between the calls."""
 
 
 class Record(NamedTuple):
@@ -45,7 +50,8 @@ class Record(NamedTuple):
     content: Any
     """METRICS: lists of key, value, timestamp, step, and for a model's metric model id, dataset
     name and dataset digest. PARAM, PARAMS, TAG, TAGS: values by key. INFO: status, end time and
-    name, each None where it stays. DROPPED: how many values of each metric were lost."""
+    name, each None where it stays, and what LOGGED has. DROPPED: how many values of each metric
+    were lost. LOGGED: how many of each were logged, since that was noted last."""
 
 
 def metrics_body(run_id: str, called_at: int, values: Sequence[Sequence[Any]]) -> str:

@@ -1,13 +1,14 @@
 """Sending what a process left in its journal when it ended."""
 
 import logging
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from mlflow_workspace_plugin.journal.folder import JournalFolder, Leftover
-from mlflow_workspace_plugin.journal.records import Record
+from mlflow_workspace_plugin.journal.records import NO_CALLS, Record
 
 _logger = logging.getLogger(__name__)
 
@@ -42,9 +43,11 @@ class Target(Protocol):
 class Replay:
     """What became of a part of a leftover."""
 
-    records: int = 0
+    calls: Counter[str] = field(default_factory=Counter)
+    """How many were dealt with, by run."""
     refused: int = 0
     damaged: int = 0
+    """Lines that could not be read."""
 
 
 def replay(
@@ -70,17 +73,17 @@ def replay(
             ]
             for record, error in errors:
                 keep_refused(folder, leftover.writer, record, error, refused)
-            yield Replay(len(chunk.records), len(errors), len(chunk.damaged))
-        kept = folder.damaged / reader.path.name if reader.damaged else None
-        if kept is not None:
+            calls = Counter(each.run_id for each in chunk.records if each.kind not in NO_CALLS)
+            yield Replay(calls, len(errors), len(chunk.damaged))
+        if reader.damaged:
             _logger.warning(
                 "%d lines of a journal of %s were damaged and could not be sent; all others were. "
-                "The journal is kept as %s.",
+                "The journal is kept in %s.",
                 reader.damaged,
                 folder.target,
-                kept,
+                folder.damaged,
             )
-        reader.next_segment(keep_as=kept)
+        reader.next_segment(folder.damaged)
     leftover.lock.remove()
 
 

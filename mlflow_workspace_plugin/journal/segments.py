@@ -160,16 +160,12 @@ class SegmentReader:
         self._offset += chunk.size
         self.damaged += len(chunk.damaged)
 
-    def next_segment(self, *, keep_as: Path | None = None) -> None:
-        """Remove the segment, or move it to ``keep_as``, and turn to the next."""
-        if keep_as is None:
-            self.path.unlink(missing_ok=True)
+    def next_segment(self, kept: Path) -> None:
+        """Turn to the next, and remove this one, or keep it in a folder if a line is damaged."""
+        if self.damaged:
+            kept.mkdir(mode=0o700, exist_ok=True)
+            self.path.replace(kept / self.path.name)
         else:
-            keep_as.parent.mkdir(mode=0o700, exist_ok=True)
-            self.path.replace(keep_as)
+            self.path.unlink(missing_ok=True)
         self.number += 1
         self._offset = self.damaged = 0
-
-    def remove(self) -> None:
-        """Remove the segment that is read."""
-        self.path.unlink(missing_ok=True)

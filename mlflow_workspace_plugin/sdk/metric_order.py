@@ -1,7 +1,11 @@
 """The step and timestamp of each value of a metric, so that log order is read order."""
 
-import threading
 import time
+
+from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
+
+# One for all of them: it is held for a moment only.
+_lock = fork_safe_lock()
 
 
 class MetricOrder:
@@ -16,13 +20,12 @@ class MetricOrder:
     """
 
     def __init__(self, last_step: int = -1) -> None:
-        self._lock = threading.Lock()
         self._next_index = last_step + 1
         self._last = (0, 0)
 
     def next(self, step: int | None = None) -> tuple[int, int]:
         """Return the timestamp in milliseconds since 1970, and the step, of the next value."""
-        with self._lock:
+        with _lock:
             taken = self._next_index if step is None else step
             self._next_index = max(self._next_index, taken + 1)
             last_timestamp, last_step = self._last

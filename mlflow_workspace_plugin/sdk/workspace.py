@@ -21,6 +21,7 @@ from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.run import Run
+from mlflow_workspace_plugin.stores.patience import until_answered
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 
@@ -58,8 +59,9 @@ class Workspace:
         hub: "str | os.PathLike[str] | None" = None,
     ) -> None:
         authentication.ignore(auth)
-        opened = open_hub(_hub_folder(hub))
-        self._open(opened, opened.catalog.get(workspace_name))
+        folder = _hub_folder(hub)
+        opened = until_answered(lambda _: open_hub(folder))
+        self._open(opened, until_answered(lambda _: opened.catalog.get(workspace_name)))
         self._subscription_id = subscription_id or self._record.subscription_id
         self._resource_group = resource_group or self._record.resource_group
         self._location = _location or self._record.location

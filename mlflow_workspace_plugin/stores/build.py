@@ -26,6 +26,7 @@ from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
 from mlflow_workspace_plugin.stores.journalled_registry import JournalledRegistryStore
+from mlflow_workspace_plugin.stores.patience import until_answered
 from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
@@ -55,7 +56,7 @@ def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> Tra
             f"Artifact root {uris.redact(artifact_uri)!r} cannot be used with a hub, which keeps "
             "its files in its own folder. Leave the root out, or give mlflow-artifacts:/"
         )
-    hub, workspace = _open(store_uri)
+    hub, workspace = _open_patiently(store_uri)
     _check_server_destination(hub)
     if workspace is None:
         return HubTrackingStore(hub)
@@ -88,7 +89,7 @@ def build_registry_store(store_uri: str, tracking_uri: str) -> RegistryStore:
         InvalidUriError: the URI is malformed or not usable here.
         HubError, WorkspaceNotFoundError: the hub or the workspace cannot be opened.
     """
-    hub, workspace = _open(store_uri)
+    hub, workspace = _open_patiently(store_uri)
     if workspace is None:
         return HubRegistryStore(hub)
     _keep_prompts_apart()
@@ -117,6 +118,13 @@ def _writes_through() -> bool:
         or settings.JOURNAL.get() == "off"
         or settings.STRICT.get() == "1"
     )
+
+
+def _open_patiently(uri: str) -> tuple[Hub, str | None]:
+    """Open the hub of a URI; a script that starts while the database is away waits for it."""
+    if _writes_through():
+        return _open(uri)
+    return until_answered(lambda _: _open(uri))
 
 
 def _open(uri: str) -> tuple[Hub, str | None]:

@@ -5,24 +5,13 @@ from collections.abc import Iterable
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunStatus, RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import (
-    INVALID_PARAMETER_VALUE,
-    INVALID_STATE,
-    RESOURCE_ALREADY_EXISTS,
-    RESOURCE_DOES_NOT_EXIST,
-    TEMPORARILY_UNAVAILABLE,
-    ErrorCode,
-)
 from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import DataError, IntegrityError
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from mlflow_workspace_plugin.errors import HubError
-from mlflow_workspace_plugin.journal.records import Kind, Record
+from mlflow_workspace_plugin.journal.records import NO_CALLS, Kind, Record
 from mlflow_workspace_plugin.stores.delivered_rows import RunRows, insert_rows, rows_by_run
+from mlflow_workspace_plugin.stores.faults import is_refusal
 from mlflow_workspace_plugin.stores.metric_tables import (
     MetricTables,
     PostgresqlMetricTables,
@@ -36,15 +25,6 @@ from mlflow_workspace_plugin.stores.run_writes import (
     upsert_tags,
 )
 
-_REFUSALS = {
-    ErrorCode.Name(code)
-    for code in (
-        INVALID_PARAMETER_VALUE,
-        INVALID_STATE,
-        RESOURCE_ALREADY_EXISTS,
-        RESOURCE_DOES_NOT_EXIST,
-    )
-}
 _NEW_WRITER = text(
     "INSERT INTO workspace_plugin_writers (writer, sequence) VALUES (:writer, 0) "
     "ON CONFLICT DO NOTHING"
@@ -69,7 +49,7 @@ _OWN_MODELS = text("""
     AND logged_models.lifecycle_stage = 'active'
 """).bindparams(bindparam("ids", expanding=True))
 _RUN_ID_LENGTH = 32
-_COUNTS = ("stored", "repeated", "refused", "dropped")
+_COUNTS = ("logged", "stored", "repeated", "refused", "dropped")
 _RECEIPT = text(f"""
     INSERT INTO workspace_plugin_receipts (run_uuid, key, writer, {", ".join(_COUNTS)})
     VALUES (:run_id, :key, :writer, {", ".join(f":{count}" for count in _COUNTS)})
@@ -121,7 +101,7 @@ class Deliveries(MetricWrites, RunWrites):
             try:
                 done = self._deliver_usual(writer, rest)
             except Exception as error:
-                if not _is_refusal(error):
+                if not is_refusal(error):
                     raise
                 if len(rest) > 1:
                     # One of them is what the database refuses.
@@ -177,6 +157,8 @@ class Deliveries(MetricWrites, RunWrites):
             for record in usual:
                 if record.kind == Kind.DROPPED:
                     receipts.add(record.run_id, dropped=Counter(record.content))
+                elif record.kind in (Kind.LOGGED, Kind.INFO):
+                    receipts.add(record.run_id, logged=_logged(record))
                 elif record.kind == Kind.METRICS and record.run_id not in runs:
                     receipts.add(record.run_id, refused=_count(record))
             if usual:
@@ -200,7 +182,7 @@ class Deliveries(MetricWrites, RunWrites):
         try:
             self._experiment_or_refusal(run_id)
         except Exception as error:
-            if not _is_refusal(error):
+            if not is_refusal(error):
                 raise
             return error
         return None
@@ -212,11 +194,12 @@ class Deliveries(MetricWrites, RunWrites):
                 return None
         refused: Exception | None = None
         receipts = Receipts()
+        receipts.add(record.run_id, logged=_logged(record))
         counts = _count(record) if record.kind == Kind.METRICS else Counter()
         try:
             self._apply(record)
         except Exception as error:
-            if not _is_refusal(error):
+            if not is_refusal(error):
                 raise
             refused = error
             receipts.add(record.run_id, refused=counts)
@@ -237,7 +220,7 @@ class Deliveries(MetricWrites, RunWrites):
     ) -> bool:
         """Do what a record says, unless it is about metrics; return whether it is as usual."""
         run_id, content = record.run_id, record.content
-        if record.kind == Kind.DROPPED:
+        if record.kind in NO_CALLS:
             return True
         if record.kind == Kind.METRICS:
             return run_id in refused or (run_id in runs and _models_of([record]) <= models)
@@ -253,7 +236,7 @@ class Deliveries(MetricWrites, RunWrites):
             return added
         if record.kind in (Kind.TAG, Kind.TAGS):
             return upsert_tags(connection, run_id, content)
-        status, end_time, name = content
+        status, end_time, name, _ = content
         workspace = self._get_active_workspace()
         return not name and update_info(connection, workspace, run_id, status, end_time)
 
@@ -273,7 +256,7 @@ class Deliveries(MetricWrites, RunWrites):
         elif record.kind == Kind.TAGS:
             self.log_batch(run_id, [], [], [RunTag(*each) for each in content.items()])
         elif record.kind == Kind.INFO:
-            status, end_time, name = content
+            status, end_time, name, _ = content
             status = None if status is None else RunStatus.from_string(status)
             self.update_run_info(run_id, status, end_time, name)
 
@@ -342,6 +325,13 @@ def _count(record: Record) -> Counter[str]:
     return Counter(value[0] for value in record.content)
 
 
+def _logged(record: Record) -> Counter[str]:
+    """Return how many values of each metric a record says were logged before it."""
+    if record.kind == Kind.INFO:
+        return Counter(record.content[3])
+    return Counter(record.content if record.kind == Kind.LOGGED else {})
+
+
 def _models_of(records: Iterable[Record]) -> set[str]:
     return {
         value[4]
@@ -355,27 +345,3 @@ def _models_of(records: Iterable[Record]) -> set[str]:
 def _metric(run_id: str, value: list[Any]) -> Metric:
     key, number, timestamp, step, *model = value
     return Metric(key, number, timestamp, step, *model, **({"run_id": run_id} if model else {}))
-
-
-def _is_refusal(error: Exception) -> bool:
-    """Whether an error says that a record cannot be stored, now or later.
-
-    Everything else, a fault of this package's included, is a reason to keep the record.
-    """
-    if isinstance(error.__cause__, (IntegrityError, DataError)):
-        return True
-    return (
-        isinstance(error, MlflowException)
-        and not isinstance(error, HubError)
-        and error.error_code in _REFUSALS
-    )
-
-
-def is_away(error: Exception) -> bool:
-    """Whether an error says that the database cannot be used now, and not that it refuses."""
-    code = ErrorCode.Name(TEMPORARILY_UNAVAILABLE)
-    if isinstance(error.__cause__, PoolTimeoutError):
-        return True
-    return isinstance(error, (HubError, TimeoutError)) or (
-        isinstance(error, MlflowException) and error.error_code == code
-    )

@@ -2,8 +2,7 @@
 
 import functools
 import time
-from collections.abc import Callable
-from typing import Any, TypeVar
+from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunInfo, RunStatus, RunTag
 from mlflow.utils.async_logging.run_operations import RunOperations
@@ -18,19 +17,15 @@ from mlflow.utils.validation import (
 
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
-from mlflow_workspace_plugin.stores.deliveries import is_away
+from mlflow_workspace_plugin.stores.faults import is_away
 from mlflow_workspace_plugin.stores.known_runs import KnownRun, KnownRuns
 from mlflow_workspace_plugin.stores.metric_rows import integer
 from mlflow_workspace_plugin.stores.patience import (
-    Answer,
     Patient,
     after_the_journal,
     journal_of_workspace,
-    soon,
 )
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
-
-Given = TypeVar("Given")
 
 
 class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
@@ -138,7 +133,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             return known.as_run()
         else:
             try:
-                run = self._soon(super().get_run, run_id)
+                run = self._soon(functools.partial(super().get_run, run_id))
             except Exception as error:
                 if not is_away(error):
                     raise
@@ -195,7 +190,9 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             # MLflow takes any number as a step; what becomes of it is up to the database.
             self._through(super().log_batch, run_id, metrics, [], [])
             return
-        known = self._runs.get(run_id) or self._look_up(run_id, metrics)
+        known = self._runs.get(run_id)
+        if known is None or run_id in self.journal.refused_runs:
+            known = self._look_up(run_id, metrics)
         if not models <= self._models and not self._are_own(models):
             # MLflow's method knows what to raise.
             self._through(super().log_batch, run_id, metrics, [], [])
@@ -214,7 +211,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if self.journal.away:
             return None
         try:
-            self._runs.remember(self._soon(super().get_run, run_id))
+            self._runs.remember(self._soon(functools.partial(super().get_run, run_id)))
         except Exception as error:
             if is_away(error):
                 return None
@@ -223,6 +220,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if known is None:
             # It was deleted, and MLflow's method knows what to raise.
             super()._log_metrics(run_id, metrics)
+        self.journal.refused_runs.discard(run_id)
         return known
 
     def _are_own(self, models: set[str]) -> bool:
@@ -230,22 +228,13 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if self.journal.away:
             return True
         try:
-            found = self._soon(self.models_of_workspace, models)
+            found = self._soon(functools.partial(self.models_of_workspace, models))
         except Exception as error:
             if is_away(error):
                 return True
             raise
         self._models |= found
         return models <= found
-
-    def _soon(self, method: Callable[[Given], Answer], given: Given) -> Answer:
-        if self._is_sqlite:
-            return method(given)
-        try:
-            return soon(functools.partial(method, given))
-        except TimeoutError:
-            self.journal.note_silence()
-            raise
 
     def _append(self, kind: Kind, run_id: str, content: Any) -> bool:
         """Append a record and wait for it; return whether it is stored, or the database away."""

@@ -9,8 +9,6 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mlflow.entities import RunTag
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import TEMPORARILY_UNAVAILABLE, ErrorCode
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import NoAnswerError
@@ -19,6 +17,8 @@ from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.journal import PATIENCE_S, Journal
 from mlflow_workspace_plugin.journal.of_process import journal_of
 from mlflow_workspace_plugin.journal.records import Kind, Record
+from mlflow_workspace_plugin.journal.reminder import Reminder
+from mlflow_workspace_plugin.stores.faults import may_come_back
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.uris import WorkspaceUri
 
@@ -28,9 +28,16 @@ CONFLICT_TAG = "mlflow.workspace.refused"
 """What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
 
 _LONGEST_PAUSE_S = 2.0
-# By thread: the call that is being answered, of any store. What it calls is a part of it.
-_in_call = threading.local()
-_AWAY = ErrorCode.Name(TEMPORARILY_UNAVAILABLE)
+
+
+class _InCall(threading.local):
+    """Whether a call of this thread is being answered, of any store."""
+
+    entered = False
+
+
+_in_call = _InCall()
+_reminder = Reminder()
 
 
 def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
@@ -58,13 +65,13 @@ def note_refusal(store: WorkspaceTrackingStore, record: Record, error: Exception
         store.set_tag(record.run_id, RunTag(CONFLICT_TAG, said))
 
 
-def soon(call: Callable[[], Answer]) -> Answer:
+def answer_within(seconds: float, call: Callable[[], Answer]) -> Answer:
     """Return what a call returns, unless its database gives no sign for too long.
 
     A connection over a dead network is not refused, so the call itself would wait on.
 
     Raises:
-        TimeoutError: it took longer than a logging call may.
+        TimeoutError: it took longer.
         Exception: what the call raised.
     """
     answers: list[Answer] = []
@@ -79,11 +86,11 @@ def soon(call: Callable[[], Answer]) -> Answer:
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(_call,), daemon=True)
     thread.start()
-    thread.join(PATIENCE_S)
+    thread.join(seconds)
     if errors:
         raise errors[0]
     if not answers:
-        raise TimeoutError(f"No answer within {PATIENCE_S:.0f} s.")
+        raise TimeoutError(f"No answer within {seconds:.0f} s.")
     return answers[0]
 
 
@@ -91,6 +98,7 @@ class Patient:
     """Lets a store wait for its database."""
 
     journal: Journal
+    _is_sqlite: bool
 
     def _through(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a method of the store beneath, after all that this process logged is stored.
@@ -100,7 +108,7 @@ class Patient:
             Exception: what else the method raised.
         """
         wait_s = float(settings.WAIT_S.get())
-        if not _in_call.__dict__ and not self.journal.flush() and not self.journal.flush(wait_s):
+        if not _in_call.entered and not self.journal.flush() and not self.journal.flush(wait_s):
             raise self._no_answer("What was logged could not be stored.")
         return self._answered(method, *args, **kwargs)
 
@@ -111,23 +119,32 @@ class Patient:
             NoAnswerError: it was away for ``MLFLOW_WORKSPACE_WAIT`` seconds.
             Exception: what else the method raised.
         """
-        if hasattr(_in_call, "method"):
+        if _in_call.entered:
             return method(*args, **kwargs)
-        deadline = time.monotonic() + float(settings.WAIT_S.get())
-        pause = 0.1
-        while True:
-            _in_call.method = method
-            try:
-                return method(*args, **kwargs)
-            except MlflowException as error:
-                if error.error_code != _AWAY:
-                    raise
-                if time.monotonic() + pause > deadline:
-                    raise self._no_answer(error.message) from error
-            finally:
-                del _in_call.method
-            time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
+        call = functools.partial(_entered, functools.partial(method, *args, **kwargs))
+        try:
+            return until_answered(lambda left_s: self._within(left_s, call))
+        except Exception as error:
+            if may_come_back(error):
+                raise self._no_answer(str(error)) from error
+            raise
+
+    def _soon(self, call: Callable[[], Answer]) -> Answer:
+        """Return what a call returns within the time that a logging call may take.
+
+        Raises:
+            TimeoutError: it took longer.
+            Exception: what the call raised.
+        """
+        try:
+            return self._within(PATIENCE_S, call)
+        except TimeoutError:
+            self.journal.note_silence()
+            raise
+
+    def _within(self, seconds: float, call: Callable[[], Answer]) -> Answer:
+        # SQLite itself waits no longer than it was told to.
+        return call() if self._is_sqlite else answer_within(seconds, call)
 
     def _no_answer(self, reason: str) -> NoAnswerError:
         journal = self.journal
@@ -137,6 +154,37 @@ class Patient:
             f"{journal.folder.path}; mlflow-workspace sync sends them. To wait longer for an "
             f"answer, set {settings.WAIT_S.name}."
         )
+
+
+def until_answered(call: Callable[[float], Answer]) -> Answer:
+    """Return what a call returns, made again and again while the database is away.
+
+    Args:
+        call: given the seconds that it may take.
+
+    Raises:
+        Exception: what the call raised, for the last time after ``MLFLOW_WORKSPACE_WAIT`` seconds.
+    """
+    wait_s = float(settings.WAIT_S.get())
+    deadline = time.monotonic() + wait_s
+    pause = 0.1
+    while True:
+        try:
+            return call(max(deadline - time.monotonic(), 1))
+        except Exception as error:
+            if not may_come_back(error) or time.monotonic() + pause > deadline:
+                raise
+            _reminder.warn("waiting", "%s Trying for %.0f s in all.", error, wait_s)
+        time.sleep(pause)
+        pause = min(2 * pause, _LONGEST_PAUSE_S)
+
+
+def _entered(call: Callable[[], Answer]) -> Answer:
+    _in_call.entered = True
+    try:
+        return call()
+    finally:
+        _in_call.entered = False
 
 
 def after_the_journal(store: type[Patient], beneath: type) -> None:

@@ -1,13 +1,14 @@
 """What became of the values that were logged to a run, as the hub's database tells."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
 
 _WRITERS = text("SELECT writer, sequence FROM workspace_plugin_writers")
 _RECEIPTS = text("""
-    SELECT key, sum(stored), sum(repeated), sum(refused), sum(dropped)
-    FROM workspace_plugin_receipts WHERE run_uuid = :run_id GROUP BY key
+    SELECT key, writer, logged, stored, repeated, refused, dropped
+    FROM workspace_plugin_receipts WHERE run_uuid = :run_id
 """)
 _WORKSPACE = text("""
     SELECT experiments.workspace FROM runs
@@ -23,7 +24,8 @@ class Receipt:
 
     metric: str
     logged: int = 0
-    """By calls that returned, in processes with a journal."""
+    """By calls that returned, in processes with a journal: as these counted them, if they ended by
+    themselves, else what is known of them."""
     stored: int = 0
     repeated: int = 0
     """Equal to another of the same call, or logged again with the same timestamp."""
@@ -32,6 +34,8 @@ class Receipt:
     """Lost, because the journal could not be written and memory was used up."""
     waiting: int = 0
     """In journals of this machine."""
+    lost: int = 0
+    """Logged, and nowhere: their journal was damaged or removed, or is on another machine."""
     not_ours: int = 0
     """Rows that other clients logged, or processes without a journal."""
     missing: int = 0
@@ -40,7 +44,7 @@ class Receipt:
     @property
     def is_equal(self) -> bool:
         """Whether all that was logged can be read."""
-        return not (self.refused or self.dropped or self.waiting or self.missing)
+        return not (self.refused or self.dropped or self.waiting or self.lost or self.missing)
 
 
 def stored_sequences(connection: Connection) -> dict[str, int]:
@@ -54,32 +58,38 @@ def workspace_of(connection: Connection, run_id: str) -> str | None:
     return found
 
 
-def receipts_of(connection: Connection, run_id: str, waiting: dict[str, int]) -> list[Receipt]:
+def receipts_of(
+    connection: Connection, run_id: str, waiting: Mapping[tuple[str, str], int]
+) -> list[Receipt]:
     """Return the receipts of a run, by metric.
 
     Args:
         connection: to a hub's database.
         run_id: the run.
-        waiting: how many values wait in journals, by metric.
+        waiting: how many values wait in journals, by metric and writer.
     """
     found: dict[str, Receipt] = {}
-
-    def of(key: str) -> Receipt:
-        return found.setdefault(key, Receipt(key))
-
     parameters = {"run_id": run_id}
-    for key, *counts in connection.execute(_RECEIPTS, parameters):
-        receipt = of(key)
-        receipt.stored, receipt.repeated, receipt.refused, receipt.dropped = map(int, counts)
-    for key, number in waiting.items():
-        of(key).waiting = number
+    stored = {
+        (key, writer): list(map(int, counts))
+        for key, writer, *counts in connection.execute(_RECEIPTS, parameters)
+    }
+    for key, writer in {**stored, **waiting}:
+        receipt = found.setdefault(key, Receipt(key))
+        counted, *became = stored.get((key, writer), [0] * 5)
+        waits = waiting.get((key, writer), 0)
+        known = sum(became) + waits
+        receipt.logged += max(counted, known)
+        receipt.lost += max(counted - known, 0)
+        receipt.waiting += waits
+        receipt.stored += became[0]
+        receipt.repeated += became[1]
+        receipt.refused += became[2]
+        receipt.dropped += became[3]
     rows = {key: int(number) for key, number in connection.execute(_ROWS, parameters)}
     for key in rows:
-        of(key)
+        found.setdefault(key, Receipt(key))
     for receipt in found.values():
         surplus = rows.get(receipt.metric, 0) - receipt.stored
         receipt.not_ours, receipt.missing = max(surplus, 0), max(-surplus, 0)
-        receipt.logged = (
-            receipt.stored + receipt.repeated + receipt.refused + receipt.dropped + receipt.waiting
-        )
     return [found[key] for key in sorted(found)]

@@ -125,7 +125,7 @@ def test_segments_follow_each_other(tmp_path, monkeypatch):
         while (chunk := reader.read(complete=True)).size:
             sequences += [record.sequence for record in chunk.records]
             reader.advance(chunk)
-        reader.next_segment()
+        reader.next_segment(tmp_path / "damaged")
     assert sequences == list(range(1, 101))
     assert segments_of(tmp_path) == {}
 
