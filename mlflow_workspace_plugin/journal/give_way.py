@@ -2,8 +2,8 @@
 
 import time
 
-RECORDS_AT_ONCE = 50
-"""After how many records the sending thread gives way: after about 0.2 ms."""
+RECORDS_AT_ONCE = 20
+"""After how many records the sending thread gives way: after about 0.1 ms."""
 
 # A sleep of no time would give the interpreter away and take it back before others have noticed.
 _MOMENT_S = 5e-5

@@ -31,7 +31,7 @@ from mlflow_workspace_plugin.journal.replay import (
 )
 
 # How long metrics may gather before they are sent; others are to see them within a second.
-_LINGER_S = 0.25
+_LINGER_S = 0.5
 # How often the thread looks for what ended processes left.
 _LOOK_S = 5.0
 # How long a call that wants an answer waits for a target that gives none.
@@ -113,10 +113,17 @@ class Journal:
             called_at: when the call was made, in milliseconds since 1970.
             values: see :func:`records.metrics_body`.
         """
-        self._outbox.put_metrics(records.metrics_body(run_id, called_at, values), run_id, values)
-        if self._asleep:
-            self._asleep = False
-            self._wake_up(at_once=False)
+        keys = [value[0] for value in values]
+        self._outbox.put(records.metrics_body(run_id, called_at, values), run_id, keys)
+        self._wake_soon()
+
+    def append_metric(
+        self, run_id: str, called_at: int, key: str, value: float, timestamp: int, step: int
+    ) -> None:
+        """Append one value that is finite, and return at once; see :meth:`append_metrics`."""
+        body = records.metric_body(run_id, called_at, key, value, timestamp, step)
+        self._outbox.put(body, run_id, (key,))
+        self._wake_soon()
 
     def append_and_wait(self, kind: Kind, run_id: str, content: Any) -> bool:
         """Append a record, and wait until it is stored.
@@ -196,6 +203,11 @@ class Journal:
         """Take notice that the target gave a call no answer; look now and then for its return."""
         self._away = True
         self._wake_up(at_once=True)
+
+    def _wake_soon(self) -> None:
+        if self._asleep:
+            self._asleep = False
+            self._wake_up(at_once=False)
 
     def _wake_up(self, *, at_once: bool) -> None:
         self._wake.put(at_once)

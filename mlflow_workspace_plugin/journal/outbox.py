@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import Any
 
 from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder, new_writer_id
@@ -66,9 +65,21 @@ class Outbox:
         self._interrupting: list[str] = []
         self._interrupted_at = 0
 
-    def put(self, body: str) -> int:
-        """Keep a record; return its sequence."""
+    def put(self, body: str, run_id: str = "", keys: Sequence[str] = ()) -> int:
+        """Keep a record; return its sequence.
+
+        Args:
+            body: of the record.
+            run_id: the run, for a record of values.
+            keys: the metric of each value, to be counted.
+        """
         with self._lock:
+            if keys:
+                counts = self._logged.get(run_id)
+                if counts is None:
+                    counts = self._logged[run_id] = {}
+                for key in keys:
+                    counts[key] = counts.get(key, 0) + 1
             if self._is_putting:
                 # A signal's handler that logs, while its thread is in here: after that record, for
                 # the numbers have to be in the order of the file.
@@ -84,17 +95,6 @@ class Outbox:
                 while self._interrupting:
                     self._write(self._interrupting.pop(0))
                 self._is_putting = False
-
-    def put_metrics(self, body: str, run_id: str, values: Sequence[Sequence[Any]]) -> None:
-        """Keep a record of values, and count them."""
-        with self._lock:
-            counts = self._logged.get(run_id)
-            if counts is None:
-                counts = self._logged[run_id] = {}
-            for value in values:
-                key = value[0]
-                counts[key] = counts.get(key, 0) + 1
-            self.put(body)
 
     def take_logged(self, run_id: str) -> dict[str, int]:
         """Return how many values of a run's metrics were put, since it was asked last."""

@@ -7,7 +7,6 @@ can be read without this package.
 """
 
 import json
-import math
 import zlib
 from collections.abc import Sequence
 from enum import Enum
@@ -18,6 +17,8 @@ MetricValue = tuple[str, float, int, int]
 """A metric's key, value, timestamp in milliseconds since 1970, and step."""
 
 _encode = json.JSONEncoder(separators=(",", ":")).encode
+# Half of the time of loads(), which looks for encodings and blanks.
+_decode = json.JSONDecoder().raw_decode
 
 
 class Kind(str, Enum):
@@ -54,6 +55,16 @@ class Record(NamedTuple):
     were lost. LOGGED: how many of each were logged, since that was noted last."""
 
 
+def metric_body(
+    run_id: str, called_at: int, key: str, value: float, timestamp: int, step: int
+) -> str:
+    """Return the body of a record of one finite value: what nearly every call logs."""
+    # A third of the time that the encoder takes.
+    return (
+        f'["metrics",{_quoted(run_id)},{called_at},[[{_quoted(key)},{value!r},{timestamp},{step}]]]'
+    )
+
+
 def metrics_body(run_id: str, called_at: int, values: Sequence[Sequence[Any]]) -> str:
     """Return the body of a record of metrics.
 
@@ -62,13 +73,6 @@ def metrics_body(run_id: str, called_at: int, values: Sequence[Sequence[Any]]) -
         called_at: when the logging call was made, in milliseconds since 1970.
         values: a :data:`MetricValue` each, or one with model id, dataset name and dataset digest.
     """
-    if len(values) == 1 and len(values[0]) == 4 and math.isfinite(values[0][1]):
-        # What nearly every call logs; a third of the time that the encoder takes.
-        key, value, timestamp, step = values[0]
-        return (
-            f'["metrics",{_quoted(run_id)},{called_at},'
-            f"[[{_quoted(key)},{value!r},{timestamp},{step}]]]"
-        )
     return _encode([Kind.METRICS.value, run_id, called_at, values])
 
 
@@ -85,8 +89,8 @@ def line(sequence: int, body: str) -> bytes:
 
 def parse(line: bytes) -> Record | None:
     """Return the record of a line, without its end; None when the line is damaged."""
-    checksum, _, text = line.partition(b" ")
-    if len(checksum) != 8 or checksum != b"%08x" % zlib.crc32(text):
+    text = line[9:]
+    if line[:9] != b"%08x " % zlib.crc32(text):
         return None
     sequence, _, body = text.partition(b" ")
-    return Record(int(sequence), *json.loads(body))
+    return Record(int(sequence), *_decode(body.decode())[0])

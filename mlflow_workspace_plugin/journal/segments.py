@@ -19,7 +19,7 @@ from mlflow_workspace_plugin.journal.give_way import RECORDS_AT_ONCE, give_way
 from mlflow_workspace_plugin.journal.records import Record, parse
 
 _SEGMENT_BYTES = 16 << 20
-_READ_BYTES = 1 << 20
+_READ_BYTES = 1 << 18
 _SUFFIX = ".journal"
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
 

@@ -13,7 +13,9 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, BinaryIO
 
+from mlflow.entities import Metric
 from mlflow.entities import Run as MlflowRun
+from mlflow.tracking.fluent import get_active_model_id
 
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.errors import InvalidMetricError, UserErrorException
@@ -48,7 +50,8 @@ class Run:
     ) -> None:
         self._experiment = experiment
         self._client = experiment.workspace.client
-        self._id = self._client.get_run(run_id).info.run_id
+        self._store = experiment.workspace.tracking_store
+        self._id: str = self._client.get_run(run_id).info.run_id
         self._orders: dict[str, MetricOrder] = {}
 
     @classmethod
@@ -77,7 +80,7 @@ class Run:
     @property
     def id(self) -> str:
         """MLflow's id of the run."""
-        return str(self._id)
+        return self._id
 
     @property
     def experiment(self) -> "Experiment":
@@ -105,7 +108,7 @@ class Run:
             InvalidMetricError: the value is not one number, or the step no integer.
             mlflow.exceptions.MlflowException: MLflow refuses the name, or the run was deleted.
         """
-        if not isinstance(value, numbers.Real):
+        if type(value) is not float and not isinstance(value, numbers.Real):
             raise InvalidMetricError(
                 f"Metric {name!r} was given {value!r} of type {type(value).__name__}, which is "
                 "not one number. Log each number by a call of its own; log text with tag()."
@@ -118,7 +121,10 @@ class Run:
                 "A value is a 64-bit float, a step an integer."
             ) from error
         timestamp, taken = self._order_of(name).next(given_step)
-        self._client.log_metric(self.id, name, number, timestamp, taken)
+        # Past MLflow's client, whose own part of a call is more than all of this.
+        self._store.log_metric(
+            self._id, Metric(name, number, timestamp, taken, model_id=get_active_model_id())
+        )
 
     def get_metrics(
         self,
@@ -146,7 +152,7 @@ class Run:
                 "get_metrics(recursive=True) is not served yet: child runs have no names of their "
                 "own here. Call get_metrics() on each run."
             )
-        found = self._experiment.workspace.tracking_store.get_run_metrics(self.id, name)
+        found = self._store.get_run_metrics(self.id, name)
         return {each: values[0] if len(values) == 1 else values for each, values in found.items()}
 
     def tag(self, key: str, value: str | None = None) -> None:
@@ -260,11 +266,12 @@ class Run:
         return self._client.get_run(self.id)
 
     def _order_of(self, name: str) -> MetricOrder:
-        if name not in self._orders:
+        order = self._orders.get(name)
+        if order is None:
             # The run may have values that this object did not log: go on behind them.
             latest = {m.key: m.step for m in self._mlflow_run().data.to_proto().metrics}
-            self._orders.setdefault(name, MetricOrder(latest.get(name, -1)))
-        return self._orders[name]
+            order = self._orders.setdefault(name, MetricOrder(latest.get(name, -1)))
+        return order
 
     def _files_below(self, folder: str | None) -> Iterator[str]:
         for entry in self._client.list_artifacts(self.id, folder):

@@ -74,14 +74,15 @@ def rows_by_run(
         if index % RECORDS_AT_ONCE == 0:
             give_way()
         rows, occupied = found[record.run_id], taken[record.run_id]
-        in_call = set()
+        in_call: set[MetricRow] = set()
         for key, value, timestamp, step, *model in record.content:
             is_nan, number = sanitize(value)
             row = MetricRow(key, float(number), timestamp, step, is_nan)
-            if row in in_call:
-                rows.repeated[key] += 1
-                continue
-            in_call.add(row)
+            if len(record.content) > 1:
+                if row in in_call:
+                    rows.repeated[key] += 1
+                    continue
+                in_call.add(row)
             is_fresh = -_AHEAD_MS <= record.called_at - timestamp <= _FRESH_MS
             if row in occupied:
                 if not is_fresh:

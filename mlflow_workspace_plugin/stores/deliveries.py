@@ -165,7 +165,8 @@ class Deliveries(MetricWrites, RunWrites):
                 self._note(connection, writer, usual[-1].sequence, receipts)
         self._hub.statistics.wrote(sum(len(record.content) for record in metrics))
         reasons = [
-            refused[r.run_id] if r in metrics and r.run_id not in runs else None for r in usual
+            refused[each.run_id] if each.kind == Kind.METRICS and each.run_id not in runs else None
+            for each in usual
         ]
         return [None] * (len(records) - len(new)) + reasons
 

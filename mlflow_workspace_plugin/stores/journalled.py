@@ -50,8 +50,20 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             MlflowException: as MLflow's own store: the metric is not valid, or the run does not
                 exist, or was deleted.
         """
-        _validate_metric(metric.key, metric.value, metric.timestamp, metric.step)
-        self._append_metrics(run_id, [metric])
+        key, value, timestamp, step = metric.key, metric.value, metric.timestamp, metric.step
+        known = self._runs.get(run_id)
+        if (
+            known is None
+            or not known.takes(key, value, timestamp, step)
+            or metric.model_id is not None
+            or run_id in self.journal.refused_runs
+        ):
+            _validate_metric(key, value, timestamp, step)
+            self._append_metrics(run_id, [metric])
+            return
+        called_at = time.time_ns() // 1_000_000
+        self.journal.append_metric(run_id, called_at, key, value, timestamp, step)
+        known.logged(key, value, timestamp, step)
 
     def log_batch(
         self, run_id: str, metrics: list[Metric], params: list[Param], tags: list[RunTag]
@@ -63,7 +75,12 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
                 value already, or the run does not exist, or was deleted.
         """
         _validate_run_id(run_id)
-        metrics, params, tags = _validate_batch_log_data(metrics, params, tags)
+        known = self._runs.get(run_id)
+        are_valid = known is not None and all(
+            known.takes(metric.key, metric.value, metric.timestamp, metric.step)
+            for metric in metrics
+        )
+        _, params, tags = _validate_batch_log_data([] if are_valid else metrics, params, tags)
         _validate_param_keys_unique(params)
         if not (metrics or params or tags):
             self._through(super().log_batch, run_id, [], [], [])
@@ -199,8 +216,8 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             return
         self.journal.append_metrics(run_id, called_at, values)
         if known is not None:
-            for metric in metrics:
-                known.logged(metric)
+            for key, value, timestamp, step, *_ in values:
+                known.logged(key, value, timestamp, step)
 
     def _look_up(self, run_id: str, metrics: list[Metric]) -> KnownRun | None:
         """Return the run of the first values, and refuse one that cannot be logged to.

@@ -1,5 +1,6 @@
 """What a process knows of its runs, for when the database is away."""
 
+import math
 from contextlib import suppress
 from dataclasses import dataclass, field
 
@@ -16,6 +17,8 @@ from mlflow.entities import (
 )
 
 _MANY = 1_000
+# What a column of 64 bits holds.
+_LIMIT = 1 << 63
 
 
 @dataclass
@@ -23,19 +26,33 @@ class KnownRun:
     """A run, as this process created or read it, with what it logged to it since."""
 
     run: Run
-    latest: dict[str, Metric] = field(default_factory=dict)
+    latest: dict[str, tuple[int, int, float]] = field(default_factory=dict)
+    """By the metrics that this process logged: step, timestamp and value as MLflow shows it."""
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
 
-    def logged(self, metric: Metric) -> None:
+    def takes(self, key: str, value: float, timestamp: int, step: int) -> bool:
+        """Whether such values are as MLflow's validators want them, and columns hold them.
+
+        They took a value of that metric before, and take such numbers with any metric. To ask them
+        would take longer than all that the journal does.
+        """
+        return (
+            key in self.latest
+            and type(value) is float
+            and type(timestamp) is int
+            and type(step) is int
+            and -math.inf < value < math.inf
+            and 0 <= timestamp < _LIMIT
+            and -_LIMIT <= step < _LIMIT
+        )
+
+    def logged(self, key: str, value: float, timestamp: int, step: int) -> None:
         """Remember a value, if it is the one that MLflow would show."""
-        known = self.latest.get(metric.key)
-        if known is None or (known.step, known.timestamp, known.value) < (
-            metric.step,
-            metric.timestamp,
-            metric.value,
-        ):
-            self.latest[metric.key] = metric
+        place = step, timestamp, value
+        known = self.latest.get(key)
+        if known is None or known < place:
+            self.latest[key] = place
 
     def changed(self, status: str | None, end_time: int | None, name: str | None) -> None:
         """Remember a change of the run itself; None leaves each as it is."""
@@ -60,13 +77,16 @@ class KnownRun:
     def as_run(self) -> Run:
         """Return the run with all that is known of it."""
         data = self.run.data
-        metrics = KnownRun(self.run, {metric.key: metric for metric in data._metric_objs})
-        for metric in self.latest.values():
-            metrics.logged(metric)
+        latest = KnownRun(self.run, dict(self.latest))
+        for metric in data._metric_objs:
+            latest.logged(metric.key, metric.value, metric.timestamp, metric.step)
         return Run(
             self.run.info,
             RunData(
-                list(metrics.latest.values()),
+                [
+                    Metric(key, value, timestamp, step)
+                    for key, (step, timestamp, value) in latest.latest.items()
+                ],
                 [Param(*each) for each in (data.params | self.params).items()],
                 [RunTag(*each) for each in (data.tags | self.tags).items()],
             ),

@@ -127,10 +127,22 @@ def loop(bench: Bench) -> list[Line]:
     """A loop in pure Python that logs 1,000 values a second."""
     _, side = bench.datasets.empty()
     with journal():
-        rounds = [child("caller", side.to_json(), "loop", "3") for _ in range(bench.rounds)]
-    slower = median(each["slower_percent"] for each in rounds)
-    title = "a loop that logs 1,000 values/s, journalled: slower by"
-    return [Line(title, bench.database, "%", None, slower, bench.rounds, at_most=5)]
+        rounds = [child("caller", side.to_json(), "loop", "2") for _ in range(bench.rounds)]
+    sdk, client, own = (median(each[how] for each in rounds) for how in ("sdk", "client", "floor"))
+    title = "a loop that logs 1,000 values/s by {}, journalled: slower by"
+    by_client = f"MlflowClient (MLflow's part: {own:.1f})"
+    return [
+        Line(title.format("Run.log"), bench.database, "%", None, sdk, bench.rounds, at_most=5),
+        Line(
+            title.format(by_client),
+            bench.database,
+            "%",
+            None,
+            client,
+            bench.rounds,
+            at_most=own + 5,
+        ),
+    ]
 
 
 WORKLOADS = (
