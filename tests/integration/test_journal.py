@@ -158,58 +158,6 @@ class TestCalls:
         assert client.get_run(run.id).info.status == "FINISHED"
 
 
-class TestEqualValues:
-    def test_of_different_calls_are_different(self, client, run_id):
-        """10,000 values without a step, far more than there are milliseconds."""
-        for _ in range(10_000):
-            client.log_metric(run_id, "m", 1.0)
-        history = client.get_metric_history(run_id, "m")
-        assert len(history) == 10_000
-        assert len({metric.timestamp for metric in history}) == 10_000
-
-    def test_of_one_call_are_one(self, client, run_id):
-        """As in MLflow: equal rows of one batch."""
-        now = int(time.time() * 1000)
-        client.log_batch(run_id, [Metric("m", 1.0, now, 0)] * 3)
-        assert len(client.get_metric_history(run_id, "m")) == 1
-
-    def test_with_an_old_timestamp_are_one(self, client, run_id):
-        """As in MLflow: a value that is sent again, by hand or by another process."""
-        for _ in range(3):
-            client.log_metric(run_id, "m", 1.0, timestamp=1_000, step=0)
-        client.get_run(run_id)
-        client.log_metric(run_id, "m", 1.0, timestamp=1_000, step=0)
-        assert len(client.get_metric_history(run_id, "m")) == 1
-
-    def test_of_several_processes_are_different(self, uri, client, run_id):
-        """Four processes, 2,500 values each, at one run."""
-        context = multiprocessing.get_context("fork")
-        processes = [context.Process(target=log_equal, args=(uri, run_id, 2_500)) for _ in range(4)]
-        for process in processes:
-            process.start()
-        for process in processes:
-            process.join()
-        assert [process.exitcode for process in processes] == [0] * 4
-        assert values(client, run_id) == [1.0] * 10_000
-
-    def test_of_a_model_move_together(self, client, run_id):
-        """The run's row and the model's have one timestamp."""
-        experiment = client.get_run(run_id).info.experiment_id
-        model = client.create_logged_model(experiment, "model", run_id)
-        for _ in range(100):
-            client.log_metric(run_id, "m", 1.0, model_id=model.model_id)
-        history = client.get_metric_history(run_id, "m")
-        of_model = client.get_logged_model(model.model_id).metrics
-        assert len(history) == 100
-        assert sorted(m.timestamp for m in of_model) == [m.timestamp for m in history]
-
-
-def log_equal(uri, run_id, count):
-    client = MlflowClient(uri, uri)
-    for _ in range(count):
-        client.log_metric(run_id, "m", 1.0)
-
-
 def journal_lines(run_id):
     """Values that coincide or not, and tags, as a process would have logged them."""
     now = 1_700_000_000_000
@@ -291,6 +239,18 @@ class TestRefused:
         assert [i for i, outcome in enumerate(outcomes) if outcome is not None] == [50]
         assert values(direct, run_id) == [float(i) for i in range(100) if i != 50]
 
+    def test_is_refused_at_the_call_from_then_on(self, client, direct, run_id):
+        """Once it is known that the run refuses values, a call says so."""
+        client.log_metric(run_id, "m", 1)
+        direct.delete_run(run_id)
+        client.log_metric(run_id, "m", 2)
+        client._tracking_client.store.flush(10)
+        with pytest.raises(MlflowException, match="deleted"):
+            client.log_metric(run_id, "m", 3)
+        direct.restore_run(run_id)
+        client.log_metric(run_id, "m", 4)
+        assert values(client, run_id) == [1, 4]
+
 
 class TestProcesses:
     @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
@@ -307,6 +267,92 @@ class TestProcesses:
         client.log_metric(run_id, "parent", 2)
         assert sorted(values(client, run_id)) == [float(i) for i in range(300)]
         assert values(client, run_id, "parent") == [1, 2]
+
+    @pytest.mark.parametrize("method", ["fork", "spawn", "forkserver"])
+    def test_child_sends_at_its_end(self, uri, direct, run_id, method):
+        """Though its parent never logs, and nobody looks for what children left."""
+        child = multiprocessing.get_context(method).Process(target=log_steps, args=(uri, run_id, 1))
+        child.start()
+        child.join()
+        assert child.exitcode == 0
+        assert values(direct, run_id) == list(map(float, range(100, 200)))
+
+    def test_parent_sends_what_a_child_left(self, uri, client, run_id):
+        """A child that ends without its exit handlers: the next read of the parent has it all."""
+        client.log_metric(run_id, "parent", 1)
+        child = os.fork()
+        if child == 0:
+            try:
+                log_steps(uri, run_id, 1)
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+        assert values(client, run_id) == list(map(float, range(100, 200)))
+
+    @pytest.mark.parametrize("backend", ["loky", "multiprocessing", "threading"])
+    def test_joblib(self, uri, client, run_id, backend):
+        """Parallel logging by scikit-learn's workers: nothing is lost or doubled."""
+        joblib = pytest.importorskip("joblib")
+        work = joblib.delayed(log_steps)
+        joblib.Parallel(4, backend=backend)(work(uri, run_id, number) for number in range(8))
+        assert sorted(values(client, run_id)) == list(map(float, range(800)))
+
+    def test_signal_while_a_value_is_appended(self, uri, client, run_id):
+        """A handler that logs, called at any moment: no deadlock, nothing lost or doubled."""
+        script = f"""
+import signal
+from mlflow import MlflowClient
+client = MlflowClient({uri!r}, {uri!r})
+client.log_metric({run_id!r}, "m", 0, step=0)
+handled = 0
+
+def log(*_):
+    global handled
+    client.log_metric({run_id!r}, "handled", handled, step=handled)
+    handled += 1
+    client.set_tag({run_id!r}, "handled", handled)
+
+signal.signal(signal.SIGALRM, log)
+signal.setitimer(signal.ITIMER_REAL, 0.01, 0.003)
+for step in range(1, 5_001):
+    client.log_metric({run_id!r}, "m", step, step=step)
+signal.setitimer(signal.ITIMER_REAL, 0)
+print(handled)
+"""
+        done = subprocess.run(
+            [sys.executable, "-c", script], stdout=subprocess.PIPE, check=True, timeout=120
+        )
+        handled = int(done.stdout)
+        assert values(client, run_id) == list(map(float, range(5_001)))
+        assert values(client, run_id, "handled") == list(map(float, range(handled)))
+        assert client.get_run(run_id).data.tags["handled"] == str(handled)
+
+    @pytest.mark.parametrize("after_s", [0.0, 0.02, 0.1])
+    def test_terminated_while_it_logs(self, uri, direct, run_id, after_s):
+        """SIGTERM at any moment: every value whose call returned is stored when it has ended."""
+        script = f"""
+import sys
+from mlflow import MlflowClient
+client = MlflowClient({uri!r}, {uri!r})
+client.log_metric({run_id!r}, "m", 0, step=0)
+print("begun", flush=True)
+step = 0
+while True:
+    step += 1
+    client.log_metric({run_id!r}, "m", step, step=step)
+    sys.stdout.write("x\\n")
+    sys.stdout.flush()
+"""
+        process = subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE)
+        assert process.stdout.readline() == b"begun\n"
+        time.sleep(after_s)
+        process.terminate()
+        returned = process.stdout.read().count(b"x\n")
+        assert process.wait(60) == -15
+        process.stdout.close()
+        found = values(direct, run_id)
+        assert found == list(map(float, range(len(found))))
+        assert len(found) - 1 in (returned, returned + 1)
 
     def test_threads(self, client, run_id):
         """64 threads at one client: nothing is lost or doubled."""

@@ -1,0 +1,193 @@
+"""``verify`` and ``sync``: what was logged, and what became of it, said truly."""
+
+import json
+import shutil
+import subprocess
+import sys
+
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.stores.build import open_workspace_store
+
+pytestmark = pytest.mark.store
+
+
+@pytest.fixture
+def uri(workspace):
+    return workspace.get_mlflow_tracking_uri()
+
+
+@pytest.fixture
+def client(uri):
+    return MlflowClient(uri, uri)
+
+
+@pytest.fixture
+def direct(uri):
+    """The store beneath, which takes no part in the journals."""
+    return open_workspace_store(uri)
+
+
+@pytest.fixture
+def run_id(direct):
+    experiment = direct.create_experiment("receipts")
+    return direct.create_run(experiment, "user", 0, [], "run").info.run_id
+
+
+def called(*arguments):
+    """Call the command line; return what it printed as JSON, and its exit code."""
+    done = CliRunner().invoke(main, [*map(str, arguments), "--json"])
+    return json.loads(done.output), done.exit_code
+
+
+def verified(run_id, hub_path):
+    report, code = called("verify", run_id, "--hub", hub_path)
+    assert code == (0 if report["equal"] else 1)
+    return report, {metric.pop("metric"): metric for metric in report["metrics"]}
+
+
+def killed(uri, run_id, what="", count=100):
+    """Let a process log and kill itself, before anything is sent; return its journal."""
+    script = f"""
+import os
+from mlflow import MlflowClient
+from mlflow_workspace_plugin.journal.journal import Journal
+client = MlflowClient({uri!r}, {uri!r})
+client.get_run({run_id!r})
+Journal._wake_up = lambda *_, **__: None
+for step in range({count}):
+    client.log_metric({run_id!r}, "m", step, step=step)
+{what}
+os.kill(os.getpid(), 9)
+"""
+    folder = JournalFolder(uri).path
+    before = set(folder.glob("*.journal"))
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    (segment,) = set(folder.glob("*.journal")) - before
+    return segment
+
+
+def test_equal(client, run_id, hub_path):
+    """All values of a run that has ended are accounted for, and whose rows they are."""
+    for step in range(10):
+        client.log_metric(run_id, "ours", step, step=step)
+    client.log_metric(run_id, "again", 1, timestamp=5, step=0)
+    client.log_metric(run_id, "again", 1, timestamp=5, step=0)
+    client.set_terminated(run_id)
+    report, metrics = verified(run_id, hub_path)
+    assert report["equal"]
+    assert (metrics["ours"]["logged"], metrics["ours"]["stored"]) == (10, 10)
+    assert (metrics["again"]["logged"], metrics["again"]["repeated"]) == (2, 1)
+
+
+def test_rows_of_others(client, direct, run_id, hub_path):
+    """What came without a journal is told apart."""
+    from mlflow.entities import Metric
+
+    client.log_metric(run_id, "m", 1, step=1)
+    client.set_terminated(run_id)
+    direct.log_metric(run_id, Metric("m", 2, 2, 2))
+    _, metrics = verified(run_id, hub_path)
+    assert (metrics["m"]["stored"], metrics["m"]["not_ours"]) == (1, 1)
+
+
+def test_waiting_then_sent(uri, client, run_id, hub_path):
+    """Values of a killed process wait, are listed by run, and sent by hand; then all is equal."""
+    killed(uri, run_id)
+    report, metrics = verified(run_id, hub_path)
+    assert not report["equal"]
+    assert metrics["m"]["waiting"] == metrics["m"]["logged"] == 100
+    (status,), _ = called("sync", "--status")
+    assert (status["waiting calls"], status["runs"]) == (100, {run_id: 100})
+    (sent,), code = called("sync")
+    assert (sent["sent calls"], sent["runs"], code) == (100, {run_id: 100}, 0)
+    assert verified(run_id, hub_path)[0]["equal"]
+
+
+def test_table_names_the_runs(uri, run_id):
+    """For people: a line for each run."""
+    killed(uri, run_id)
+    said = CliRunner().invoke(main, ["sync"]).output
+    assert run_id in said
+    assert "100" in said
+
+
+def test_damaged_line(uri, client, run_id, hub_path):
+    """It is counted and named; all other values are there."""
+    segment = killed(uri, run_id)
+    lines = segment.read_bytes().splitlines(keepends=True)
+    lines[50] = lines[50].replace(b'"m"', b'"n"')
+    segment.write_bytes(b"".join(lines))
+    (sent,), _ = called("sync")
+    assert (sent["sent calls"], sent["damaged lines"]) == (99, 1)
+    report, metrics = verified(run_id, hub_path)
+    assert (report["equal"], report["damaged lines"], metrics["m"]["stored"]) == (False, 1, 99)
+    assert [m.step for m in client.get_metric_history(run_id, "m")] == [
+        *range(50),
+        *range(51, 100),
+    ]
+
+
+def test_count_is_independent_of_what_arrived(uri, client, run_id, hub_path):
+    """A process counts what it logs, so a line that vanished without a trace is missed."""
+    count = "client._tracking_client.store.journal._outbox.put_logged()"
+    segment = killed(uri, run_id, count)
+    lines = segment.read_bytes().splitlines(keepends=True)
+    del lines[50]
+    segment.write_bytes(b"".join(lines))
+    called("sync")
+    report, metrics = verified(run_id, hub_path)
+    assert not report["equal"]
+    assert (metrics["m"]["logged"], metrics["m"]["stored"], metrics["m"]["lost"]) == (100, 99, 1)
+
+
+def test_journal_that_was_removed(uri, client, run_id, hub_path, caplog):
+    """Somebody empties the folder while the process runs: it says what is lost, and goes on."""
+    client.log_metric(run_id, "m", 0, step=0)
+    client.get_run(run_id)
+    store = client._tracking_client.store
+    with store.journal._ship_lock:
+        client.log_metric(run_id, "m", 1, step=1)
+        shutil.rmtree(JournalFolder(uri).path)
+    client.get_run(run_id)
+    assert "1 calls for" in caplog.text
+    assert "are lost" in caplog.text
+    for step in range(2, 12):
+        client.log_metric(run_id, "m", step, step=step)
+    client.set_terminated(run_id)
+    found = [metric.step for metric in client.get_metric_history(run_id, "m")]
+    assert found == [0, *range(2, 12)]
+    report, metrics = verified(run_id, hub_path)
+    assert (report["equal"], metrics["m"]["logged"], metrics["m"]["lost"]) == (False, 12, 1)
+
+
+def test_unreadable_journal_keeps_no_other_back(uri, client, run_id, hub_path):
+    """It is named; the others are sent."""
+    unreadable = killed(uri, run_id)
+    unreadable.unlink()
+    unreadable.mkdir()
+    readable = killed(uri, run_id)
+    (sent,), code = called("sync")
+    assert (sent["sent calls"], code) == (100, 1)
+    assert unreadable.name in sent["problem"]
+    assert (unreadable.exists(), readable.exists()) == (True, False)
+
+
+def test_status_while_the_hub_is_gone(uri, run_id, hub_path):
+    """What waits can be said all the same."""
+    killed(uri, run_id)
+    hub_path.rename(hub_path.with_name("elsewhere"))
+    (status,), code = called("sync", "--status")
+    assert (status["waiting calls"], code) == (100, 1)
+    assert "hub" in status["problem"]
+
+
+def test_unknown_run(hub_path, workspace):
+    """An error that names the run and the hub."""
+    done = CliRunner().invoke(main, ["verify", "0" * 32, "--hub", str(hub_path)])
+    assert done.exit_code == 1
+    assert "0" * 32 in done.output
