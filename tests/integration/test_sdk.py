@@ -29,7 +29,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.sdk.authentication import ServicePrincipalAuthentication
 from mlflow_workspace_plugin.sdk.offline_run import OfflineRun
-from mlflow_workspace_plugin.sdk.run import ERROR_TAG
+from mlflow_workspace_plugin.sdk.run_lifecycle import ERROR_TAG
 
 pytestmark = pytest.mark.store
 
