@@ -2,13 +2,14 @@
 
 import json
 from types import TracebackType
-
-from typing_extensions import Self
+from typing import TypeVar
 
 from mlflow_workspace_plugin.sdk.run_base import RunBase
 
 ERROR_TAG = "mlflow.workspace.error"
 """Why a run failed, as JSON. MLflow's UI hides tags that begin with ``mlflow.``."""
+
+Entered = TypeVar("Entered", bound="RunLifecycle")
 
 
 class RunLifecycle(RunBase):
@@ -40,7 +41,7 @@ class RunLifecycle(RunBase):
             if _set_status:
                 self._client.set_terminated(self.id, "FAILED")
 
-    def __enter__(self) -> Self:
+    def __enter__(self: Entered) -> Entered:
         return self
 
     def __exit__(
