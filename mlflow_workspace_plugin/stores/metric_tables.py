@@ -70,7 +70,9 @@ class MetricTables(Protocol):
 class SqliteMetricTables:
     """MLflow's tables of metrics on SQLite."""
 
-    _LATEST = f"INSERT INTO latest_metrics ({COLUMNS}, run_uuid) VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}"
+    _LATEST = f"""
+        INSERT INTO latest_metrics ({COLUMNS}, run_uuid) VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}
+    """
     _FREE = _next_free(":{}")
 
     def __init__(self, connection: sqlite3.Connection, run_id: str) -> None:
@@ -101,7 +103,8 @@ class PostgresqlMetricTables:
 
     _UNNESTED = ", ".join(f"CAST(%s AS {kind}[])" for kind in TYPES)
     _INSERT = f"""
-        INSERT INTO metrics ({COLUMNS}, run_uuid) SELECT given.*, %s FROM unnest({_UNNESTED}) AS given
+        INSERT INTO metrics ({COLUMNS}, run_uuid)
+        SELECT given.*, %s FROM unnest({_UNNESTED}) AS given
         ON CONFLICT DO NOTHING
     """
     _LATEST = f"""
