@@ -1,5 +1,6 @@
 """The artifact repository of a hub folder."""
 
+import os
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
@@ -89,6 +90,24 @@ class HubArtifactRepository(LocalArtifactRepository):
         with self._writing(artifact_path) as folder:
             super().log_artifact_from_stream(stream, artifact_file_name, artifact_path)
             self._hub.folder.share_tree(folder / Path(artifact_file_name).name)
+
+    def append(self, path: str, lines: bytes) -> None:
+        """Append lines to a file, which is made if it is not there (ours).
+
+        A line that was cut by the end of a process stays a line of its own.
+        """
+        folder, _, name = path.rpartition("/")
+        with self._writing(folder) as directory:
+            file = directory / name
+            is_new = not file.exists()
+            with file.open("ab+") as stream:
+                if stream.tell():
+                    stream.seek(-1, os.SEEK_END)
+                    if stream.read(1) != b"\n":
+                        lines = b"\n" + lines
+                stream.write(lines)
+            if is_new:
+                self._hub.folder.share_file(file)
 
     def _log_artifact_async(
         self, filename: str, artifact_path: str | None = None, artifact: Any = None

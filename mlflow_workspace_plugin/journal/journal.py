@@ -125,6 +125,18 @@ class Journal:
         self._outbox.put(body, run_id, (key,))
         self._wake_soon()
 
+    def append(self, kind: Kind, run_id: str, content: Any) -> None:
+        """Append a record, and return at once.
+
+        Args:
+            kind: what it does; neither METRICS nor one that is waited for.
+            run_id: the run.
+            content: see :class:`Record`.
+        """
+        called_at = time.time_ns() // 1_000_000
+        self._outbox.put(records.body(kind, run_id, called_at, content))
+        self._wake_soon()
+
     def append_and_wait(self, kind: Kind, run_id: str, content: Any) -> bool:
         """Append a record, and wait until it is stored.
 
@@ -327,7 +339,7 @@ class Journal:
                 self._abandoned.discard(record.sequence)
                 if error is None:
                     continue
-                if abandoned or record.kind in (Kind.METRICS, Kind.DROPPED):
+                if abandoned or record.kind not in records.AWAITED:
                     refused.append((record, error))
                     self.refused_runs.add(record.run_id)
                 else:

@@ -30,9 +30,16 @@ class Kind(str, Enum):
     TAG = "tag"
     TAGS = "tags"
     INFO = "info"
+    DESCRIBED = "described"
+    EXACT = "exact"
     DROPPED = "dropped"
     LOGGED = "logged"
 
+
+AWAITED = frozenset(
+    kind.value for kind in (Kind.PARAM, Kind.PARAMS, Kind.TAG, Kind.TAGS, Kind.INFO)
+)
+"""What a call waits for, to raise what is wrong with it."""
 
 NO_CALLS = frozenset({Kind.DROPPED.value, Kind.LOGGED.value})
 """What the journal itself notes between the calls."""
@@ -51,8 +58,10 @@ class Record(NamedTuple):
     content: Any
     """METRICS: lists of key, value, timestamp, step, and for a model's metric model id, dataset
     name and dataset digest. PARAM, PARAMS, TAG, TAGS: values by key. INFO: status, end time and
-    name, each None where it stays, and what LOGGED has. DROPPED: how many values of each metric
-    were lost. LOGGED: how many of each were logged, since that was noted last."""
+    name, each None where it stays, and what LOGGED has. DESCRIBED: tags that stay as they are once
+    they are set. EXACT: lists of a metric's key, timestamp, step, and what was logged, which its
+    number does not say. DROPPED: how many values of each metric were lost. LOGGED: how many of each
+    were logged, since that was noted last."""
 
 
 def metric_body(

@@ -17,13 +17,12 @@ from mlflow_workspace_plugin.stores.metric_tables import (
     PostgresqlMetricTables,
     SqliteMetricTables,
 )
-from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.run_writes import (
-    RunWrites,
     add_params,
     update_info,
     upsert_tags,
 )
+from mlflow_workspace_plugin.stores.typed_values import TypedValues, insert_descriptors
 
 _NEW_WRITER = text(
     "INSERT INTO workspace_plugin_writers (writer, sequence) VALUES (:writer, 0) "
@@ -79,7 +78,7 @@ class Receipts:
         ]
 
 
-class Deliveries(MetricWrites, RunWrites):
+class Deliveries(TypedValues):
     """Stores what journals deliver."""
 
     def deliver(self, writer: str, records: list[Record]) -> list[Exception | None]:
@@ -144,6 +143,9 @@ class Deliveries(MetricWrites, RunWrites):
                 if not self._apply_if_usual(connection, record, runs, models, refused):
                     break
                 usual.append(record)
+            self._append_exact(
+                connection, writer, (record for record in usual if record.kind == Kind.EXACT)
+            )
             receipts = Receipts()
             metrics = [record for record in usual if record.kind == Kind.METRICS]
             by_run = rows_by_run(
@@ -227,6 +229,12 @@ class Deliveries(MetricWrites, RunWrites):
             return run_id in refused or (run_id in runs and _models_of([record]) <= models)
         if run_id not in runs:
             return False
+        if record.kind == Kind.EXACT:
+            # Appended below, all of a run at once.
+            return True
+        if record.kind == Kind.DESCRIBED:
+            insert_descriptors(connection, run_id, content)
+            return True
         if record.kind in (Kind.PARAM, Kind.PARAMS):
             savepoint = connection.begin_nested()
             added = add_params(connection, run_id, content)
@@ -248,6 +256,9 @@ class Deliveries(MetricWrites, RunWrites):
             # In this order: a model that is refused refuses the values.
             self._link_to_models(run_id, metrics)
             self._log_metrics(run_id, metrics)
+        elif record.kind in (Kind.EXACT, Kind.DESCRIBED):
+            # There is no such run, or it was deleted: that is what is raised.
+            self._experiment_or_refusal(run_id)
         elif record.kind == Kind.PARAM:
             self.log_param(run_id, *(Param(*each) for each in content.items()))
         elif record.kind == Kind.TAG:

@@ -2,6 +2,7 @@
 
 import functools
 import time
+from collections.abc import Sequence
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunInfo, RunStatus, RunTag
@@ -26,6 +27,7 @@ from mlflow_workspace_plugin.stores.patience import (
     journal_of_workspace,
 )
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.stores.typed_values import ExactValue
 
 
 class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
@@ -90,6 +92,28 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             self._append_metrics(run_id, metrics)
         if tags:
             self._append(Kind.TAGS, run_id, {tag.key: tag.value for tag in tags})
+
+    def log_values(
+        self,
+        run_id: str,
+        metrics: list[Metric],
+        exact: Sequence[ExactValue] = (),
+        descriptors: dict[str, str] | None = None,
+    ) -> None:
+        """Log numbers, what was logged in their place, and tags; returns when the journal has it.
+
+        Raises:
+            MlflowException: the run does not exist, or was deleted.
+        """
+        if self._runs.get(run_id) is None or run_id in self.journal.refused_runs:
+            self._look_up(run_id, metrics)
+        # In this order: a number is never there without what it stands for.
+        if descriptors:
+            self.journal.append(Kind.DESCRIBED, run_id, descriptors)
+        if exact:
+            self.journal.append(Kind.EXACT, run_id, exact)
+        if metrics:
+            self._append_metrics(run_id, metrics)
 
     def log_param(self, run_id: str, param: Param) -> None:
         """Log one param; returns when it is stored.

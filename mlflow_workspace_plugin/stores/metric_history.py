@@ -27,6 +27,9 @@ from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.many_objects import many_objects
 from mlflow_workspace_plugin.stores.sampling import Point, sample
 
+RunPoint = tuple[int, int, float]
+"""Timestamp in milliseconds since 1970, step and value."""
+
 _ROWS_AT_ONCE = 10_000
 
 _ACCESSIBLE = text("""
@@ -66,7 +69,7 @@ def _next_page(dialect: str, *, limited: bool) -> TextClause:
 @functools.cache
 def _whole_run(dialect: str, *, one_metric: bool) -> TextClause:
     return text(f"""
-        SELECT key, value, is_nan FROM metrics {_BY_RUN[dialect]}
+        SELECT key, {_POINT} FROM metrics {_BY_RUN[dialect]}
         WHERE {_OF_METRIC if one_metric else "run_uuid = :run_id"}
         ORDER BY key, {_POINT}
     """)
@@ -142,8 +145,37 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
             self._check_accessible(connection, [run_id])
             found = connection.execute(statement, parameters)
             for key, rows in itertools.groupby(found, operator.itemgetter(0)):
-                values[key] = [math.nan if is_nan else value for _, value, is_nan in rows]
+                values[key] = [math.nan if is_nan else value for *_, value, is_nan in rows]
         return values
+
+    def get_run_points(
+        self, run_id: str, metric_keys: Sequence[str] | None = None
+    ) -> dict[str, list[RunPoint]]:
+        """Return timestamp, step and value of all metrics of a run (ours; MLflow has none).
+
+        Args:
+            run_id: the run.
+            metric_keys: only these metrics; all when None.
+
+        Returns:
+            The points of each metric by time, step and value.
+
+        Raises:
+            MlflowException: there is no such run in the workspace.
+        """
+        points: dict[str, list[RunPoint]] = {}
+        dialect = self._hub.engine.dialect.name
+        with self._rows() as connection:
+            self._check_accessible(connection, [run_id])
+            for key in [None] if metric_keys is None else metric_keys:
+                statement = _whole_run(dialect, one_metric=key is not None)
+                found = connection.execute(statement, {"run_id": run_id, "key": key})
+                for each, rows in itertools.groupby(found, operator.itemgetter(0)):
+                    points[each] = [
+                        (timestamp, step, math.nan if is_nan else value)
+                        for _, timestamp, step, value, is_nan in rows
+                    ]
+        return points
 
     def get_metric_history_bulk_interval(
         self,

@@ -16,7 +16,7 @@ from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.journal import PATIENCE_S, Journal
 from mlflow_workspace_plugin.journal.of_process import journal_of
-from mlflow_workspace_plugin.journal.records import Kind, Record
+from mlflow_workspace_plugin.journal.records import AWAITED, Record
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.stores.faults import may_come_back
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -58,7 +58,7 @@ def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
 
 def note_refusal(store: WorkspaceTrackingStore, record: Record, error: Exception) -> None:
     """Note on its run that a param, a tag or a change was refused after its call had returned."""
-    if record.kind != Kind.METRICS:
+    if record.kind in AWAITED:
         before = store.get_run(record.run_id).data.tags.get(CONFLICT_TAG)
         what = f"{record.kind} {record.content}: {error}"
         said = what if before is None else f"{before}\n{what}"

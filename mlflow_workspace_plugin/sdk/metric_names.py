@@ -1,0 +1,44 @@
+"""From any text that SDK v1 takes as a metric's name to a key that MLflow takes."""
+
+import hashlib
+import re
+
+from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, _validate_metric_name
+
+_REFUSED = re.compile(r"[^\w.\- /]")
+
+
+def key_of(*parts: str) -> str:
+    """Return the key of a metric, or of a column of one: its name, where MLflow takes that.
+
+    Another name keeps what MLflow takes of it, and is told from all others by a digest. The same
+    name has the same key in every process.
+
+    Args:
+        parts: the metric's name, and the column's, if it has columns.
+    """
+    key = "/".join(parts)
+    return key if _is_taken(key) else marked_key_of(*parts)
+
+
+def marked_key_of(*parts: str) -> str:
+    """Return a key that no name is equal to, for where :func:`key_of` is another metric's."""
+    digest = hashlib.sha256("\0".join(parts).encode("utf-8", "surrogatepass")).hexdigest()[:10]
+    readable = "/".join(filter(None, (_readable(part) for part in parts)))
+    return f"{readable[: MAX_ENTITY_KEY_LENGTH - 12].rstrip('/. ')}~{digest}".replace("~", "--")
+
+
+def _readable(part: str) -> str:
+    # No dots and slashes that could lead anywhere.
+    return "/".join(filter(None, (piece.strip(". ") for piece in _REFUSED.sub("_", part).split("/"))))
+
+
+def _is_taken(key: str) -> bool:
+    if len(key) > MAX_ENTITY_KEY_LENGTH:
+        return False
+    try:
+        _validate_metric_name(key)
+    except (MlflowException, TypeError):
+        return False
+    return True

@@ -1,0 +1,140 @@
+"""Writing SDK v1's metrics of one run to MLflow's tables, and what these cannot hold beside them."""
+
+import time
+from collections.abc import Mapping, Sequence
+
+from mlflow.entities import Metric
+from mlflow.tracking.fluent import get_active_model_id
+
+from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
+from mlflow_workspace_plugin.sdk.metric_descriptors import (
+    SCALAR,
+    Column,
+    Descriptor,
+    read_descriptors,
+)
+from mlflow_workspace_plugin.sdk.metric_names import key_of, marked_key_of
+from mlflow_workspace_plugin.sdk.metric_order import MetricOrder
+from mlflow_workspace_plugin.sdk.metric_values import Cell
+from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.stores.typed_values import ExactValue
+
+Row = Mapping[str, Cell]
+"""The cells of a row by column; of a scalar the one without a name."""
+
+_lock = fork_safe_lock()
+
+
+class MetricWriter:
+    """Writes the metrics of a run.
+
+    Args:
+        store: of the run's workspace.
+        run_id: the run.
+    """
+
+    def __init__(self, store: WorkspaceTrackingStore, run_id: str) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._metrics: dict[tuple[str, str], _Known] = {}
+        self._owners: dict[str, tuple[str, str]] = {}
+
+    def write_number(self, name: str, number: float, step: int | None) -> bool:
+        """Write a float of a metric whose values are floats, the quick way.
+
+        Returns:
+            Whether it is such a metric, as far as this object knows. If not, nothing is written.
+        """
+        known = self._metrics.get((name, SCALAR))
+        if known is None or known.plain_key is None:
+            return False
+        timestamp, taken = known.order.next(step)
+        metric = Metric(known.plain_key, number, timestamp, taken, model_id=get_active_model_id())
+        # Past MLflow's client, whose own part of a call is more than all of this.
+        self._store.log_metric(self._run_id, metric)
+        return True
+
+    def write(self, name: str, kind: str, rows: Sequence[Row], step: int | None = None) -> None:
+        """Write rows of a metric.
+
+        Args:
+            name: the metric.
+            kind: of its descriptors.
+            rows: in the order in which they are to be read.
+            step: of a single row; by default the running index of the row within the metric.
+        """
+        with _lock:
+            known = self._known(name, kind)
+            new = self._declare(known, name, kind, rows)
+        model_id = get_active_model_id()
+        metrics, exact = [], []
+        for row in rows:
+            timestamp, taken = known.order.next(step)
+            for name_of_column, cell in row.items():
+                column = known.columns[name_of_column]
+                if column.key:
+                    metrics.append(
+                        Metric(column.key, cell.number, timestamp, taken, model_id=model_id)
+                    )
+                if not column.key or not cell.is_told_by(column.type):
+                    at = column.key or name
+                    exact.append(ExactValue(at, timestamp, taken, cell.value))
+        descriptors = dict(new.tags()) if new is not None else {}
+        self._store.log_values(self._run_id, metrics, exact, descriptors)
+
+    def _known(self, name: str, kind: str) -> "_Known":
+        known = self._metrics.get((name, kind))
+        if known is None:
+            known = self._metrics[name, kind] = self._look_up(name, kind)
+        return known
+
+    def _look_up(self, name: str, kind: str) -> "_Known":
+        """Return what is known of a metric that this object writes for the first time."""
+        data = self._store.get_run(self._run_id).data
+        columns: dict[str, Column] = {}
+        for descriptor in read_descriptors(data.tags):
+            for column in descriptor.columns:
+                self._owners.setdefault(column.key, (descriptor.name, descriptor.kind))
+                if (descriptor.name, descriptor.kind) == (name, kind):
+                    columns.setdefault(column.name, column)
+        # The run may have values that this object did not log: go on behind them.
+        keys = {column.key for column in columns.values()} | {key_of(name)}
+        steps = [m.step for m in data._metric_objs if m.key in keys and (columns or kind == SCALAR)]
+        return _Known(MetricOrder(max(steps, default=-1)), columns)
+
+    def _declare(
+        self, known: "_Known", name: str, kind: str, rows: Sequence[Row]
+    ) -> Descriptor | None:
+        """Let the columns of rows be known; return the descriptor of new ones, if they need one."""
+        new = []
+        for row in rows:
+            for column, cell in row.items():
+                if column not in known.columns:
+                    key = self._own_key(name, kind, column)
+                    known.columns[column] = Column(column, key, cell.type)
+                    new.append(known.columns[column])
+        if kind == SCALAR and known.columns[""] == Column("", name, "double"):
+            known.plain_key = name
+            return None
+        if not new:
+            return None
+        return Descriptor(name, kind, tuple(new), time.time_ns() // 1_000_000)
+
+    def _own_key(self, name: str, kind: str, column: str) -> str:
+        """Return the key of a column: another one, if that is another metric's."""
+        parts = (name, column) if kind != SCALAR else (name,)
+        key = key_of(*parts)
+        if self._owners.setdefault(key, (name, kind)) != (name, kind):
+            key = marked_key_of(kind, *parts)
+            self._owners[key] = (name, kind)
+        return key
+
+
+class _Known:
+    """What is known of a metric."""
+
+    def __init__(self, order: MetricOrder, columns: dict[str, Column]) -> None:
+        self.order = order
+        self.columns = columns
+        self.plain_key: str | None = None
+        """Set, if all of it is what a metric without a descriptor is."""
