@@ -296,6 +296,8 @@ class TestProcesses:
         joblib = pytest.importorskip("joblib")
         work = joblib.delayed(log_steps)
         joblib.Parallel(4, backend=backend)(work(uri, run_id, number) for number in range(8))
+        # Some of its workers live on.
+        wait_until(lambda: len(values(client, run_id)) >= 800)
         assert sorted(values(client, run_id)) == list(map(float, range(800)))
 
     def test_signal_while_a_value_is_appended(self, uri, client, run_id):
