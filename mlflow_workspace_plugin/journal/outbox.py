@@ -96,6 +96,11 @@ class Outbox:
                     self._write(self._interrupting.pop(0))
                 self._is_putting = False
 
+    def is_written(self, sequence: int) -> bool:
+        """Whether a record was written, and is not behind the one that it interrupted."""
+        with self._lock:
+            return sequence <= self._drawn
+
     def take_logged(self, run_id: str) -> dict[str, int]:
         """Return how many values of a run's metrics were put, since it was asked last."""
         with self._lock:
