@@ -164,6 +164,11 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         self._through(super().delete_run, run_id)
         self._runs.forget(run_id)
 
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Delete an experiment and its runs, after all that this process logged to them."""
+        self._through(super().delete_experiment, experiment_id)
+        self._runs.forget_all()
+
     def delete_tag(self, run_id: str, key: str) -> None:
         """Delete a tag, after all that this process logged to the run."""
         self._through(super().delete_tag, run_id, key)

@@ -122,6 +122,10 @@ class KnownRuns:
         """Forget a run."""
         self._runs.pop(run_id, None)
 
+    def forget_all(self) -> None:
+        """Forget all runs."""
+        self._runs.clear()
+
     def get(self, run_id: str) -> KnownRun | None:
         """Return a run that may be logged to, if it is known."""
         return self._runs.get(run_id)
