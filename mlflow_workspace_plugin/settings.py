@@ -3,11 +3,14 @@
 A URI beats the environment, the environment beats a file, a file beats the default.
 """
 
+import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
+
+_logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,14 @@ class Variable:
     def get(self) -> str:
         """Return the value in the environment now, or the default when unset or empty."""
         return os.environ.get(self.name) or self.default
+
+    def seconds(self) -> float:
+        """Return the value as a number; what is none is the default, with a warning."""
+        try:
+            return float(self.get())
+        except ValueError:
+            _logger.warning("%s=%r is no number; %s is used.", self.name, self.get(), self.default)
+            return float(self.default)
 
 
 HUB = Variable(

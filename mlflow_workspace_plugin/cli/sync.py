@@ -18,9 +18,10 @@ from mlflow_workspace_plugin.errors import RunNotFoundError
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.journal.folder import JournalFolder, Leftover, all_folders
 from mlflow_workspace_plugin.journal.replay import Replay, replay
+from mlflow_workspace_plugin.journal.segments import segments_of
 from mlflow_workspace_plugin.journal.status import count_refused, damaged_lines, waiting
 from mlflow_workspace_plugin.stores.build import open_workspace_store
-from mlflow_workspace_plugin.stores.patience import note_refusal
+from mlflow_workspace_plugin.stores.patience import journal_target, note_refusal
 from mlflow_workspace_plugin.stores.receipts import (
     Receipt,
     receipts_of,
@@ -28,7 +29,6 @@ from mlflow_workspace_plugin.stores.receipts import (
     workspace_of,
 )
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
-from mlflow_workspace_plugin.uris import WorkspaceUri
 
 
 @click.command()
@@ -79,8 +79,8 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
                 f"Run {run_id!r} is not in hub {str(hub)!r}. "
                 "Check the id, or name another hub with --hub."
             )
-        folder = JournalFolder(str(WorkspaceUri(opened.path, workspace)))
-        held = waiting(folder, stored_sequences(connection))
+        folder = JournalFolder(journal_target(opened, workspace))
+        held = waiting(folder, stored_sequences(connection, segments_of(folder.path)))
         of_run = {
             (key, writer): number
             for (run, key, writer), number in held.values.items()
@@ -146,7 +146,7 @@ def _status(folder: JournalFolder) -> dict[str, Any]:
     try:
         store = open_workspace_store(folder.target)
         with store.engine.connect() as connection:
-            stored = stored_sequences(connection)
+            stored = stored_sequences(connection, segments_of(folder.path))
     except Exception as error:  # noqa: BLE001  what waits can be said all the same
         problem = str(error)
     held = waiting(folder, stored)

@@ -29,7 +29,7 @@ RESTORE_REMEDY = (
     "they are one database."
 )
 
-_BUSY_TIMEOUT_MS = 20_000  # as in MLflow's own sessions
+BUSY_TIMEOUT_MS = 20_000  # as in MLflow's own sessions
 _CACHE_KIB = 65_536  # taken as needed
 
 _engines: dict[str, Engine] = {}
@@ -60,7 +60,7 @@ def create_engine(url: str, settings: HubSettings) -> Engine:
         synchronous = "NORMAL" if settings.journal_mode == "wal" else "FULL"
         _on_connect(
             engine,
-            f"PRAGMA busy_timeout = {_BUSY_TIMEOUT_MS}",
+            f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
             f"PRAGMA synchronous = {synchronous}",
         )
     _renew_after_fork(engine)
@@ -155,7 +155,7 @@ def _translate(cause: BaseException | None, hub: Path) -> AzureMLException | Non
         )
     if "locked" in reason:
         return HubBusyError(
-            f"The database of hub {str(hub)!r} stayed locked for {_BUSY_TIMEOUT_MS // 1000} s by "
+            f"The database of hub {str(hub)!r} stayed locked for {BUSY_TIMEOUT_MS // 1000} s by "
             f"another process ({reason}). End that process, or log again later. {stored}"
         )
     return None

@@ -7,13 +7,12 @@ process id would say nothing, for containers have the same ones and use them aga
 begins with the id of its machine, because a lock on a network file system may not reach others.
 """
 
+import functools
 import hashlib
 import json
-import logging
 import platform
-import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,13 +20,15 @@ from pathlib import Path
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.journal.lock import HeldLock
 from mlflow_workspace_plugin.journal.records import Record
+from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
 
-_logger = logging.getLogger(__name__)
+_reminder = Reminder()
 
 _MACHINE_ID_FILES = ("/etc/machine-id", "/var/lib/dbus/machine-id")
 
 
+@functools.cache
 def host_id() -> str:
     """Return what tells this machine from others: of its machine id, else of its name."""
     for name in _MACHINE_ID_FILES:
@@ -76,26 +77,31 @@ class JournalFolder:
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = self.path / "target"
-        if not name.exists():
+        # After a loss of power it may be there, and empty.
+        if self._named_target() != self.target:
             unfinished = name.with_name(f"target.{uuid.uuid4().hex}")
             unfinished.write_text(self.target + "\n", encoding="utf-8")
             unfinished.replace(name)
         return HeldLock.create(self._lock_path(writer))
 
-    def leftovers(self, *, of_all_machines: bool = False) -> Iterator[Leftover]:
+    def leftovers(
+        self, *, of_all_machines: bool = False, but_not: Collection[str] = ()
+    ) -> Iterator[Leftover]:
         """Take over the journals whose writers have ended, one after the other.
 
         Args:
             of_all_machines: those that were written on other machines, too.
+            but_not: writers whose journals are left.
         """
         for writer, numbers in segments_of(self.path).items():
-            if not of_all_machines and not writer.startswith(host_id() + "-"):
+            is_here = writer.startswith(host_id() + "-")
+            if writer in but_not or not (is_here or of_all_machines):
                 continue
             try:
                 lock = HeldLock.take(self._lock_path(writer))
             except OSError as error:
                 # The others are to be sent all the same.
-                _logger.warning("The journal of %s cannot be taken over: %s", writer, error)
+                _reminder.warn(writer, "The journal of %s cannot be taken over: %s", writer, error)
                 continue
             if lock is None:
                 continue
@@ -112,13 +118,9 @@ class JournalFolder:
         total = 0
         for path in self.path.rglob("*"):
             # What was sent is removed meanwhile.
-            with suppress(FileNotFoundError):
+            with suppress(OSError):
                 total += path.stat().st_size if path.is_file() else 0
         return total
-
-    def free(self) -> int:
-        """Return how many bytes its disk has left."""
-        return shutil.disk_usage(self.path).free
 
     def keep_refused(self, writer: str, record: Record, error: Exception) -> None:
         """Keep a record that the target refused, with the reason, for people to look at."""
@@ -136,6 +138,11 @@ class JournalFolder:
     def damaged(self) -> Path:
         """Where segments are kept of which a part could not be read."""
         return self.path / "damaged"
+
+    def _named_target(self) -> str | None:
+        with suppress(OSError):
+            return (self.path / "target").read_text(encoding="utf-8").strip()
+        return None
 
     def _lock_path(self, writer: str) -> Path:
         return self.path / f"{writer}.lock"

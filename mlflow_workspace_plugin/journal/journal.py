@@ -10,7 +10,7 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from queue import Empty, SimpleQueue
@@ -37,8 +37,9 @@ _LOOK_S = 5.0
 # How long a call that wants an answer waits for a target that gives none.
 PATIENCE_S = 5.0
 _LONGEST_PAUSE_S = 2.0
-# A fork does not wait longer for what is being sent.
-_FORK_S = 1.0
+# How often a leftover is tried, though the target answers, and when it is tried again.
+_TRIES = 3
+_PUT_OFF_S = 60.0
 
 _logger = logging.getLogger(__name__)
 
@@ -51,10 +52,17 @@ class Journal:
         target: stores records.
         refused: told of each record that was refused after its call had returned.
         fsync: wait for the disk at each call.
+        fork_wait_s: how long a fork waits for what is being sent.
     """
 
     def __init__(
-        self, folder: JournalFolder, target: Target, refused: Refused, *, fsync: bool = False
+        self,
+        folder: JournalFolder,
+        target: Target,
+        refused: Refused,
+        *,
+        fsync: bool = False,
+        fork_wait_s: float = 1.0,
     ) -> None:
         self.folder = folder
         self._target = target
@@ -62,7 +70,7 @@ class Journal:
         self._fsync = fsync
         self._reminder = Reminder()
         self._reset()
-        _renew_after_fork(self)
+        _renew_after_fork(self, fork_wait_s)
 
     def _reset(self) -> None:
         """Be as new: at the start, and in a forked child."""
@@ -90,6 +98,9 @@ class Journal:
         self._failing_since: float | None = None
         self._progress_at = time.monotonic()
         self._leftovers: deque[tuple[Leftover, Iterator[Replay]]] = deque()
+        # By writer of a leftover that could not be sent: how often, and when it is tried again.
+        self._failed: Counter[str] = Counter()
+        self._put_off: dict[str, float] = {}
 
     @property
     def waiting(self) -> int:
@@ -157,7 +168,9 @@ class Journal:
             content = [*content, self._outbox.take_logged(run_id)]
         sequence = self._outbox.put(records.body(kind, run_id, called_at, content))
         try:
-            self._wait_for(sequence)
+            # What a signal's handler logs in the middle of a call is written when that goes on.
+            if self._outbox.is_written(sequence):
+                self._wait_for(sequence)
         finally:
             with self._progress:
                 is_sent = self._sent >= sequence
@@ -237,7 +250,10 @@ class Journal:
                     self._thread = thread
 
     def _work(self) -> None:
+        # An append wakes it from here on, though it may have been dead.
+        self._asleep = True
         self._take_leftovers()
+        self._ship()
         while True:
             at_once = self._next_wake(_LOOK_S)
             if at_once is None:
@@ -269,8 +285,10 @@ class Journal:
         # Before anything is read: what is appended from here on wakes again.
         self._asleep = True
         try:
-            last = self._outbox.last
-            while self._ship_part(last):
+            self._outbox.save()
+            last: int | None = self._outbox.last
+            while last is not None:
+                last = self._ship_part(last)
                 # Between two parts others may fork, or close the journal.
                 give_way()
         except Exception as error:  # noqa: BLE001  a logging call must never see it
@@ -278,11 +296,11 @@ class Journal:
             return False
         return True
 
-    def _ship_part(self, last: int) -> bool:
+    def _ship_part(self, last: int) -> int | None:
         """Send the next part of what waits, up to a record, or else of a leftover.
 
         Returns:
-            Whether there may be more.
+            Up to which record the next part is to be sent; None if there is no more.
         """
         with self._ship_lock:
             if self._sent < last:
@@ -295,26 +313,31 @@ class Journal:
                 else:
                     self._send(batch.records)
                     self._outbox.remove(batch)
-                return True
+                return last
             if self._leftovers:
                 self._ship_part_of_leftover()
-                return True
+                # What this process logged meanwhile does not wait for the rest of it.
+                return self._outbox.last
             if self._away:
                 self._target.ping()
                 self._note_progress()
             if self._exiting:
                 self._outbox.remove_files(self._sent)
-        return False
+        return None
 
     def _ship_part_of_leftover(self) -> None:
         leftover, parts = self._leftovers[0]
         try:
             done = next(parts, None) is None
-        except Exception as error:  # noqa: BLE001  told apart below
+        except Exception as error:
             # From where it was.
             self._leftovers[0] = (leftover, self._replay(leftover))
             # Of a target that is away this raises, too.
             self._target.ping()
+            self._failed[leftover.writer] += 1
+            if self._failed[leftover.writer] % _TRIES:
+                raise
+            self._put_off[leftover.writer] = time.monotonic() + _PUT_OFF_S
             self._reminder.warn(
                 leftover.writer,
                 "The journal %s cannot be sent, and stays where it is: %s",
@@ -329,9 +352,14 @@ class Journal:
         self._note_progress()
 
     def _send(self, batch: list[Record]) -> None:
-        if not batch:
-            return
-        outcomes = self._target.deliver(self._outbox.writer, batch)
+        # What a try before this one got through has been told of.
+        rest = [record for record in batch if record.sequence > self._sent]
+        while rest:
+            outcomes = self._target.deliver(self._outbox.writer, rest)
+            self._note_sent(rest[: len(outcomes)], outcomes)
+            rest = rest[len(outcomes) :]
+
+    def _note_sent(self, batch: list[Record], outcomes: list[Exception | None]) -> None:
         refused = []
         with self._progress:
             for record, error in zip(batch, outcomes, strict=True):
@@ -377,10 +405,20 @@ class Journal:
 
     def _take_leftovers(self) -> None:
         """Take over what processes left that ended, to send it."""
-        taken = [(leftover, self._replay(leftover)) for leftover in self.folder.leftovers()]
-        if taken:
-            with self._progress:
-                self._leftovers += taken
+        now = time.monotonic()
+        put_off = {writer for writer, until in self._put_off.items() if until > now}
+        try:
+            for leftover in self.folder.leftovers(but_not=put_off):
+                with self._progress:
+                    self._leftovers.append((leftover, self._replay(leftover)))
+        except OSError as error:
+            self._reminder.warn(
+                "leftovers",
+                "The journals in %s cannot be looked through: %s",
+                self.folder.path,
+                error,
+            )
+        if self._leftovers:
             self._wake_up(at_once=True)
 
     def _wait_for(
@@ -445,7 +483,7 @@ class Journal:
         self._reset()
 
 
-def _renew_after_fork(journal: Journal) -> None:
+def _renew_after_fork(journal: Journal, wait_s: float) -> None:
     """Let nothing be sent during a fork, and give the child a journal of its own.
 
     A database connection in use at a fork would be open in both.
@@ -455,7 +493,7 @@ def _renew_after_fork(journal: Journal) -> None:
 
     def _before() -> None:
         parent = reference()
-        if parent is not None and parent._ship_lock.acquire(timeout=_FORK_S):
+        if parent is not None and parent._ship_lock.acquire(timeout=wait_s):
             held.lock = parent._ship_lock
 
     def _in_parent() -> None:

@@ -48,13 +48,17 @@ def _close_at_end_of_child(_function: object = None) -> None:
 
 def close_all() -> None:
     """Send what waits; say what is left, where it is, and how to send it."""
-    deadline = time.monotonic() + float(settings.EXIT_WAIT_S.get())
+    deadline = time.monotonic() + settings.EXIT_WAIT_S.seconds()
     for target, journal in list(_journals.items()):
-        left = journal.close(max(deadline - time.monotonic(), 0))
+        reason = "could not be sent"
+        try:
+            left = journal.close(max(deadline - time.monotonic(), 0))
+        except Exception as error:  # noqa: BLE001  it would hide how the program ended
+            left, reason = journal.waiting, f"could not be sent ({error})"
         if left:
             # Logging may be shut down by now.
             sys.stderr.write(
-                f"mlflow-workspace-plugin: {left} calls for {target} could not be sent "
+                f"mlflow-workspace-plugin: {left} calls for {target} {reason} "
                 f"and wait in {journal.folder.path}. To send them: mlflow-workspace sync\n"
             )
 
@@ -63,9 +67,13 @@ def _close_on_termination() -> None:
     """Send what waits before SIGTERM ends the process, unless the program deals with it itself."""
 
     def _terminate(number: int, _frame: FrameType | None) -> None:
-        close_all()
-        signal.signal(number, signal.SIG_DFL)
-        os.kill(os.getpid(), number)
+        try:
+            close_all()
+        finally:
+            # Unless a handler that was set later called this one, and decides itself.
+            if signal.getsignal(number) is _terminate:
+                signal.signal(number, signal.SIG_DFL)
+                os.kill(os.getpid(), number)
 
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         # Only the main thread may.

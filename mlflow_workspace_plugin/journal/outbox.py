@@ -17,7 +17,9 @@ from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.segments import Chunk, SegmentReader, SegmentWriter
 
 _MEMORY_BYTES = 64 << 20
-_LINES_AT_ONCE = 10_000
+_LINES_AT_ONCE = 2_000
+_LINES_SAVED_AT_ONCE = 500
+_MOMENT_S = 0.2
 
 
 @dataclass(frozen=True)
@@ -74,12 +76,6 @@ class Outbox:
             keys: the metric of each value, to be counted.
         """
         with self._lock:
-            if keys:
-                counts = self._logged.get(run_id)
-                if counts is None:
-                    counts = self._logged[run_id] = {}
-                for key in keys:
-                    counts[key] = counts.get(key, 0) + 1
             if self._is_putting:
                 # A signal's handler that logs, while its thread is in here: after that record, for
                 # the numbers have to be in the order of the file.
@@ -90,11 +86,25 @@ class Outbox:
             self._is_putting = True
             try:
                 self._write(body)
-                return self.last
+                sequence = self.last
+                if keys:
+                    counts = self._logged.get(run_id)
+                    if counts is None:
+                        counts = self._logged[run_id] = {}
+                    for key in keys:
+                        counts[key] = counts.get(key, 0) + 1
+                return sequence
             finally:
-                while self._interrupting:
-                    self._write(self._interrupting.pop(0))
-                self._is_putting = False
+                try:
+                    while self._interrupting:
+                        self._write(self._interrupting.pop(0))
+                finally:
+                    self._is_putting = False
+
+    def is_written(self, sequence: int) -> bool:
+        """Whether a record was written, and is not behind the one that it interrupted."""
+        with self._lock:
+            return sequence <= self._drawn
 
     def take_logged(self, run_id: str) -> dict[str, int]:
         """Return how many values of a run's metrics were put, since it was asked last."""
@@ -138,8 +148,9 @@ class Outbox:
 
     def remove(self, batch: Batch) -> None:
         """Remove records that were sent."""
-        if batch.chunk is not None and self._files is not None:
-            self._files.reader.advance(batch.chunk)
+        if batch.chunk is not None:
+            if self._files is not None:
+                self._files.reader.advance(batch.chunk)
             if batch.chunk.damaged:
                 self._reminder.warn(
                     "damaged",
@@ -157,21 +168,38 @@ class Outbox:
 
     def save(self) -> None:
         """Write what is in memory to the files, if these can be written again."""
-        with self._lock, suppress(OSError):
-            while self._memory:
-                self._open().writer.append(self._memory[0])
-                self._memory_bytes -= len(self._memory.popleft())
+        with suppress(OSError):
+            # Calls wait for no more than a part of it.
+            while (self._memory or self._dropped) and self._save_some():
+                pass
+
+    def _save_some(self) -> bool:
+        with self._lock:
+            lines = list(itertools.islice(self._memory, _LINES_SAVED_AT_ONCE))
+            if lines:
+                self._open().writer.append(b"".join(lines))
+                for line in lines:
+                    self._memory_bytes -= len(line)
+                    self._memory.popleft()
             self._put_dropped()
+            return bool(self._memory)
 
     def remove_files(self, last_sent: int) -> None:
-        """Remove the files, if all that was put was sent; more makes new ones."""
-        with self._lock:
-            if self._files is not None and last_sent >= self.last:
+        """Remove the files, if all that was put was sent; more makes new ones.
+
+        Not in the middle of a put: a signal may have interrupted it, whose handler waits for the
+        thread that is here.
+        """
+        if not self._lock.acquire(timeout=_MOMENT_S):
+            return
+        try:
+            if self._files is not None and not self._is_putting and last_sent >= self.last:
                 self._files.writer.close()
                 self._files.reader.next_segment(self._folder.damaged)
                 self._files.lock.remove()
                 self._files = None
-                self.writer = new_writer_id()
+        finally:
+            self._lock.release()
 
     def start_over(self) -> int:
         """Make new files, for somebody removed them; return up to which sequence all is lost."""

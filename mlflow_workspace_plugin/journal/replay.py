@@ -20,13 +20,21 @@ class Target(Protocol):
     """Where records go."""
 
     def deliver(self, writer: str, records: list[Record]) -> list[Exception | None]:
-        """Store records of a writer, but for those that are stored already.
+        """Store the first of some records of a writer, but for those that are stored already.
 
         Returns:
-            For each record why it was refused, or None.
+            For as many records as were dealt with, at least one, why each was refused, or None.
 
         Raises:
             Exception: whatever it is, the target is away. The same records come again.
+        """
+        ...
+
+    def last_sequence(self, writer: str) -> int:
+        """Return the sequence of the last record of a writer that is stored; 0 if none is.
+
+        Raises:
+            Exception: the target is away.
         """
         ...
 
@@ -62,19 +70,21 @@ def replay(
         OSError: the leftover cannot be read.
     """
     reader = leftover.reader
+    last = target.last_sequence(leftover.writer)
     while reader.number <= leftover.last_segment:
         while (chunk := reader.read(complete=True)).size:
-            outcomes = target.deliver(leftover.writer, chunk.records)
+            part = Replay(damaged=len(chunk.damaged))
+            rest = [record for record in chunk.records if record.sequence > last]
+            while rest:
+                outcomes = target.deliver(leftover.writer, rest)
+                for record, error in zip(rest, outcomes, strict=False):
+                    part.calls[record.run_id] += record.kind not in NO_CALLS
+                    if error is not None:
+                        part.refused += 1
+                        keep_refused(folder, leftover.writer, record, error, refused)
+                rest = rest[len(outcomes) :]
             reader.advance(chunk)
-            errors = [
-                (record, error)
-                for record, error in zip(chunk.records, outcomes, strict=True)
-                if error is not None
-            ]
-            for record, error in errors:
-                keep_refused(folder, leftover.writer, record, error, refused)
-            calls = Counter(each.run_id for each in chunk.records if each.kind not in NO_CALLS)
-            yield Replay(calls, len(errors), len(chunk.damaged))
+            yield part
         if reader.damaged:
             _logger.warning(
                 "%d lines of a journal of %s were damaged and could not be sent; all others were. "

@@ -12,6 +12,7 @@ that.
 """
 
 import os
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -57,7 +58,7 @@ class SegmentWriter:
         self._size = 0
 
     def append(self, line: bytes) -> None:
-        """Append a line.
+        """Append a line, or several.
 
         Raises:
             OSError: it could not be written; the segment is as it was before.
@@ -66,16 +67,16 @@ class SegmentWriter:
             self._next_segment()
         file: int = self._file  # type: ignore[assignment]
         written = os.write(file, line)
-        if written != len(line):
+        if written != len(line) or self._fsync:
             # A disk that is nearly full takes a part. The other part will fail, and say why.
             try:
                 while written < len(line):
                     written += os.write(file, line[written:])
-            except OSError:
+                if self._fsync:
+                    _sync(file)
+            except BaseException:
                 os.ftruncate(file, os.fstat(file).st_size - written)
                 raise
-        if self._fsync:
-            _sync(file)
         self._size += written
 
     def _next_segment(self) -> None:
@@ -161,11 +162,15 @@ class SegmentReader:
         self.damaged += len(chunk.damaged)
 
     def next_segment(self, kept: Path) -> None:
-        """Turn to the next, and remove this one, or keep it in a folder if a line is damaged."""
-        if self.damaged:
-            kept.mkdir(mode=0o700, exist_ok=True)
-            self.path.replace(kept / self.path.name)
-        else:
-            self.path.unlink(missing_ok=True)
+        """Turn to the next, and remove this one, or keep it in a folder if a line is damaged.
+
+        One that cannot be removed is sent again by another process, which changes nothing.
+        """
+        with suppress(OSError):
+            if self.damaged:
+                kept.mkdir(mode=0o700, exist_ok=True)
+                self.path.replace(kept / self.path.name)
+            else:
+                self.path.unlink(missing_ok=True)
         self.number += 1
         self._offset = self.damaged = 0

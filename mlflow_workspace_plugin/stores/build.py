@@ -19,14 +19,14 @@ from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.workspace_context import get_request_workspace
 from packaging.version import Version
 
-from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.errors import HubSettingsError, InvalidUriError, ServedHubError
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
 from mlflow_workspace_plugin.stores.journalled_registry import JournalledRegistryStore
-from mlflow_workspace_plugin.stores.patience import until_answered
+from mlflow_workspace_plugin.stores.patience import until_answered, writes_through
 from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
@@ -36,7 +36,6 @@ _logger = logging.getLogger(__name__)
 # Where MLflow's server tells its workers what --artifacts-destination was. The constant's module
 # imports the whole server.
 _SERVER_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
-_SERVER_STORE = "_MLFLOW_SERVER_FILE_STORE"
 
 
 def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> TrackingStore:
@@ -60,7 +59,7 @@ def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> Tra
     _check_server_destination(hub)
     if workspace is None:
         return HubTrackingStore(hub)
-    if _writes_through():
+    if writes_through():
         return WorkspaceTrackingStore(hub, workspace)
     return JournalledTrackingStore(hub, workspace)
 
@@ -93,7 +92,7 @@ def build_registry_store(store_uri: str, tracking_uri: str) -> RegistryStore:
     if workspace is None:
         return HubRegistryStore(hub)
     _keep_prompts_apart()
-    store = WorkspaceRegistryStore if _writes_through() else JournalledRegistryStore
+    store = WorkspaceRegistryStore if writes_through() else JournalledRegistryStore
     return store(hub, workspace, tracking_uri)
 
 
@@ -111,19 +110,8 @@ def build_workspace_store(workspace_uri: str) -> WorkspaceStore:
     return PinnedWorkspaceStore(hub, workspace) if workspace else hub.catalog.store
 
 
-def _writes_through() -> bool:
-    """Whether each call is to wait for the database: as a server has to, which answers others."""
-    return (
-        _SERVER_STORE in os.environ
-        or settings.JOURNAL.get() == "off"
-        or settings.STRICT.get() == "1"
-    )
-
-
 def _open_patiently(uri: str) -> tuple[Hub, str | None]:
     """Open the hub of a URI; a script that starts while the database is away waits for it."""
-    if _writes_through():
-        return _open(uri)
     return until_answered(lambda _: _open(uri))
 
 

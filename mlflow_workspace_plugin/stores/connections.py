@@ -13,7 +13,7 @@ from mlflow.protos.databricks_pb2 import BAD_REQUEST, INTERNAL_ERROR, TEMPORARIL
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from mlflow_workspace_plugin.hub.database import translated_errors
+from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
 
 _EXPERIMENT_OF_ACTIVE_RUN = text("""
@@ -69,14 +69,23 @@ class Connections:
             yield connection
 
     @contextmanager
-    def _transaction(self) -> Iterator[Connection]:
+    def _transaction(self, lock_wait_ms: int | None = None) -> Iterator[Connection]:
         """Open a transaction that writes; committed at the end, rolled back on an error.
 
         SQLite takes its one write lock at the start: a transaction that reads first and locks later
         fails at once when another one wrote in between, however long it would wait.
+
+        Args:
+            lock_wait_ms: how long to wait for that lock; by default as the connection is set up.
         """
         with self._errors(), self._hub.engine.connect() as connection:
-            if self._is_sqlite:
+            if self._is_sqlite and lock_wait_ms is not None:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {lock_wait_ms}")
+                try:
+                    connection.exec_driver_sql("BEGIN IMMEDIATE")
+                finally:
+                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+            elif self._is_sqlite:
                 connection.exec_driver_sql("BEGIN IMMEDIATE")
             yield connection
             connection.commit()

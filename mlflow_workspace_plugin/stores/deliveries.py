@@ -1,7 +1,8 @@
 """Storing the records of a journal, each exactly once."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunStatus, RunTag
@@ -17,6 +18,7 @@ from mlflow_workspace_plugin.stores.metric_tables import (
     PostgresqlMetricTables,
     SqliteMetricTables,
 )
+from mlflow_workspace_plugin.stores.receipts import STORE_RECEIPT, Receipts
 from mlflow_workspace_plugin.stores.run_writes import (
     add_params,
     update_info,
@@ -47,78 +49,51 @@ _OWN_MODELS = text("""
     WHERE logged_models.model_id IN :ids AND experiments.workspace = :workspace
     AND logged_models.lifecycle_stage = 'active'
 """).bindparams(bindparam("ids", expanding=True))
-_RUN_ID_LENGTH = 32
-_COUNTS = ("logged", "stored", "repeated", "refused", "dropped")
-_RECEIPT = text(f"""
-    INSERT INTO workspace_plugin_receipts (run_uuid, key, writer, {", ".join(_COUNTS)})
-    VALUES (:run_id, :key, :writer, {", ".join(f":{count}" for count in _COUNTS)})
-    ON CONFLICT (run_uuid, key, writer) DO UPDATE SET
-    {", ".join(f"{each} = workspace_plugin_receipts.{each} + excluded.{each}" for each in _COUNTS)}
-""")
-
-
-class Receipts:
-    """Counts what became of values, by run and metric, to be stored with them."""
-
-    def __init__(self) -> None:
-        self._counts: dict[tuple[str, str], Counter[str]] = {}
-
-    def add(self, run_id: str, **counts: Counter[str]) -> None:
-        """Add counts by key, under the name of what became of the values."""
-        for became, by_key in counts.items():
-            for key, number in by_key.items():
-                self._counts.setdefault((run_id, key), Counter())[became] += number
-
-    def rows(self, writer: str) -> list[dict[str, Any]]:
-        """Return them as parameters of a statement, in the order in which all writers lock them."""
-        return [
-            {"run_id": run_id, "key": key, "writer": writer}
-            | {name: counts[name] for name in _COUNTS}
-            for (run_id, key), counts in sorted(self._counts.items())
-        ]
 
 
 class Deliveries(TypedValues):
     """Stores what journals deliver."""
 
+    lock_wait_ms: int | None = None
+    """How long a delivery waits for SQLite's lock; by default as long as everything else."""
+
     def deliver(self, writer: str, records: list[Record]) -> list[Exception | None]:
-        """Store records of a writer, but for those that are stored already.
+        """Store the first of some records of a writer, but for those that are stored already.
 
         Args:
             writer: the id of the writer.
             records: in the order of their sequence; all that have a lower one were delivered.
 
         Returns:
-            For each record why it was refused, or None.
+            For as many records as were dealt with, at least one, why each was refused, or None.
 
         Raises:
             Exception: the database is away. Nothing is lost by delivering the records again.
         """
-        outcomes: list[Exception | None] = []
-        while len(outcomes) < len(records):
-            rest = records[len(outcomes) :]
-            try:
-                done = self._deliver_usual(writer, rest)
-            except Exception as error:
-                if not is_refusal(error):
-                    raise
-                if len(rest) > 1:
-                    # One of them is what the database refuses.
-                    outcomes += self.deliver(writer, rest[: len(rest) // 2])
-                    continue
-                done = []
-            outcomes += done
-            if len(done) < len(rest):
-                outcomes.append(self._deliver_unusual(writer, rest[len(done)]))
-        return outcomes
+        try:
+            outcomes = self._deliver_usual(writer, records)
+        except Exception as error:
+            if not is_refusal(error):
+                raise
+            if len(records) > 1:
+                # One of them is what the database refuses.
+                return self.deliver(writer, records[: len(records) // 2])
+            outcomes = []
+        return outcomes or [self._deliver_unusual(writer, records[0])]
+
+    def last_sequence(self, writer: str) -> int:
+        """Return the sequence of the last record of a writer that is stored; 0 if none is."""
+        with self._statements() as connection:
+            found = connection.execute(text(_LAST_SEQUENCE), {"writer": writer})
+            return int(found.scalar_one_or_none() or 0)
 
     def ping(self) -> None:
-        """Ask the database for any answer.
+        """Ask the database for any answer, and SQLite for its lock.
 
         Raises:
             Exception: it is away.
         """
-        with self._statements() as connection:
+        with self._delivery() as connection:
             connection.execute(text("SELECT 1"))
 
     def _hard_delete_run(self, run_id: str) -> None:
@@ -133,9 +108,11 @@ class Deliveries(TypedValues):
             For each record that was dealt with why it was refused, or None.
         """
         refused = self._refused_runs(records)
-        with self._transaction() as connection, self._driver_errors():
+        # Before the transaction, which on SQLite keeps all others out.
+        by_run = self._rows_of(records)
+        with self._delivery() as connection, self._driver_errors():
             last = self._last_sequence(connection, writer)
-            new = [record for record in records if record.sequence > last]
+            new = _rising(records, last)
             runs = self._writable_runs(connection, {record.run_id for record in new})
             models = self._models_of_workspace(connection, _models_of(new))
             usual = []
@@ -146,31 +123,40 @@ class Deliveries(TypedValues):
             self._append_exact(
                 connection, writer, (record for record in usual if record.kind == Kind.EXACT)
             )
-            receipts = Receipts()
-            metrics = [record for record in usual if record.kind == Kind.METRICS]
-            by_run = rows_by_run(
-                (record for record in metrics if record.run_id in runs), self.sanitize_metric_value
-            )
+            if len(usual) < len(records):
+                by_run = self._rows_of(usual)
+            receipts = _receipts_of(usual, runs)
             for run_id, rows in sorted(by_run.items()):
-                stored = insert_rows(self._metric_tables(connection, run_id), rows)
-                if rows.of_models:
-                    self._insert_of_models(connection, run_id, runs[run_id], rows)
-                receipts.add(run_id, stored=stored, repeated=rows.repeated)
-            for record in usual:
-                if record.kind == Kind.DROPPED:
-                    receipts.add(record.run_id, dropped=Counter(record.content))
-                elif record.kind in (Kind.LOGGED, Kind.INFO):
-                    receipts.add(record.run_id, logged=_logged(record))
-                elif record.kind == Kind.METRICS and record.run_id not in runs:
-                    receipts.add(record.run_id, refused=_count(record))
+                if run_id in runs:
+                    stored = insert_rows(self._metric_tables(connection, run_id), rows)
+                    if rows.of_models:
+                        self._insert_of_models(connection, run_id, runs[run_id], rows)
+                    receipts.add(run_id, stored=stored, repeated=rows.repeated)
+                    self._hub.statistics.wrote(stored.total())
             if usual:
                 self._note(connection, writer, usual[-1].sequence, receipts)
-        self._hub.statistics.wrote(sum(len(record.content) for record in metrics))
-        reasons = [
-            refused[each.run_id] if each.kind == Kind.METRICS and each.run_id not in runs else None
-            for each in usual
-        ]
-        return [None] * (len(records) - len(new)) + reasons
+        reasons = {
+            record.sequence: refused[record.run_id]
+            for record in usual
+            if record.kind == Kind.METRICS and record.run_id not in runs
+        }
+        done = records if len(usual) == len(new) else records[: records.index(new[len(usual)])]
+        return [reasons.get(record.sequence) for record in done]
+
+    def _rows_of(self, records: Iterable[Record]) -> dict[str, RunRows]:
+        return rows_by_run(
+            (record for record in records if record.kind == Kind.METRICS),
+            self.sanitize_metric_value,
+        )
+
+    @contextmanager
+    def _delivery(self) -> Iterator[Connection]:
+        """Open a transaction that waits only a moment for SQLite's lock, and gives up.
+
+        A fork waits until no transaction is open, and others send again by themselves.
+        """
+        with self._transaction(self.lock_wait_ms) as connection:
+            yield connection
 
     def _refused_runs(self, records: list[Record]) -> dict[str, Exception]:
         """Return why values of runs are refused: they do not exist, or were deleted."""
@@ -192,7 +178,7 @@ class Deliveries(TypedValues):
 
     def _deliver_unusual(self, writer: str, record: Record) -> Exception | None:
         """Let MLflow's own methods do what a record says, or refuse it."""
-        with self._transaction() as connection:
+        with self._delivery() as connection:
             if record.sequence <= self._last_sequence(connection, writer):
                 return None
         refused: Exception | None = None
@@ -208,7 +194,7 @@ class Deliveries(TypedValues):
             receipts.add(record.run_id, refused=counts)
         else:
             receipts.add(record.run_id, stored=counts)
-        with self._transaction() as connection:
+        with self._delivery() as connection:
             self._last_sequence(connection, writer)
             self._note(connection, writer, record.sequence, receipts)
         return refused
@@ -279,10 +265,9 @@ class Deliveries(TypedValues):
 
     def _note(self, connection: Connection, writer: str, sequence: int, receipts: Receipts) -> None:
         connection.execute(_STORED, {"writer": writer, "sequence": sequence})
-        # A longer id is no run's.
-        rows = [row for row in receipts.rows(writer) if len(row["run_id"]) <= _RUN_ID_LENGTH]
+        rows = receipts.rows(writer)
         if rows:
-            connection.execute(_RECEIPT, rows)
+            connection.execute(STORE_RECEIPT, rows)
 
     def _writable_runs(self, connection: Connection, ids: set[str]) -> dict[str, int]:
         if not ids:
@@ -292,7 +277,7 @@ class Deliveries(TypedValues):
             row.run_uuid: row.experiment_id for row in connection.execute(_WRITABLE, parameters)
         }
 
-    def models_of_workspace(self, models: set[str]) -> set[str]:
+    def _own_models(self, models: set[str]) -> set[str]:
         """Return those of some models that there are in the workspace."""
         with self._statements() as connection:
             return self._models_of_workspace(connection, models)
@@ -335,6 +320,34 @@ class Deliveries(TypedValues):
 def _count(record: Record) -> Counter[str]:
     """Return how many values a record of metrics has, by key."""
     return Counter(value[0] for value in record.content)
+
+
+def _receipts_of(records: list[Record], runs: Collection[str]) -> Receipts:
+    """Return what records say of values that are not stored.
+
+    Args:
+        records: in the order of their sequence.
+        runs: those that may be written to.
+    """
+    receipts = Receipts()
+    for record in records:
+        if record.kind == Kind.DROPPED:
+            receipts.add(record.run_id, dropped=Counter(record.content))
+        elif record.kind in (Kind.LOGGED, Kind.INFO):
+            receipts.add(record.run_id, logged=_logged(record))
+        elif record.kind == Kind.METRICS and record.run_id not in runs:
+            receipts.add(record.run_id, refused=_count(record))
+    return receipts
+
+
+def _rising(records: list[Record], last: int) -> list[Record]:
+    """Return the records behind the last that was stored, each once."""
+    rising = []
+    for record in records:
+        if record.sequence > last:
+            rising.append(record)
+            last = record.sequence
+    return rising
 
 
 def _logged(record: Record) -> Counter[str]:

@@ -23,15 +23,25 @@ _REFUSALS = {
         RESOURCE_DOES_NOT_EXIST,
     )
 }
+_OF_CONTENT = (
+    IntegrityError,
+    DataError,
+    ValueError,
+    TypeError,
+    OverflowError,
+    LookupError,
+    AttributeError,
+)
 _UNAVAILABLE = ErrorCode.Name(TEMPORARILY_UNAVAILABLE)
 
 
 def is_refusal(error: BaseException) -> bool:
     """Whether it says that a record cannot be stored, now or later.
 
-    Everything else, a fault of this package's included, is a reason to keep the record.
+    So does what no driver can send, and a fault in what is done with this record, which would keep
+    back all behind it for ever. Everything else is a reason to keep the record and try again.
     """
-    if isinstance(error.__cause__, (IntegrityError, DataError)):
+    if isinstance(error, _OF_CONTENT) or isinstance(error.__cause__, _OF_CONTENT):
         return True
     return (
         isinstance(error, MlflowException)

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunInfo, RunStatus, RunTag
 from mlflow.utils.async_logging.run_operations import RunOperations
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from mlflow.utils.validation import (
     _validate_batch_log_data,
     _validate_metric,
@@ -170,7 +171,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         known = self._runs.get(run_id)
         if known is None:
             run = self._through(super().get_run, run_id)
-        elif not self.journal.flush():
+        elif self.journal.away or not self.journal.flush():
             return known.as_run()
         else:
             try:
@@ -186,6 +187,16 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         """Delete a run, after all that this process logged to it."""
         self._through(super().delete_run, run_id)
         self._runs.forget(run_id)
+
+    def delete_experiment(self, experiment_id: str) -> None:
+        """Delete an experiment and its runs, after all that this process logged to them."""
+        self._through(super().delete_experiment, experiment_id)
+        self._runs.forget_all()
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Delete a tag, after all that this process logged to the run."""
+        self._through(super().delete_tag, run_id, key)
+        self._runs.remember(self._answered(super().get_run, run_id))
 
     def log_batch_async(
         self, run_id: str, metrics: list[Metric], params: list[Param], tags: list[RunTag]
@@ -233,7 +244,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             return
         known = self._runs.get(run_id)
         if known is None or run_id in self.journal.refused_runs:
-            known = self._look_up(run_id, metrics)
+            known = self._look_up(run_id)
         if not models <= self._models and not self._are_own(models):
             # MLflow's method knows what to raise.
             self._through(super().log_batch, run_id, metrics, [], [])
@@ -243,7 +254,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             for key, value, timestamp, step, *_ in values:
                 known.logged(key, value, timestamp, step)
 
-    def _look_up(self, run_id: str, metrics: list[Metric]) -> KnownRun | None:
+    def _look_up(self, run_id: str) -> KnownRun | None:
         """Return the run of the first values, and refuse one that cannot be logged to.
 
         Returns:
@@ -252,15 +263,14 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if self.journal.away:
             return None
         try:
-            self._runs.remember(self._soon(functools.partial(super().get_run, run_id)))
+            known = self._runs.remember(self._soon(functools.partial(super().get_run, run_id)))
         except Exception as error:
             if is_away(error):
                 return None
             raise
-        known = self._runs.get(run_id)
         if known is None:
-            # It was deleted, and MLflow's method knows what to raise.
-            super()._log_metrics(run_id, metrics)
+            # It was deleted, which is what is raised.
+            self._experiment_or_refusal(run_id)
         self.journal.refused_runs.discard(run_id)
         return known
 
@@ -269,7 +279,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if self.journal.away:
             return True
         try:
-            found = self._soon(functools.partial(self.models_of_workspace, models))
+            found = self._soon(functools.partial(self._own_models, models))
         except Exception as error:
             if is_away(error):
                 return True
@@ -285,6 +295,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             known.params |= content
         if known is not None and kind in (Kind.TAG, Kind.TAGS):
             known.tags |= content
+            known.changed(None, None, content.get(MLFLOW_RUN_NAME))
         return stored
 
 

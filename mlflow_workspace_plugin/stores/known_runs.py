@@ -15,6 +15,7 @@ from mlflow.entities import (
     RunOutputs,
     RunTag,
 )
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 _MANY = 1_000
 # What a column of 64 bits holds.
@@ -57,6 +58,9 @@ class KnownRun:
     def changed(self, status: str | None, end_time: int | None, name: str | None) -> None:
         """Remember a change of the run itself; None leaves each as it is."""
         info = self.run.info
+        if name:
+            # MLflow keeps it as both.
+            self.tags[MLFLOW_RUN_NAME] = name
         self.run = Run(
             RunInfo(
                 run_id=info.run_id,
@@ -101,21 +105,26 @@ class KnownRuns:
     def __init__(self) -> None:
         self._runs: dict[str, KnownRun] = {}
 
-    def remember(self, run: Run) -> None:
-        """Remember a run as it is in the database; one that was deleted is forgotten."""
+    def remember(self, run: Run) -> KnownRun | None:
+        """Remember a run as it is in the database; one that was deleted is forgotten: None."""
         run_id = run.info.run_id
-        self.forget(run_id)
         if run.info.lifecycle_stage != LifecycleStage.ACTIVE:
-            return
-        self._runs[run_id] = KnownRun(run)
+            self.forget(run_id)
+            return None
+        known = self._runs[run_id] = KnownRun(run)
         if len(self._runs) > _MANY:
             # Other threads may do the same.
             with suppress(KeyError, RuntimeError, StopIteration):
                 del self._runs[next(iter(self._runs))]
+        return known
 
     def forget(self, run_id: str) -> None:
         """Forget a run."""
         self._runs.pop(run_id, None)
+
+    def forget_all(self) -> None:
+        """Forget all runs."""
+        self._runs.clear()
 
     def get(self, run_id: str) -> KnownRun | None:
         """Return a run that may be logged to, if it is known."""

@@ -50,7 +50,7 @@ _SQLITE_INSERTS = {
     size: _SQLITE_INSERT.format(rows=", ".join(["(?, ?, ?, ?, ?, ?)"] * size))
     for size in (200, 20, 1)
 }
-_SQLITE_LATEST = f"""
+SQLITE_LATEST = f"""
     INSERT INTO latest_metrics (key, value, timestamp, step, is_nan, run_uuid)
     VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}
 """
@@ -144,7 +144,7 @@ def write_to_sqlite(
     if connection.execute(_SQLITE_RUN, (run_id, workspace)).fetchone() is None:
         return False
     insert_into_sqlite(connection, run_id, rows)
-    connection.executemany(_SQLITE_LATEST, [(*row, run_id) for row in latest_of(rows)])
+    connection.executemany(SQLITE_LATEST, [(*row, run_id) for row in latest_of(rows)])
     return True
 
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from mlflow_workspace_plugin.stores.metric_rows import (
     COLUMNS,
     IF_LATER,
+    SQLITE_LATEST,
     TYPES,
     MetricRow,
     insert_into_sqlite,
@@ -70,9 +71,6 @@ class MetricTables(Protocol):
 class SqliteMetricTables:
     """MLflow's tables of metrics on SQLite."""
 
-    _LATEST = f"""
-        INSERT INTO latest_metrics ({COLUMNS}, run_uuid) VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}
-    """
     _FREE = _next_free(":{}")
 
     def __init__(self, connection: sqlite3.Connection, run_id: str) -> None:
@@ -91,7 +89,7 @@ class SqliteMetricTables:
     def upsert_latest(self, rows: list[MetricRow]) -> None:
         """Let the latest of rows be what MLflow shows, where they are later than what it shows."""
         values = [(*row, self._run_id) for row in latest_of(rows)]
-        self._connection.executemany(self._LATEST, values)
+        self._connection.executemany(SQLITE_LATEST, values)
 
     def execute(self, statement: str) -> None:
         """Execute a statement without parameters."""

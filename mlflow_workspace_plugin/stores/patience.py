@@ -3,6 +3,7 @@
 import contextvars
 import functools
 import inspect
+import os
 import threading
 import time
 from collections.abc import Callable
@@ -28,6 +29,11 @@ CONFLICT_TAG = "mlflow.workspace.refused"
 """What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
 
 _LONGEST_PAUSE_S = 2.0
+_LOCK_WAIT_MS = 500
+_FORK_WAIT_S = 30
+# Where MLflow's server tells its workers what it serves. The constant's module imports the whole
+# server.
+_SERVER_STORE = "_MLFLOW_SERVER_FILE_STORE"
 
 
 class _InCall(threading.local):
@@ -40,17 +46,36 @@ _in_call = _InCall()
 _reminder = Reminder()
 
 
+def writes_through() -> bool:
+    """Whether each call is to wait for the database: as a server has to, which answers others."""
+    return (
+        _SERVER_STORE in os.environ
+        or settings.JOURNAL.get() == "off"
+        or settings.STRICT.get() == "1"
+    )
+
+
+def journal_target(hub: Hub, workspace: str) -> str:
+    """Return what names the journals of a workspace, by whatever path its hub was opened."""
+    return str(WorkspaceUri(hub.path.resolve(), workspace))
+
+
 def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
     """Return the journal of this process for a workspace of a hub."""
-    target = str(WorkspaceUri(hub.path, workspace))
+    target = journal_target(hub, workspace)
 
     def _make() -> Journal:
         store = WorkspaceTrackingStore(hub, workspace)
+        store.lock_wait_ms = _LOCK_WAIT_MS
+        is_sqlite = hub.engine.dialect.name == "sqlite"
         return Journal(
             JournalFolder(target),
             store,
             functools.partial(note_refusal, store),
             fsync=settings.FSYNC.get() == "1",
+            # A child must not inherit a transaction of SQLite's. That of a server does no harm, and
+            # a silent server would keep the fork waiting.
+            fork_wait_s=_FORK_WAIT_S if is_sqlite else 1,
         )
 
     return journal_of(target, _make)
@@ -85,7 +110,11 @@ def answer_within(seconds: float, call: Callable[[], Answer]) -> Answer:
 
     context = contextvars.copy_context()
     thread = threading.Thread(target=context.run, args=(_call,), daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError:
+        # The interpreter ends, or there are too many.
+        return call()
     thread.join(seconds)
     if errors:
         raise errors[0]
@@ -107,7 +136,7 @@ class Patient:
             NoAnswerError: the database was away for ``MLFLOW_WORKSPACE_WAIT`` seconds.
             Exception: what else the method raised.
         """
-        wait_s = float(settings.WAIT_S.get())
+        wait_s = settings.WAIT_S.seconds()
         if not _in_call.entered and not self.journal.flush() and not self.journal.flush(wait_s):
             raise self._no_answer("What was logged could not be stored.")
         return self._answered(method, *args, **kwargs)
@@ -161,13 +190,17 @@ class Patient:
 def until_answered(call: Callable[[float], Answer]) -> Answer:
     """Return what a call returns, made again and again while the database is away.
 
+    Where each call waits for the database, it is made once.
+
     Args:
         call: given the seconds that it may take.
 
     Raises:
         Exception: what the call raised, for the last time after ``MLFLOW_WORKSPACE_WAIT`` seconds.
     """
-    wait_s = float(settings.WAIT_S.get())
+    wait_s = settings.WAIT_S.seconds()
+    if writes_through():
+        return call(wait_s)
     deadline = time.monotonic() + wait_s
     pause = 0.1
     while True:

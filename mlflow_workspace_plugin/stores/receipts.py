@@ -1,11 +1,15 @@
 """What became of the values that were logged to a run, as the hub's database tells."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, bindparam, text
 
-_WRITERS = text("SELECT writer, sequence FROM workspace_plugin_writers")
+_WRITERS = text(
+    "SELECT writer, sequence FROM workspace_plugin_writers WHERE writer IN :writers"
+).bindparams(bindparam("writers", expanding=True))
 _RECEIPTS = text("""
     SELECT key, writer, logged, stored, repeated, refused, dropped
     FROM workspace_plugin_receipts WHERE run_uuid = :run_id
@@ -16,6 +20,38 @@ _WORKSPACE = text("""
     WHERE runs.run_uuid = :run_id
 """)
 _ROWS = text("SELECT key, count(*) FROM metrics WHERE run_uuid = :run_id GROUP BY key")
+
+_RUN_ID_LENGTH = 32
+_COUNTS = ("logged", "stored", "repeated", "refused", "dropped")
+STORE_RECEIPT = text(f"""
+    INSERT INTO workspace_plugin_receipts (run_uuid, key, writer, {", ".join(_COUNTS)})
+    VALUES (:run_id, :key, :writer, {", ".join(f":{count}" for count in _COUNTS)})
+    ON CONFLICT (run_uuid, key, writer) DO UPDATE SET
+    {", ".join(f"{each} = workspace_plugin_receipts.{each} + excluded.{each}" for each in _COUNTS)}
+""")
+
+
+class Receipts:
+    """Counts what became of values, by run and metric, to be stored with them."""
+
+    def __init__(self) -> None:
+        self._counts: dict[tuple[str, str], Counter[str]] = {}
+
+    def add(self, run_id: str, **counts: Counter[str]) -> None:
+        """Add counts by key, under the name of what became of the values."""
+        for became, by_key in counts.items():
+            for key, number in by_key.items():
+                self._counts.setdefault((run_id, key), Counter())[became] += number
+
+    def rows(self, writer: str) -> list[dict[str, Any]]:
+        """Return them as parameters of a statement, in the order in which all writers lock them."""
+        return [
+            {"run_id": run_id, "key": key, "writer": writer}
+            | {name: counts[name] for name in _COUNTS}
+            for (run_id, key), counts in sorted(self._counts.items())
+            # A longer id is no run's.
+            if len(run_id) <= _RUN_ID_LENGTH
+        ]
 
 
 @dataclass
@@ -47,9 +83,10 @@ class Receipt:
         return not (self.refused or self.dropped or self.waiting or self.lost or self.missing)
 
 
-def stored_sequences(connection: Connection) -> dict[str, int]:
-    """Return the sequence of the last stored record of each journal that is not finished."""
-    return {row.writer: row.sequence for row in connection.execute(_WRITERS)}
+def stored_sequences(connection: Connection, writers: Iterable[str]) -> dict[str, int]:
+    """Return the sequence of the last stored record of each of some writers."""
+    found = connection.execute(_WRITERS, {"writers": sorted(writers)})
+    return {row.writer: row.sequence for row in found}
 
 
 def workspace_of(connection: Connection, run_id: str) -> str | None:

@@ -13,6 +13,7 @@ from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.journal.records import line as line_of
 from mlflow_workspace_plugin.journal.records import metrics_body, parse
 from mlflow_workspace_plugin.stores.build import open_workspace_store
+from tests.deliveries import deliver_all
 
 pytestmark = pytest.mark.store
 
@@ -136,6 +137,6 @@ def test_delivered_with_those_of_another_writer(uri, client, run_id):
     lines = [line_of(i, metrics_body(run_id, now, [("m", 1.0, now, 0)])) for i in range(1, 51)]
     records = [parse(each[:-1]) for each in lines]
     for writer in ("one", "other"):
-        assert direct.deliver(writer, records) == [None] * 50
+        assert deliver_all(direct, writer, records) == [None] * 50
     times = [metric.timestamp for metric in direct.get_metric_history(run_id, "m")]
     assert times == list(range(now, now + 100))

@@ -24,6 +24,7 @@ from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.records import Kind, body, line, metrics_body, parse
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
+from tests.deliveries import deliver_all
 
 pytestmark = pytest.mark.store
 
@@ -192,13 +193,13 @@ def test_delivering_again_changes_nothing(client, direct, data):
         lines = [line(i, each.replace("RUN", run_id)) for i, each in enumerate(bodies, 1)]
         return [parse(each[:-1]) for each in lines]
 
-    assert direct.deliver(os.urandom(8).hex(), records(once)) == [None] * len(bodies)
+    assert deliver_all(direct, os.urandom(8).hex(), records(once)) == [None] * len(bodies)
     writer, to_send = os.urandom(8).hex(), records(again)
     done = 0
     while done < len(to_send):
         start = data.draw(st.integers(0, done))
         done = data.draw(st.integers(done + 1, len(to_send)))
-        direct.deliver(writer, to_send[start:done])
+        deliver_all(direct, writer, to_send[start:done])
 
     def content(run_id):
         run = direct.get_run(run_id)
@@ -235,7 +236,7 @@ class TestRefused:
         bodies = [metrics_body(run_id, 5, [("m", float(i), i, i)]) for i in range(100)]
         bodies[50] = body(Kind.TAG, "0" * 32, 5, {"key": "value"})
         records = [parse(line(i, each)[:-1]) for i, each in enumerate(bodies, 1)]
-        outcomes = direct.deliver("writer", records)
+        outcomes = deliver_all(direct, "writer", records)
         assert [i for i, outcome in enumerate(outcomes) if outcome is not None] == [50]
         assert values(direct, run_id) == [float(i) for i in range(100) if i != 50]
 
@@ -251,6 +252,94 @@ class TestRefused:
         direct.restore_run(run_id)
         client.log_metric(run_id, "m", 4)
         assert values(client, run_id) == [1, 4]
+
+    def test_what_no_database_takes(self, client, run_id):
+        """Text that cannot be encoded is refused at the call, and keeps nothing back."""
+        with pytest.raises(MlflowException):
+            client.log_param(run_id, "path", "caf\udce9")
+        client.log_param(run_id, "other", "cafe")
+        client.log_metric(run_id, "m", 1)
+        assert values(client, run_id) == [1]
+        assert client.get_run(run_id).data.params == {"other": "cafe"}
+
+    def test_is_told_though_what_is_behind_it_fails(self, store, direct, run_id, monkeypatch):
+        """A conflict is raised at its call, and a later failure of the batch changes nothing."""
+        direct.log_param(run_id, Param("p", "1"))
+        target = store.journal._target
+        deliver, calls = target.deliver, []
+
+        def fail_once(writer, records):
+            calls.append(len(records))
+            if len(calls) == 2:
+                raise TimeoutError("away for a moment")
+            return deliver(writer, records)
+
+        monkeypatch.setattr(target, "deliver", fail_once)
+        with store.journal._ship_lock:
+            thread = threading.Thread(target=lambda: logged.append(log_conflict(store, run_id)))
+            logged = []
+            thread.start()
+            wait_until(lambda: store.journal.waiting == 1)
+            store.log_metric(run_id, Metric("m", 1, 1, 1))
+        thread.join()
+        assert isinstance(logged[0], MlflowException)
+        assert store.flush(10)
+        assert values(direct, run_id) == [1]
+
+
+def log_conflict(store, run_id):
+    try:
+        store.log_param(run_id, Param("p", "2"))
+    except MlflowException as error:
+        return error
+    return None
+
+
+def test_hub_under_another_path(hub_path, uri, client, run_id, tmp_path):
+    """A symbolic link to the hub leads to the same journals."""
+    link = tmp_path / "link"
+    link.symlink_to(hub_path)
+    other = f"workspace://{link}/team-a"
+    script = f"""
+import os
+from mlflow import MlflowClient
+from mlflow_workspace_plugin.journal.journal import Journal
+client = MlflowClient({other!r}, {other!r})
+client.get_run({run_id!r})
+Journal._wake_up = lambda *_, **__: None
+client.log_metric({run_id!r}, "m", 1)
+os.kill(os.getpid(), 9)
+"""
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    assert values(client, run_id) == [1]
+
+
+def test_file_system_that_fails_once(store, direct, run_id, monkeypatch):
+    """What waited in memory goes to the files as soon as these can be written again."""
+    store.log_metric(run_id, Metric("m", 0, 1, 0))
+    assert store.flush(10)
+    writer = store.journal._outbox._files.writer
+    append, failures = writer.append, [OSError(28, "No space left on device")]
+
+    def fail_once(line):
+        if failures:
+            raise failures.pop()
+        append(line)
+
+    monkeypatch.setattr(writer, "append", fail_once)
+    for step in range(1, 101):
+        store.log_metric(run_id, Metric("m", step, 1, step))
+    assert store.flush(10)
+    assert not store.journal._outbox._memory
+    assert [m.step for m in direct.get_metric_history(run_id, "m")] == list(range(101))
+
+
+def test_repeated_lines_are_stored_once(direct, run_id):
+    """One that is twice in the same batch, as a write that half failed may leave it."""
+    lines = [line(i, metrics_body(run_id, 5, [("m", 1.0, 5, 0)])) for i in (1, 1, 2, 1, 2)]
+    records = [parse(each[:-1]) for each in lines]
+    assert deliver_all(direct, "writer", records) == [None] * 5
+    assert values(direct, run_id) == [1.0, 1.0]
 
 
 class TestProcesses:
@@ -296,6 +385,8 @@ class TestProcesses:
         joblib = pytest.importorskip("joblib")
         work = joblib.delayed(log_steps)
         joblib.Parallel(4, backend=backend)(work(uri, run_id, number) for number in range(8))
+        # Some of its workers live on.
+        wait_until(lambda: len(values(client, run_id)) >= 800)
         assert sorted(values(client, run_id)) == list(map(float, range(800)))
 
     def test_signal_while_a_value_is_appended(self, uri, client, run_id):
@@ -312,12 +403,13 @@ def log(*_):
     client.log_metric({run_id!r}, "handled", handled, step=handled)
     handled += 1
     client.set_tag({run_id!r}, "handled", handled)
+    signal.setitimer(signal.ITIMER_REAL, 0.003)
 
 signal.signal(signal.SIGALRM, log)
-signal.setitimer(signal.ITIMER_REAL, 0.01, 0.003)
+signal.setitimer(signal.ITIMER_REAL, 0.003)
 for step in range(1, 5_001):
     client.log_metric({run_id!r}, "m", step, step=step)
-signal.setitimer(signal.ITIMER_REAL, 0)
+signal.signal(signal.SIGALRM, signal.SIG_IGN)
 print(handled)
 """
         done = subprocess.run(
@@ -327,6 +419,41 @@ print(handled)
         assert values(client, run_id) == list(map(float, range(5_001)))
         assert values(client, run_id, "handled") == list(map(float, range(handled)))
         assert client.get_run(run_id).data.tags["handled"] == str(handled)
+
+    def test_handler_that_calls_the_one_before(self, uri, direct, run_id):
+        """A framework's handler for SIGTERM decides itself whether the process ends."""
+        script = f"""
+import os, signal
+from mlflow import MlflowClient
+client = MlflowClient({uri!r}, {uri!r})
+client.log_metric({run_id!r}, "m", 1)
+before = signal.getsignal(signal.SIGTERM)
+signal.signal(signal.SIGTERM, lambda *given: before(*given))
+os.kill(os.getpid(), signal.SIGTERM)
+client.log_metric({run_id!r}, "m", 2)
+"""
+        subprocess.run([sys.executable, "-c", script], check=True)
+        assert values(direct, run_id) == [1, 2]
+
+    def test_fork_of_a_process_with_much_to_send(self, uri, client, direct, run_id):
+        """A child that is forked in the middle of it logs at once, without the parent's locks."""
+        for step in range(20_000):
+            client.log_metric(run_id, "m", step, step=step)
+        children = []
+        for number in range(5):
+            child = os.fork()
+            if child == 0:
+                try:
+                    start = time.monotonic()
+                    client.log_param(run_id, f"p{number}", 1)
+                    os._exit(int(time.monotonic() - start > 4))
+                finally:
+                    os._exit(2)
+            children.append(child)
+            time.sleep(0.1)
+        assert [os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) for child in children] == [0] * 5
+        assert values(client, run_id) == list(map(float, range(20_000)))
+        assert len(direct.get_run(run_id).data.params) == 5
 
     @pytest.mark.parametrize("after_s", [0.0, 0.02, 0.1])
     def test_terminated_while_it_logs(self, uri, direct, run_id, after_s):

@@ -108,6 +108,23 @@ def test_waiting_then_sent(uri, client, run_id, hub_path):
     assert verified(run_id, hub_path)[0]["equal"]
 
 
+def test_process_that_goes_on_after_its_end(uri, client, run_id, hub_path):
+    """What is logged by exit handlers that come later is counted with what came before."""
+    script = f"""
+import atexit
+from mlflow import MlflowClient
+atexit.register(lambda: [client.log_metric({run_id!r}, "m", i, step=i) for i in range(50, 100)])
+client = MlflowClient({uri!r}, {uri!r})
+for i in range(50):
+    client.log_metric({run_id!r}, "m", i, step=i)
+"""
+    subprocess.run([sys.executable, "-c", script], check=True)
+    client.get_run(run_id)
+    report, metrics = verified(run_id, hub_path)
+    assert report["equal"]
+    assert (metrics["m"]["logged"], metrics["m"]["stored"]) == (100, 100)
+
+
 def test_table_names_the_runs(uri, run_id):
     """For people: a line for each run."""
     killed(uri, run_id)
