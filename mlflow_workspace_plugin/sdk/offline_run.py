@@ -20,7 +20,7 @@ class _OfflineRun:
     """
 
     def __init__(
-        self, parent_logger: object = None, run_id: str | None = None, **_kwargs: Any
+        self, parent_logger: object = None, run_id: str | None = None, **kwargs: Any
     ) -> None:
         self._id = run_id or f"OfflineRun_{uuid.uuid4()}"
 

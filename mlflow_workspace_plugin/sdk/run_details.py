@@ -3,11 +3,13 @@
 import json
 import os
 import re
+import shutil
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.sdk import run_status, tag_text
 from mlflow_workspace_plugin.sdk.run_files import RunFiles
@@ -52,11 +54,12 @@ class RunDetails(RunFiles):
             raise UserErrorException(
                 f"Logs cannot be written to {str(folder)!r}: it is a file. Pass a folder."
             )
-        folder.mkdir(parents=True, exist_ok=True)
-        return [
-            self._client.download_artifacts(self.id, name, str(folder))
-            for name in self._log_names()
-        ]
+        copies = []
+        for name in self._log_names():
+            copy = folder / name
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copies.append(str(shutil.copyfile(self._log_file(name), copy)))
+        return copies
 
     def get_portal_url(self) -> str:
         """Return the address of the run's page, as ``mlflow-workspace ui`` serves it."""
@@ -93,8 +96,13 @@ class RunDetails(RunFiles):
         return [name for name in self.get_file_names() if _IS_LOG.match(name)]
 
     def _log_text(self, name: str) -> str:
-        path = Path(self._client.download_artifacts(self.id, name))
-        return path.read_text(encoding="utf-8", errors="replace")
+        return self._log_file(name).read_text(encoding="utf-8", errors="replace")
+
+    def _log_file(self, name: str) -> Path:
+        """Return where a log is stored. MLflow's client would copy it, and show a progress bar."""
+        tracking_uri = self._experiment.workspace.get_mlflow_tracking_uri()
+        repository = open_repository(self._mlflow_run().info.artifact_uri, tracking_uri)
+        return Path(repository.download_artifacts(name))
 
     def _page_of(self, name: str) -> str:
         return self._page(f"/artifacts/{quote(name)}")
