@@ -516,11 +516,8 @@ def test_experiment_of_a_run_that_is_gone_is_none(workspace, run):
     """A model outlives its run."""
     run.upload_file("m", io.BytesIO(b"m"))
     run.register_model("model", "m")
-    facts = ModelFacts("other")
     workspace.client.create_registered_model("other")
-    workspace.client.create_model_version(
-        "other", "models:/model/1", "0" * 32, facts.version_tags("")
-    )
+    workspace.client.create_model_version("other", "models:/model/1", "0" * 32)
     assert Model(workspace, "other").serialize()["experimentName"] is None
 
 
