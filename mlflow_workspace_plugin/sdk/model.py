@@ -22,6 +22,7 @@ from mlflow_workspace_plugin.sdk import (
     model_files,
     model_registration,
     model_search,
+    tag_text,
 )
 from mlflow_workspace_plugin.sdk.model_facts import ModelFacts
 from mlflow_workspace_plugin.sdk.model_search import ModelFilter
@@ -341,10 +342,7 @@ class Model:
         Raises:
             WebserviceException: it is no dict, or not JSON.
         """
-        written = model_facts.tags_as_written(tags)
-        self._write(written)
-        keys = [each for key in tags for each in model_facts.tag_keys(str(key))]
-        self._delete([each for each in keys if each not in written])
+        self._write(model_facts.tags_as_written(tags))
 
     def remove_tags(self, tags: Sequence[str]) -> None:
         """Remove tags; keys that there are not are passed over (SDK v1).
@@ -353,7 +351,8 @@ class Model:
             tags: their keys.
         """
         self._read_again()
-        self._delete([each for key in tags for each in model_facts.tag_keys(key)])
+        self._delete(tag_text.stored_keys(tags, self._version.tags))
+        self._read_again()
 
     def add_properties(self, properties: dict[str, Any]) -> None:
         """Add properties, which are never changed (SDK v1).
@@ -390,11 +389,12 @@ class Model:
     def experiment_name(self) -> str | None:
         """The experiment of that run; None without a run, or when the run is gone."""
         try:
-            return None if self.run is None else self.run.experiment.name
+            run = self.run
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
             return None
+        return None if run is None else run.experiment.name
 
     @property
     def derived_model_ids(self) -> "builtins.list[str]":
@@ -439,12 +439,11 @@ class Model:
         for key, value in version_tags.items():
             self.workspace.client.set_model_version_tag(self.name, str(self.version), key, value)
         self._read_again()
+        self._delete(tag_text.outdated_keys(version_tags, self._version.tags))
 
     def _delete(self, version_tags: "builtins.list[str]") -> None:
         for key in version_tags:
-            if key in self._version.tags:
-                self.workspace.client.delete_model_version_tag(self.name, str(self.version), key)
-        self._read_again()
+            self.workspace.client.delete_model_version_tag(self.name, str(self.version), key)
 
     def _read_again(self) -> None:
         found = self.workspace.client.get_model_version(self.name, str(self.version))

@@ -4,7 +4,6 @@ A tag of SDK v1 is a tag of the version, so that MLflow's UI and searches know i
 no place for is kept in tags that begin with ``mlflow.workspace.``.
 """
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -15,24 +14,22 @@ from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from mlflow_workspace_plugin.errors import WebserviceException
+from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.resource_configuration import ResourceConfiguration
+from mlflow_workspace_plugin.sdk.tag_text import OURS
 
-_RESERVED = "mlflow.workspace."
-_ODD_TAG = f"{_RESERVED}tag."
-_PROPERTY = f"{_RESERVED}property."
-FRAMEWORK = f"{_RESERVED}framework"
-FRAMEWORK_VERSION = f"{_RESERVED}framework_version"
-CREATED_BY = f"{_RESERVED}created_by"
-FOLDER = f"{_RESERVED}folder"
+_PROPERTY_PREFIX = f"{OURS}property."
+FRAMEWORK = f"{OURS}framework"
+FRAMEWORK_VERSION = f"{OURS}framework_version"
+CREATED_BY = f"{OURS}created_by"
+FOLDER = f"{OURS}folder"
 """The name of the folder that was registered; empty if it was a file."""
-DATASETS = f"{_RESERVED}datasets"
-SAMPLE_INPUT = f"{_RESERVED}sample_input_dataset"
-SAMPLE_OUTPUT = f"{_RESERVED}sample_output_dataset"
-RESOURCES = f"{_RESERVED}resource_configuration"
+DATASETS = f"{OURS}datasets"
+SAMPLE_INPUT = f"{OURS}sample_input_dataset"
+SAMPLE_OUTPUT = f"{OURS}sample_output_dataset"
+RESOURCES = f"{OURS}resource_configuration"
 
 _NAME = re.compile(r"[a-zA-Z0-9][a-zA-Z0-9\-._]{0,254}")
-# Some of the keys that MLflow takes for a tag: those that are surely no path that it refuses.
-_PLAIN_KEY = re.compile(r"(?=.{1,250}\Z)\w[\w.\- :]*(/\w[\w.\- :]*)*")
 
 
 @dataclass(frozen=True)
@@ -102,12 +99,7 @@ def tags_as_written(tags: Mapping[str, Any]) -> dict[str, str]:
         WebserviceException: it is no dict, or not JSON.
     """
     _check("tags", tags)
-    return dict(_tag(str(key), value) for key, value in tags.items())
-
-
-def tag_keys(key: str) -> list[str]:
-    """Return the keys under which a tag of SDK v1 may be kept."""
-    return [key, _ODD_TAG + _digest(key)] if _is_plain(key) else [_ODD_TAG + _digest(key)]
+    return tag_text.to_mlflow(tag_text.as_text(tags))
 
 
 def properties_as_written(properties: Mapping[str, Any]) -> dict[str, str]:
@@ -117,20 +109,17 @@ def properties_as_written(properties: Mapping[str, Any]) -> dict[str, str]:
         WebserviceException: it is no dict, or not JSON.
     """
     _check("properties", properties)
-    return {
-        _PROPERTY + _digest(str(key)): _pair(str(key), value) for key, value in properties.items()
-    }
+    return tag_text.to_mlflow(tag_text.as_text(properties), _PROPERTY_PREFIX)
 
 
 def tags_as_read(written: Mapping[str, str]) -> dict[str, str | None]:
     """Return the tags of SDK v1 among those of a model version."""
-    plain = {key: value for key, value in written.items() if not key.startswith(_RESERVED)}
-    return plain | _pairs(written, _ODD_TAG)
+    return tag_text.from_mlflow(written)
 
 
 def properties_as_read(written: Mapping[str, str]) -> dict[str, str | None]:
     """Return the properties of SDK v1 among the tags of a model version."""
-    return _pairs(written, _PROPERTY)
+    return tag_text.from_mlflow(written, _PROPERTY_PREFIX)
 
 
 def datasets_as_read(written: Mapping[str, str]) -> list[tuple[str, str]]:
@@ -157,26 +146,3 @@ def _check(what: str, pairs: object) -> None:
             f"The {what} of a model cannot be written as JSON: {error}. "
             "Give a dict of text, numbers and None."
         ) from error
-
-
-def _tag(key: str, value: object) -> tuple[str, str]:
-    # MLflow has neither a tag without a value nor one of any key.
-    if value is None or not _is_plain(key):
-        return _ODD_TAG + _digest(key), _pair(key, value)
-    return key, str(value)
-
-
-def _is_plain(key: str) -> bool:
-    return _PLAIN_KEY.fullmatch(key) is not None and not key.startswith(_RESERVED)
-
-
-def _pair(key: str, value: object) -> str:
-    return json.dumps([key, None if value is None else str(value)], ensure_ascii=False)
-
-
-def _pairs(written: Mapping[str, str], prefix: str) -> dict[str, Any]:
-    return dict(json.loads(value) for key, value in written.items() if key.startswith(prefix))
-
-
-def _digest(key: str) -> str:
-    return hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()
