@@ -324,7 +324,8 @@ class Model:
         """
         if tags is not None:
             self.add_tags(tags)
-            self.remove_tags([key for key in self.tags if key not in tags])
+            wanted = set(map(str, tags))
+            self.remove_tags([key for key in self.tags if key not in wanted])
         if description is not None:
             self.workspace.client.update_model_version(self.name, str(self.version), description)
         changed = {
@@ -364,10 +365,10 @@ class Model:
         written = model_facts.properties_as_written(properties)
         self._read_again()
         for key, value in properties.items():
-            if key in self.properties:
+            if str(key) in self.properties:
                 raise WebserviceException(
-                    f"Property {key!r} of model {self.id!r} is {self.properties[key]!r} and cannot "
-                    f"become {value!r}. Use another key, or a tag."
+                    f"Property {key!r} of model {self.id!r} is {self.properties[str(key)]!r} and "
+                    f"cannot become {value!r}. Use another key, or a tag."
                 )
         self._write(written)
 

@@ -17,6 +17,8 @@ from urllib.parse import urlsplit
 from mlflow import MlflowClient
 from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
@@ -76,10 +78,18 @@ def discard(client: MlflowClient, version: ModelVersion) -> None:
     Until ``mlflow gc`` they can be restored, as all that MLflow deletes.
     """
     model_id = _logged_model_id(version)
-    if model_id is None or not is_stored(client.get_logged_model(model_id)):
+    if model_id is None:
         return
+    try:
+        model = client.get_logged_model(model_id)
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
+        return  # deleted already
     sources = (version.source, f"models:/{version.name}/{version.version}")
-    if not any(client.search_model_versions(f"source_path = '{each}'") for each in sources):
+    if is_stored(model) and not any(
+        client.search_model_versions(f"source_path = '{each}'") for each in sources
+    ):
         client.delete_logged_model(model_id)
 
 

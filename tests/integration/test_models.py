@@ -22,6 +22,7 @@ from mlflow_workspace_plugin.errors import (
     WebserviceException,
 )
 from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin.sdk.model_cache import fetched
 from mlflow_workspace_plugin.sdk.resource_configuration import ResourceConfiguration
 from tests.servers import free_port, run_client, serving, without_this_package
 
@@ -227,6 +228,15 @@ class TestRegisterLocalFiles:
             Model.register(workspace, ".", "model")
         assert Model.list(workspace) == []
 
+    def test_upload_that_fails_registers_nothing(self, workspace, model_folder):
+        """What was copied is marked as failed, as MLflow marks what it could not log."""
+        os.mkfifo("net/pipe")
+        with pytest.raises((OSError, MlflowException)):
+            Model.register(workspace, model_folder, "model")
+        assert workspace.models == {}
+        (failed,) = workspace.client.search_logged_models([workspace.experiments["Default"].id])
+        assert failed.status == "FAILED"
+
     @pytest.mark.parametrize(
         "bad",
         [
@@ -386,6 +396,18 @@ class TestModelPath:
                 Model.get_model_path("model", version=3)
         assert files_below("azureml-models") == ["model/1/model.pkl", "model/2/model.pkl"]
 
+    def test_process_that_was_quicker_is_no_error(self):
+        """Two that download one version end with one copy of it."""
+        place = Path("azureml-models/model/1")
+
+        def download(folder):
+            for each in (Path(folder), place):
+                each.mkdir(parents=True)
+                (each / "model.pkl").write_bytes(b"weights")
+
+        assert fetched("model", 1, download) == str(place / "model.pkl")
+        assert files_below("azureml-models") == ["model/1/model.pkl"]
+
     def test_workspace_may_be_given(self, workspace, model_folder):
         """Outside of any run, too; of a folder it is the folder."""
         Model.register(workspace, model_folder, "model")
@@ -478,6 +500,20 @@ class TestChange:
         with pytest.raises(MlflowException, match="not found"):
             workspace.client.get_logged_model(model._version.source.removeprefix("models:/"))
         assert Model.register(workspace, model_file, "model").version == 2
+
+    def test_version_whose_files_are_gone_is_deleted(self, workspace, model):
+        """Somebody deleted them in MLflow's UI."""
+        workspace.client.delete_logged_model(model._version.source.removeprefix("models:/"))
+        model.delete()
+        assert workspace.models == {}
+
+    def test_keys_that_are_no_text_become_it(self, model):
+        """As in JSON."""
+        model.update(tags={1: 2})
+        assert model.tags == {"1": "2"}
+        model.add_properties({1: 2})
+        with pytest.raises(WebserviceException, match="'2' and cannot become 3"):
+            model.add_properties({1: 3})
 
     def test_files_that_another_version_uses_stay(self, workspace, model):
         """A copy that MLflow made can be loaded after the original is deleted."""
