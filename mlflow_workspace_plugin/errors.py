@@ -21,6 +21,9 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
     RunEnvironmentException            (SDK v1) there is no run around this code
     ExperimentExecutionException       (SDK v1) what a run does cannot be followed
     ActivityFailedException            (SDK v1) the run that was waited for has failed
+    WebserviceException                (SDK v1) a model cannot be registered, found or changed
+    ModelNotFoundException             (SDK v1) get_model_path finds no model of that name
+    ModelPathNotFoundException         (SDK v1) the run holds no file at the model's path
     HubError                           something is wrong with the hub itself
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
@@ -35,6 +38,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
   ServiceException                     (SDK v1) what was asked for is not there
 """
 
+import logging
 import traceback
 
 from mlflow.exceptions import MlflowException
@@ -181,6 +185,48 @@ class ActivityFailedException(AzureMLException):
 
     def __init__(self, error_details: str) -> None:
         super().__init__(f"Activity Failed:\n{error_details}")
+
+
+class _ModelException(AzureMLException):
+    """An error about a model, logged where SDK v1's caller wants it; nobody catches this one."""
+
+    def __init__(self, exception_message: str, logger: logging.Logger | None = None) -> None:
+        super().__init__(exception_message)
+        if logger is not None:
+            logger.error(exception_message)
+
+
+class WebserviceException(_ModelException):
+    """A model cannot be registered, found, downloaded or changed (SDK v1).
+
+    Args:
+        exception_message: the thing, the reason, the remedy.
+        status_code: kept as an attribute.
+        logger: where the message is logged as an error.
+    """
+
+    code = INVALID_PARAMETER_VALUE
+
+    def __init__(
+        self,
+        exception_message: str,
+        status_code: int | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        super().__init__(exception_message, logger)
+        self.status_code = status_code
+
+
+class ModelNotFoundException(_ModelException):
+    """``Model.get_model_path`` finds no model of that name (SDK v1)."""
+
+    code = RESOURCE_DOES_NOT_EXIST
+
+
+class ModelPathNotFoundException(_ModelException):
+    """``run.register_model`` finds no file of the run at that path (SDK v1)."""
+
+    code = RESOURCE_DOES_NOT_EXIST
 
 
 class HubError(AzureMLException):

@@ -6,6 +6,7 @@ import click
 
 from mlflow_workspace_plugin.cli.doctor import doctor
 from mlflow_workspace_plugin.cli.hub import hub
+from mlflow_workspace_plugin.cli.runs import metrics, runs
 from mlflow_workspace_plugin.cli.sync import sync, verify
 from mlflow_workspace_plugin.cli.ui import ui
 from mlflow_workspace_plugin.cli.workspaces import create, list_, show, where
@@ -19,5 +20,5 @@ def main() -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
-for command in (create, list_, show, where, ui, sync, verify, hub, doctor):
+for command in (create, list_, show, where, runs, metrics, ui, sync, verify, hub, doctor):
     main.add_command(command)

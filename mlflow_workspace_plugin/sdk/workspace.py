@@ -22,6 +22,7 @@ from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
+from mlflow_workspace_plugin.sdk.model import Model
 from mlflow_workspace_plugin.sdk.run import Run
 from mlflow_workspace_plugin.sdk.run_search import find_run
 from mlflow_workspace_plugin.stores.patience import until_answered
@@ -281,6 +282,11 @@ class Workspace:
             token = page.token
             if not token:
                 return
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The latest version of each model, by name. Each access reads them anew (SDK v1)."""
+        return {each.name: each for each in Model.list(self, latest=True)}
 
     @property
     def client(self) -> MlflowClient:
