@@ -1,9 +1,9 @@
 """What SDK v1 knows of a metric and MLflow does not: its kind, its columns and their types.
 
-A descriptor says it of one name. It never changes once it is written, so any number of processes may
-write their own: whoever reads takes them together. It is a tag of the run, which MLflow's UI hides.
-A metric without one is a scalar whose values are floats and whose key is its name: what MLflow's own
-calls log.
+A descriptor says it of one name. It never changes once it is written, so any number of processes
+may write their own: whoever reads takes them together. It is a tag of the run, which MLflow's UI
+hides. A metric without one is a scalar whose values are floats and whose key is its name: what
+MLflow's own calls log.
 """
 
 import hashlib

@@ -31,9 +31,8 @@ def marked_key_of(*parts: str) -> str:
 
 def _readable(part: str) -> str:
     # No dots and slashes that could lead anywhere.
-    return "/".join(
-        filter(None, (piece.strip(". ") for piece in _REFUSED.sub("_", part).split("/")))
-    )
+    pieces = (piece.strip(". ") for piece in _REFUSED.sub("_", part).split("/"))
+    return "/".join(filter(None, pieces))
 
 
 def _is_taken(key: str) -> bool:

@@ -1,4 +1,4 @@
-"""Writing SDK v1's metrics of one run to MLflow's tables, and what these cannot hold beside them."""
+"""Writing SDK v1's metrics of a run to MLflow's tables, and beside them what these cannot hold."""
 
 import time
 from collections.abc import Mapping, Sequence

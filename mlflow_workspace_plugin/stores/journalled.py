@@ -107,7 +107,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             MlflowException: the run does not exist, or was deleted.
         """
         if self._runs.get(run_id) is None or run_id in self.journal.refused_runs:
-            self._look_up(run_id, metrics)
+            self._look_up(run_id)
         # In this order: a number is never there without what it stands for.
         if descriptors:
             self.journal.append(Kind.DESCRIBED, run_id, descriptors)
