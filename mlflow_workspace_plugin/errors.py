@@ -9,6 +9,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       ConfigFileError                  a config.json is missing, unreadable or incomplete
       InvalidMetricError               a value that is not one number was logged as a metric
       RunNotFoundError                 the hub holds no run of that id
+      NotServedError                   a name of SDK v1 was used that this package does not serve
     ProjectSystemException             (SDK v1) a workspace cannot be reached
       WorkspaceNotFoundError           the hub holds no workspace of that name
       ServedHubError                   a served hub was named; this version opens folders
@@ -84,6 +85,13 @@ class RunNotFoundError(UserErrorException):
     """The hub, or the workspace asked for, holds no run of that id."""
 
     code = RESOURCE_DOES_NOT_EXIST
+
+
+class NotServedError(UserErrorException, AttributeError):
+    """A name of SDK v1 was used that this package does not serve.
+
+    An ``AttributeError`` too, so that ``hasattr`` says what is so.
+    """
 
 
 class ProjectSystemException(AzureMLException):
