@@ -18,8 +18,8 @@ from mlflow_workspace_plugin.sdk.run import Run
 OUTPUTS = "./outputs"
 """The folder of a run's own files, below its working directory (SDK v1)."""
 
-# Holds a sitecustomize.py, which every Python below the run executes when it starts.
-_STARTUP = Path(__file__).parent / "startup"
+STARTUP = Path(__file__).parent / "startup"
+"""Holds the ``sitecustomize.py`` that every Python of a run executes when it starts."""
 
 
 def environment_of(run: Run, environment: Mapping[str, str]) -> dict[str, str]:
@@ -73,5 +73,5 @@ def _of_sdk_v1(run: Run) -> dict[str, str]:
 
 
 def _python_path(given: str) -> str:
-    folders = [each for each in given.split(os.pathsep) if each and each != str(_STARTUP)]
-    return os.pathsep.join([str(_STARTUP), *folders])
+    folders = [each for each in given.split(os.pathsep) if each and each != str(STARTUP)]
+    return os.pathsep.join([str(STARTUP), *folders])
