@@ -8,7 +8,10 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       UnsafeArtifactPathError          an artifact path leads out of where it may lead
       ConfigFileError                  a config.json is missing, unreadable or incomplete
       InvalidMetricError               a value that is not one number was logged as a metric
-      RunNotFoundError                 the hub holds no run of that id
+      RunNotFoundError                 the hub holds no run of that id; a ServiceException too
+      RunExistsError                   the caller's own id for a run is taken
+      ImmutablePropertyError           a property of a run was given another value
+      ExperimentNotEmptyError          deletion refused: the experiment still has runs
       NotServedError                   a name of SDK v1 was used that this package does not serve
     ProjectSystemException             (SDK v1) a workspace cannot be reached
       WorkspaceNotFoundError           the hub holds no workspace of that name
@@ -17,6 +20,11 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       WorkspaceExistsError             the name is taken
       WorkspaceNotEmptyError           deletion refused: the workspace still holds something
     RunEnvironmentException            (SDK v1) there is no run around this code
+    ExperimentExecutionException       (SDK v1) what a run does cannot be followed
+    ActivityFailedException            (SDK v1) the run that was waited for has failed
+    WebserviceException                (SDK v1) a model cannot be registered, found or changed
+    ModelNotFoundException             (SDK v1) get_model_path finds no model of that name
+    ModelPathNotFoundException         (SDK v1) the run holds no file at the model's path
     HubError                           something is wrong with the hub itself
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
@@ -28,7 +36,11 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       NoAnswerError                    the database was away for as long as a call may wait
       HubTooOldError                   an older MLflow made it: ``mlflow-workspace hub upgrade``
       HubTooNewError                   a newer MLflow made it: install that one
+  ServiceException                     (SDK v1) what was asked for is not there
 """
+
+import logging
+import traceback
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
@@ -53,6 +65,25 @@ class AzureMLException(MlflowException):
 
     def __init__(self, exception_message: str) -> None:
         super().__init__(exception_message, error_code=self.code)
+
+    @property
+    def inner_exception(self) -> BaseException | None:
+        """What this error was raised from (SDK v1)."""
+        cause: BaseException | None = self.__cause__
+        return cause
+
+    def print_stacktrace(self) -> None:
+        """Print where it was raised (SDK v1)."""
+        traceback.print_exception(self)
+
+
+class ServiceException(MlflowException):
+    """What was asked for is not there (SDK v1). SDK v1's is no ``AzureMLException``."""
+
+    @property
+    def status_code(self) -> int:
+        """The status that HTTP has for it, such as 404."""
+        return int(self.get_http_status_code())
 
 
 class UserErrorException(AzureMLException):
@@ -81,10 +112,24 @@ class InvalidMetricError(UserErrorException):
     """A value that is not one number was logged as a metric."""
 
 
-class RunNotFoundError(UserErrorException):
-    """The hub, or the workspace asked for, holds no run of that id."""
+class RunNotFoundError(UserErrorException, ServiceException):
+    """The hub, or the workspace or experiment asked for, holds no run of that id."""
 
     code = RESOURCE_DOES_NOT_EXIST
+
+
+class RunExistsError(UserErrorException):
+    """The id that a caller wants to give a run is taken in the workspace."""
+
+    code = RESOURCE_ALREADY_EXISTS
+
+
+class ImmutablePropertyError(UserErrorException):
+    """A property of a run was given another value than it has."""
+
+
+class ExperimentNotEmptyError(UserErrorException):
+    """Deleting was refused because the experiment still has runs."""
 
 
 class NotServedError(UserErrorException, AttributeError):
@@ -133,6 +178,63 @@ class WorkspaceNotEmptyError(WorkspaceException):
 
 class RunEnvironmentException(AzureMLException):
     """There is no run around this code (SDK v1)."""
+
+
+class ExperimentExecutionException(AzureMLException):
+    """What a run does cannot be followed (SDK v1)."""
+
+
+class ActivityFailedException(AzureMLException):
+    """The run that was waited for has failed (SDK v1).
+
+    Args:
+        error_details: why, as JSON or in words.
+    """
+
+    def __init__(self, error_details: str) -> None:
+        super().__init__(f"Activity Failed:\n{error_details}")
+
+
+class _ModelException(AzureMLException):
+    """An error about a model, logged where SDK v1's caller wants it; nobody catches this one."""
+
+    def __init__(self, exception_message: str, logger: logging.Logger | None = None) -> None:
+        super().__init__(exception_message)
+        if logger is not None:
+            logger.error(exception_message)
+
+
+class WebserviceException(_ModelException):
+    """A model cannot be registered, found, downloaded or changed (SDK v1).
+
+    Args:
+        exception_message: the thing, the reason, the remedy.
+        status_code: kept as an attribute.
+        logger: where the message is logged as an error.
+    """
+
+    code = INVALID_PARAMETER_VALUE
+
+    def __init__(
+        self,
+        exception_message: str,
+        status_code: int | None = None,
+        logger: logging.Logger | None = None,
+    ) -> None:
+        super().__init__(exception_message, logger)
+        self.status_code = status_code
+
+
+class ModelNotFoundException(_ModelException):
+    """``Model.get_model_path`` finds no model of that name (SDK v1)."""
+
+    code = RESOURCE_DOES_NOT_EXIST
+
+
+class ModelPathNotFoundException(_ModelException):
+    """``run.register_model`` finds no file of the run at that path (SDK v1)."""
+
+    code = RESOURCE_DOES_NOT_EXIST
 
 
 class HubError(AzureMLException):

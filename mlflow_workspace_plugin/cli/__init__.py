@@ -8,6 +8,7 @@ from mlflow_workspace_plugin.cli.azureml import azureml
 from mlflow_workspace_plugin.cli.doctor import doctor
 from mlflow_workspace_plugin.cli.hub import hub
 from mlflow_workspace_plugin.cli.run import run
+from mlflow_workspace_plugin.cli.runs import metrics, runs
 from mlflow_workspace_plugin.cli.sync import sync, verify
 from mlflow_workspace_plugin.cli.ui import ui
 from mlflow_workspace_plugin.cli.workspaces import create, list_, show, where
@@ -21,5 +22,9 @@ def main() -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
-for command in (create, list_, show, where, run, ui, sync, verify, hub, azureml, doctor):
+for command in (
+    *(create, list_, show, where),
+    *(run, runs, metrics, ui),
+    *(sync, verify, hub, azureml, doctor),
+):
     main.add_command(command)

@@ -11,6 +11,7 @@ from mlflow.exceptions import MlflowException
 from rich.console import Console
 from rich.measure import Measurement
 from rich.table import Table
+from rich.text import Text
 
 from mlflow_workspace_plugin import settings, uris
 
@@ -63,11 +64,12 @@ def print_table(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
     if not rows:
         click.echo(f"{title}: none")
         return
-    table = Table(title=title, title_justify="left")
+    # Text as it is: rich would take [...] in it for markup.
+    table = Table(title=Text(title), title_justify="left")
     for column in rows[0]:
-        table.add_column(column)
+        table.add_column(Text(column))
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row.values()))
+        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row.values()))
     # As wide as it is: a URI broken over lines could not be copied.
     console = Console()
     natural = Measurement.get(console, console.options.update(max_width=1000), table).maximum

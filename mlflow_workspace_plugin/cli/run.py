@@ -3,22 +3,19 @@
 import os
 import sys
 from pathlib import Path
-from urllib.parse import urlsplit
 
 import click
-from mlflow.environment_variables import MLFLOW_EXPERIMENT_NAME, MLFLOW_TRACKING_URI
+from mlflow.environment_variables import MLFLOW_EXPERIMENT_NAME
 
-from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.alias.finder import real_sdk
 from mlflow_workspace_plugin.cli.options import hub_option, plain_errors
-from mlflow_workspace_plugin.errors import ConfigFileError, ServedHubError
+from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 from mlflow_workspace_plugin.runner import runner
 from mlflow_workspace_plugin.sdk.experiment import Experiment
-from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
-@click.option("--workspace", "-w", help="The workspace, by its name in the hub.")
+@workspace_option
 @click.option(
     "--experiment",
     "-e",
@@ -48,7 +45,7 @@ def run(
     """
     folder = Path.cwd()
     by_this_python = _by_this_python(command)
-    in_workspace = _workspace(workspace, hub)
+    in_workspace = open_workspace(workspace, hub)
     started = runner.create_run(Experiment(in_workspace, experiment), command[0], folder)
     _say(
         f"Run {started.id} of experiment {experiment!r} in workspace {in_workspace.name!r}: "
@@ -79,21 +76,3 @@ def _by_this_python(command: tuple[str, ...]) -> list[str]:
     if not Path(command[0]).is_file():
         raise click.ClickException(f"There is no file {command[0]!r} here, in {Path.cwd()}.")
     return [sys.executable, *command]
-
-
-def _workspace(name: str | None, hub: Path) -> Workspace:
-    if name is not None:
-        return Workspace.get(name, hub=hub)
-    uri = MLFLOW_TRACKING_URI.get()
-    if uri is not None and urlsplit(uri).scheme == uris.WORKSPACE_SCHEME:
-        parsed = uris.parse(uri)
-        if isinstance(parsed, uris.WorkspaceUri):
-            return Workspace.get(parsed.name, hub=parsed.hub)
-        raise ServedHubError.of(uri)
-    try:
-        return Workspace.from_config()
-    except ConfigFileError as error:
-        raise ConfigFileError(
-            "No workspace is named for the run. Name one with --workspace, or by "
-            f"MLFLOW_TRACKING_URI=workspace:///path/to/hub/NAME, or in a config file. {error}"
-        ) from error

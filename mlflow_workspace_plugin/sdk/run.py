@@ -1,27 +1,34 @@
 """SDK v1's ``Run``."""
 
+import warnings
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from mlflow_workspace_plugin.sdk.run_files import RunFiles
-from mlflow_workspace_plugin.sdk.run_lifecycle import RunLifecycle
+from mlflow_workspace_plugin.sdk import run_search
+from mlflow_workspace_plugin.sdk.git_facts import git_properties
+from mlflow_workspace_plugin.sdk.html_table import html_table
+from mlflow_workspace_plugin.sdk.run_children import RunChildren
+from mlflow_workspace_plugin.sdk.run_creation import create_run
 from mlflow_workspace_plugin.sdk.run_metrics import RunMetrics
-from mlflow_workspace_plugin.sdk.run_tags import RunTags
+from mlflow_workspace_plugin.sdk.run_models import RunModels
+from mlflow_workspace_plugin.sdk.run_waiting import RunWaiting
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
-    from mlflow_workspace_plugin.sdk.offline_run import OfflineRun
+    from mlflow_workspace_plugin.sdk.offline_run import _OfflineRun
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 
-class Run(RunMetrics, RunTags, RunFiles, RunLifecycle):
+class Run(RunMetrics, RunModels, RunChildren, RunWaiting):
     """A run of an experiment, under SDK v1's name.
 
     Args:
         experiment: the experiment it belongs to.
-        run_id: the id of an existing run.
-        outputs: accepted and ignored: files are stored by ``upload_file``.
+        run_id: the id of an existing run: MLflow's, or the one that its starter gave it.
+        outputs: the folder whose files are the run's when it ends.
 
     Raises:
-        mlflow.exceptions.MlflowException: the workspace holds no such run.
+        RunNotFoundError: the experiment has no such run.
     """
 
     def __init__(
@@ -29,17 +36,100 @@ class Run(RunMetrics, RunTags, RunFiles, RunLifecycle):
         experiment: "Experiment",
         run_id: str,
         outputs: object = None,
-        **_kwargs: Any,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(experiment, run_id)
+        super().__init__(experiment, run_id, outputs, **kwargs)
+
+    @classmethod
+    def start_logging(
+        cls,
+        experiment: "Experiment",
+        name: str | None = None,
+        run_id: str | None = None,
+        outputs: object = None,
+        snapshot_directory: str | None = None,
+        *,
+        display_name: str | None = None,
+        tags: "dict[str, str | None] | str | None" = None,
+        properties: dict[str, str | None] | None = None,
+        description: str | None = None,
+        **_kwargs: Any,
+    ) -> "Run":
+        """Start a run in this process; end it with ``run.complete()``, or use it in ``with``.
+
+        SDK v1's documents name it; there it is ``experiment.start_logging()`` only.
+
+        Args:
+            experiment: where.
+            name: the name of the run in MLflow; chosen by MLflow when None.
+            run_id: an id of one's own. ``run.id`` is MLflow's all the same, and the run is found
+                by either.
+            outputs: the folder whose files are the run's when it ends.
+            snapshot_directory: the folder with the run's code. None here, where SDK v1 took the
+                working directory, with whatever was in it.
+            display_name: as ``name``, before which it goes.
+            tags: tags of the run.
+            properties: properties of the run.
+            description: what MLflow's UI shows of it.
+
+        Raises:
+            UserErrorException: ``run_id`` is no id that SDK v1 or MLflow takes.
+            RunExistsError: a run of the workspace has that id.
+        """
+        if snapshot_directory is not None:
+            properties = git_properties(snapshot_directory) | (properties or {})
+        created = create_run(
+            experiment,
+            name=display_name or name,
+            run_id=run_id,
+            tags=tags,
+            properties=properties,
+            description=description,
+        )
+        return cls(experiment, created.info.run_id, outputs, _run_dto=created)
+
+    @staticmethod
+    def get(workspace: "Workspace", run_id: str) -> "Run":
+        """Return a run of a workspace (SDK v1).
+
+        Raises:
+            RunNotFoundError: there is no such run in this workspace.
+        """
+        return workspace.get_run(run_id)
+
+    @staticmethod
+    def list(
+        experiment: "Experiment",
+        type: str | None = None,  # noqa: A002  SDK v1's name
+        tags: run_search.Wanted = None,
+        properties: run_search.Wanted = None,
+        status: str | None = None,
+        include_children: bool = False,  # noqa: FBT001, FBT002  SDK v1's signature
+    ) -> "Iterator[Run]":
+        """Yield the runs of an experiment, newest first (SDK v1).
+
+        Args:
+            experiment: whose runs.
+            type: only those of this type.
+            tags: only those that have this tag, or all these pairs.
+            properties: only those that have this property, or all these pairs.
+            status: only those of this status of SDK v1.
+            include_children: children of runs too.
+
+        Raises:
+            ValueError: ``tags`` or ``properties`` is neither text nor a dictionary.
+        """
+        search = run_search.all_runs if include_children else run_search.top_level_runs
+        for each in search(experiment, run_search.RunFilter(type, tags, properties, status)):
+            yield Run(experiment, each.info.run_id, _run_dto=each)
 
     @classmethod
     def get_context(
         cls,
         allow_offline: bool = True,  # noqa: FBT001, FBT002  SDK v1's signature
         used_for_context_manager: bool = False,  # noqa: FBT001, FBT002
-        **_kwargs: Any,
-    ) -> "Run | OfflineRun":
+        **kwargs: Any,
+    ) -> "Run | _OfflineRun":
         """Return the run around this code; the same object each time (SDK v1).
 
         That is the active MLflow run, or the one that ``MLFLOW_RUN_ID`` names, if the tracking URI
@@ -48,6 +138,7 @@ class Run(RunMetrics, RunTags, RunFiles, RunLifecycle):
         Args:
             allow_offline: return an offline run, which prints, when there is none.
             used_for_context_manager: accepted and ignored.
+            kwargs: accepted and ignored.
 
         Raises:
             RunEnvironmentException: there is none, and ``allow_offline`` is False.
@@ -56,11 +147,53 @@ class Run(RunMetrics, RunTags, RunFiles, RunLifecycle):
 
         return context.current_run(allow_offline=allow_offline)
 
-    def get_portal_url(self) -> str:
-        """Return the address of the run's page, as ``mlflow-workspace ui`` serves it."""
-        page = f"experiments/{self._experiment.id}/runs/{self.id}"
-        return self._experiment.workspace.portal_url(page)
+    @classmethod
+    def get_submitted_run(cls, **kwargs: Any) -> "Run | _OfflineRun":
+        """Return the run around this code (deprecated in SDK v1).
+
+        Raises:
+            RunEnvironmentException: there is none.
+        """
+        warnings.warn(
+            "Run.get_submitted_run() is deprecated since SDK v1: use Run.get_context().",
+            DeprecationWarning,
+            stacklevel=2,
+        )
+        return cls.get_context(allow_offline=False, **kwargs)
 
     def __repr__(self) -> str:
-        status = self._mlflow_run().info.status
-        return f"Run(Experiment: {self._experiment.name},\nId: {self.id},\nStatus: {status})"
+        return (
+            f"Run(Experiment: {self._experiment.name},\nId: {self.id},\n"
+            f"Type: {self.type},\nStatus: {self.get_status()})"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            {
+                "Experiment": self._experiment.name,
+                "Id": self.id,
+                "Type": self.type,
+                "Status": self.get_status(),
+            },
+            {"Details Page": self.get_portal_url()},
+        )
+
+
+def get_run(
+    experiment: "Experiment",
+    run_id: str,
+    rehydrate: bool = True,  # noqa: FBT001, FBT002  SDK v1's signature
+    clean_up: bool = True,  # noqa: FBT001, FBT002
+) -> Run:
+    """Return a run of an experiment (SDK v1).
+
+    Args:
+        experiment: the experiment it belongs to.
+        run_id: the id of an existing run: MLflow's, or the one that its starter gave it.
+        rehydrate: accepted and ignored.
+        clean_up: accepted and ignored.
+
+    Raises:
+        RunNotFoundError: the experiment has no such run.
+    """
+    return Run(experiment, run_id)

@@ -1,13 +1,20 @@
 """The part of SDK v1's ``Run`` that is about how it goes and ends."""
 
 import json
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from types import TracebackType
-from typing import TypeVar
+from typing import Any, TypeVar
 
+from mlflow_workspace_plugin.errors import (
+    AzureMLException,
+    ServiceException,
+    UserErrorException,
+)
+from mlflow_workspace_plugin.sdk import run_status, tag_text
 from mlflow_workspace_plugin.sdk.run_base import RunBase
 
-ERROR_TAG = "mlflow.workspace.error"
-"""Why a run failed, as JSON. MLflow's UI hides tags that begin with ``mlflow.``."""
+ERROR_TAG = f"{tag_text.OURS}error"
+"""Why a run failed, as JSON."""
 
 Entered = TypeVar("Entered", bound="RunLifecycle")
 
@@ -15,8 +22,30 @@ Entered = TypeVar("Entered", bound="RunLifecycle")
 class RunLifecycle(RunBase):
     """The status of a run, and its end."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._inside = ExitStack()
+
+    @property
+    def status(self) -> str:
+        """SDK v1's word for the status. SDK v1 kept what it had read last; this is read anew."""
+        return self.get_status()
+
+    def get_status(self) -> str:
+        """Return SDK v1's word for the status: Queued, Running, Completed, Failed or Canceled."""
+        return run_status.of_mlflow(self._mlflow_run().info.status)
+
+    def get_detailed_status(self) -> dict[str, str | None]:
+        """Return the status, and under ``details`` None, as SDK v1 does for what is not queued."""
+        return {"status": self.get_status(), "details": None}
+
+    def start(self) -> None:
+        """Say that the run is running (SDK v1)."""
+        self._client.update_run(self.id, "RUNNING")
+
     def complete(self, _set_status: bool = True) -> None:  # noqa: FBT001, FBT002  SDK v1's
-        """End the run as finished."""
+        """End the run as completed, after all that was logged is stored (SDK v1)."""
+        self._store_rest()
         if _set_status:
             self._client.set_terminated(self.id, "FINISHED")
 
@@ -26,22 +55,30 @@ class RunLifecycle(RunBase):
         error_code: str | None = None,
         _set_status: bool = True,  # noqa: FBT001, FBT002  SDK v1's signature
     ) -> None:
-        """End the run as failed.
+        """End the run as failed, after all that was logged is stored (SDK v1).
 
         Args:
             error_details: what happened, as text or as the exception.
-            error_code: a word for it; ``UserError`` when None (SDK v1).
+            error_code: a word for it; ``UserError`` when None. An exception of SDK v1's tree has a
+                word of its own.
 
         Raises:
             TypeError: ``error_details`` is neither; the run has ended as failed all the same.
         """
         try:
+            self._store_rest()
             self._record_error(error_details, error_code)
         finally:
             if _set_status:
                 self._client.set_terminated(self.id, "FAILED")
 
+    def cancel(self) -> None:
+        """End the run as canceled, then store what was logged (SDK v1)."""
+        self._client.set_terminated(self.id, "KILLED")
+        self._store_rest()
+
     def __enter__(self: Entered) -> Entered:
+        self._inside.enter_context(self._watched())
         return self
 
     def __exit__(
@@ -50,16 +87,34 @@ class RunLifecycle(RunBase):
         error: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
+        try:
+            self._inside.close()
+        finally:
+            self._end(error)
+
+    def _end(self, error: BaseException | None) -> None:
+        """End the run as the code inside ``with run:`` ended. SDK v1 swallowed ``sys.exit(0)``."""
         left_in_peace = isinstance(error, SystemExit) and error.code in (None, 0)
         if error is None or left_in_peace:
             self.complete()
         else:
             self.fail(error)
 
+    def _watched(self) -> AbstractContextManager[object]:
+        """Return what goes on while the code is inside ``with run:``."""
+        return nullcontext()
+
+    def _store_rest(self) -> None:
+        """Store what the run still holds in this process, before it ends."""
+        self._store.flush_async_logging()
+
     def _record_error(self, details: str | BaseException | None, code: str | None) -> None:
         if details is None:
             return
-        if isinstance(details, BaseException):
+        if isinstance(details, (AzureMLException, ServiceException)):
+            code = "UserError" if isinstance(details, UserErrorException) else details.error_code
+            message = details.message
+        elif isinstance(details, BaseException):
             message = f"User program failed with {type(details).__name__}: {details}"
         elif isinstance(details, str):
             message = details
@@ -68,4 +123,6 @@ class RunLifecycle(RunBase):
                 f"error_details is of type {type(details).__name__}. Pass text or an exception."
             )
         record = {"code": code or "UserError", "message": message}
-        self._client.set_tag(self.id, ERROR_TAG, json.dumps(record, ensure_ascii=False))
+        written = tag_text.value_to_mlflow(ERROR_TAG, json.dumps(record, ensure_ascii=False))
+        for key, text in written.items():
+            self._client.set_tag(self.id, key, text)

@@ -2,12 +2,14 @@
 
 import builtins
 import os
+from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from mlflow import MlflowClient
+from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import ViewType
 
 from mlflow_workspace_plugin import names, settings, uris
@@ -20,7 +22,9 @@ from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
+from mlflow_workspace_plugin.sdk.model import Model
 from mlflow_workspace_plugin.sdk.run import Run
+from mlflow_workspace_plugin.sdk.run_search import find_run
 from mlflow_workspace_plugin.stores.patience import until_answered
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
@@ -263,14 +267,26 @@ class Workspace:
     @property
     def experiments(self) -> dict[str, Experiment]:
         """The active experiments, by name. Each access reads them anew (SDK v1)."""
-        found: dict[str, Experiment] = {}
+        return {each.name: each for each in Experiment.list(self)}
+
+    def search_experiments(self, view: int = ViewType.ACTIVE_ONLY) -> Iterator[MlflowExperiment]:
+        """Yield the experiments as MLflow returns them, however many (ours).
+
+        Args:
+            view: those in which lifecycle stage, by a constant of MLflow's ``ViewType``.
+        """
         token = None
         while True:
-            page = self.client.search_experiments(ViewType.ACTIVE_ONLY, page_token=token)
-            found.update({each.name: Experiment.from_mlflow(self, each) for each in page})
+            page = self.client.search_experiments(view, page_token=token)
+            yield from page
             token = page.token
             if not token:
-                return found
+                return
+
+    @property
+    def models(self) -> dict[str, Model]:
+        """The latest version of each model, by name. Each access reads them anew (SDK v1)."""
+        return {each.name: each for each in Model.list(self, latest=True)}
 
     @property
     def client(self) -> MlflowClient:
@@ -312,12 +328,15 @@ class Workspace:
     def get_run(self, run_id: str) -> Run:
         """Return a run of this workspace.
 
+        Args:
+            run_id: MLflow's id of it, or the one that its starter gave it.
+
         Raises:
-            mlflow.exceptions.MlflowException: there is no such run in this workspace.
+            RunNotFoundError: there is no such run in this workspace.
         """
-        info = self.client.get_run(run_id).info
-        experiment = self.client.get_experiment(info.experiment_id)
-        return Run(Experiment.from_mlflow(self, experiment), run_id)
+        found = find_run(self, run_id)
+        experiment = self.client.get_experiment(found.info.experiment_id)
+        return Run(Experiment.from_mlflow(self, experiment), found.info.run_id, _run_dto=found)
 
     def delete(
         self,

@@ -55,22 +55,22 @@ _SQLITE_LATEST = f"""
     VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}
 """
 
-_COLUMNS = "key, value, timestamp, step, is_nan"
-_TYPES = ("text", "float8", "bigint", "bigint", "boolean")
-_ROW = ", ".join(f"CAST(%(c{i})s AS {kind})" for i, kind in enumerate(_TYPES))
-_ROWS = ", ".join(f"CAST(%(c{i})s AS {kind}[])" for i, kind in enumerate(_TYPES))
-_LATEST_ROWS = ", ".join(f"CAST(%(l{i})s AS {kind}[])" for i, kind in enumerate(_TYPES))
+COLUMNS = "key, value, timestamp, step, is_nan"
+TYPES = ("text", "float8", "bigint", "bigint", "boolean")
+_ROW = ", ".join(f"CAST(%(c{i})s AS {kind})" for i, kind in enumerate(TYPES))
+_ROWS = ", ".join(f"CAST(%(c{i})s AS {kind}[])" for i, kind in enumerate(TYPES))
+_LATEST_ROWS = ", ".join(f"CAST(%(l{i})s AS {kind}[])" for i, kind in enumerate(TYPES))
 
 
 def _postgresql(rows: str, latest: str) -> str:
     return f"""
         WITH run AS ({_RUN.format(run="%(run)s", workspace="%(workspace)s")}),
         logged AS (
-            INSERT INTO metrics ({_COLUMNS}, run_uuid)
+            INSERT INTO metrics ({COLUMNS}, run_uuid)
             SELECT given.*, run.run_uuid FROM run, {rows} AS given ON CONFLICT DO NOTHING
         ),
         latest AS (
-            INSERT INTO latest_metrics ({_COLUMNS}, run_uuid)
+            INSERT INTO latest_metrics ({COLUMNS}, run_uuid)
             SELECT given.*, run.run_uuid FROM run, {latest} AS given {IF_LATER}
         )
         SELECT run_uuid FROM run

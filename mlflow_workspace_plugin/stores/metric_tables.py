@@ -4,7 +4,9 @@ import sqlite3
 from typing import TYPE_CHECKING, Any, Protocol
 
 from mlflow_workspace_plugin.stores.metric_rows import (
+    COLUMNS,
     IF_LATER,
+    TYPES,
     MetricRow,
     insert_into_sqlite,
     latest_of,
@@ -13,28 +15,36 @@ from mlflow_workspace_plugin.stores.metric_rows import (
 if TYPE_CHECKING:
     import psycopg
 
-_COLUMNS = "key, value, timestamp, step, is_nan, run_uuid"
-_TYPES = ("text", "float8", "bigint", "bigint", "boolean")
 # Where a row of values ends that are equal, each a millisecond after the one before, from the one
-# given on; nothing if that is not there.
+# given on; nothing if that is not there. Read in the order of the primary key.
 _NEXT_FREE = """
-    SELECT taken.timestamp + 1 FROM metrics AS taken
-    WHERE taken.key = {0} AND taken.value = {0} AND taken.timestamp >= {0}
-    AND taken.step = {0} AND taken.is_nan = {0} AND taken.run_uuid = {0}
-    AND EXISTS (
-        SELECT 1 FROM metrics AS given
-        WHERE given.key = taken.key AND given.timestamp = {1}
-        AND given.step = taken.step AND given.run_uuid = taken.run_uuid
-        AND given.value = taken.value AND given.is_nan = taken.is_nan
-    )
-    AND NOT EXISTS (
-        SELECT 1 FROM metrics AS next
-        WHERE next.key = taken.key AND next.timestamp = taken.timestamp + 1
-        AND next.step = taken.step AND next.run_uuid = taken.run_uuid
-        AND next.value = taken.value AND next.is_nan = taken.is_nan
-    )
-    ORDER BY taken.timestamp LIMIT 1
+    SELECT timestamp + 1 FROM (
+        SELECT timestamp, lead(timestamp) OVER (ORDER BY timestamp) AS following
+        FROM metrics WHERE {place} AND timestamp >= {timestamp}
+    ) AS taken
+    WHERE (following IS NULL OR following > timestamp + 1)
+    AND EXISTS (SELECT 1 FROM metrics WHERE {place} AND timestamp = {timestamp})
+    ORDER BY timestamp LIMIT 1
 """
+_PLACE = "key = {key} AND step = {step} AND run_uuid = {run} AND value = {value} AND is_nan = {nan}"
+
+
+def _next_free(parameter: str) -> str:
+    """Return the statement, with a database's own form of a parameter's name."""
+    names = {name: parameter.format(name) for name in ("key", "step", "run", "value", "nan")}
+    place = _PLACE.format(**names)
+    return _NEXT_FREE.format(place=place, timestamp=parameter.format("timestamp"))
+
+
+def _of_row(row: MetricRow, run_id: str) -> dict[str, Any]:
+    return {
+        "key": row.key,
+        "step": row.step,
+        "run": run_id,
+        "value": row.value,
+        "nan": row.is_nan,
+        "timestamp": row.timestamp,
+    }
 
 
 class MetricTables(Protocol):
@@ -60,8 +70,10 @@ class MetricTables(Protocol):
 class SqliteMetricTables:
     """MLflow's tables of metrics on SQLite."""
 
-    _LATEST = f"INSERT INTO latest_metrics ({_COLUMNS}) VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}"
-    _FREE = _NEXT_FREE.format("?", "?")
+    _LATEST = f"""
+        INSERT INTO latest_metrics ({COLUMNS}, run_uuid) VALUES (?, ?, ?, ?, ?, ?) {IF_LATER}
+    """
+    _FREE = _next_free(":{}")
 
     def __init__(self, connection: sqlite3.Connection, run_id: str) -> None:
         self._connection = connection
@@ -73,7 +85,7 @@ class SqliteMetricTables:
 
     def next_free(self, row: MetricRow) -> int:
         """Return the first timestamp, from this one's on, at which no row is equal to this one."""
-        found = self._connection.execute(self._FREE, (*row, self._run_id, row.timestamp)).fetchone()
+        found = self._connection.execute(self._FREE, _of_row(row, self._run_id)).fetchone()
         return row.timestamp if found is None else int(found[0])
 
     def upsert_latest(self, rows: list[MetricRow]) -> None:
@@ -89,16 +101,17 @@ class SqliteMetricTables:
 class PostgresqlMetricTables:
     """MLflow's tables of metrics on PostgreSQL."""
 
-    _UNNESTED = ", ".join(f"CAST(%s AS {kind}[])" for kind in _TYPES)
+    _UNNESTED = ", ".join(f"CAST(%s AS {kind}[])" for kind in TYPES)
     _INSERT = f"""
-        INSERT INTO metrics ({_COLUMNS}) SELECT given.*, %s FROM unnest({_UNNESTED}) AS given
+        INSERT INTO metrics ({COLUMNS}, run_uuid)
+        SELECT given.*, %s FROM unnest({_UNNESTED}) AS given
         ON CONFLICT DO NOTHING
     """
     _LATEST = f"""
-        INSERT INTO latest_metrics ({_COLUMNS})
+        INSERT INTO latest_metrics ({COLUMNS}, run_uuid)
         SELECT given.*, %s FROM unnest({_UNNESTED}) AS given {IF_LATER}
     """
-    _FREE = _NEXT_FREE.format("%s", "%s")
+    _FREE = _next_free("%({})s")
 
     def __init__(self, connection: "psycopg.Connection[Any]", run_id: str) -> None:
         from psycopg import Cursor
@@ -116,9 +129,7 @@ class PostgresqlMetricTables:
 
     def next_free(self, row: MetricRow) -> int:
         """Return the first timestamp, from this one's on, at which no row is equal to this one."""
-        found: Any = self._cursor.execute(
-            self._FREE, (*row, self._run_id, row.timestamp)
-        ).fetchone()
+        found: Any = self._cursor.execute(self._FREE, _of_row(row, self._run_id)).fetchone()
         return row.timestamp if found is None else int(found[0])
 
     def upsert_latest(self, rows: list[MetricRow]) -> None:

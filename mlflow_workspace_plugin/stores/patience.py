@@ -98,7 +98,7 @@ class Patient:
     """Lets a store wait for its database."""
 
     journal: Journal
-    _is_sqlite: bool
+    _hub: Hub
 
     def _through(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a method of the store beneath, after all that this process logged is stored.
@@ -143,8 +143,10 @@ class Patient:
             raise
 
     def _within(self, seconds: float, call: Callable[[], Answer]) -> Answer:
-        # SQLite itself waits no longer than it was told to.
-        return call() if self._is_sqlite else answer_within(seconds, call)
+        if self._hub.engine.dialect.name == "sqlite":
+            # It waits no longer than it was told to.
+            return call()
+        return answer_within(seconds, call)
 
     def _no_answer(self, reason: str) -> NoAnswerError:
         journal = self.journal

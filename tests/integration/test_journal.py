@@ -242,6 +242,7 @@ class TestRefused:
     def test_is_refused_at_the_call_from_then_on(self, client, direct, run_id):
         """Once it is known that the run refuses values, a call says so."""
         client.log_metric(run_id, "m", 1)
+        client._tracking_client.store.flush(10)
         direct.delete_run(run_id)
         client.log_metric(run_id, "m", 2)
         client._tracking_client.store.flush(10)

@@ -10,7 +10,6 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Experiment, Run, Workspace
 from mlflow_workspace_plugin.errors import (
@@ -19,7 +18,6 @@ from mlflow_workspace_plugin.errors import (
     InvalidMetricError,
     InvalidWorkspaceNameError,
     ProjectSystemException,
-    RunEnvironmentException,
     UnsafeArtifactPathError,
     UserErrorException,
     WorkspaceException,
@@ -28,8 +26,6 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.sdk.authentication import ServicePrincipalAuthentication
-from mlflow_workspace_plugin.sdk.offline_run import OfflineRun
-from mlflow_workspace_plugin.sdk.run_lifecycle import ERROR_TAG
 
 pytestmark = pytest.mark.store
 
@@ -209,29 +205,6 @@ class TestWorkspace:
         assert sorted(workspace.experiments) == ["experiment-0", "experiment-2"]
 
 
-class TestExperiment:
-    def test_it_is_created_once_and_found_again(self, workspace):
-        """As in SDK v1, the constructor creates what is not there."""
-        first = Experiment(workspace, "experiment")
-        again = Experiment(workspace=workspace, name="experiment")
-        assert (first.id, first.name, first.workspace) == (again.id, "experiment", workspace)
-        assert repr(first) == "Experiment(Name: experiment,\nWorkspace: team-a)"
-
-    @pytest.mark.parametrize("name", ["", "-x", "a b", "a.b", "a/b", "x" * 256, None])
-    def test_bad_name_is_sdk_v1s_exception(self, workspace, name):
-        """SDK v1's rule."""
-        with pytest.raises((UserErrorException, MlflowException)):
-            Experiment(workspace, name)
-        assert workspace.experiments == {}
-
-    def test_deleted_experiment_is_named(self, workspace):
-        """The message says how to get it back."""
-        identity = Experiment(workspace, "gone").id
-        workspace.client.delete_experiment(identity)
-        with pytest.raises(UserErrorException, match="restore_experiment"):
-            Experiment(workspace, "gone")
-
-
 # Of no class: hypothesis wants each example of a test to run on one object.
 @settings(
     max_examples=20,
@@ -295,8 +268,6 @@ class TestRun:
         experiment.start_logging(outputs=None, snapshot_directory=None).complete(_set_status=False)
         named = experiment.start_logging("named", snapshot_directory=".")
         assert workspace.client.get_run(named.id).info.run_name == "named"
-        with pytest.raises(UserErrorException, match="not served yet"):
-            experiment.start_logging(run_id="mine")
         run.log("a", 1)
         run.log("b", 2)
         assert Run(experiment, run.id, outputs=None).get_metrics(name="b") == {"b": 2}
@@ -304,15 +275,6 @@ class TestRun:
         with pytest.raises(UserErrorException, match="not served yet"):
             run.get_metrics(recursive=True)
         assert isinstance(Experiment(workspace, "experiment", _create_in_cloud=True), Experiment)
-
-    def test_tags(self, workspace, run):
-        """Set, overwritten, and without a value."""
-        run.tag("a", "b")
-        run.tag("a", "c")
-        run.tag("empty")
-        tags = workspace.client.get_run(run.id).data.tags
-        assert (tags["a"], tags["empty"]) == ("c", "")
-        assert tags["mlflow.source.type"] == "LOCAL"
 
     def test_files_are_uploaded_under_the_name_given(self, run, tmp_path):
         """From a path of another name, a pathlib path, and a stream where it stands."""
@@ -347,38 +309,6 @@ class TestRun:
             run.upload_file(name, source)
         assert run.get_file_names() == []
 
-    def test_statuses(self, workspace, run):
-        """complete and fail, with the error kept."""
-        run.complete()
-        assert workspace.client.get_run(run.id).info.status == "FINISHED"
-        failing = run.experiment.start_logging()
-        failing.fail(ValueError("why"), "Code")
-        found = workspace.client.get_run(failing.id)
-        assert found.info.status == "FAILED"
-        assert json.loads(found.data.tags[ERROR_TAG]) == {
-            "code": "Code",
-            "message": "User program failed with ValueError: why",
-        }
-        with pytest.raises(TypeError, match="error_details"):
-            failing.fail(7)
-
-    def test_context_manager(self, workspace, run):
-        """Finished, or failed with the exception raised again; sys.exit(0) is no failure."""
-        with run as same:
-            assert same is run
-        assert "FINISHED" in repr(run)
-        for error, status in (
-            (ValueError("x"), "FAILED"),
-            (KeyboardInterrupt(), "FAILED"),
-            (SystemExit(1), "FAILED"),
-            (SystemExit(0), "FINISHED"),
-        ):
-            started = run.experiment.start_logging(display_name="named", tags={"t": "v"})
-            with pytest.raises(type(error)), started:
-                raise error
-            info = workspace.client.get_run(started.id).info
-            assert (info.status, info.run_name) == (status, "named")
-
     def test_run_of_plain_mlflow_is_read(self, workspace):
         """get_metrics works on what MLflow logged, in log order."""
         mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
@@ -387,91 +317,6 @@ class TestRun:
             mlflow.log_metric("m", 1, step=5)
             mlflow.log_metric("single", 2)
         assert workspace.get_run(plain.info.run_id).get_metrics() == {"m": [3, 1], "single": 2}
-
-    def test_unknown_run_is_an_error(self, workspace, other_workspace, run):
-        """Nor is a run of another workspace known."""
-        with pytest.raises(MlflowException, match="not found"):
-            workspace.get_run("0" * 32)
-        with pytest.raises(MlflowException, match="not found"):
-            other_workspace.get_run(run.id)
-
-    def test_portal_url_names_the_workspace(self, run, monkeypatch):
-        """The page is below the address that ``mlflow-workspace ui`` serves."""
-        path = f"/#/experiments/{run.experiment.id}/runs/{run.id}?workspace=team-a"
-        assert run.get_portal_url() == f"http://127.0.0.1:5000{path}"
-        monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", "http://localhost:7000/")
-        assert run.get_portal_url() == f"http://localhost:7000{path}"
-
-
-class TestContext:
-    def test_active_mlflow_run_is_the_context(self, workspace):
-        """Inside start_run on a workspace: the same object each time, its status left alone."""
-        mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
-        with mlflow.start_run() as active:
-            context = Run.get_context()
-            assert context is Run.get_context(allow_offline=False)
-            assert context.id == active.info.run_id
-            assert context.experiment.workspace.name == "team-a"
-            context.log("m", 1)
-            context.complete()
-            assert mlflow.get_run(active.info.run_id).info.status == "RUNNING"
-            context.fail("why")
-            assert mlflow.get_run(active.info.run_id).info.status == "RUNNING"
-        found = mlflow.get_run(active.info.run_id)
-        assert (found.info.status, found.data.metrics) == ("FINISHED", {"m": 1})
-        assert json.loads(found.data.tags[ERROR_TAG])["message"] == "why"
-
-    def test_environment_names_the_context(self, workspace, run, run_python):
-        """A process with MLFLOW_TRACKING_URI and MLFLOW_RUN_ID logs to that run."""
-        done = run_python(
-            "-c",
-            "from mlflow_workspace_plugin import Run\n"
-            "run = Run.get_context()\nrun.log('m', 2)\nprint(run.id)",
-            MLFLOW_TRACKING_URI=workspace.get_mlflow_tracking_uri(),
-            MLFLOW_RUN_ID=run.id,
-        )
-        assert done.stdout.split() == [run.id]
-        assert run.get_metrics() == {"m": 2}
-
-    def test_elsewhere_the_run_is_offline_and_prints(self, tmp_path, capsys):
-        """As in SDK v1: nothing is stored, and everything is said."""
-        mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/x.db")
-        run = Run.get_context()
-        assert isinstance(run, OfflineRun)
-        assert not isinstance(run, Run)
-        assert run.id.startswith("OfflineRun_")
-        with run:
-            run.log("m", 1, step=3)
-            run.tag("a", "b")
-            run.upload_file("n", "p")
-            run.fail("why", "code")
-            run.complete()
-        assert capsys.readouterr().out.splitlines() == [
-            f"[START] Run {run.id} context",
-            "Attempted to log scalar metric m:",
-            "1",
-            "Attempted to add tag a with value b",
-            "Attempted to track file n at p",
-            "Run failed with error code code:",
-            "why",
-            f"[STOP] Run {run.id} context",
-        ]
-
-    @pytest.mark.parametrize(
-        "uri", ["workspace:///hub/Team_A", "workspace://hub/team-a", "workspace:///none/team-a"]
-    )
-    def test_mistyped_uri_is_an_error_and_not_offline(self, uri, monkeypatch):
-        """Offline, what is logged would only be printed."""
-        monkeypatch.setenv("MLFLOW_RUN_ID", "0" * 32)
-        mlflow.set_tracking_uri(uri)
-        with pytest.raises(AzureMLException):
-            Run.get_context()
-
-    def test_no_run_is_an_error_where_one_is_asked_for(self, workspace):
-        """On a workspace without an active run, too."""
-        mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
-        with pytest.raises(RunEnvironmentException, match="start_logging"):
-            Run.get_context(allow_offline=False)
 
 
 def test_one_process_may_use_several_workspaces(workspace, other_workspace):

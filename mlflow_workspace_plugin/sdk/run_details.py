@@ -1,0 +1,121 @@
+"""The part of SDK v1's ``Run`` that tells what is known of it, and what it printed."""
+
+import json
+import os
+import re
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.sdk import run_status, tag_text
+from mlflow_workspace_plugin.sdk.run_files import RunFiles
+from mlflow_workspace_plugin.sdk.run_lifecycle import ERROR_TAG
+from mlflow_workspace_plugin.sdk.run_search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.stores.patience import CONFLICT_TAG
+
+_IS_LOG = re.compile(r"(logs|user_logs|system_logs|azureml-logs)/")
+
+
+class RunDetails(RunFiles):
+    """What is known of a run, under SDK v1's keys, and its logs."""
+
+    def get_details(self) -> dict[str, Any]:
+        """Return what is known of the run, under SDK v1's keys.
+
+        Returns:
+            ``runId``, ``target``, ``status``, ``startTimeUtc``, ``services``, ``properties``,
+            ``inputDatasets``, ``outputDatasets``, ``logFiles`` (where MLflow's UI shows each log),
+            ``submittedBy``, and if there are any ``endTimeUtc``, ``error`` and ``warnings``.
+        """
+        return self._details({name: self._page_of(name) for name in self._log_names()})
+
+    def get_details_with_logs(self) -> dict[str, Any]:
+        """Return what :meth:`get_details` does, with the text of each log (SDK v1)."""
+        return self._details({name: self._log_text(name) for name in self._log_names()})
+
+    def get_all_logs(self, destination: "str | os.PathLike[str] | None" = None) -> list[str]:
+        """Copy all logs of the run into a folder (SDK v1).
+
+        Args:
+            destination: the folder; ``assets/RUN_ID`` in the working directory when None.
+
+        Returns:
+            The paths of the copies.
+
+        Raises:
+            UserErrorException: the destination is a file.
+        """
+        folder = Path("assets", self.id) if destination is None else Path(destination)
+        if folder.is_file():
+            raise UserErrorException(
+                f"Logs cannot be written to {str(folder)!r}: it is a file. Pass a folder."
+            )
+        folder.mkdir(parents=True, exist_ok=True)
+        return [
+            self._client.download_artifacts(self.id, name, str(folder))
+            for name in self._log_names()
+        ]
+
+    def get_portal_url(self) -> str:
+        """Return the address of the run's page, as ``mlflow-workspace ui`` serves it."""
+        return self._page()
+
+    def get_workspace_url(self) -> str:
+        """Return the address of the workspace's page, as ``mlflow-workspace ui`` serves it.
+
+        Documents of SDK v1 name this method, which it did not have.
+        """
+        return self._experiment.workspace.portal_url("experiments")
+
+    def _details(self, logs: dict[str, str]) -> dict[str, Any]:
+        run = self._mlflow_run()
+        stored = run.data.tags
+        details = {
+            "runId": self.id,
+            "target": "local",
+            "status": run_status.of_mlflow(run.info.status),
+            "startTimeUtc": _iso(run.info.start_time),
+            "endTimeUtc": _iso(run.info.end_time),
+            "services": {},
+            "error": _error(stored),
+            "warnings": _warnings(stored),
+            "properties": tag_text.from_mlflow(stored, PROPERTY_PREFIX),
+            "inputDatasets": [],
+            "outputDatasets": [],
+            "logFiles": logs,
+        }
+        known = {key: value for key, value in details.items() if value is not None}
+        return known | {"submittedBy": run.info.user_id or None}
+
+    def _log_names(self) -> list[str]:
+        return [name for name in self.get_file_names() if _IS_LOG.match(name)]
+
+    def _log_text(self, name: str) -> str:
+        path = Path(self._client.download_artifacts(self.id, name))
+        return path.read_text(encoding="utf-8", errors="replace")
+
+    def _page_of(self, name: str) -> str:
+        return self._page(f"/artifacts/{quote(name)}")
+
+    def _page(self, part: str = "") -> str:
+        page = f"experiments/{self._experiment.id}/runs/{self.id}{part}"
+        return self._experiment.workspace.portal_url(page)
+
+
+def _iso(milliseconds: int | None) -> str | None:
+    if milliseconds is None:
+        return None
+    time = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
+    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
+def _error(stored: dict[str, str]) -> dict[str, Any] | None:
+    record = tag_text.value_from_mlflow(ERROR_TAG, stored)
+    return None if record is None else {"error": json.loads(record)}
+
+
+def _warnings(stored: dict[str, str]) -> list[dict[str, str]] | None:
+    refused = stored.get(CONFLICT_TAG)
+    return None if refused is None else [{"source": "MLflow", "message": refused}]

@@ -1,0 +1,180 @@
+"""Finding runs: one by its id, or those that a filter of SDK v1's takes."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from mlflow.entities import Run as MlflowRun
+from mlflow.entities import ViewType
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+from mlflow_workspace_plugin.errors import RunNotFoundError
+from mlflow_workspace_plugin.sdk import run_status, tag_text
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.sdk.experiment import Experiment
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
+
+OWN_ID_TAG = f"{tag_text.OURS}run_id"
+"""The id that the caller of ``start_logging`` gave a run; MLflow gives it another."""
+TYPE_TAG = f"{tag_text.OURS}run_type"
+"""SDK v1's type of a run, such as ``azureml.scriptrun``; a run started in a script has none."""
+PROPERTY_PREFIX = f"{tag_text.OURS}property."
+
+RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}")
+"""MLflow's rule for ids of runs, and SDK v1's service's."""
+
+_PAGE = 500
+_HAS_NO_PARENT = f"tags.{MLFLOW_PARENT_RUN_ID} IS NULL"
+_HAS_PARENT = f"tags.{MLFLOW_PARENT_RUN_ID} IS NOT NULL"
+
+Wanted = str | Mapping[str, str | None] | None
+"""SDK v1's filter by tags or properties: a key that must be there, or pairs that must be equal."""
+
+
+@dataclass(frozen=True)
+class RunFilter:
+    """What SDK v1 filters runs by; None takes all.
+
+    Raises:
+        ValueError: ``tags`` or ``properties`` is neither text nor a dictionary.
+    """
+
+    type: str | None = None
+    tags: Wanted = None
+    properties: Wanted = None
+    status: str | None = None
+
+    def takes(self, run: MlflowRun) -> bool:
+        """Whether a run is wanted."""
+        stored = run.data.tags
+        return (
+            self.status in (None, run_status.of_mlflow(run.info.status))
+            and self.type in (None, stored.get(TYPE_TAG))
+            and has(tag_text.from_mlflow(stored), self.tags, "tags")
+            and has(tag_text.from_mlflow(stored, PROPERTY_PREFIX), self.properties, "properties")
+        )
+
+
+def has(found: Mapping[str, str | None], wanted: Wanted, what: str) -> bool:
+    """Whether tags or properties are as wanted; ``what`` says which, for the message.
+
+    Raises:
+        ValueError: ``wanted`` is neither text nor a dictionary.
+    """
+    if not wanted:
+        return True
+    if isinstance(wanted, str):
+        return wanted in found
+    if isinstance(wanted, Mapping):
+        return all(
+            key in found and found[key] == (None if value is None else str(value))
+            for key, value in wanted.items()
+        )
+    raise ValueError(
+        f"Filtering by {what} takes no value of type {type(wanted).__name__}. "
+        "Pass a key as text, or a dictionary of pairs that must be equal."
+    )
+
+
+def find_run(workspace: "Workspace", run_id: str) -> MlflowRun:
+    """Return the run of an id: MLflow's, or the one that its starter gave it.
+
+    Raises:
+        RunNotFoundError: there is none in the workspace.
+    """
+    if isinstance(run_id, str) and RUN_ID.fullmatch(run_id):
+        try:
+            return workspace.client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+        found = workspace.client.search_runs(
+            [each.experiment_id for each in workspace.search_experiments(ViewType.ALL)],
+            f"tags.{OWN_ID_TAG} = '{run_id}'",
+            max_results=1,
+        )
+        if found:
+            return found[0]
+    raise RunNotFoundError(
+        f"Run {run_id!r} was not found in workspace {workspace.name!r}. Look up its id in "
+        "experiment.get_runs(), or open the workspace it is in."
+    )
+
+
+def top_level_runs(experiment: "Experiment", wanted: RunFilter) -> Iterator[MlflowRun]:
+    """Yield the runs of an experiment that are nobody's children, newest first."""
+    return _search(experiment, wanted, _HAS_NO_PARENT)
+
+
+def all_runs(experiment: "Experiment", wanted: RunFilter) -> Iterator[MlflowRun]:
+    """Yield the runs of an experiment, children too, newest first."""
+    return _search(experiment, wanted)
+
+
+def children(experiment: "Experiment", run_id: str, wanted: RunFilter) -> Iterator[MlflowRun]:
+    """Yield the children of a run, newest first."""
+    return _search(experiment, wanted, f"tags.{MLFLOW_PARENT_RUN_ID} = '{run_id}'")
+
+
+def descendants(experiment: "Experiment", run_id: str, wanted: RunFilter) -> Iterator[MlflowRun]:
+    """Yield the children of a run, their children, and so on, newest first."""
+    with_parent = list(_search(experiment, RunFilter(), _HAS_PARENT))
+    children_of = defaultdict(list)
+    for run in with_parent:
+        children_of[run.data.tags[MLFLOW_PARENT_RUN_ID]].append(run.info.run_id)
+    below: set[str] = set()
+    to_visit = [run_id]
+    while to_visit:
+        # Taken out, for MLflow lets runs name each other as parents.
+        found = children_of.pop(to_visit.pop(), [])
+        below.update(found)
+        to_visit += found
+    for run in with_parent:
+        if run.info.run_id in below and wanted.takes(run):
+            yield run
+
+
+def number_of(experiment: "Experiment", run: MlflowRun) -> int:
+    """Return the place of a run among all of an experiment, deleted ones too, from 1."""
+    place = run.info.start_time, run.info.run_id
+    before = _read(experiment, [f"attributes.start_time <= {run.info.start_time}"], ViewType.ALL)
+    return sum((each.info.start_time, each.info.run_id) <= place for each in before)
+
+
+def _search(experiment: "Experiment", wanted: RunFilter, *clauses: str) -> Iterator[MlflowRun]:
+    if wanted.status is not None:
+        status = run_status.to_mlflow(wanted.status)
+        if status is None:
+            return
+        clauses = (*clauses, f"attributes.status = '{status}'")
+    # MLflow deletes the runs of an experiment with it.
+    view = ViewType.ACTIVE_ONLY if experiment.archived_time is None else ViewType.ALL
+    seen = set()
+    for run in _read(experiment, clauses, view):
+        # A run that is started meanwhile moves all others on by one, to the next page.
+        if run.info.run_id not in seen:
+            seen.add(run.info.run_id)
+            if wanted.takes(run):
+                yield run
+
+
+def _read(experiment: "Experiment", clauses: Iterable[str], view: int) -> Iterator[MlflowRun]:
+    token = None
+    while True:
+        page = experiment.workspace.client.search_runs(
+            [experiment.id],
+            " AND ".join(clauses),
+            view,
+            max_results=_PAGE,
+            order_by=["attributes.start_time DESC"],
+            page_token=token,
+        )
+        yield from page
+        token = page.token
+        if not token:
+            return

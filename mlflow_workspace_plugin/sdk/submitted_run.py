@@ -1,0 +1,36 @@
+"""SDK v1's run for code that somebody else runs: it is theirs to start and to end."""
+
+import logging
+
+from mlflow_workspace_plugin.sdk.run import Run
+
+_logger = logging.getLogger(__name__)
+
+
+class _SubmittedRun(Run):
+    """A run that somebody else started and will end; the class has SDK v1's name."""
+
+    def complete(self, _set_status: bool = True) -> None:  # noqa: FBT001, FBT002  SDK v1's
+        """Store what was logged, and leave the status to whoever started the run (SDK v1)."""
+        self._store_rest()
+
+    def fail(
+        self,
+        error_details: str | BaseException | None = None,
+        error_code: str | None = None,
+        _set_status: bool = True,  # noqa: FBT001, FBT002  SDK v1's signature
+    ) -> None:
+        """Record the error, and leave the status to whoever started the run (SDK v1)."""
+        self._store_rest()
+        self._record_error(error_details, error_code)
+
+    def cancel(self) -> None:
+        """Do nothing but say so (SDK v1)."""
+        _logger.warning(
+            "Run %s is not canceled by run.cancel() from inside: whoever started it ends it.",
+            self.id,
+        )
+
+    def _end(self, error: BaseException | None) -> None:
+        # As in SDK v1, whatever happened.
+        self.complete()
