@@ -16,6 +16,8 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       WorkspaceExistsError             the name is taken
       WorkspaceNotEmptyError           deletion refused: the workspace still holds something
     RunEnvironmentException            (SDK v1) there is no run around this code
+    AzureMLAggregatedException         (SDK v1) several things failed, each on a line of its own
+    SnapshotException                  (SDK v1) a snapshot cannot be taken or restored
     HubError                           something is wrong with the hub itself
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
@@ -28,6 +30,8 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       HubTooOldError                   an older MLflow made it: ``mlflow-workspace hub upgrade``
       HubTooNewError                   a newer MLflow made it: install that one
 """
+
+from collections.abc import Iterable
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
@@ -125,6 +129,21 @@ class WorkspaceNotEmptyError(WorkspaceException):
 
 class RunEnvironmentException(AzureMLException):
     """There is no run around this code (SDK v1)."""
+
+
+class AzureMLAggregatedException(AzureMLException):
+    """Several things failed, and all of them were tried (SDK v1).
+
+    Args:
+        messages: what happened to each; the message has a line for each.
+    """
+
+    def __init__(self, messages: Iterable[str]) -> None:
+        super().__init__("\n".join(messages))
+
+
+class SnapshotException(AzureMLException):
+    """A snapshot of a folder cannot be taken or restored (SDK v1)."""
 
 
 class HubError(AzureMLException):

@@ -2,9 +2,9 @@
 
 from typing import TYPE_CHECKING, Any
 
-from mlflow_workspace_plugin.sdk.run_files import RunFiles
 from mlflow_workspace_plugin.sdk.run_lifecycle import RunLifecycle
 from mlflow_workspace_plugin.sdk.run_metrics import RunMetrics
+from mlflow_workspace_plugin.sdk.run_snapshots import RunSnapshots
 from mlflow_workspace_plugin.sdk.run_tags import RunTags
 
 if TYPE_CHECKING:
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.offline_run import OfflineRun
 
 
-class Run(RunMetrics, RunTags, RunFiles, RunLifecycle):
+class Run(RunMetrics, RunTags, RunSnapshots, RunLifecycle):
     """A run of an experiment, under SDK v1's name.
 
     Args:
