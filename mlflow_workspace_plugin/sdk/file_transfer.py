@@ -6,6 +6,7 @@ import posixpath
 import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
@@ -86,8 +87,8 @@ def fetch(
     """
     stored = _stored_file(repository, path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent, prefix=".download-") as folder:
-        copy = Path(folder) / "copy"
+    copy = target.with_name(f".download-{uuid.uuid4().hex}")
+    try:
         shutil.copyfile(stored, copy)
         if compare and not filecmp.cmp(stored, copy, shallow=False):
             raise AzureMLException(
@@ -95,6 +96,8 @@ def fetch(
                 "the hub is faulty, or the file was replaced just now. Download it again."
             )
         copy.replace(target)
+    finally:
+        copy.unlink(missing_ok=True)
 
 
 def _stored_file(repository: HubArtifactRepository, path: str) -> Path:

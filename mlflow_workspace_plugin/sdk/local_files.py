@@ -16,7 +16,7 @@ def files_below(
 
     Args:
         folder: where to look.
-        on_error: told of each folder that cannot be listed; it is left out.
+        on_error: told of what cannot be looked at, which is left out.
         leave_out: whether a path is not wanted; a folder's ends with ``/``, and nothing below it
             is looked at.
     """
@@ -37,9 +37,12 @@ def _walk(
         return
     for entry in entries:
         path = prefix + entry.name
-        if entry.is_dir():
-            real = entry.resolve()
-            if real not in above and not leave_out(f"{path}/"):
-                yield from _walk(entry, f"{path}/", (*above, real), on_error, leave_out)
-        elif entry.is_file() and not leave_out(path):
+        try:
+            is_folder, is_file = entry.is_dir(), entry.is_file()
+        except OSError as error:
+            on_error(error)
+            continue
+        if is_folder and entry.resolve() not in above and not leave_out(f"{path}/"):
+            yield from _walk(entry, f"{path}/", (*above, entry.resolve()), on_error, leave_out)
+        elif is_file and not leave_out(path):
             yield path
