@@ -25,6 +25,8 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
     WebserviceException                (SDK v1) a model cannot be registered, found or changed
     ModelNotFoundException             (SDK v1) get_model_path finds no model of that name
     ModelPathNotFoundException         (SDK v1) the run holds no file at the model's path
+    AzureMLAggregatedException         (SDK v1) several things failed, each on a line of its own
+    SnapshotException                  (SDK v1) a snapshot cannot be taken or restored
     HubError                           something is wrong with the hub itself
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
@@ -41,6 +43,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
 
 import logging
 import traceback
+from collections.abc import Iterable
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
@@ -235,6 +238,21 @@ class ModelPathNotFoundException(_ModelException):
     """``run.register_model`` finds no file of the run at that path (SDK v1)."""
 
     code = RESOURCE_DOES_NOT_EXIST
+
+
+class AzureMLAggregatedException(AzureMLException):
+    """Several things failed, and all of them were tried (SDK v1).
+
+    Args:
+        messages: what happened to each; the message has a line for each.
+    """
+
+    def __init__(self, messages: Iterable[str]) -> None:
+        super().__init__("\n".join(messages))
+
+
+class SnapshotException(AzureMLException):
+    """A snapshot of a folder cannot be taken or restored (SDK v1)."""
 
 
 class HubError(AzureMLException):
