@@ -60,10 +60,8 @@ class Module:
 _EXPERIMENT = {"Experiment": f"{_SDK}.experiment:Experiment"}
 _RUN = {"Run": f"{_SDK}.run:Run"}
 _WORKSPACE = {"Workspace": f"{_SDK}.workspace:Workspace"}
-_MODEL = {
-    "Model": "It registered models. Use mlflow.register_model, and MlflowClient to read them."
-}
-_GET_RUN = {"get_run": "It returned a run by its id. Use Workspace.get_run(run_id)."}
+_MODEL = {"Model": f"{_SDK}.model:Model"}
+_GET_RUN = {"get_run": f"{_SDK}.run:get_run"}
 
 EXCEPTIONS = (
     "ActivityCanceledException",
@@ -94,10 +92,8 @@ EXCEPTIONS = (
 MODULES = {
     "azureml": Module(),
     "azureml.core": Module(
-        served=_EXPERIMENT | _RUN | _WORKSPACE,
-        not_served=_GET_RUN
-        | _MODEL
-        | {
+        served=_EXPERIMENT | _RUN | _GET_RUN | _WORKSPACE | _MODEL,
+        not_served={
             "ComputeTarget": _COMPUTE,
             "ContainerRegistry": _JOBS,
             "Dataset": _DATA,
@@ -140,28 +136,27 @@ MODULES = {
     "azureml.core.datastore": Module(sentence=_DATA),
     "azureml.core.environment": Module(not_served={"Environment": _JOBS}, sentence=_JOBS),
     "azureml.core.experiment": Module(
-        served=_EXPERIMENT,
-        not_served={
-            "ViewType": "It chose between active and archived experiments. "
-            "Use mlflow.search_experiments(view_type=...)."
-        },
+        served=_EXPERIMENT | {"ViewType": f"{_SDK}.experiment:ViewType"},
     ),
     "azureml.core.image": Module(sentence=_DEPLOYMENT),
     "azureml.core.keyvault": Module(sentence=_SECRETS),
     "azureml.core.linked_service": Module(sentence=_RESOURCES),
     "azureml.core.model": Module(
-        not_served=_MODEL | {"InferenceConfig": _DEPLOYMENT}, sentence=_DEPLOYMENT
+        served=_MODEL, not_served={"InferenceConfig": _DEPLOYMENT}, sentence=_DEPLOYMENT
     ),
     "azureml.core.private_endpoint": Module(sentence=_RESOURCES),
     "azureml.core.profile": Module(sentence=_DEPLOYMENT),
-    "azureml.core.resource_configuration": Module(sentence=_DEPLOYMENT),
+    "azureml.core.resource_configuration": Module(
+        served={"ResourceConfiguration": f"{_SDK}.resource_configuration:ResourceConfiguration"},
+        sentence=_DEPLOYMENT,
+    ),
     "azureml.core.run": Module(
         served=_RUN
+        | _GET_RUN
         | {
-            "_OfflineRun": f"{_SDK}.offline_run:OfflineRun",
-            "_SubmittedRun": f"{_SDK}.context:SubmittedRun",
+            "_OfflineRun": f"{_SDK}.offline_run:_OfflineRun",
+            "_SubmittedRun": f"{_SDK}.submitted_run:_SubmittedRun",
         },
-        not_served=_GET_RUN,
     ),
     "azureml.core.runconfig": Module(
         not_served=dict.fromkeys(
@@ -187,7 +182,7 @@ MODULES = {
     "azureml.widgets": Module(not_served={"RunDetails": _WIDGET}, sentence=_WIDGET),
     "azureml._restclient": Module(),
     "azureml._restclient.constants": Module(
-        not_served={"RunStatus": "It named the statuses of runs. Compare with their text."}
+        served={"RunStatus": "mlflow_workspace_plugin.alias.run_status:RunStatus"}
     ),
     "azureml.automl": Module(sentence=_AUTOML),
     "azureml.contrib": Module(sentence=_OTHER),

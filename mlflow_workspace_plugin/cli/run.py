@@ -43,10 +43,9 @@ def run(
     Without --workspace it is the workspace of MLFLOW_TRACKING_URI, else of the config.json above
     this folder.
     """
-    folder = Path.cwd()
     by_this_python = _by_this_python(command)
     in_workspace = open_workspace(workspace, hub)
-    started = runner.create_run(Experiment(in_workspace, experiment), command[0], folder)
+    started = runner.create_run(Experiment(in_workspace, experiment), command[0])
     _say(
         f"Run {started.id} of experiment {experiment!r} in workspace {in_workspace.name!r}: "
         f"{started.get_portal_url()}"
@@ -56,7 +55,6 @@ def run(
     outcome = runner.execute(
         started,
         by_this_python,
-        folder,
         os.environ,
         stdout=sys.stdout.buffer,
         stderr=sys.stderr.buffer,

@@ -6,7 +6,6 @@ import subprocess
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from types import FrameType
 from typing import IO, NamedTuple, Protocol
 
@@ -37,9 +36,7 @@ class Ended(NamedTuple):
         return 128 - self.returncode if self.returncode < 0 else self.returncode
 
 
-def run_process(
-    command: Sequence[str], folder: Path, environment: Mapping[str, str], sink: Sink
-) -> Ended:
+def run_process(command: Sequence[str], environment: Mapping[str, str], sink: Sink) -> Ended:
     """Run a command to its end, and end what it has left running.
 
     A Ctrl-C, SIGTERM or SIGHUP to this process is handed on to all processes of the command; the
@@ -48,7 +45,6 @@ def run_process(
 
     Args:
         command: the program and its arguments.
-        folder: its working directory.
         environment: its environment variables.
         sink: takes what it prints.
 
@@ -59,7 +55,6 @@ def run_process(
         # In a session of its own a Ctrl-C comes from us only, and reading the terminal goes on.
         process = subprocess.Popen(
             command,
-            cwd=folder,
             env=environment,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,

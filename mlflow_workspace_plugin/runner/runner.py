@@ -5,23 +5,29 @@ import shlex
 import shutil
 import signal
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
 from mlflow.entities import RunStatus
 from mlflow.exceptions import MlflowException
-from mlflow.utils.git_utils import get_git_commit
 from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFLOW_SOURCE_TYPE
 
+from mlflow_workspace_plugin.errors import AzureMLAggregatedException
 from mlflow_workspace_plugin.runner.output import STANDARD_LOG, Output, Shipping
 from mlflow_workspace_plugin.runner.process import Ended, run_process
 from mlflow_workspace_plugin.runner.variables import OUTPUTS, environment_of
+from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.sdk.captured_folders import CapturedOutputs, WatchedLogs
 from mlflow_workspace_plugin.sdk.experiment import Experiment
+from mlflow_workspace_plugin.sdk.git_facts import git_properties
 from mlflow_workspace_plugin.sdk.run import Run
 
-EXIT_CODE_TAG = "mlflow.workspace.exit_code"
-"""The exit code of a run's process. MLflow's UI hides tags that begin with ``mlflow.``."""
+EXIT_CODE_TAG = f"{tag_text.OURS}exit_code"
+"""The exit code of a run's process."""
+
+_LOGS = "./logs"
 
 _logger = logging.getLogger(__name__)
 
@@ -40,25 +46,23 @@ class Outcome(NamedTuple):
     cause: str
 
 
-def create_run(experiment: Experiment, script: str, folder: Path) -> Run:
-    """Create the run of a command.
+def create_run(experiment: Experiment, script: str) -> Run:
+    """Create the run of a command in the working directory, with its facts of git, if any.
 
     Args:
         experiment: where.
         script: what is run, under which name the run's source is shown.
-        folder: its working directory; the run is tagged with the git commit it is at, if any.
     """
-    tags = {MLFLOW_SOURCE_NAME: script, MLFLOW_SOURCE_TYPE: "JOB"}
-    commit = get_git_commit(str(folder))
-    if commit:
-        tags[MLFLOW_GIT_COMMIT] = commit
-    return experiment.start_logging(outputs=False, snapshot_directory=None, tags=tags)
+    properties = git_properties(".")
+    tags: dict[str, str | None] = {MLFLOW_SOURCE_NAME: script, MLFLOW_SOURCE_TYPE: "JOB"}
+    if MLFLOW_GIT_COMMIT in properties:
+        tags[MLFLOW_GIT_COMMIT] = properties[MLFLOW_GIT_COMMIT]
+    return Run.start_logging(experiment, outputs=False, tags=tags, properties=properties)
 
 
 def execute(
     run: Run,
     command: Sequence[str],
-    folder: Path,
     environment: Mapping[str, str],
     *,
     stdout: BinaryIO | None = None,
@@ -67,12 +71,13 @@ def execute(
     """Run a command inside a run, wait for it, and end the run as the command ended.
 
     MLflow and ``Run.get_context`` find the run in the command's processes, and ``azureml`` is
-    served there. What they print is stored as ``user_logs/std_log.txt`` while it grows.
+    served there. As in SDK v1, what they print is stored as ``user_logs/std_log.txt`` and what
+    they write below ``./logs`` under its name, both while it grows, and ``./outputs``, which is
+    made for them, at the end. The working directory is this process's.
 
     Args:
         run: an existing run, which goes on.
         command: the program and its arguments.
-        folder: its working directory, in which ``outputs`` is made (SDK v1).
         environment: its environment variables, to which those of the run are added.
         stdout: where its standard output is passed on to.
         stderr: where its standard error is passed on to.
@@ -82,39 +87,49 @@ def execute(
         mlflow.exceptions.MlflowException: its end cannot be recorded.
     """
     try:
-        (folder / OUTPUTS).mkdir(exist_ok=True)
-        ended, last_words = _execute(run, command, folder, environment, stdout, stderr)
+        with _captured_folders(run), _kept_output(run, stdout, stderr) as output:
+            ended = run_process(command, environment_of(run, environment), output)
     except BaseException as error:
         run.fail(error)
         raise
-    outcome = _outcome(command, ended, last_words)
-    _record(run, outcome)
+    outcome = _outcome(command, ended, output.last_words)
+    client = run.experiment.workspace.client
+    client.set_tag(run.id, EXIT_CODE_TAG, str(outcome.exit_code))
+    if outcome.cause:
+        run.fail(outcome.cause, _set_status=False)
+    client.set_terminated(run.id, outcome.status)
     return outcome
 
 
-def _execute(
-    run: Run,
-    command: Sequence[str],
-    folder: Path,
-    environment: Mapping[str, str],
-    stdout: BinaryIO | None,
-    stderr: BinaryIO | None,
-) -> tuple[Ended, str]:
-    kept = Path(tempfile.mkdtemp(prefix="mlflow-workspace-run-"))
-    log = kept / Path(STANDARD_LOG).name
+@contextmanager
+def _captured_folders(run: Run) -> Iterator[None]:
+    outputs, logs = CapturedOutputs(run, OUTPUTS), WatchedLogs(run, _LOGS)
+    logs.start()
+    try:
+        yield
+    finally:
+        logs.stop()
+        try:
+            outputs.upload()
+        except AzureMLAggregatedException as error:
+            _logger.warning("Run %s lacks files of %s:\n%s", run.id, OUTPUTS, error.message)
+
+
+@contextmanager
+def _kept_output(run: Run, stdout: BinaryIO | None, stderr: BinaryIO | None) -> Iterator[Output]:
+    log = Path(tempfile.mkdtemp(prefix="mlflow-workspace-run-"), Path(STANDARD_LOG).name)
     output = Output(log, stdout, stderr)
     shipping = Shipping(run, STANDARD_LOG, log)
     shipping.start()
     try:
-        ended = run_process(command, folder, environment_of(run, environment), output)
+        yield output
     finally:
         output.close()
         try:
             shipping.stop()
-            shutil.rmtree(kept)
+            shutil.rmtree(log.parent)
         except (MlflowException, OSError) as error:
-            _logger.warning("%s of run %s is in %s: %s", STANDARD_LOG, run.id, log, error)
-    return ended, output.last_words
+            _logger.warning("Run %s lacks %s, which is in %s: %s", run.id, STANDARD_LOG, log, error)
 
 
 def _outcome(command: Sequence[str], ended: Ended, last_words: str) -> Outcome:
@@ -137,11 +152,3 @@ def _outcome(command: Sequence[str], ended: Ended, last_words: str) -> Outcome:
 
 def _name(number: signal.Signals) -> str:
     return "Ctrl-C (SIGINT)" if number == signal.SIGINT else f"{number.name} ({number.value})"
-
-
-def _record(run: Run, outcome: Outcome) -> None:
-    client = run.experiment.workspace.client
-    client.set_tag(run.id, EXIT_CODE_TAG, str(outcome.exit_code))
-    if outcome.cause:
-        run.fail(outcome.cause, _set_status=False)
-    client.set_terminated(run.id, outcome.status)

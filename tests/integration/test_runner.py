@@ -26,17 +26,17 @@ LOG = "user_logs/std_log.txt"
 
 
 @pytest.fixture
-def run(workspace, tmp_path):
-    return create_run(Experiment(workspace, "experiment"), "train.py", tmp_path)
+def run(workspace):
+    return create_run(Experiment(workspace, "experiment"), "train.py")
 
 
 @pytest.fixture
-def python(run, tmp_path):
+def python(run):
     """Run Python code inside the run."""
 
     def execute_code(code, **terminals):
         command = [sys.executable, "-c", code]
-        return execute(run, command, tmp_path, os.environ, **terminals)
+        return execute(run, command, os.environ, **terminals)
 
     return execute_code
 
@@ -94,17 +94,24 @@ subprocess.run([sys.executable, "-c", "import json, os; print(json.dumps(dict(os
         assert found["MLFLOW_WORKSPACE_HUB"] == str(hub_path)
         assert "AZUREML_RUN_TOKEN" not in found
 
-    def test_what_is_given_stays(self, run, tmp_path):
+    def test_what_is_given_stays(self, run):
         """Variables of the caller are the script's, PYTHONPATH behind ours."""
         given = os.environ | {"MINE": "1", "PYTHONPATH": "/mine", "PYTHONUNBUFFERED": ""}
         code = "import os, sys; print(os.environ['MINE'], '/mine' in sys.path)"
-        execute(run, [sys.executable, "-c", code], tmp_path, given)
+        execute(run, [sys.executable, "-c", code], given)
         assert log_of(run) == "1 True\n"
 
-    def test_outputs_is_there(self, python, tmp_path):
-        """A script may write to ./outputs without making it (SDK v1)."""
-        assert python("open('outputs/model.pkl', 'w').close()").status == "FINISHED"
-        assert (tmp_path / "outputs" / "model.pkl").exists()
+    def test_folders_are_captured(self, run, python):
+        """./outputs, which is made for the script, and ./logs (SDK v1); of a failed run, too."""
+        outcome = python("""
+import os
+open("outputs/model.pkl", "w").close()
+os.mkdir("logs")
+open("logs/mine.txt", "w").close()
+1 / 0
+""")
+        assert outcome.status == "FAILED"
+        assert sorted(run.get_file_names()) == ["logs/mine.txt", "outputs/model.pkl", LOG]
 
     def test_source_is_the_script(self, run):
         """MLflow's UI shows it as what was run."""
@@ -118,8 +125,9 @@ subprocess.run([sys.executable, "-c", "import json, os; print(json.dumps(dict(os
         for arguments in (["init", "-q"], ["commit", "-q", "--allow-empty", "-m", "first"]):
             subprocess.run([*git, *arguments], cwd=tmp_path, check=True)
         commit = subprocess.check_output([*git, "rev-parse", "HEAD"], cwd=tmp_path, text=True)
-        run = create_run(Experiment(workspace, "experiment"), "train.py", tmp_path)
+        run = create_run(Experiment(workspace, "experiment"), "train.py")
         assert recorded(run).data.tags["mlflow.source.git.commit"] == commit.strip()
+        assert run.get_properties()["azureml.git.commit"] == commit.strip()
 
 
 class TestEnd:
@@ -193,10 +201,10 @@ open("pid", "w").write(str(left.pid))
         pid = int((tmp_path / "pid").read_text())
         until(lambda: not Path(f"/proc/{pid}").exists() or "Z" in state_of(pid))
 
-    def test_command_that_cannot_be_started(self, run, tmp_path):
+    def test_command_that_cannot_be_started(self, run):
         """The run has failed, and says why."""
         with pytest.raises(FileNotFoundError):
-            execute(run, ["no-such-program"], tmp_path, os.environ)
+            execute(run, ["no-such-program"], os.environ)
         assert recorded(run).info.status == "FAILED"
         assert "no-such-program" in cause(run)
 
@@ -227,7 +235,7 @@ while not pathlib.Path("go").exists():
 print("last")
 """
         command = [sys.executable, "-c", code]
-        thread = threading.Thread(target=execute, args=(run, command, tmp_path, os.environ))
+        thread = threading.Thread(target=execute, args=(run, command, os.environ))
         thread.start()
         until(lambda: LOG in run.get_file_names())
         assert log_of(run) == "first\n"
@@ -328,6 +336,6 @@ def test_workspace_in_the_script_is_found_by_azures_config(workspace, run, tmp_p
     keys = {"subscription_id": "S", "resource_group": "R", "workspace_name": "team-a"}
     (tmp_path / "config.json").write_text(json.dumps(keys))
     code = "from azureml.core import Workspace; print(Workspace.from_config().name)"
-    assert execute(run, [sys.executable, "-c", code], tmp_path, os.environ).status == "FINISHED"
+    assert execute(run, [sys.executable, "-c", code], os.environ).status == "FINISHED"
     assert isinstance(workspace, Workspace)
     assert log_of(run).endswith("team-a\n")
