@@ -21,7 +21,9 @@ _DATA = (
     "was read with mlflow.log_input()."
 )
 _DEPLOYMENT = "It deployed models as web services in Azure. Use mlflow models serve."
-_SECRETS = "It read secrets from Azure Key Vault. Use environment variables, or azure-identity."
+_SECRETS = (
+    "It read secrets from Azure Key Vault. Use environment variables, or azure-keyvault-secrets."
+)
 _RESOURCES = "It managed resources in Azure, of which a hub in a folder has none. Leave it out."
 _SIGN_IN = "It signed in to Azure. A hub in a folder asks for no sign-in: leave it out."
 _DEBUG_LOG = "It wrote the SDK's own debug log. Use Python's logging."
