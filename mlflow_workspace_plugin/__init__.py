@@ -1,13 +1,18 @@
 """A workspace of your own for MLflow.
 
 ``import mlflow`` imports this module in every process that has the package installed, so it
-imports only the standard library, and each public name is loaded when it is first used (PEP 562).
+imports nothing, and each public name is loaded when it is first used (PEP 562).
 """
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
+
+# As typing's, which is not imported for it: with the ``azureml`` alias enabled, this module is
+# imported whenever Python starts.
+TYPE_CHECKING = False
 
 if TYPE_CHECKING:
+    from typing import Any
+
     from mlflow_workspace_plugin.sdk.experiment import Experiment
     from mlflow_workspace_plugin.sdk.model import Model
     from mlflow_workspace_plugin.sdk.run import Run
@@ -31,6 +36,8 @@ def __getattr__(name: str) -> Any:
         return version("mlflow-workspace-plugin")
     if name not in _HOME:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
     value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
@@ -38,3 +45,15 @@ def __getattr__(name: str) -> Any:
 
 def __dir__() -> list[str]:
     return sorted([*globals(), *__all__, "__version__"])
+
+
+def load_ipython_extension(ipython: Any) -> None:
+    """Serve the name ``azureml`` in this notebook: ``%load_ext mlflow_workspace_plugin``.
+
+    Args:
+        ipython: the shell that asks; not used.
+
+    Raises:
+        ImportError: the real ``azureml-core`` is installed.
+    """
+    import mlflow_workspace_plugin.azureml  # noqa: F401  importing it is what it takes

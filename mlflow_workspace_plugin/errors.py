@@ -12,6 +12,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       RunExistsError                   the caller's own id for a run is taken
       ImmutablePropertyError           a property of a run was given another value
       ExperimentNotEmptyError          deletion refused: the experiment still has runs
+      NotServedError                   a name of SDK v1 was used that this package does not serve
     ProjectSystemException             (SDK v1) a workspace cannot be reached
       WorkspaceNotFoundError           the hub holds no workspace of that name
       ServedHubError                   a served hub was named; this version opens folders
@@ -24,6 +25,8 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
     WebserviceException                (SDK v1) a model cannot be registered, found or changed
     ModelNotFoundException             (SDK v1) get_model_path finds no model of that name
     ModelPathNotFoundException         (SDK v1) the run holds no file at the model's path
+    AzureMLAggregatedException         (SDK v1) several things failed, each on a line of its own
+    SnapshotException                  (SDK v1) a snapshot cannot be taken or restored
     HubError                           something is wrong with the hub itself
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
@@ -40,6 +43,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
 
 import logging
 import traceback
+from collections.abc import Iterable
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
@@ -129,6 +133,13 @@ class ImmutablePropertyError(UserErrorException):
 
 class ExperimentNotEmptyError(UserErrorException):
     """Deleting was refused because the experiment still has runs."""
+
+
+class NotServedError(UserErrorException, AttributeError):
+    """A name of SDK v1 was used that this package does not serve.
+
+    An ``AttributeError`` too, so that ``hasattr`` says what is so.
+    """
 
 
 class ProjectSystemException(AzureMLException):
@@ -227,6 +238,21 @@ class ModelPathNotFoundException(_ModelException):
     """``run.register_model`` finds no file of the run at that path (SDK v1)."""
 
     code = RESOURCE_DOES_NOT_EXIST
+
+
+class AzureMLAggregatedException(AzureMLException):
+    """Several things failed, and all of them were tried (SDK v1).
+
+    Args:
+        messages: what happened to each; the message has a line for each.
+    """
+
+    def __init__(self, messages: Iterable[str]) -> None:
+        super().__init__("\n".join(messages))
+
+
+class SnapshotException(AzureMLException):
+    """A snapshot of a folder cannot be taken or restored (SDK v1)."""
 
 
 class HubError(AzureMLException):

@@ -4,8 +4,10 @@ import logging
 
 import click
 
+from mlflow_workspace_plugin.cli.azureml import azureml
 from mlflow_workspace_plugin.cli.doctor import doctor
 from mlflow_workspace_plugin.cli.hub import hub
+from mlflow_workspace_plugin.cli.run import run
 from mlflow_workspace_plugin.cli.runs import metrics, runs
 from mlflow_workspace_plugin.cli.sync import sync, verify
 from mlflow_workspace_plugin.cli.ui import ui
@@ -20,5 +22,9 @@ def main() -> None:
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
 
 
-for command in (create, list_, show, where, runs, metrics, ui, sync, verify, hub, doctor):
+for command in (
+    *(create, list_, show, where),
+    *(run, runs, metrics, ui),
+    *(sync, verify, hub, azureml, doctor),
+):
     main.add_command(command)

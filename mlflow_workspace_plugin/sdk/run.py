@@ -11,6 +11,7 @@ from mlflow_workspace_plugin.sdk.run_children import RunChildren
 from mlflow_workspace_plugin.sdk.run_creation import create_run
 from mlflow_workspace_plugin.sdk.run_metrics import RunMetrics
 from mlflow_workspace_plugin.sdk.run_models import RunModels
+from mlflow_workspace_plugin.sdk.run_snapshots import RunSnapshots
 from mlflow_workspace_plugin.sdk.run_waiting import RunWaiting
 
 if TYPE_CHECKING:
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 
-class Run(RunMetrics, RunModels, RunChildren, RunWaiting):
+class Run(RunMetrics, RunModels, RunSnapshots, RunChildren, RunWaiting):
     """A run of an experiment, under SDK v1's name.
 
     Args:

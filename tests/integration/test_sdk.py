@@ -293,8 +293,7 @@ class TestRun:
     @pytest.mark.parametrize(
         ("name", "source", "expected"),
         [
-            ("../x", "local.bin", UnsafeArtifactPathError),
-            ("/x", "local.bin", UnsafeArtifactPathError),
+            ("a/../../x", "local.bin", UnsafeArtifactPathError),
             ("", "local.bin", UserErrorException),
             ("outputs/", "local.bin", UserErrorException),
             ("x", 7, UserErrorException),

@@ -1,0 +1,77 @@
+"""The environment variables that tell a process which run it is in."""
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+
+from mlflow.environment_variables import (
+    MLFLOW_EXPERIMENT_ID,
+    MLFLOW_EXPERIMENT_NAME,
+    MLFLOW_REGISTRY_URI,
+    MLFLOW_RUN_ID,
+    MLFLOW_TRACKING_URI,
+)
+
+from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin.sdk.run import Run
+
+OUTPUTS = "./outputs"
+"""The folder of a run's own files, below its working directory (SDK v1)."""
+
+STARTUP = Path(__file__).parent / "startup"
+"""Holds the ``sitecustomize.py`` that every Python of a run executes when it starts."""
+
+
+def environment_of(run: Run, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which MLflow and ``Run.get_context`` find a run.
+
+    Of SDK v1's variables those are set that say where the code runs. Those of its service
+    (``AZUREML_RUN_TOKEN``, ``AZUREML_SERVICE_ENDPOINT``) are not: there is none, and the real SDK
+    would try to call it.
+
+    Args:
+        run: the run.
+        environment: what the process would have otherwise.
+    """
+    return {
+        "PYTHONUNBUFFERED": "1",  # so that what is printed is seen while it is printed
+        **environment,
+        **_of_mlflow(run),
+        **_of_sdk_v1(run),
+        "PYTHONPATH": _python_path(environment.get("PYTHONPATH", "")),
+    }
+
+
+def _of_mlflow(run: Run) -> dict[str, str]:
+    uri = run.experiment.workspace.get_mlflow_tracking_uri()
+    variables = {
+        MLFLOW_TRACKING_URI.name: uri,
+        MLFLOW_REGISTRY_URI.name: uri,
+        MLFLOW_RUN_ID.name: run.id,
+        MLFLOW_EXPERIMENT_NAME.name: run.experiment.name,
+        MLFLOW_EXPERIMENT_ID.name: run.experiment.id,
+    }
+    parsed = uris.parse(uri)
+    if isinstance(parsed, uris.WorkspaceUri):
+        # Where Workspace.get and a config file of Azure's look workspaces up.
+        variables[settings.HUB.name] = str(parsed.hub)
+    return variables
+
+
+def _of_sdk_v1(run: Run) -> dict[str, str]:
+    workspace = run.experiment.workspace
+    return {
+        "AZUREML_RUN_ID": run.id,
+        "AZUREML_ARM_SUBSCRIPTION": workspace.subscription_id,
+        "AZUREML_ARM_RESOURCEGROUP": workspace.resource_group,
+        "AZUREML_ARM_WORKSPACE_NAME": workspace.name,
+        "AZUREML_ARM_PROJECT_NAME": run.experiment.name,
+        "AZUREML_EXPERIMENT_ID": run.experiment.id,
+        "AZUREML_WORKSPACE_ID": workspace.get_details()["workspaceid"],
+        "AZUREML_OUTPUT_DIRECTORY": OUTPUTS,
+    }
+
+
+def _python_path(given: str) -> str:
+    folders = [each for each in given.split(os.pathsep) if each and each != str(STARTUP)]
+    return os.pathsep.join([str(STARTUP), *folders])

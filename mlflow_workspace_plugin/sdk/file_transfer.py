@@ -1,0 +1,155 @@
+"""How one file gets into a run's artifacts, and out of them."""
+
+import filecmp
+import os
+import posixpath
+import shutil
+import tempfile
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from math import inf
+from pathlib import Path
+from typing import BinaryIO
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository
+from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
+from mlflow_workspace_plugin.sdk.artifact_names import INTERNAL_FOLDER
+
+
+class TimeLimit:
+    """Ends the transfer of several files that takes longer than it may.
+
+    Args:
+        seconds: how long it may take; no limit when None.
+        files: how many there are, to say how far it came.
+    """
+
+    def __init__(self, seconds: float | None, files: int) -> None:
+        self._seconds = seconds
+        self._end = inf if seconds is None else time.monotonic() + seconds
+        self._done = 0
+        self._files = files
+
+    def check(self, verb: str) -> None:
+        """Go on to the next file.
+
+        Args:
+            verb: what was done to those before.
+
+        Raises:
+            AzureMLException: time is up.
+        """
+        if time.monotonic() >= self._end:
+            raise AzureMLException(
+                f"{self._done} of {self._files} files were {verb} within {self._seconds} seconds. "
+                "Give a larger timeout_seconds, or none."
+            )
+        self._done += 1
+
+
+def store(
+    repository: HubArtifactRepository,
+    path: str,
+    source: "str | os.PathLike[str] | BinaryIO",
+) -> None:
+    """Store a local file or a stream under a path; whole or not at all.
+
+    Raises:
+        UserErrorException: a part of the path is a file already, or the path a folder.
+    """
+    folder, base = posixpath.split(path)
+    try:
+        if isinstance(source, (str, os.PathLike)):
+            with _under_name(base, Path(source)) as local:
+                repository.log_artifact(str(local), folder or None)
+        else:
+            repository.log_artifact_from_stream(source, base, folder or None)
+    except (IsADirectoryError, NotADirectoryError) as error:
+        raise UserErrorException(
+            f"Cannot store a file as {path!r}: the run has a folder of that name, or a file where "
+            "it needs a folder. Choose another name."
+        ) from error
+
+
+def fetch(
+    repository: HubArtifactRepository, path: str, target: Path, *, compare: bool = False
+) -> None:
+    """Copy a stored file to a local path, whole or not at all; the folders between are made.
+
+    Raises:
+        FileNotFoundError: there is no such stored file.
+        AzureMLException: the copy was to be compared, and is not what is stored.
+    """
+    stored = _stored_file(repository, path)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    copy = target.with_name(f".download-{uuid.uuid4().hex}")
+    try:
+        shutil.copyfile(stored, copy)
+        if compare and not filecmp.cmp(stored, copy, shallow=False):
+            raise AzureMLException(
+                f"The copy of {path!r} is not what is stored: the disk of {str(target)!r} or of "
+                "the hub is faulty, or the file was replaced just now. Download it again."
+            )
+        copy.replace(target)
+    finally:
+        copy.unlink(missing_ok=True)
+
+
+def _stored_file(repository: HubArtifactRepository, path: str) -> Path:
+    try:
+        stored = Path(repository.download_artifacts(path))
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+            raise
+        raise FileNotFoundError(path) from error
+    if not stored.is_file():
+        raise FileNotFoundError(path)
+    return stored
+
+
+def files_of(repository: HubArtifactRepository, folder: str | None = None) -> Iterator[str]:
+    """Yield the paths of the stored files, without those in our own folder."""
+    for entry in repository.list_artifacts(folder):
+        if not entry.is_dir:
+            yield entry.path
+        elif entry.path != INTERNAL_FOLDER:
+            yield from files_of(repository, entry.path)
+
+
+def check_source(name: str, source: object) -> None:
+    """Check that something can be uploaded, before anything is.
+
+    Raises:
+        FileNotFoundError: it is a path, and there is no such file.
+        OSError: the file cannot be read.
+        UserErrorException: it is neither a path nor a binary stream.
+    """
+    if isinstance(source, (str, os.PathLike)):
+        if not Path(source).is_file():
+            hint = " It is a folder: use upload_folder." if Path(source).is_dir() else ""
+            raise FileNotFoundError(f"There is no file {str(source)!r} to upload.{hint}")
+        # Here an error of reading is the file's; later it would be taken for the hub's.
+        Path(source).open("rb").close()
+    # A stream of text reads text, even if it is asked for nothing.
+    elif not hasattr(source, "read") or not isinstance(source.read(0), bytes):
+        raise UserErrorException(
+            f"Cannot upload an object of type {type(source).__name__} as {name!r}. "
+            "Pass the path of a file, or a stream opened in binary mode."
+        )
+
+
+@contextmanager
+def _under_name(base: str, source: Path) -> Iterator[Path]:
+    """Yield the file under the wanted name: MLflow stores files under their own."""
+    if source.name == base:
+        yield source
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        named = Path(folder) / base
+        named.symlink_to(source.resolve())
+        yield named

@@ -1,0 +1,132 @@
+"""The part of SDK v1's ``Run`` that is about the snapshot of its code."""
+
+import os
+import tempfile
+import uuid
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository, open_repository
+from mlflow_workspace_plugin.errors import SnapshotException
+from mlflow_workspace_plugin.sdk.artifact_names import INTERNAL_FOLDER
+from mlflow_workspace_plugin.sdk.file_transfer import fetch, store
+from mlflow_workspace_plugin.sdk.run_files import RunFiles
+from mlflow_workspace_plugin.sdk.snapshots import write_snapshot
+
+_ID_TAG = "mlflow.workspace.property.ContentSnapshotId"
+
+
+class RunSnapshots(RunFiles):
+    """The snapshot of a run: a folder as it was when the run started."""
+
+    def take_snapshot(self, path: "str | os.PathLike[str]") -> str:
+        """Keep the files of a folder with the run (SDK v1), as a zip that no call lists.
+
+        What ``.amlignore`` names is left out, or ``.gitignore`` where there is none. SDK v1
+        refuses more than 300 MiB or 2000 files; this takes them, and warns.
+
+        Args:
+            path: the folder, or a single file.
+
+        Returns:
+            The id of the snapshot, the property ``ContentSnapshotId``. Folders of equal content
+            have one id.
+
+        Raises:
+            SnapshotException: the run has one already, or it cannot be taken.
+        """
+        if existing := self.get_snapshot_id():
+            raise SnapshotException(
+                f"Run {self.id} has a snapshot already: {existing}. "
+                "Start another run to keep another one."
+            )
+        try:
+            # On the disk of temporary files: the id is known at its end only.
+            with tempfile.TemporaryFile() as archive:
+                snapshot_id = write_snapshot(Path(path), archive, self._hub())
+                archive.seek(0)
+                store(self._repository(), _stored_as(snapshot_id), archive)
+        except SnapshotException:
+            raise
+        except (MlflowException, OSError) as error:
+            raise SnapshotException(
+                f"No snapshot of {os.fspath(path)!r} could be taken: {str(error).rstrip('.')}. "
+                "Name what is not code in a .amlignore file there, or take none with "
+                "snapshot_directory=None."
+            ) from error
+        self._keep_snapshot_id(snapshot_id)
+        return snapshot_id
+
+    def get_snapshot_id(self) -> str | None:
+        """Return the id of the run's snapshot (SDK v1); None when it has none."""
+        found: str | None = self._mlflow_run().data.tags.get(_ID_TAG)
+        return found
+
+    def restore_snapshot(
+        self,
+        snapshot_id: str | None = None,
+        path: "str | os.PathLike[str] | None" = None,
+    ) -> str:
+        """Copy a snapshot of the workspace to a local folder, as a zip (SDK v1).
+
+        Args:
+            snapshot_id: that of any run of an active experiment; this run's own when None.
+            path: the folder, made when missing; a new temporary one when None.
+
+        Returns:
+            The path of the zip, which is named by the id.
+
+        Raises:
+            SnapshotException: there is no such snapshot.
+            OSError: the zip cannot be written.
+        """
+        wanted = snapshot_id or self.get_snapshot_id()
+        if wanted is None:
+            raise SnapshotException(
+                f"Run {self.id} has no snapshot. Pass the snapshot_id of another run's, or take "
+                "one with take_snapshot while the folder is as it was."
+            )
+        repository = self._repository_with(wanted)
+        target = Path(tempfile.mkdtemp() if path is None else path) / f"{wanted}.zip"
+        try:
+            fetch(repository, _stored_as(wanted), target)
+        except FileNotFoundError as error:
+            raise _missing(wanted) from error
+        return str(target)
+
+    def _repository_with(self, snapshot_id: str) -> HubArtifactRepository:
+        if snapshot_id == self.get_snapshot_id():
+            return self._repository()
+        try:
+            uuid.UUID(snapshot_id)
+        except ValueError as error:
+            raise _missing(snapshot_id) from error
+        workspace = self._experiment.workspace
+        runs = self._client.search_runs(
+            [experiment.id for experiment in workspace.experiments.values()],
+            f"tags.`{_ID_TAG}` = '{snapshot_id}'",
+            max_results=1,
+        )
+        if not runs:
+            raise _missing(snapshot_id)
+        return open_repository(runs[0].info.artifact_uri, workspace.get_mlflow_tracking_uri())
+
+    def _keep_snapshot_id(self, snapshot_id: str) -> None:
+        self._client.set_tag(self.id, _ID_TAG, snapshot_id)
+
+    def _hub(self) -> Path | None:
+        uri = uris.parse(self._experiment.workspace.get_mlflow_tracking_uri())
+        return uri.hub.resolve() if isinstance(uri, uris.WorkspaceUri) else None
+
+
+def _stored_as(snapshot_id: str) -> str:
+    return f"{INTERNAL_FOLDER}/snapshots/{snapshot_id}.zip"
+
+
+def _missing(snapshot_id: str) -> SnapshotException:
+    return SnapshotException(
+        f"No run of an active experiment of the workspace has snapshot {snapshot_id!r}. "
+        "Take its id from run.get_snapshot_id()."
+    )
