@@ -9,6 +9,9 @@ ARTIFACT_ROOT = "mlflow-artifacts:/"
 """What every stored location begins with: it names no host and no folder, so that it stays true
 when the hub moves, and a client without this package reads it through a server."""
 
+INTERNAL_FOLDER = ".mlflow-workspace"
+"""The folder among a run's artifacts that holds what is ours; SDK v1's calls do not list it."""
+
 _WORKSPACES = "workspaces"
 
 

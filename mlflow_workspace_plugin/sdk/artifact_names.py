@@ -7,9 +7,6 @@ import re
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.errors import UserErrorException
 
-INTERNAL_FOLDER = ".mlflow-workspace"
-"""The folder among a run's artifacts that holds what is ours; SDK v1's calls do not list it."""
-
 _SCHEME = "aml://artifactId/"
 _IN_FRONT = re.compile(r"\A(?:\.{0,2}/)+")
 

@@ -31,6 +31,12 @@ class Cell(NamedTuple):
         except OverflowError:
             return math.copysign(sys.float_info.max, self.value)
 
+    @property
+    def stored_number(self) -> float:
+        """The number as it is read back: MLflow keeps an infinity as the largest one."""
+        largest = sys.float_info.max
+        return max(-largest, min(largest, self.number)) if math.isinf(self.number) else self.number
+
     def is_told_by(self, kind: str) -> bool:
         """Whether its number tells what it is, in a column whose values are of some type."""
         if self.type != kind or self.type in ("string", "none"):

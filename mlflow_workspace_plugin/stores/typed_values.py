@@ -15,13 +15,13 @@ from mlflow.entities import Metric
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from sqlalchemy import Connection, bindparam, text
 
-from mlflow_workspace_plugin.artifacts.paths import location_of
+from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, location_of
 from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository
 from mlflow_workspace_plugin.journal.records import Kind, Record, body, line, parse
 from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.run_writes import RunWrites
 
-FOLDER = ".workspace/values"
+FOLDER = f"{INTERNAL_FOLDER}/values"
 """Where the files are, below the artifacts of the run."""
 
 _DESCRIBE = text(

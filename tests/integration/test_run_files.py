@@ -21,7 +21,8 @@ from mlflow_workspace_plugin.errors import (
     UnsafeArtifactPathError,
     UserErrorException,
 )
-from mlflow_workspace_plugin.sdk.artifact_names import INTERNAL_FOLDER, artifact_uri
+from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
+from mlflow_workspace_plugin.sdk.artifact_names import artifact_uri
 from mlflow_workspace_plugin.sdk.captured_folders import CapturedOutputs, WatchedLogs
 
 pytestmark = pytest.mark.store
