@@ -16,9 +16,9 @@ from typing import BinaryIO
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
+from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
-from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 
 
 class TimeLimit:

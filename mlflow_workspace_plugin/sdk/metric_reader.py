@@ -14,7 +14,7 @@ from mlflow_workspace_plugin.sdk.metric_descriptors import (
     Descriptor,
     read_descriptors,
 )
-from mlflow_workspace_plugin.sdk.metric_values import Cell, cell, told_by
+from mlflow_workspace_plugin.sdk.metric_values import cell, told_by
 from mlflow_workspace_plugin.stores.metric_history import RunPoint
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.typed_values import ExactValue, read_exact
@@ -134,9 +134,7 @@ def _type(columns: Iterable[Column]) -> str:
     return "double" if {"int", "double"} <= set(types) else next(iter(types), "double")
 
 
-def _values(
-    points: list[RunPoint], exact: list[ExactValue], kind: str
-) -> list[tuple[Place, Any]]:
+def _values(points: list[RunPoint], exact: list[ExactValue], kind: str) -> list[tuple[Place, Any]]:
     """Return what points stand for, each with its place."""
     values = [((timestamp, step), told_by(number, kind)) for timestamp, step, number in points]
     if not exact:

@@ -1,16 +1,20 @@
 """The part of SDK v1's ``Run`` that logs metrics and reads them."""
 
+import logging
 import math
-from collections.abc import Iterable, Iterator, Mapping
-from types import GeneratorType, FunctionType
+from collections.abc import Iterable, Mapping
+from types import FunctionType, GeneratorType
 from typing import Any
 
+from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import AzureMLException, InvalidMetricError, UserErrorException
 from mlflow_workspace_plugin.sdk import metric_values
 from mlflow_workspace_plugin.sdk.metric_descriptors import SCALAR, TABLE
 from mlflow_workspace_plugin.sdk.metric_reader import read_metrics
-from mlflow_workspace_plugin.sdk.metric_writer import MetricWriter, Row
+from mlflow_workspace_plugin.sdk.metric_writer import MetricWriter
 from mlflow_workspace_plugin.sdk.run_base import RunBase
+
+_logger = logging.getLogger(__name__)
 
 
 class RunMetrics(RunBase):
@@ -19,3 +23,169 @@ class RunMetrics(RunBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._metrics = MetricWriter(self._store, self._id)
+
+    def log(
+        self,
+        name: str,
+        value: Any,
+        description: str = "",
+        step: int | None = None,
+    ) -> None:
+        """Log one value of a metric (SDK v1). Logging a name again appends.
+
+        Args:
+            name: the metric; any text.
+            value: a number, a truth value, text or None; any other object is kept as text, with a
+                warning. Arrays and tensors without dimensions are their number (ours).
+            description: accepted and dropped, as in SDK v1.
+            step: the step; by default the running index of the value within the metric.
+
+        Values of one name are told apart and keep their order, by all threads that use this object.
+
+        Raises:
+            UserErrorException: the value is a list, a range or a generator, which log_list takes.
+            InvalidMetricError: the step is no integer.
+            mlflow.exceptions.MlflowException: the run does not exist, or was deleted.
+        """
+        taken = None if step is None else _step(name, step)
+        if type(value) is float and 0 < abs(value) < math.inf:
+            # What training loops log.
+            if self._metrics.write_number(name, value, taken):
+                return
+        elif isinstance(value, (list, range, FunctionType, GeneratorType)):
+            raise UserErrorException(
+                f"Metric {name!r} was given a {type(value).__name__}, and log takes one value. "
+                "Use log_list for several."
+            )
+        cell = metric_values.scalar(name, value)
+        self._metrics.write(name, SCALAR, [{"": cell}], taken)
+
+    def log_list(self, name: str, value: Iterable[Any], description: str = "") -> None:
+        """Log several values of a metric, in their order (SDK v1); the same as as many ``log``.
+
+        Args:
+            name: the metric.
+            value: any iterable of what ``log`` takes as it is. Of an empty one nothing is logged,
+                which is said (ours).
+            description: accepted and dropped, as in SDK v1.
+
+        Raises:
+            AzureMLException: one of the values is of a type that SDK v1 does not take.
+        """
+        cells = [metric_values.cell(each) for each in value]
+        if not cells:
+            _logger.warning("The list of metric %r is empty: nothing is logged.", name)
+            return
+        if any(cell.type == "double" for cell in cells):
+            # In SDK v1 they are all of one type.
+            cells = [
+                metric_values.Cell("double", float(cell.value)) if cell.type == "int" else cell
+                for cell in cells
+            ]
+        self._metrics.write(name, SCALAR, [{"": cell} for cell in cells])
+
+    def log_row(self, name: str, description: str | None = None, **kwargs: Any) -> None:
+        """Log a row of a table (SDK v1). Rows of one name are appended to it.
+
+        Args:
+            name: the table.
+            description: accepted and dropped, as in SDK v1.
+            kwargs: the columns. A row may lack some that others have: it has None there (ours).
+
+        Raises:
+            AzureMLException: a cell is a list, or of a type that SDK v1 does not take.
+        """
+        for column, value in kwargs.items():
+            if isinstance(value, list):
+                raise AzureMLException(
+                    f"Rows cannot contain list values, and column {column!r} of {name!r} is one. "
+                    "Use log_table."
+                )
+        row = {column: metric_values.cell(value) for column, value in kwargs.items()}
+        self._metrics.write(name, TABLE, [row])
+
+    def log_table(self, name: str, value: Mapping[str, Any], description: str = "") -> None:
+        """Log rows of a table by columns (SDK v1), appended to those that are there.
+
+        Args:
+            name: the table.
+            value: a list of cells, or one cell, by column; the lists are of one length. Of an empty
+                one nothing is logged, which is said (ours).
+            description: accepted and dropped, as in SDK v1.
+
+        Raises:
+            AzureMLException: the columns are of several lengths, or a cell is of a type that SDK v1
+                does not take.
+        """
+        columns = {
+            column: [
+                metric_values.cell(each) for each in (cells if isinstance(cells, list) else [cells])
+            ]
+            for column, cells in value.items()
+        }
+        lengths = {column: len(cells) for column, cells in columns.items()}
+        if len(set(lengths.values())) > 1:
+            raise AzureMLException(
+                f"The columns of table {name!r} are of several lengths: {lengths}. "
+                "Give each as many cells."
+            )
+        rows = [
+            dict(zip(columns, cells, strict=True)) for cells in zip(*columns.values(), strict=True)
+        ]
+        if not rows:
+            _logger.warning("Table %r is empty: nothing is logged.", name)
+            return
+        self._metrics.write(name, TABLE, rows)
+
+    def get_metrics(
+        self,
+        name: str | None = None,
+        recursive: bool = False,  # noqa: FBT001, FBT002  SDK v1's signature
+        run_type: str | None = None,
+        populate: bool = False,  # noqa: FBT001, FBT002
+    ) -> dict[str, Any]:
+        """Return the values of metrics, in the order they were logged (SDK v1).
+
+        Args:
+            name: only this metric; all when None.
+            recursive: those of all descendants, too, by run id; runs without metrics are absent.
+            run_type: only descendants of this type.
+            populate: of metrics whose values are files, these in place of their addresses.
+
+        Returns:
+            By metric a value, or a list of several; of a table a dict of these by column.
+        """
+        own = self._own_metrics(name)
+        if not recursive:
+            return own
+        found: dict[str, Any] = {}
+        for child in self.get_children(recursive=True, type=run_type):  # type: ignore[attr-defined]
+            of_child = child._own_metrics(name)
+            if of_child:
+                found[child.id] = of_child
+        return found | ({self.id: own} if own else {})
+
+    def flush(self, timeout_seconds: int = 300) -> None:
+        """Wait until all that this process logged is stored (SDK v1).
+
+        Args:
+            timeout_seconds: how long to wait, in seconds; what is not stored by then is kept, and
+                stored later.
+        """
+        self._store.flush(timeout_seconds)
+
+    def _own_metrics(self, name: str | None) -> dict[str, Any]:
+        info = self._client.get_run(self.id).info
+        uri = self._experiment.workspace.get_mlflow_tracking_uri()
+        repository = open_repository(info.artifact_uri, uri)
+        return read_metrics(self._store, repository, self.id, name)
+
+
+def _step(name: str, step: Any) -> int:
+    try:
+        return int(step)
+    except (OverflowError, ValueError, TypeError) as error:
+        raise InvalidMetricError(
+            f"Metric {name!r} was given step {step!r}, which is no integer: {error}. "
+            "Leave it out to have the values counted."
+        ) from error

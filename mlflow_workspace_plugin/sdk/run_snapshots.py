@@ -8,9 +8,9 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository, open_repository
 from mlflow_workspace_plugin.errors import SnapshotException
-from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.sdk.file_transfer import fetch, store
 from mlflow_workspace_plugin.sdk.run_files import RunFiles
 from mlflow_workspace_plugin.sdk.snapshots import write_snapshot

@@ -14,6 +14,7 @@ from pathlib import Path
 import pytest
 
 from mlflow_workspace_plugin import Experiment, Run
+from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.errors import (
     AzureMLAggregatedException,
     AzureMLException,
@@ -21,7 +22,6 @@ from mlflow_workspace_plugin.errors import (
     UnsafeArtifactPathError,
     UserErrorException,
 )
-from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.sdk.artifact_names import artifact_uri
 from mlflow_workspace_plugin.sdk.captured_folders import CapturedOutputs, WatchedLogs
 
