@@ -141,9 +141,9 @@ def _values(points: list[RunPoint], exact: list[ExactValue], kind: str) -> list[
         return values
     waiting: dict[tuple[int, str], deque[int]] = defaultdict(deque)
     for index, (_, step, number) in enumerate(points):
-        waiting[step, repr(number)].append(index)
+        waiting[step, repr(number + 0.0)].append(index)
     for each in sorted(exact, key=lambda value: value.timestamp):
-        of_number = waiting[each.step, repr(cell(each.value).stored_number)]
+        of_number = waiting[each.step, repr(cell(each.value).stored_number + 0.0)]
         # Its point may have moved behind equal ones, never ahead.
         while of_number and points[of_number[0]][0] < each.timestamp:
             of_number.popleft()

@@ -29,7 +29,7 @@ class Cell(NamedTuple):
         try:
             return float(self.value)
         except OverflowError:
-            return math.copysign(sys.float_info.max, self.value)
+            return sys.float_info.max if self.value > 0 else -sys.float_info.max
 
     @property
     def stored_number(self) -> float:
