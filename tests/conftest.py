@@ -177,6 +177,34 @@ def other_workspace(workspace, hub_path):
 
 
 @pytest.fixture
+def uri(workspace) -> str:
+    """The tracking URI of the workspace."""
+    return workspace.get_mlflow_tracking_uri()
+
+
+@pytest.fixture
+def client(uri):
+    """MLflow's client for the workspace."""
+    from mlflow import MlflowClient
+
+    return MlflowClient(uri, uri)
+
+
+@pytest.fixture
+def direct(uri):
+    """The store of the workspace beneath the journal, which sees what is in the database only."""
+    from mlflow_workspace_plugin.stores.build import open_workspace_store
+
+    return open_workspace_store(uri)
+
+
+@pytest.fixture
+def run_id(client) -> str:
+    """The id of a new run."""
+    return client.create_run(client.create_experiment("experiment")).info.run_id
+
+
+@pytest.fixture
 def run_python(tmp_path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
     """Run Python in a process of its own, with the given variables, and return what it printed."""
 

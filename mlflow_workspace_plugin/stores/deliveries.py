@@ -125,16 +125,18 @@ class Deliveries(TypedValues):
             )
             if len(usual) < len(records):
                 by_run = self._rows_of(usual)
-            receipts = _receipts_of(usual, runs)
+            receipts, written = _receipts_of(usual, runs), 0
             for run_id, rows in sorted(by_run.items()):
                 if run_id in runs:
                     stored = insert_rows(self._metric_tables(connection, run_id), rows)
                     if rows.of_models:
                         self._insert_of_models(connection, run_id, runs[run_id], rows)
                     receipts.add(run_id, stored=stored, repeated=rows.repeated)
-                    self._hub.statistics.wrote(stored.total())
+                    written += stored.total()
             if usual:
                 self._note(connection, writer, usual[-1].sequence, receipts)
+        # Behind the transaction, for it may look at the tables through another connection.
+        self._hub.statistics.wrote(written)
         reasons = {
             record.sequence: refused[record.run_id]
             for record in usual

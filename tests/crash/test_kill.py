@@ -7,7 +7,6 @@ import os
 from collections import Counter
 
 import pytest
-from mlflow import MlflowClient
 
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from tests.crash.processes import fork, moment
@@ -21,21 +20,6 @@ LONGEST_S = 0.4
 @pytest.fixture
 def kills(database):
     return KILLS if database == "sqlite" else (KILLS + 2) // 3
-
-
-@pytest.fixture
-def uri(workspace):
-    return workspace.get_mlflow_tracking_uri()
-
-
-@pytest.fixture
-def client(uri):
-    return MlflowClient(uri, uri)
-
-
-@pytest.fixture
-def run_id(client):
-    return client.create_run(client.create_experiment("kill")).info.run_id
 
 
 def log(client, run_id, kind, key, number):

@@ -49,21 +49,6 @@ def workspace(own_server, tmp_path):
     return Workspace.create("team-a", hub=tmp_path / "hub")
 
 
-@pytest.fixture
-def uri(workspace):
-    return workspace.get_mlflow_tracking_uri()
-
-
-@pytest.fixture
-def client(uri):
-    return MlflowClient(uri, uri)
-
-
-@pytest.fixture
-def run_id(client):
-    return client.create_run(client.create_experiment("outage")).info.run_id
-
-
 def values(client, run_id, key="m"):
     return [metric.value for metric in client.get_metric_history(run_id, key)]
 

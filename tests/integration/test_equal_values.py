@@ -21,21 +21,6 @@ COUNT = 10_000
 """Far more than there are milliseconds."""
 
 
-@pytest.fixture
-def uri(workspace):
-    return workspace.get_mlflow_tracking_uri()
-
-
-@pytest.fixture
-def client(uri):
-    return MlflowClient(uri, uri)
-
-
-@pytest.fixture
-def run_id(client):
-    return client.create_run(client.create_experiment("equal")).info.run_id
-
-
 def values(store, run_id, key="m"):
     return [metric.value for metric in store.get_metric_history(run_id, key)]
 

@@ -7,29 +7,11 @@ import sys
 
 import pytest
 from click.testing import CliRunner
-from mlflow import MlflowClient
 
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.stores.build import open_workspace_store
 
-pytestmark = pytest.mark.store
-
-
-@pytest.fixture
-def uri(workspace):
-    return workspace.get_mlflow_tracking_uri()
-
-
-@pytest.fixture
-def client(uri):
-    return MlflowClient(uri, uri)
-
-
-@pytest.fixture
-def direct(uri):
-    """The store beneath, which takes no part in the journals."""
-    return open_workspace_store(uri)
+pytestmark = pytest.mark.databases
 
 
 @pytest.fixture
