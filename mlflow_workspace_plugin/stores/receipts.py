@@ -85,7 +85,10 @@ class Receipt:
 
 def stored_sequences(connection: Connection, writers: Iterable[str]) -> dict[str, int]:
     """Return the sequence of the last stored record of each of some writers."""
-    found = connection.execute(_WRITERS, {"writers": sorted(writers)})
+    names = sorted(writers)
+    if not names:
+        return {}
+    found = connection.execute(_WRITERS, {"writers": names})
     return {row.writer: row.sequence for row in found}
 
 

@@ -173,6 +173,7 @@ def test_statistics_follow_the_rows(client, store, run_id, hub_path):
     """Once a hub has grown, the database knows how many rows its tables hold."""
     for start in range(0, 12_000, 1_000):
         store.log_batch(run_id, [Metric("m", i, i, i) for i in range(start, start + 1_000)], [], [])
+    assert store.flush(60)
     hub = open_hub(hub_path)
     with hub.engine.connect() as connection:
         if hub.engine.dialect.name == "sqlite":

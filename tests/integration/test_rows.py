@@ -10,11 +10,12 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from sqlalchemy import MetaData, create_engine, select
 
+from mlflow_workspace_plugin.hub.tables import table_names
 from tests.conftest import STOCK_ENVIRONMENT
 
 pytestmark = pytest.mark.store
 
-OURS = {"workspace_plugin_workspaces"}
+OURS = set(table_names())
 # They differ between two runs of the same script on the same store.
 NOT_REPEATABLE = {"execution_time_ms", "duration_ns", "db_payload_generation"}
 
