@@ -9,6 +9,7 @@ from mlflow.tracking.fluent import get_active_model_id
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 from mlflow_workspace_plugin.sdk.metric_descriptors import (
     SCALAR,
+    TABLE,
     Column,
     Descriptor,
     read_descriptors,
@@ -122,7 +123,9 @@ class MetricWriter:
 
     def _own_key(self, name: str, kind: str, column: str) -> str:
         """Return the key of a column: another one, if that is another metric's."""
-        parts = (name, column) if kind != SCALAR else (name,)
+        if kind not in (SCALAR, TABLE):
+            return ""
+        parts = (name, column) if kind == TABLE else (name,)
         key = key_of(*parts)
         if self._owners.setdefault(key, (name, kind)) != (name, kind):
             key = marked_key_of(kind, *parts)

@@ -9,7 +9,7 @@ from mlflow_workspace_plugin.sdk.git_facts import git_properties
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.run_children import RunChildren
 from mlflow_workspace_plugin.sdk.run_creation import create_run
-from mlflow_workspace_plugin.sdk.run_metrics import RunMetrics
+from mlflow_workspace_plugin.sdk.run_images import RunImages
 from mlflow_workspace_plugin.sdk.run_models import RunModels
 from mlflow_workspace_plugin.sdk.run_snapshots import RunSnapshots
 from mlflow_workspace_plugin.sdk.run_waiting import RunWaiting
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 
-class Run(RunMetrics, RunModels, RunSnapshots, RunChildren, RunWaiting):
+class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting):
     """A run of an experiment, under SDK v1's name.
 
     Args:

@@ -1,0 +1,155 @@
+"""The part of SDK v1's ``Run`` that logs metrics whose values are files: images and charts."""
+
+import io
+import json
+import logging
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
+from mlflow_workspace_plugin.sdk.artifact_names import artifact_uri, path_of
+from mlflow_workspace_plugin.sdk.metric_descriptors import read_descriptors
+from mlflow_workspace_plugin.sdk.metric_values import Cell
+from mlflow_workspace_plugin.sdk.run_files import RunFiles
+from mlflow_workspace_plugin.sdk.run_metrics import RunMetrics
+
+_logger = logging.getLogger(__name__)
+
+IMAGE = "image"
+
+
+class RunImages(RunMetrics, RunFiles):
+    """Logs images and charts of a run."""
+
+    def log_image(
+        self,
+        name: str,
+        path: Any = None,
+        plot: Any = None,
+        description: str = "",
+    ) -> None:
+        """Log an image as a file of the run, and where MLflow's UI shows images (SDK v1).
+
+        Args:
+            name: the metric.
+            path: a local file, stored under its path as it is given, but for ``./``, ``/`` and
+                ``../`` in front. A plot is taken as one here, too (ours).
+            plot: what has ``savefig``, such as ``matplotlib.pyplot`` or a figure; stored as
+                ``NAME_SECONDS.png``.
+            description: accepted and dropped, as in SDK v1.
+
+        Raises:
+            AzureMLException: both or none of the two are given, or the plot cannot be saved.
+            FileNotFoundError: there is no such file.
+        """
+        if path is not None and plot is not None:
+            raise AzureMLException(
+                f"Image {name!r} was given a path and a plot: both were provided, and only one is "
+                "taken at a time."
+            )
+        if path is None and plot is None:
+            raise AzureMLException(
+                f"Image {name!r} was given nothing: one of path and plot is required."
+            )
+        if hasattr(path, "savefig"):
+            path, plot = None, path
+        if plot is not None:
+            stored = self._store_plot(name, plot)
+        else:
+            stored = path_of(path)
+            self.upload_file(stored, path)
+            self._copy_for_mlflow(name, Path(path))
+        self._write_address(name, IMAGE, stored)
+
+    def log_confusion_matrix(
+        self, name: str, value: "Mapping[str, Any] | str", description: str = ""
+    ) -> None:
+        """Log a confusion matrix (SDK v1): a file of the run of the metric's name.
+
+        Args:
+            name: the metric.
+            value: a dict of SDK v1's schema, or its JSON.
+            description: accepted and dropped, as in SDK v1.
+
+        Raises:
+            UserErrorException: the text is no JSON.
+        """
+        self._log_chart(name, "confusion_matrix", value)
+
+    def log_accuracy_table(
+        self, name: str, value: "Mapping[str, Any] | str", description: str = ""
+    ) -> None:
+        """Log an accuracy table (SDK v1); as :meth:`log_confusion_matrix`."""
+        self._log_chart(name, "accuracy_table", value)
+
+    def log_residuals(
+        self, name: str, value: "Mapping[str, Any] | str", description: str = ""
+    ) -> None:
+        """Log a chart of residuals (SDK v1); as :meth:`log_confusion_matrix`."""
+        self._log_chart(name, "residuals", value)
+
+    def log_predictions(
+        self, name: str, value: "Mapping[str, Any] | str", description: str = ""
+    ) -> None:
+        """Log a chart of predictions (SDK v1); as :meth:`log_confusion_matrix`."""
+        self._log_chart(name, "predictions", value)
+
+    def get_file_names(self) -> list[str]:
+        """Return the paths of all files of the run, sorted, without MLflow's copies of images."""
+        described = read_descriptors(self._mlflow_run().data.tags)
+        copies = tuple(
+            f"images/{_image_key(each.name).replace('/', '~')}+step+"
+            for each in described
+            if each.kind == IMAGE
+        )
+        return [name for name in super().get_file_names() if not name.startswith(copies)]
+
+    def _log_chart(self, name: str, kind: str, value: "Mapping[str, Any] | str") -> None:
+        if isinstance(value, str):
+            try:
+                value = json.loads(value)
+            except json.JSONDecodeError as error:
+                raise UserErrorException(
+                    f"Invalid JSON provided for metric {name!r}: {error}."
+                ) from error
+        path = path_of(name)
+        self.upload_file(path, io.BytesIO(json.dumps(value).encode()))
+        self._write_address(name, kind, path)
+
+    def _store_plot(self, name: str, plot: Any) -> str:
+        if not hasattr(plot, "savefig"):
+            raise AzureMLException(
+                f"Image {name!r} was given a plot of invalid type {type(plot).__name__}, and "
+                "matplotlib.pyplot or a figure was expected."
+            )
+        stream = io.BytesIO()
+        plot.savefig(stream, format="png")
+        stored = path_of(f"{name}_{int(time.time())}.png")
+        self.upload_file(stored, io.BytesIO(stream.getvalue()))
+        self._copy_for_mlflow(name, stream)
+        return stored
+
+    def _copy_for_mlflow(self, name: str, source: "Path | io.BytesIO") -> None:
+        """Log an image as MLflow does, if it is one of pixels."""
+        try:
+            from PIL import Image, UnidentifiedImageError
+        except ImportError:
+            return
+        try:
+            with Image.open(source) as image:
+                image.load()
+                self._client.log_image(self.id, image, key=_image_key(name))
+        except UnidentifiedImageError:
+            # Of curves, not of pixels: it is a file of the run.
+            return
+
+    def _write_address(self, name: str, kind: str, path: str) -> None:
+        uri = artifact_uri(self.id, path)
+        self._metrics.write(name, kind, [{"": Cell("string", uri)}])
+
+
+def _image_key(name: str) -> str:
+    """Return the name with what MLflow's images may be called."""
+    return "".join(c if c.isascii() and (c.isalnum() or c in "_-. /") else "_" for c in name)
