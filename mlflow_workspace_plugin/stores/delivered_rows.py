@@ -83,10 +83,12 @@ def rows_by_run(
                     rows.repeated[key] += 1
                     continue
                 in_call.add(row)
-            is_fresh = -_AHEAD_MS <= record.called_at - timestamp <= _FRESH_MS
+            is_fresh = _is_fresh(record, timestamp)
             if row in occupied:
                 if not is_fresh:
                     rows.repeated[key] += 1
+                    if model:
+                        rows.of_models.append((row, model))
                     continue
                 moved = gaps.free(record.run_id, row)
                 while moved in occupied:
@@ -98,6 +100,13 @@ def rows_by_run(
             if model:
                 rows.of_models.append((row, model))
     return found
+
+
+def _is_fresh(record: Record, timestamp: int) -> bool:
+    """Whether a call took a timestamp itself, and was not given one that may be logged again."""
+    if record.called_at is None:
+        return False
+    return -_AHEAD_MS <= record.called_at - timestamp <= _FRESH_MS
 
 
 def place_of(row: MetricRow) -> Place:
