@@ -116,12 +116,15 @@ class Journal:
         """Whether the target is known to be away."""
         return self._away
 
-    def append_metrics(self, run_id: str, called_at: int, values: Sequence[Sequence[Any]]) -> None:
+    def append_metrics(
+        self, run_id: str, called_at: int | None, values: Sequence[Sequence[Any]]
+    ) -> None:
         """Append values of metrics, and return at once.
 
         Args:
             run_id: the run.
-            called_at: when the call was made, in milliseconds since 1970.
+            called_at: when the call was made, in milliseconds since 1970; None if the values may
+                have been sent before.
             values: see :func:`records.metrics_body`.
         """
         keys = [value[0] for value in values]

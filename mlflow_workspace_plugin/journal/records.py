@@ -53,8 +53,9 @@ class Record(NamedTuple):
     kind: str
     """The value of a :class:`Kind`."""
     run_id: str
-    called_at: int
-    """When the logging call was made, in milliseconds since 1970."""
+    called_at: int | None
+    """When the logging call was made, in milliseconds since 1970; None for values of metrics that
+    may have been sent before."""
     content: Any
     """METRICS: lists of key, value, timestamp, step, and for a model's metric model id, dataset
     name and dataset digest. PARAM, PARAMS, TAG, TAGS: values by key. INFO: status, end time and
@@ -74,7 +75,7 @@ def metric_body(
     )
 
 
-def metrics_body(run_id: str, called_at: int, values: Sequence[Sequence[Any]]) -> str:
+def metrics_body(run_id: str, called_at: int | None, values: Sequence[Sequence[Any]]) -> str:
     """Return the body of a record of metrics.
 
     Args:

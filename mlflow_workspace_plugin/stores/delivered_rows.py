@@ -83,21 +83,34 @@ def rows_by_run(
                     rows.repeated[key] += 1
                     continue
                 in_call.add(row)
-            is_fresh = -_AHEAD_MS <= record.called_at - timestamp <= _FRESH_MS
-            if row in occupied:
-                if not is_fresh:
-                    rows.repeated[key] += 1
-                    continue
-                moved = gaps.free(record.run_id, row)
-                while moved in occupied:
-                    moved = moved._replace(timestamp=moved.timestamp + 1)
-                gaps.took(record.run_id, row, moved)
-                row = moved
-            occupied.add(row)
-            (rows.fresh if is_fresh else rows.given).append(row)
+            is_fresh = _is_fresh(record, timestamp)
+            if row not in occupied or is_fresh:
+                row = _next_free(gaps, record.run_id, row, occupied)
+                occupied.add(row)
+                (rows.fresh if is_fresh else rows.given).append(row)
+            else:
+                rows.repeated[key] += 1
             if model:
                 rows.of_models.append((row, model))
     return found
+
+
+def _next_free(gaps: Gaps, run_id: str, row: MetricRow, occupied: set[MetricRow]) -> MetricRow:
+    """Return a row at the first timestamp, from its own on, at which none is equal to it."""
+    if row not in occupied:
+        return row
+    moved = gaps.free(run_id, row)
+    while moved in occupied:
+        moved = moved._replace(timestamp=moved.timestamp + 1)
+    gaps.took(run_id, row, moved)
+    return moved
+
+
+def _is_fresh(record: Record, timestamp: int) -> bool:
+    """Whether a call took a timestamp itself, and was not given one that may be logged again."""
+    if record.called_at is None:
+        return False
+    return -_AHEAD_MS <= record.called_at - timestamp <= _FRESH_MS
 
 
 def place_of(row: MetricRow) -> Place:

@@ -90,7 +90,9 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if params:
             self._append(Kind.PARAMS, run_id, {param.key: param.value for param in params})
         if metrics:
-            self._append_metrics(run_id, metrics)
+            # When a model is logged MLflow sends the run's values again, by batches that name it.
+            again = any(metric.model_id is not None for metric in metrics)
+            self._append_metrics(run_id, metrics, sent_again=again)
         if tags:
             self._append(Kind.TAGS, run_id, {tag.key: tag.value for tag in tags})
 
@@ -222,8 +224,10 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         super().flush_async_logging()
         self.journal.flush()
 
-    def _append_metrics(self, run_id: str, metrics: list[Metric]) -> None:
-        called_at = time.time_ns() // 1_000_000
+    def _append_metrics(
+        self, run_id: str, metrics: list[Metric], *, sent_again: bool = False
+    ) -> None:
+        called_at = None if sent_again else time.time_ns() // 1_000_000
         values = []
         models = set()
         try:

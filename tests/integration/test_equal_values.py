@@ -93,6 +93,21 @@ def test_of_a_model_move_together(client, run_id):
     assert sorted(m.timestamp for m in of_model) == [m.timestamp for m in history]
 
 
+def test_of_a_model_are_sent_again(client, run_id):
+    """MLflow sends the values of a run again when a model is logged: they stay what they are."""
+    experiment = client.get_run(run_id).info.experiment_id
+    model = client.create_logged_model(experiment, "model", run_id)
+    now = int(time.time() * 1000)
+    logged = [Metric("m", float(step), now, step) for step in range(3)]
+    again = [Metric(m.key, m.value, m.timestamp, m.step, model_id=model.model_id) for m in logged]
+    client.log_batch(run_id, logged)
+    client.log_batch(run_id, again)
+    client.get_run(run_id)
+    client.log_batch(run_id, again)
+    assert values(client, run_id) == [0.0, 1.0, 2.0]
+    assert len(client.get_logged_model(model.model_id).metrics) == 3
+
+
 def test_when_the_clock_is_set_back(workspace, client, monkeypatch):
     """By an hour, in the middle: nothing is lost, and Run reads in the order it logged."""
     run = Experiment(workspace, "equal").start_logging()

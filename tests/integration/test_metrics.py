@@ -112,6 +112,7 @@ def test_all_metrics_by_one_query(workspace, store, count_queries):
         run = Experiment(workspace, "one").start_logging()
         batch = [Metric(f"m{k}", k, step, step) for k in range(metrics) for step in range(3)]
         store.log_batch(run.id, batch, [], [])
+        assert store.flush(60)
         with count_queries() as queries:
             found = run.get_metrics()
         assert found == {f"m{k}": [float(k)] * 3 for k in range(metrics)}
