@@ -86,7 +86,7 @@ def metrics_body(run_id: str, called_at: int | None, values: Sequence[Sequence[A
     return _encode([Kind.METRICS.value, run_id, called_at, values])
 
 
-def body(kind: Kind, run_id: str, called_at: int, content: Any) -> str:
+def body(kind: Kind, run_id: str, called_at: int | None, content: Any) -> str:
     """Return the body of a record; see :class:`Record` for the content of each kind."""
     return _encode([kind.value, run_id, called_at, content])
 
