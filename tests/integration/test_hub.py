@@ -34,7 +34,7 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.hub import schema
-from mlflow_workspace_plugin.hub.database import _BUSY_TIMEOUT_MS, url_of
+from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, url_of
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
 
@@ -260,7 +260,7 @@ class TestOpening:
             pragmas = ("foreign_keys", "busy_timeout", "synchronous", "cache_size")
             found = [connection.scalar(text(f"PRAGMA {name}")) for name in pragmas]
             assert connection.scalar(text("SELECT 'a' LIKE 'A'")) == 0
-        assert found == [1, _BUSY_TIMEOUT_MS, 1, -65_536]
+        assert found == [1, BUSY_TIMEOUT_MS, 1, -65_536]
 
     def test_missing_hub_names_the_command_that_makes_one(self, tmp_path):
         """Nothing is created by looking."""
@@ -575,7 +575,7 @@ print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
         """Another writer that never ends is an error that says so, not a hang."""
         with workspace._hub.engine.connect() as connection:
             timeout = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
-        assert timeout == _BUSY_TIMEOUT_MS
+        assert timeout == BUSY_TIMEOUT_MS
         run_id = workspace.client.create_run("0").info.run_id
         with closing(sqlite3.connect(hub_path / "hub.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")

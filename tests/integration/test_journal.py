@@ -6,7 +6,6 @@ import os
 import subprocess
 import sys
 import threading
-import time
 
 import mlflow
 import pytest
@@ -20,6 +19,7 @@ from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.records import Kind, body, line, metrics_body, parse
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
 from tests.deliveries import deliver_all
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.store
 
@@ -33,13 +33,6 @@ def store(client):
 
 def values(store, run_id, key="m"):
     return [metric.value for metric in store.get_metric_history(run_id, key)]
-
-
-def wait_until(condition, timeout_s=10):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "It did not happen in time."
-        time.sleep(0.01)
 
 
 class TestCalls:

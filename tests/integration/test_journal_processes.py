@@ -13,19 +13,13 @@ import pytest
 from mlflow import MlflowClient
 
 from mlflow_workspace_plugin.journal.folder import JournalFolder
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.databases
 
 
 def values(store, run_id, key="m"):
     return [metric.value for metric in store.get_metric_history(run_id, key)]
-
-
-def wait_until(condition, timeout_s=10):
-    deadline = time.monotonic() + timeout_s
-    while not condition():
-        assert time.monotonic() < deadline, "It did not happen in time."
-        time.sleep(0.01)
 
 
 def log_steps(uri, run_id, number):

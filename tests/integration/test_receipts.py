@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.journal.folder import JournalFolder
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.databases
 
@@ -153,8 +154,8 @@ def test_journal_that_was_removed(uri, client, run_id, hub_path, caplog):
         client.log_metric(run_id, "m", 1, step=1)
         shutil.rmtree(JournalFolder(uri).path)
     client.get_run(run_id)
-    assert "1 calls for" in caplog.text
-    assert "are lost" in caplog.text
+    # Said by the thread that delivers, once it is back from the database.
+    wait_until(lambda: "1 calls for" in caplog.text and "are lost" in caplog.text)
     for step in range(2, 12):
         client.log_metric(run_id, "m", step, step=step)
     client.set_terminated(run_id)
