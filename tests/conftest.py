@@ -5,6 +5,7 @@ and in PostgreSQL. The mark ``sqlite`` keeps to SQLite what is about its files.
 """
 
 import itertools
+import multiprocessing
 import os
 import shutil
 import subprocess
@@ -202,6 +203,14 @@ def direct(uri):
 def run_id(client) -> str:
     """The id of a new run."""
     return client.create_run(client.create_experiment("experiment")).info.run_id
+
+
+@pytest.fixture
+def processes():
+    """Real processes, forked from a server that has imported the package: quick, no threads."""
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["mlflow_workspace_plugin.sdk.workspace"])
+    return context
 
 
 @pytest.fixture

@@ -44,6 +44,16 @@ RECEIPTS = Table(
 No foreign key: a value may be refused because there is no such run.
 """
 
+ROWS = Table(
+    "workspace_plugin_rows",
+    _metadata,
+    Column("run_uuid", String(32), primary_key=True),
+    Column("table", String(64), primary_key=True),
+    Column("step", BigInteger, primary_key=True, autoincrement=False),
+    Column("timestamp", BigInteger, primary_key=True, autoincrement=False),
+)
+"""The place of each row of a table of SDK v1's, that rows of several processes never share one."""
+
 
 def create_tables(engine: Engine) -> None:
     """Make those of our tables that are missing."""

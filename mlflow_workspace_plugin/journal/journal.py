@@ -117,7 +117,12 @@ class Journal:
         return self._away
 
     def append_metrics(
-        self, run_id: str, called_at: int | None, values: Sequence[Sequence[Any]]
+        self,
+        run_id: str,
+        called_at: int | None,
+        values: Sequence[Sequence[Any]],
+        exact: Sequence[Sequence[Any]] = (),
+        table: str | None = None,
     ) -> None:
         """Append values of metrics, and return at once.
 
@@ -126,9 +131,15 @@ class Journal:
             called_at: when the call was made, in milliseconds since 1970; None if the values may
                 have been sent before.
             values: see :func:`records.metrics_body`.
+            exact: what was logged where a number does not say it; see :class:`Record`.
+            table: the table whose rows they are.
         """
         keys = [value[0] for value in values]
-        self._outbox.put(records.metrics_body(run_id, called_at, values), run_id, keys)
+        if exact or table is not None:
+            body = records.body(Kind.TYPED, run_id, called_at, [values, exact, table])
+        else:
+            body = records.metrics_body(run_id, called_at, values)
+        self._outbox.put(body, run_id, keys)
         self._wake_soon()
 
     def append_metric(
@@ -143,7 +154,7 @@ class Journal:
         """Append a record, and return at once.
 
         Args:
-            kind: what it does; neither METRICS nor one that is waited for.
+            kind: what it does; neither one of values nor one that is waited for.
             run_id: the run.
             content: see :class:`Record`.
         """
@@ -155,7 +166,7 @@ class Journal:
         """Append a record, and wait until it is stored.
 
         Args:
-            kind: what it does; not METRICS.
+            kind: what it does; not one of values.
             run_id: the run.
             content: see :class:`Record`; of INFO without what was logged.
 

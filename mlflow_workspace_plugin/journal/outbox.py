@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder, new_writer_id
 from mlflow_workspace_plugin.journal.lock import HeldLock
-from mlflow_workspace_plugin.journal.records import Kind, Record
+from mlflow_workspace_plugin.journal.records import Kind, Record, values_of
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.segments import Chunk, SegmentReader, SegmentWriter
 
@@ -248,10 +248,11 @@ class Outbox:
         return self._files
 
     def _keep_in_memory(self, line: bytes, body: str) -> bool:
-        kind, run_id, _, content = json.loads(body)
+        record = Record(0, *json.loads(body))
         # What ends a run, and params and tags, are few.
-        if kind == Kind.METRICS and self._memory_bytes + len(line) > _MEMORY_BYTES:
-            self._dropped.update((run_id, value[0]) for value in content)
+        is_values = record.kind in records.VALUES
+        if is_values and self._memory_bytes + len(line) > _MEMORY_BYTES:
+            self._dropped.update((record.run_id, value[0]) for value in values_of(record))
             self._reminder.warn(
                 "full",
                 "%d values for %s were dropped: the journal cannot be written, and memory for them "

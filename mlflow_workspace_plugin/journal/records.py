@@ -30,8 +30,8 @@ class Kind(str, Enum):
     TAG = "tag"
     TAGS = "tags"
     INFO = "info"
+    TYPED = "typed"
     DESCRIBED = "described"
-    EXACT = "exact"
     DROPPED = "dropped"
     LOGGED = "logged"
 
@@ -40,6 +40,9 @@ AWAITED = frozenset(
     kind.value for kind in (Kind.PARAM, Kind.PARAMS, Kind.TAG, Kind.TAGS, Kind.INFO)
 )
 """What a call waits for, to raise what is wrong with it."""
+
+VALUES = frozenset({Kind.METRICS.value, Kind.TYPED.value})
+"""What holds values of metrics; see :func:`values_of`."""
 
 NO_CALLS = frozenset({Kind.DROPPED.value, Kind.LOGGED.value})
 """What the journal itself notes between the calls."""
@@ -58,11 +61,12 @@ class Record(NamedTuple):
     may have been sent before."""
     content: Any
     """METRICS: lists of key, value, timestamp, step, and for a model's metric model id, dataset
-    name and dataset digest. PARAM, PARAMS, TAG, TAGS: values by key. INFO: status, end time and
-    name, each None where it stays, and what LOGGED has. DESCRIBED: tags that stay as they are once
-    they are set. EXACT: lists of a metric's key, timestamp, step, and what was logged, which its
-    number does not say. DROPPED: how many values of each metric were lost. LOGGED: how many of each
-    were logged, since that was noted last."""
+    name and dataset digest. TYPED: such lists; lists of a metric's key, timestamp, step, and what
+    was logged, which its number does not say; and the table whose rows they are, or None. PARAM,
+    PARAMS, TAG, TAGS: values by key. INFO: status, end time and name, each None where it stays, and
+    what LOGGED has. DESCRIBED: tags that stay as they are once they are set. DROPPED: how many
+    values of each metric were lost. LOGGED: how many of each were logged, since that was noted
+    last."""
 
 
 def metric_body(
@@ -84,6 +88,14 @@ def metrics_body(run_id: str, called_at: int | None, values: Sequence[Sequence[A
         values: a :data:`MetricValue` each, or one with model id, dataset name and dataset digest.
     """
     return _encode([Kind.METRICS.value, run_id, called_at, values])
+
+
+def values_of(record: Record) -> list[list[Any]]:
+    """Return the values of metrics that a record holds, as METRICS has them."""
+    if record.kind == Kind.TYPED:
+        values: list[list[Any]] = record.content[0]
+        return values
+    return record.content if record.kind == Kind.METRICS else []
 
 
 def body(kind: Kind, run_id: str, called_at: int | None, content: Any) -> str:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 
 from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.records import NO_CALLS, Kind, Record, parse
+from mlflow_workspace_plugin.journal.records import NO_CALLS, Record, parse, values_of
 from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
 
 
@@ -31,8 +31,7 @@ class Waiting:
             return
         self.calls += 1
         self.runs[record.run_id] += 1
-        if record.kind == Kind.METRICS:
-            self.values.update((record.run_id, value[0], writer) for value in record.content)
+        self.values.update((record.run_id, value[0], writer) for value in values_of(record))
 
 
 def waiting(folder: JournalFolder, stored: Mapping[str, int]) -> Waiting:

@@ -13,6 +13,7 @@ from mlflow.environment_variables import (
 )
 
 from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin.sdk.context import RUN_ID_VARIABLE
 from mlflow_workspace_plugin.sdk.run import Run
 
 OUTPUTS = "./outputs"
@@ -61,7 +62,7 @@ def _of_mlflow(run: Run) -> dict[str, str]:
 def _of_sdk_v1(run: Run) -> dict[str, str]:
     workspace = run.experiment.workspace
     return {
-        "AZUREML_RUN_ID": run.id,
+        RUN_ID_VARIABLE: run.id,
         "AZUREML_ARM_SUBSCRIPTION": workspace.subscription_id,
         "AZUREML_ARM_RESOURCEGROUP": workspace.resource_group,
         "AZUREML_ARM_WORKSPACE_NAME": workspace.name,

@@ -1,6 +1,7 @@
 """The run around the code that asks: what ``Run.get_context`` returns."""
 
 import functools
+import os
 from urllib.parse import urlsplit
 
 import mlflow
@@ -13,6 +14,9 @@ from mlflow_workspace_plugin.sdk.offline_run import _OfflineRun
 from mlflow_workspace_plugin.sdk.run import Run
 from mlflow_workspace_plugin.sdk.submitted_run import _SubmittedRun
 from mlflow_workspace_plugin.sdk.workspace import Workspace
+
+RUN_ID_VARIABLE = "AZUREML_RUN_ID"
+"""SDK v1's variable with the id of the run around a process."""
 
 _lock = fork_safe_lock()
 
@@ -56,5 +60,7 @@ def _surroundings() -> tuple[uris.WorkspaceUri | None, str | None]:
     if isinstance(uri, uris.ServedWorkspaceUri):
         raise ServedHubError.of(str(uri))
     active = mlflow.active_run()
-    run_id = active.info.run_id if active else MLFLOW_RUN_ID.get()
+    # MLflow takes its variable out of the environment when a run is started from it.
+    given = MLFLOW_RUN_ID.get() or os.environ.get(RUN_ID_VARIABLE)
+    run_id = active.info.run_id if active else given
     return (uri, run_id) if isinstance(uri, uris.WorkspaceUri) else (None, None)

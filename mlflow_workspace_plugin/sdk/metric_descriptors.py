@@ -19,6 +19,7 @@ PREFIX = "mlflow.workspace.metric."
 
 SCALAR = "scalar"
 TABLE = "table"
+IMAGE = "image"
 
 
 class Column(NamedTuple):
@@ -37,7 +38,7 @@ class Descriptor:
 
     name: str
     kind: str
-    """``scalar``, ``table``, or the kind of a metric whose values are files."""
+    """``scalar``, ``table``, ``image``, or that of a chart; the last two are files."""
     columns: tuple[Column, ...]
     declared_at: int = field(compare=False)
     """In milliseconds since 1970."""

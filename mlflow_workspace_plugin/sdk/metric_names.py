@@ -29,6 +29,11 @@ def marked_key_of(*parts: str) -> str:
     return f"{readable[: MAX_ENTITY_KEY_LENGTH - 12].rstrip('/. ')}~{digest}".replace("~", "--")
 
 
+def table_id(name: str) -> str:
+    """Return what a table of any name is known by where names are short."""
+    return hashlib.sha256(name.encode("utf-8", "surrogatepass")).hexdigest()[:32]
+
+
 def _readable(part: str) -> str:
     # No dots and slashes that could lead anywhere.
     pieces = (piece.strip(". ") for piece in _REFUSED.sub("_", part).split("/"))

@@ -7,6 +7,7 @@ from typing import Any
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
+from mlflow_workspace_plugin.sdk.metric_artifacts import read_artifact
 from mlflow_workspace_plugin.sdk.metric_descriptors import (
     SCALAR,
     TABLE,
@@ -30,6 +31,8 @@ def read_metrics(
     repository: ArtifactRepository,
     run_id: str,
     name: str | None = None,
+    *,
+    populate: bool = False,
 ) -> dict[str, Any]:
     """Return the metrics of a run in SDK v1's shapes, in the order in which they were logged.
 
@@ -38,10 +41,11 @@ def read_metrics(
         repository: of the run's artifacts.
         run_id: the run.
         name: only this metric; all when None.
+        populate: read the files of metrics whose values are files.
 
     Returns:
         By name: a value, or a list of several; of a table a dict of these by column; of a metric
-        whose values are files the first one's address.
+        whose values are files the first one's address, or that file.
 
     Raises:
         MlflowException: there is no such run in the workspace.
@@ -65,9 +69,12 @@ def read_metrics(
     found = {}
     for each, descriptors in described.items():
         if name in (None, each):
-            read = _read(each, descriptors, points, exact)
-            if read is not None:
-                found[each] = read
+            kind = descriptors[0].kind
+            for read in _read(each, descriptors, points, exact):
+                is_file = kind not in (SCALAR, TABLE)
+                found[each] = (
+                    read_artifact(repository, run_id, kind, read) if populate and is_file else read
+                )
     return found
 
 
@@ -93,11 +100,12 @@ def _read(
     descriptors: Sequence[Descriptor],
     points: dict[str, list[RunPoint]],
     exact: dict[str, list[ExactValue]],
-) -> Any:
+) -> list[Any]:
+    """Return what is read of a metric; nothing, if it has no values."""
     kind = descriptors[0].kind
     if kind not in (SCALAR, TABLE):
         files = sorted(exact[name], key=lambda value: (value.timestamp, value.step))
-        return files[0].value if files else None
+        return [files[0].value] if files else []
     columns = {
         column: [
             cell_at
@@ -108,15 +116,17 @@ def _read(
     }
     if kind == SCALAR:
         values = [value for _, value in sorted(columns[""], key=lambda each: each[0])]
-        return _unwrapped(values) if values else None
+        return [_unwrapped(values)] if values else []
     places = sorted({place for cells in columns.values() for place, _ in cells})
     if not places:
-        return {}
+        return [{}]
     by_place = {column: dict(cells) for column, cells in columns.items()}
-    return {
-        column: _unwrapped([cells.get(place) for place in places])
-        for column, cells in by_place.items()
-    }
+    return [
+        {
+            column: _unwrapped([cells.get(place) for place in places])
+            for column, cells in by_place.items()
+        }
+    ]
 
 
 def _columns(descriptors: Iterable[Descriptor]) -> dict[str, list[Column]]:

@@ -14,7 +14,7 @@ from mlflow_workspace_plugin.sdk.metric_descriptors import (
     Descriptor,
     read_descriptors,
 )
-from mlflow_workspace_plugin.sdk.metric_names import key_of, marked_key_of
+from mlflow_workspace_plugin.sdk.metric_names import key_of, marked_key_of, table_id
 from mlflow_workspace_plugin.sdk.metric_order import MetricOrder
 from mlflow_workspace_plugin.sdk.metric_values import Cell
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -22,6 +22,8 @@ from mlflow_workspace_plugin.stores.typed_values import ExactValue
 
 Row = Mapping[str, Cell]
 """The cells of a row by column; of a scalar the one without a name."""
+
+_ROWS_AT_ONCE = 2_000
 
 _lock = fork_safe_lock()
 
@@ -67,6 +69,22 @@ class MetricWriter:
         with _lock:
             known = self._known(name, kind)
             new = self._declare(known, name, kind, rows)
+        descriptors = dict(new.tags()) if new is not None else {}
+        # Parts of many rows, so that nobody waits long for the one before.
+        for first in range(0, len(rows), _ROWS_AT_ONCE):
+            part = rows[first : first + _ROWS_AT_ONCE]
+            self._write_rows(known, name, kind, part, step, descriptors)
+            descriptors = {}
+
+    def _write_rows(
+        self,
+        known: "_Known",
+        name: str,
+        kind: str,
+        rows: Sequence[Row],
+        step: int | None,
+        descriptors: dict[str, str],
+    ) -> None:
         model_id = get_active_model_id()
         metrics, exact = [], []
         for row in rows:
@@ -80,8 +98,8 @@ class MetricWriter:
                 if not column.key or not cell.is_told_by(column.type):
                     at = column.key or name
                     exact.append(ExactValue(at, timestamp, taken, cell.value))
-        descriptors = dict(new.tags()) if new is not None else {}
-        self._store.log_values(self._run_id, metrics, exact, descriptors)
+        table = table_id(name) if kind == TABLE else None
+        self._store.log_values(self._run_id, metrics, exact, descriptors, table)
 
     def _known(self, name: str, kind: str) -> "_Known":
         known = self._metrics.get((name, kind))
@@ -93,15 +111,18 @@ class MetricWriter:
         """Return what is known of a metric that this object writes for the first time."""
         data = self._store.get_run(self._run_id).data
         columns: dict[str, Column] = {}
+        is_described = False
         for descriptor in read_descriptors(data.tags):
+            is_this = (descriptor.name, descriptor.kind) == (name, kind)
+            is_described |= is_this
             for column in descriptor.columns:
                 self._owners.setdefault(column.key, (descriptor.name, descriptor.kind))
-                if (descriptor.name, descriptor.kind) == (name, kind):
+                if is_this:
                     columns.setdefault(column.name, column)
         # The run may have values that this object did not log: go on behind them.
         keys = {column.key for column in columns.values()} | {key_of(name)}
         steps = [m.step for m in data._metric_objs if m.key in keys and (columns or kind == SCALAR)]
-        return _Known(MetricOrder(max(steps, default=-1)), columns)
+        return _Known(MetricOrder(max(steps, default=-1)), columns, is_described=is_described)
 
     def _declare(
         self, known: "_Known", name: str, kind: str, rows: Sequence[Row]
@@ -117,8 +138,9 @@ class MetricWriter:
         if kind == SCALAR and known.columns[""] == Column("", name, "double"):
             known.plain_key = name
             return None
-        if not new:
+        if not new and known.is_described:
             return None
+        known.is_described = True
         return Descriptor(name, kind, tuple(new), time.time_ns() // 1_000_000)
 
     def _own_key(self, name: str, kind: str, column: str) -> str:
@@ -136,8 +158,11 @@ class MetricWriter:
 class _Known:
     """What is known of a metric."""
 
-    def __init__(self, order: MetricOrder, columns: dict[str, Column]) -> None:
+    def __init__(
+        self, order: MetricOrder, columns: dict[str, Column], *, is_described: bool
+    ) -> None:
         self.order = order
         self.columns = columns
+        self.is_described = is_described
         self.plain_key: str | None = None
         """Set, if all of it is what a metric without a descriptor is."""

@@ -4,11 +4,12 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.sdk import run_search
 from mlflow_workspace_plugin.sdk.git_facts import git_properties
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.run_children import RunChildren
-from mlflow_workspace_plugin.sdk.run_creation import create_run
+from mlflow_workspace_plugin.sdk.run_creation import create_run, outputs_of_started
 from mlflow_workspace_plugin.sdk.run_images import RunImages
 from mlflow_workspace_plugin.sdk.run_models import RunModels
 from mlflow_workspace_plugin.sdk.run_snapshots import RunSnapshots
@@ -26,7 +27,9 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting):
     Args:
         experiment: the experiment it belongs to.
         run_id: the id of an existing run: MLflow's, or the one that its starter gave it.
-        outputs: the folder whose files are the run's when it ends.
+        outputs: the folder whose files are stored with the run when this object ends it, made if
+            it is missing. True is ``./outputs``; None and False are none (ours: to SDK v1 None is
+            ``./outputs``, even to who cancels another's run).
 
     Raises:
         RunNotFoundError: the experiment has no such run.
@@ -65,7 +68,8 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting):
             name: the name of the run in MLflow; chosen by MLflow when None.
             run_id: an id of one's own. ``run.id`` is MLflow's all the same, and the run is found
                 by either.
-            outputs: the folder whose files are the run's when it ends.
+            outputs: the folder whose files are stored with the run when it ends, made if it is
+                missing. None and True are ``./outputs``; False is none (SDK v1).
             snapshot_directory: the folder with the run's code. None here, where SDK v1 took the
                 working directory, with whatever was in it.
             display_name: as ``name``, before which it goes.
@@ -76,6 +80,8 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting):
         Raises:
             UserErrorException: ``run_id`` is no id that SDK v1 or MLflow takes.
             RunExistsError: a run of the workspace has that id.
+            SnapshotException: no snapshot can be taken; the run has failed, with that as its
+                cause.
         """
         if snapshot_directory is not None:
             properties = git_properties(snapshot_directory) | (properties or {})
@@ -87,7 +93,15 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting):
             properties=properties,
             description=description,
         )
-        return cls(experiment, created.info.run_id, outputs, _run_dto=created)
+        outputs = outputs_of_started(outputs)
+        started = cls(experiment, created.info.run_id, outputs, _run_dto=created)
+        if snapshot_directory is not None:
+            try:
+                started.take_snapshot(snapshot_directory)
+            except SnapshotException as error:
+                started.fail(error)
+                raise
+        return started
 
     @staticmethod
     def get(workspace: "Workspace", run_id: str) -> "Run":

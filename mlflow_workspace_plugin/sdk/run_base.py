@@ -17,7 +17,6 @@ class RunBase:
     Args:
         experiment: the experiment it belongs to.
         run_id: MLflow's id of it, or the one that its starter gave it.
-        outputs: SDK v1's choice of the folder whose files are the run's when it ends.
         _run_dto: the run as MLflow returned it, if it was just read (the name is SDK v1's).
 
     Raises:
@@ -28,14 +27,12 @@ class RunBase:
         self,
         experiment: "Experiment",
         run_id: str,
-        outputs: object = None,
         _run_dto: MlflowRun | None = None,
         **_kwargs: Any,
     ) -> None:
         self._experiment = experiment
         self._client = experiment.workspace.client
         self._store = experiment.workspace.tracking_store
-        self._outputs = outputs
         found = _run_dto or find_run(experiment.workspace, run_id)
         if found.info.experiment_id != experiment.id:
             raise RunNotFoundError(

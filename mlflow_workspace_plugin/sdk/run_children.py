@@ -7,7 +7,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.sdk import run_search
-from mlflow_workspace_plugin.sdk.run_creation import create_run
+from mlflow_workspace_plugin.sdk.run_creation import create_run, outputs_of_started
 from mlflow_workspace_plugin.sdk.run_tags import RunTags
 
 if TYPE_CHECKING:
@@ -30,7 +30,7 @@ class RunChildren(RunTags):
         Args:
             name: its name becomes that of this run, ``>``, and this; chosen by MLflow when None.
             run_id: an id of one's own, kept beside MLflow's.
-            outputs: as for ``Run``.
+            outputs: as for ``Run.start_logging``.
 
         Raises:
             UserErrorException: ``run_id`` is no id that SDK v1 or MLflow takes.
@@ -44,6 +44,7 @@ class RunChildren(RunTags):
             run_id=run_id,
             parent_id=self.id,
         )
+        outputs = outputs_of_started(outputs)
         return Run(self._experiment, created.info.run_id, outputs, _run_dto=created)
 
     def create_children(

@@ -53,6 +53,15 @@ def create_run(
     )
 
 
+def outputs_of_started(outputs: object) -> object:
+    """Return what the ``outputs`` of a run that is started means: ``./outputs``, if nothing else.
+
+    Args:
+        outputs: a folder, True, False, or SDK v1's None, which stands for True there.
+    """
+    return True if outputs in (None, "") else outputs
+
+
 def _check_new(experiment: "Experiment", run_id: str) -> None:
     if not isinstance(run_id, str) or not RUN_ID.fullmatch(run_id):
         raise UserErrorException(

@@ -1,17 +1,27 @@
 """The part of SDK v1's ``Run`` that is about how it goes and ends."""
 
 import json
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+import logging
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow_workspace_plugin.errors import (
+    AzureMLAggregatedException,
     AzureMLException,
     ServiceException,
     UserErrorException,
 )
 from mlflow_workspace_plugin.sdk import run_status, tag_text
-from mlflow_workspace_plugin.sdk.run_base import RunBase
+from mlflow_workspace_plugin.sdk.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.sdk.run_files import RunFiles
+from mlflow_workspace_plugin.sdk.user_log import USER_LOG, user_log
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.sdk.experiment import Experiment
+
+_logger = logging.getLogger(__name__)
 
 ERROR_TAG = f"{tag_text.OURS}error"
 """Why a run failed, as JSON."""
@@ -19,12 +29,24 @@ ERROR_TAG = f"{tag_text.OURS}error"
 Entered = TypeVar("Entered", bound="RunLifecycle")
 
 
-class RunLifecycle(RunBase):
-    """The status of a run, and its end."""
+class RunLifecycle(RunFiles):
+    """The status of a run, and its end.
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    Args:
+        experiment: the experiment it belongs to.
+        run_id: MLflow's id of it, or the one that its starter gave it.
+        outputs: the folder whose files are stored with the run when this object ends it, made if
+            it is missing; True is ``./outputs``, None and False are none.
+    """
+
+    def __init__(
+        self, experiment: "Experiment", run_id: str, outputs: Any = None, **kwargs: Any
+    ) -> None:
+        super().__init__(experiment, run_id, **kwargs)
         self._inside = ExitStack()
+        self._captured: CapturedOutputs | None = None
+        if outputs:
+            self._captured = CapturedOutputs(self, "./outputs" if outputs is True else outputs)
 
     @property
     def status(self) -> str:
@@ -44,10 +66,17 @@ class RunLifecycle(RunBase):
         self._client.update_run(self.id, "RUNNING")
 
     def complete(self, _set_status: bool = True) -> None:  # noqa: FBT001, FBT002  SDK v1's
-        """End the run as completed, after all that was logged is stored (SDK v1)."""
-        self._store_rest()
-        if _set_status:
-            self._client.set_terminated(self.id, "FINISHED")
+        """End the run as completed, after all that was logged is stored (SDK v1).
+
+        Raises:
+            AzureMLAggregatedException: files of the run's folder could not be stored; the run has
+                ended all the same (ours).
+        """
+        try:
+            self._store_rest()
+        finally:
+            if _set_status:
+                self._client.set_terminated(self.id, "FINISHED")
 
     def fail(
         self,
@@ -64,10 +93,13 @@ class RunLifecycle(RunBase):
 
         Raises:
             TypeError: ``error_details`` is neither; the run has ended as failed all the same.
+            AzureMLAggregatedException: as for :meth:`complete`.
         """
         try:
-            self._store_rest()
-            self._record_error(error_details, error_code)
+            try:
+                self._record_error(error_details, error_code)
+            finally:
+                self._store_rest()
         finally:
             if _set_status:
                 self._client.set_terminated(self.id, "FAILED")
@@ -97,16 +129,22 @@ class RunLifecycle(RunBase):
         left_in_peace = isinstance(error, SystemExit) and error.code in (None, 0)
         if error is None or left_in_peace:
             self.complete()
-        else:
+            return
+        try:
             self.fail(error)
+        except AzureMLAggregatedException as missing:
+            # What the code raised is what its caller is to see.
+            _logger.warning("Run %s lacks files: %s", self.id, missing.message)
 
-    def _watched(self) -> AbstractContextManager[object]:
+    def _watched(self) -> AbstractContextManager[None]:
         """Return what goes on while the code is inside ``with run:``."""
-        return nullcontext()
+        return _kept_logs(self)
 
     def _store_rest(self) -> None:
         """Store what the run still holds in this process, before it ends."""
         self._store.flush_async_logging()
+        if self._captured is not None:
+            self._captured.upload()
 
     def _record_error(self, details: str | BaseException | None, code: str | None) -> None:
         if details is None:
@@ -126,3 +164,17 @@ class RunLifecycle(RunBase):
         written = tag_text.value_to_mlflow(ERROR_TAG, json.dumps(record, ensure_ascii=False))
         for key, text in written.items():
             self._client.set_tag(self.id, key, text)
+
+
+@contextmanager
+def _kept_logs(run: RunFiles) -> Iterator[None]:
+    """Keep what is printed, and store what is written to ``./logs``, while it is."""
+    with ExitStack() as inside:
+        logs = WatchedLogs(run)
+        logs.start()
+        inside.callback(logs.stop)
+        try:
+            inside.enter_context(user_log())
+        except OSError as error:
+            _logger.warning("What run %s prints is not kept in %s: %s.", run.id, USER_LOG, error)
+        yield

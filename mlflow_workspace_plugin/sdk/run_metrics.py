@@ -153,14 +153,15 @@ class RunMetrics(RunBase):
             populate: of metrics whose values are files, these in place of their addresses.
 
         Returns:
-            By metric a value, or a list of several; of a table a dict of these by column.
+            By metric a value, or a list of several; of a table a dict of these by column; of an
+            image or chart its address, or a :class:`MetricArtifact`.
         """
-        own = self._own_metrics(name)
+        own = self._own_metrics(name, populate=populate)
         if not recursive:
             return own
         found: dict[str, Any] = {}
         for child in self.get_children(recursive=True, type=run_type):  # type: ignore[attr-defined]
-            of_child = child._own_metrics(name)
+            of_child = child._own_metrics(name, populate=populate)
             if of_child:
                 found[child.id] = of_child
         return found | ({self.id: own} if own else {})
@@ -172,13 +173,18 @@ class RunMetrics(RunBase):
             timeout_seconds: how long to wait, in seconds; what is not stored by then is kept, and
                 stored later.
         """
-        self._store.flush(timeout_seconds)
+        if not self._store.flush(timeout_seconds):
+            _logger.warning(
+                "Not all that was logged was stored within %s s. It is kept, and stored later: "
+                "mlflow-workspace sync --status says what waits.",
+                timeout_seconds,
+            )
 
-    def _own_metrics(self, name: str | None) -> dict[str, Any]:
+    def _own_metrics(self, name: str | None, *, populate: bool) -> dict[str, Any]:
         info = self._client.get_run(self.id).info
         uri = self._experiment.workspace.get_mlflow_tracking_uri()
         repository = open_repository(info.artifact_uri, uri)
-        return read_metrics(self._store, repository, self.id, name)
+        return read_metrics(self._store, repository, self.id, name, populate=populate)
 
 
 def _step(name: str, step: Any) -> int:

@@ -1,6 +1,7 @@
 """SDK v1's run for code that somebody else runs: it is theirs to start and to end."""
 
 import logging
+from contextlib import AbstractContextManager, nullcontext
 
 from mlflow_workspace_plugin.sdk.run import Run
 
@@ -30,6 +31,10 @@ class _SubmittedRun(Run):
             "Run %s is not canceled by run.cancel() from inside: whoever started it ends it.",
             self.id,
         )
+
+    def _watched(self) -> AbstractContextManager[None]:
+        # Whoever started the run keeps what it prints.
+        return nullcontext()
 
     def _end(self, error: BaseException | None) -> None:
         # As in SDK v1, whatever happened.

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from mlflow_workspace_plugin.journal.give_way import RECORDS_AT_ONCE, give_way
-from mlflow_workspace_plugin.journal.records import Record
+from mlflow_workspace_plugin.journal.records import Record, values_of
 from mlflow_workspace_plugin.stores.metric_rows import MetricRow
 from mlflow_workspace_plugin.stores.metric_tables import MetricTables
 
@@ -75,10 +75,11 @@ def rows_by_run(
             give_way()
         rows, occupied = found[record.run_id], taken[record.run_id]
         in_call: set[MetricRow] = set()
-        for key, value, timestamp, step, *model in record.content:
+        values = values_of(record)
+        for key, value, timestamp, step, *model in values:
             is_nan, number = sanitize(value)
             row = MetricRow(key, float(number), timestamp, step, is_nan)
-            if len(record.content) > 1:
+            if len(values) > 1:
                 if row in in_call:
                     rows.repeated[key] += 1
                     continue

@@ -10,7 +10,7 @@ from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mlflow_workspace_plugin.journal.records import NO_CALLS, Kind, Record
+from mlflow_workspace_plugin.journal.records import NO_CALLS, VALUES, Kind, Record, values_of
 from mlflow_workspace_plugin.stores.delivered_rows import RunRows, insert_rows, rows_by_run
 from mlflow_workspace_plugin.stores.faults import is_refusal
 from mlflow_workspace_plugin.stores.metric_tables import (
@@ -24,7 +24,12 @@ from mlflow_workspace_plugin.stores.run_writes import (
     update_info,
     upsert_tags,
 )
-from mlflow_workspace_plugin.stores.typed_values import TypedValues, insert_descriptors
+from mlflow_workspace_plugin.stores.table_rows import place_rows
+from mlflow_workspace_plugin.stores.typed_values import (
+    ExactValue,
+    TypedValues,
+    insert_descriptors,
+)
 
 _NEW_WRITER = text(
     "INSERT INTO workspace_plugin_writers (writer, sequence) VALUES (:writer, 0) "
@@ -36,7 +41,10 @@ _STORED = text(
     "UPDATE workspace_plugin_writers SET sequence = :sequence "
     "WHERE writer = :writer AND sequence < :sequence"
 )
-_DROP_RECEIPTS = text("DELETE FROM workspace_plugin_receipts WHERE run_uuid = :run_id")
+_DROPPED_WITH_RUN = [
+    text("DELETE FROM workspace_plugin_receipts WHERE run_uuid = :run_id"),
+    text("DELETE FROM workspace_plugin_rows WHERE run_uuid = :run_id"),
+]
 _WRITABLE = text("""
     SELECT runs.run_uuid, runs.experiment_id FROM runs
     JOIN experiments ON experiments.experiment_id = runs.experiment_id
@@ -99,7 +107,8 @@ class Deliveries(TypedValues):
     def _hard_delete_run(self, run_id: str) -> None:
         super()._hard_delete_run(run_id)
         with self._transaction() as connection:
-            connection.execute(_DROP_RECEIPTS, {"run_id": run_id})
+            for statement in _DROPPED_WITH_RUN:
+                connection.execute(statement, {"run_id": run_id})
 
     def _deliver_usual(self, writer: str, records: list[Record]) -> list[Exception | None]:
         """Store records in one transaction, up to the first that MLflow's own methods have to see.
@@ -120,11 +129,10 @@ class Deliveries(TypedValues):
                 if not self._apply_if_usual(connection, record, runs, models, refused):
                     break
                 usual.append(record)
-            self._append_exact(
-                connection, writer, (record for record in usual if record.kind == Kind.EXACT)
-            )
-            if len(usual) < len(records):
-                by_run = self._rows_of(usual)
+            placed = place_rows(connection, usual, runs)
+            self._append_exact(connection, writer, (each for each in placed if each.run_id in runs))
+            if len(usual) < len(records) or placed is not usual:
+                by_run = self._rows_of(placed)
             receipts, written = _receipts_of(usual, runs), 0
             for run_id, rows in sorted(by_run.items()):
                 if run_id in runs:
@@ -140,16 +148,14 @@ class Deliveries(TypedValues):
         reasons = {
             record.sequence: refused[record.run_id]
             for record in usual
-            if record.kind == Kind.METRICS and record.run_id not in runs
+            if record.kind in VALUES and record.run_id not in runs
         }
         done = records if len(usual) == len(new) else records[: records.index(new[len(usual)])]
         return [reasons.get(record.sequence) for record in done]
 
     def _rows_of(self, records: Iterable[Record]) -> dict[str, RunRows]:
-        return rows_by_run(
-            (record for record in records if record.kind == Kind.METRICS),
-            self.sanitize_metric_value,
-        )
+        of_values = (record for record in records if record.kind in VALUES)
+        return rows_by_run(of_values, self.sanitize_metric_value)
 
     @contextmanager
     def _delivery(self) -> Iterator[Connection]:
@@ -162,7 +168,7 @@ class Deliveries(TypedValues):
 
     def _refused_runs(self, records: list[Record]) -> dict[str, Exception]:
         """Return why values of runs are refused: they do not exist, or were deleted."""
-        ids = {record.run_id for record in records if record.kind == Kind.METRICS}
+        ids = {record.run_id for record in records if record.kind in VALUES}
         with self._statements() as connection:
             refused = ids - self._writable_runs(connection, ids).keys()
         reasons = {run_id: self._reason(run_id) for run_id in refused}
@@ -186,7 +192,7 @@ class Deliveries(TypedValues):
         refused: Exception | None = None
         receipts = Receipts()
         receipts.add(record.run_id, logged=_logged(record))
-        counts = _count(record) if record.kind == Kind.METRICS else Counter()
+        counts = _count(record)
         try:
             self._apply(record)
         except Exception as error:
@@ -213,13 +219,10 @@ class Deliveries(TypedValues):
         run_id, content = record.run_id, record.content
         if record.kind in NO_CALLS:
             return True
-        if record.kind == Kind.METRICS:
+        if record.kind in VALUES:
             return run_id in refused or (run_id in runs and _models_of([record]) <= models)
         if run_id not in runs:
             return False
-        if record.kind == Kind.EXACT:
-            # Appended below, all of a run at once.
-            return True
         if record.kind == Kind.DESCRIBED:
             insert_descriptors(connection, run_id, content)
             return True
@@ -239,12 +242,13 @@ class Deliveries(TypedValues):
 
     def _apply(self, record: Record) -> None:
         run_id, content = record.run_id, record.content
-        if record.kind == Kind.METRICS:
-            metrics = [_metric(run_id, value) for value in content]
+        if record.kind in VALUES:
+            metrics = [_metric(run_id, value) for value in values_of(record)]
             # In this order: a model that is refused refuses the values.
             self._link_to_models(run_id, metrics)
-            self._log_metrics(run_id, metrics)
-        elif record.kind in (Kind.EXACT, Kind.DESCRIBED):
+            exact, table = content[1:] if record.kind == Kind.TYPED else ((), None)
+            self._log_typed(run_id, metrics, [ExactValue(*value) for value in exact], table)
+        elif record.kind == Kind.DESCRIBED:
             # There is no such run, or it was deleted: that is what is raised.
             self._experiment_or_refusal(run_id)
         elif record.kind == Kind.PARAM:
@@ -321,7 +325,7 @@ class Deliveries(TypedValues):
 
 def _count(record: Record) -> Counter[str]:
     """Return how many values a record of metrics has, by key."""
-    return Counter(value[0] for value in record.content)
+    return Counter(value[0] for value in values_of(record))
 
 
 def _receipts_of(records: list[Record], runs: Collection[str]) -> Receipts:
@@ -337,7 +341,7 @@ def _receipts_of(records: list[Record], runs: Collection[str]) -> Receipts:
             receipts.add(record.run_id, dropped=Counter(record.content))
         elif record.kind in (Kind.LOGGED, Kind.INFO):
             receipts.add(record.run_id, logged=_logged(record))
-        elif record.kind == Kind.METRICS and record.run_id not in runs:
+        elif record.kind in VALUES and record.run_id not in runs:
             receipts.add(record.run_id, refused=_count(record))
     return receipts
 
@@ -360,13 +364,7 @@ def _logged(record: Record) -> Counter[str]:
 
 
 def _models_of(records: Iterable[Record]) -> set[str]:
-    return {
-        value[4]
-        for record in records
-        if record.kind == Kind.METRICS
-        for value in record.content
-        if len(value) > 4
-    }
+    return {value[4] for record in records for value in values_of(record) if len(value) > 4}
 
 
 def _metric(run_id: str, value: list[Any]) -> Metric:

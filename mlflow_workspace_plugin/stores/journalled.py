@@ -99,9 +99,10 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
     def log_values(
         self,
         run_id: str,
-        metrics: list[Metric],
+        metrics: Sequence[Metric],
         exact: Sequence[ExactValue] = (),
         descriptors: dict[str, str] | None = None,
+        table: str | None = None,
     ) -> None:
         """Log numbers, what was logged in their place, and tags; returns when the journal has it.
 
@@ -113,10 +114,11 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         # In this order: a number is never there without what it stands for.
         if descriptors:
             self.journal.append(Kind.DESCRIBED, run_id, descriptors)
-        if exact:
-            self.journal.append(Kind.EXACT, run_id, exact)
-        if metrics:
-            self._append_metrics(run_id, metrics)
+            known = self._runs.get(run_id)
+            if known is not None:
+                known.tags = descriptors | known.tags
+        if metrics or exact:
+            self._append_metrics(run_id, metrics, exact, table)
 
     def log_param(self, run_id: str, param: Param) -> None:
         """Log one param; returns when it is stored.
@@ -225,7 +227,13 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         self.journal.flush()
 
     def _append_metrics(
-        self, run_id: str, metrics: list[Metric], *, sent_again: bool = False
+        self,
+        run_id: str,
+        metrics: Sequence[Metric],
+        exact: Sequence[ExactValue] = (),
+        table: str | None = None,
+        *,
+        sent_again: bool = False,
     ) -> None:
         called_at = None if sent_again else time.time_ns() // 1_000_000
         values = []
@@ -244,16 +252,16 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
                 values.append(value)
         except (TypeError, OverflowError):
             # MLflow takes any number as a step; what becomes of it is up to the database.
-            self._through(super().log_batch, run_id, metrics, [], [])
+            self._through(super().log_values, run_id, metrics, exact, None, table)
             return
         known = self._runs.get(run_id)
         if known is None or run_id in self.journal.refused_runs:
             known = self._look_up(run_id)
         if not models <= self._models and not self._are_own(models):
             # MLflow's method knows what to raise.
-            self._through(super().log_batch, run_id, metrics, [], [])
+            self._through(super().log_values, run_id, metrics, exact, None, table)
             return
-        self.journal.append_metrics(run_id, called_at, values)
+        self.journal.append_metrics(run_id, called_at, values, exact, table)
         if known is not None:
             for key, value, timestamp, step, *_ in values:
                 known.logged(key, value, timestamp, step)

@@ -20,6 +20,7 @@ from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository
 from mlflow_workspace_plugin.journal.records import Kind, Record, body, line, parse
 from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.run_writes import RunWrites
+from mlflow_workspace_plugin.stores.table_rows import Place, claim_places
 
 FOLDER = f"{INTERNAL_FOLDER}/values"
 """Where the files are, below the artifacts of the run."""
@@ -48,9 +49,10 @@ class TypedValues(MetricWrites, RunWrites):
     def log_values(
         self,
         run_id: str,
-        metrics: list[Metric],
+        metrics: Sequence[Metric],
         exact: Sequence[ExactValue] = (),
         descriptors: dict[str, str] | None = None,
+        table: str | None = None,
     ) -> None:
         """Log numbers, what was logged in their place, and tags that describe them (ours).
 
@@ -59,6 +61,8 @@ class TypedValues(MetricWrites, RunWrites):
             metrics: the numbers.
             exact: what was logged, where the number does not say it.
             descriptors: tags; one that is there already stays as it is.
+            table: what names the table whose rows they are. A row is what shares a timestamp and a
+                step, and moves to the next millisecond if that is another's.
 
         Raises:
             MlflowException: as ``log_batch``.
@@ -67,25 +71,49 @@ class TypedValues(MetricWrites, RunWrites):
         if descriptors:
             with self._transaction() as connection:
                 insert_descriptors(connection, run_id, descriptors)
+        self._log_typed(run_id, metrics, exact, table)
+
+    def _log_typed(
+        self,
+        run_id: str,
+        metrics: Sequence[Metric],
+        exact: Sequence[ExactValue],
+        table: str | None,
+    ) -> None:
+        if table is not None:
+            places = [(each.timestamp, each.step) for each in (*metrics, *exact)]
+            with self._transaction() as connection:
+                moved = claim_places(connection, run_id, table, places)
+            metrics = [_moved_metric(each, moved) for each in metrics]
+            exact = [
+                each._replace(timestamp=moved.get((each.timestamp, each.step), each.timestamp))
+                for each in exact
+            ]
         if exact:
-            record = Record(1, Kind.EXACT.value, run_id, 0, list(exact))
+            record = Record(1, Kind.TYPED.value, run_id, 0, [[], exact, table])
             with self._statements() as connection:
                 self._append_exact(connection, uuid.uuid4().hex, [record])
         if metrics:
-            self.log_batch(run_id, metrics, [], [])
+            super().log_batch(run_id, list(metrics), [], [])
 
     def _append_exact(self, connection: Connection, writer: str, records: Iterable[Record]) -> None:
-        """Append the values of records to the files of their runs, which exist."""
+        """Append what records say was logged to the files of their runs."""
         lines: dict[str, list[bytes]] = defaultdict(list)
         for record in records:
-            text_of = body(Kind.EXACT, record.run_id, record.called_at, record.content)
-            lines[record.run_id].append(line(record.sequence, text_of))
+            if record.kind == Kind.TYPED and record.content[1]:
+                text_of = body(Kind.TYPED, record.run_id, record.called_at, record.content[1])
+                lines[record.run_id].append(line(record.sequence, text_of))
         if not lines:
             return
         for run_id, artifact_uri in connection.execute(_ARTIFACTS, {"ids": sorted(lines)}):
             location = location_of(artifact_uri, self._get_active_workspace())
             repository = HubArtifactRepository(self._hub, location)
             repository.append(f"{FOLDER}/{writer}", b"".join(lines[run_id]))
+
+
+def _moved_metric(metric: Metric, moved: dict[Place, int]) -> Metric:
+    timestamp = moved.get((metric.timestamp, metric.step), metric.timestamp)
+    return Metric(metric.key, metric.value, timestamp, metric.step, model_id=metric.model_id)
 
 
 def insert_descriptors(connection: Connection, run_id: str, descriptors: dict[str, str]) -> None:
@@ -108,11 +136,13 @@ def read_exact(repository: ArtifactRepository, run_id: str) -> list[ExactValue]:
     """
     found = []
     for entry in repository.list_artifacts(FOLDER):
-        seen: set[int] = set()
+        of_writer: dict[int, list[ExactValue]] = {}
         with Path(repository.download_artifacts(entry.path)).open("rb") as file:
             for each in file:
                 record = parse(each.removesuffix(b"\n"))
-                if record is not None and record.run_id == run_id and record.sequence not in seen:
-                    seen.add(record.sequence)
-                    found += [ExactValue(*value) for value in record.content]
+                if record is not None and record.run_id == run_id:
+                    # The last one of a number is the one whose transaction was not undone.
+                    values = [ExactValue(*value) for value in record.content]
+                    of_writer[record.sequence] = values
+        found += [value for number in sorted(of_writer) for value in of_writer[number]]
     return found

@@ -1,7 +1,6 @@
 """Hubs: made once by whoever comes first, shared as their folder is, never migrated unasked."""
 
 import json
-import multiprocessing
 import os
 import shutil
 import sqlite3
@@ -111,14 +110,6 @@ def in_small_file_system(script, *, size="8m", read_only=False):
     )
     assert done.returncode == 0, done.stderr[-4000:]
     return done.stdout
-
-
-@pytest.fixture
-def processes():
-    """Real processes, forked from a server that has imported the package: quick, no threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow_workspace_plugin.sdk.workspace"])
-    return context
 
 
 @pytest.fixture
