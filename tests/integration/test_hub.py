@@ -15,6 +15,7 @@ import mlflow
 import pytest
 from alembic import command
 from click.testing import CliRunner
+from mlflow.entities import Metric
 from mlflow.store.db.utils import _get_alembic_config
 from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 from sqlalchemy import create_engine, text
@@ -571,7 +572,7 @@ print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
         assert stored == found > 0
 
     @pytest.mark.sqlite
-    def test_locked_database_is_named(self, workspace, hub_path, monkeypatch):
+    def test_locked_database_is_named(self, workspace, direct, hub_path):
         """Another writer that never ends is an error that says so, not a hang."""
         with workspace._hub.engine.connect() as connection:
             timeout = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
@@ -580,7 +581,7 @@ print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
         with closing(sqlite3.connect(hub_path / "hub.db", isolation_level=None)) as other:
             other.execute("BEGIN IMMEDIATE")
             with pytest.raises(HubBusyError, match="stayed locked for 20 s"):
-                workspace.client.log_metric(run_id, "m", 1)
+                direct.log_metric(run_id, Metric("m", 1.0, 1, 0))
         workspace.client.log_metric(run_id, "m", 2)
         assert workspace.client.get_run(run_id).data.metrics == {"m": 2}
 
