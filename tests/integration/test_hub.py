@@ -38,6 +38,7 @@ from mlflow_workspace_plugin.hub import schema
 from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, url_of
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
+from tests.commands import output_of
 
 pytestmark = pytest.mark.store
 
@@ -102,16 +103,8 @@ def in_small_file_system(script, *, size="8m", read_only=False):
         + f'{sys.executable} -c "$REST"'
     )
     unshare = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--mount", "-r"]
-    done = subprocess.run(
-        [*unshare, "sh", "-c", shell],
-        env=os.environ | {"SET_UP": set_up, "REST": rest},
-        capture_output=True,
-        text=True,
-        timeout=120,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout
+    variables = os.environ | {"SET_UP": set_up, "REST": rest}
+    return output_of([*unshare, "sh", "-c", shell], env=variables, timeout=120)
 
 
 @pytest.fixture
