@@ -30,6 +30,7 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 
+from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
 from tests.conftest import STOCK_ENVIRONMENT, paged_history
 
 pytestmark = pytest.mark.store
@@ -451,10 +452,18 @@ def clients(workspace, stock_url, monkeypatch):
     return MlflowClient(stock_url, stock_url), MlflowClient(uri, uri)
 
 
-@pytest.mark.parametrize("journal", ["off", "on"])
-def test_any_order_of_calls(clients, monkeypatch, journal):
+@pytest.fixture(params=["off", "on"])
+def journal(request, monkeypatch):
+    """Whether a store that is opened from now on has a journal."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_JOURNAL", request.param)
+    return request.param
+
+
+# In this order: the journal is looked for when a store is opened.
+def test_any_order_of_calls(journal, clients):
     """Any sequence of calls gives equal results, rows and exceptions."""
-    monkeypatch.setenv("MLFLOW_WORKSPACE_JOURNAL", journal)
+    ours = clients[1]._tracking_client.store
+    assert isinstance(ours, JournalledTrackingStore) == (journal == "on")
     machine = type("OnClients", (Machine,), {"clients": clients, "journalled": journal == "on"})
     run_state_machine_as_test(
         machine,
