@@ -28,6 +28,8 @@ def shared_run(run_id: str, rank: int) -> None:
 
 def main() -> None:
     context = multiprocessing.get_context(sys.argv[1] if len(sys.argv) > 1 else None)
+    # A server that forks has imported it then, and its children need not.
+    context.set_forkserver_preload(["mlflow"])
     mlflow.set_experiment("processes")
     with mlflow.start_run(run_name="shared") as shared:
         children = [context.Process(target=own_run, args=(rank,)) for rank in range(8)]

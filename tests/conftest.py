@@ -200,6 +200,12 @@ def direct(uri):
 
 
 @pytest.fixture
+def no_journal(monkeypatch) -> None:
+    """Stores that are opened from now on write through, so that each call meets the database."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_JOURNAL", "off")
+
+
+@pytest.fixture
 def run_id(client) -> str:
     """The id of a new run."""
     return client.create_run(client.create_experiment("experiment")).info.run_id

@@ -65,26 +65,3 @@ def without_this_package(folder: Path) -> tuple[list[str], dict[str, str]]:
                 link.symlink_to(entry)
     variables = {"PYTHONPATH": str(packages), "PYTHONNOUSERSITE": "1"}
     return [sys.executable, "-S"], variables
-
-
-def run_client(python: list[str], script: str, *arguments: str, folder: Path, **options) -> str:
-    """Run a script in a process of its own, which has to succeed; return what it printed.
-
-    Args:
-        python: the interpreter, as :func:`without_this_package` returns it.
-        script: what it runs.
-        arguments: of the script.
-        folder: where it runs.
-        options: of ``subprocess.run``.
-    """
-    done = subprocess.run(
-        [*python, "-c", script, *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=200,
-        check=False,
-        **options,
-    )
-    assert done.returncode == 0, done.stderr[-4000:]
-    return done.stdout

@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import sqlite3
-import subprocess
 import sys
 from contextlib import closing
 from importlib.metadata import version
@@ -16,6 +15,7 @@ from click.testing import CliRunner
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.hub.hub import open_hub
+from tests.commands import output_of
 
 # The commands are the same on every database; what differs is in test_postgresql.py.
 pytestmark = [pytest.mark.store, pytest.mark.sqlite]
@@ -182,16 +182,11 @@ class TestDoctor:
             "print(json.dumps(_hooks()))\n"
             "assert 'rival' not in sys.modules\n"
         )
-        done = subprocess.run(
-            [sys.executable, "-c", script, str(site)], capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr[-2000:]
-        findings = {
-            subject: (status, detail) for status, subject, detail in json.loads(done.stdout)
-        }
+        found = json.loads(output_of([sys.executable, "-c", script, str(site)]))
+        findings = {subject: (status, detail) for status, subject, detail in found}
         ours = [
             (status, detail)
-            for status, subject, detail in json.loads(done.stdout)
+            for status, subject, detail in found
             if subject == "mlflow.artifact_repository: mlflow-artifacts"
         ]
         assert ("ok", "mlflow-workspace-plugin") in ours

@@ -3,10 +3,12 @@
 import json
 import logging
 import multiprocessing
+import os
 import sys
 import threading
 import time
 import traceback
+from pathlib import Path
 
 import mlflow
 import psycopg
@@ -27,7 +29,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
-from mlflow_workspace_plugin.stores.build import build_tracking_store
+from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
 from tests.integration.test_hub import OLDER, execute, set_revision
 from tests.postgres import postgresql
 from tests.servers import free_port, serving
@@ -189,7 +191,7 @@ class TestMaking:
 
 class TestSecrets:
     def test_password_is_nowhere(self, server, tmp_path, alice, monkeypatch, caplog):
-        """Not in a file, an output, a log, a repr or an error; the hub works with it."""
+        """Not in a file, a journal, an output, a log, a repr or an error; the hub works with it."""
         caplog.set_level(logging.DEBUG)
         monkeypatch.setenv("ALICES_PASSWORD", SECRET)
         path = tmp_path / "hub"
@@ -197,6 +199,7 @@ class TestSecrets:
         workspace = Workspace.create("team-a", hub=path)
         run_id = workspace.client.create_run("0").info.run_id
         workspace.client.log_metric(run_id, "m", 1)
+        direct = open_workspace_store(workspace.get_mlflow_tracking_uri())
         hub = open_hub(path)
         seen += [command(name, "--hub", path) for name in ("doctor", "where", "list")]
         seen += [repr(hub), repr(hub.engine.url), hub.database_uri, hub.rows, repr(workspace)]
@@ -210,12 +213,15 @@ class TestSecrets:
                 monkeypatch.setenv("ALICES_PASSWORD", wrong)
             else:
                 monkeypatch.delenv("ALICES_PASSWORD")
+            workspace.client.log_metric(run_id, "m", 2)
             with pytest.raises((HubUnreachableError, HubSettingsError)) as raised:
-                workspace.client.log_metric(run_id, "m", 2)
+                direct.get_run(run_id)
             seen += traceback.format_exception(raised.value)
             seen.append(command("where", run_id, "--hub", path, status=1))
         assert "the environment variable ALICES_PASSWORD, which is not set" in seen[-1]
         monkeypatch.setenv("ALICES_PASSWORD", SECRET)
+        journals = Path(os.environ["MLFLOW_WORKSPACE_JOURNAL_DIR"])
+        seen += [file.read_text() for file in journals.rglob("*") if file.is_file()]
         workspace.client.log_metric(run_id, "m", 3)
 
         seen.append(caplog.text)
@@ -288,6 +294,7 @@ class TestConnections:
         workspace.client.log_metric(run_id, "m", 1)
         assert workspace.client.get_run(run_id).data.metrics == {"m": 1}
 
+    @pytest.mark.usefixtures("no_journal")
     def test_connection_that_was_just_used_is_not_asked(self, server, workspace, run_id, hub_path):
         """That would cost a round trip each time; its loss is one clear error, then forgotten."""
         terminate_all(server, hub_path)
@@ -296,6 +303,7 @@ class TestConnections:
         workspace.client.log_metric(run_id, "m", 2)
         assert workspace.client.get_run(run_id).data.metrics == {"m": 2}
 
+    @pytest.mark.usefixtures("no_journal")
     def test_server_that_is_gone_is_named(self, tmp_path):
         """Hub, host, port, database, reason and remedy; on opening, and in the middle of work."""
         with postgresql() as gone:
@@ -320,6 +328,7 @@ class TestConnections:
             create_hub(tmp_path / "hub", database=server.url("nowhere"))
 
 
+@pytest.mark.usefixtures("no_journal")
 class TestTrouble:
     def test_read_only_database_is_named(self, server, workspace, run_id, hub_path):
         """A standby, or a database that was closed for writing; reading goes on."""

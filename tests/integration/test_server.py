@@ -20,7 +20,8 @@ from mlflow_workspace_plugin.errors import (
     UnsafeArtifactPathError,
 )
 from mlflow_workspace_plugin.hub.hub import open_hub
-from tests.servers import free_port, run_client, serving, without_this_package
+from tests.commands import output_of
+from tests.servers import free_port, serving, without_this_package
 
 CHROMIUM = (
     shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -114,9 +115,8 @@ def test_stock_client_reads_and_writes_through_the_server(filled, served, tmp_pa
     """A client without this package sees its workspace's runs, files and models, and no other's."""
     workspace, run = filled
     python, variables = without_this_package(tmp_path)
-    environment = os.environ | variables
-    arguments = (served, "team-a", run.id)
-    printed = run_client(python, STOCK_CLIENT, *arguments, folder=tmp_path, env=environment)
+    client = [*python, "-c", STOCK_CLIENT, served, "team-a", run.id]
+    printed = output_of(client, env=os.environ | variables, cwd=tmp_path)
     lines = [line for line in printed.splitlines() if "View" not in line]
     assert lines[0] == "{'accuracy': 0.75} {'rate': '0.1'}"
     assert lines[1] == "text of team-a"
@@ -138,7 +138,7 @@ def test_environment_of_the_stock_client_lacks_only_this_package(tmp_path):
         "try: print(m.version('mlflow-workspace-plugin'))\n"
         "except m.PackageNotFoundError: print('absent')\n"
     )
-    printed = run_client(python, script, folder=tmp_path, env=os.environ | variables)
+    printed = output_of([*python, "-c", script], env=os.environ | variables)
     assert printed.split() == [importlib.metadata.version("mlflow"), "absent"]
 
 

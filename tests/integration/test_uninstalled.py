@@ -11,7 +11,8 @@ import pytest
 from mlflow.entities import Metric
 
 from mlflow_workspace_plugin.hub.hub import open_hub
-from tests.servers import free_port, run_client, serving, without_this_package
+from tests.commands import output_of
+from tests.servers import free_port, serving, without_this_package
 
 pytestmark = pytest.mark.databases
 
@@ -93,5 +94,5 @@ def test_stock_server_reads_everything(workspace, hub_path, tmp_path):
     with serving(command, port, tmp_path / "log", env=environment, cwd=tmp_path) as address:
         # MLflow's client waits for three seconds, and the server's first answer may take longer.
         urllib.request.urlopen(f"{address}/api/3.0/mlflow/server-info", timeout=100).close()
-        printed = run_client(python, CLIENT, address, folder=tmp_path, env=environment)
+        printed = output_of([*python, "-c", CLIENT, address], env=environment, cwd=tmp_path)
     assert json.loads(printed.rpartition("FOUND")[2]) == expected
