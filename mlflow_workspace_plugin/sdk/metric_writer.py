@@ -137,8 +137,10 @@ class MetricWriter:
                     new.append(known.columns[column])
         if kind == SCALAR and known.columns[""] == Column("", name, "double"):
             known.plain_key = name
-            return None
-        if not new and known.is_described:
+            if all(row[""].is_told_by("double") for row in rows):
+                return None
+            new = [known.columns[""]]
+        if known.is_described and (not new or known.plain_key is not None):
             return None
         known.is_described = True
         return Descriptor(name, kind, tuple(new), time.time_ns() // 1_000_000)

@@ -14,6 +14,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 from mlflow_workspace_plugin.hub.tables import ROWS
 from mlflow_workspace_plugin.journal.records import Kind, Record
 
+_PLACES_AT_ONCE = 500
+
 Place = tuple[int, int]
 """Timestamp and step."""
 
@@ -93,8 +95,16 @@ def _moved(lists: list[list[Any]], at: int, moved: dict[Place, int]) -> list[lis
 def _insert(connection: Connection, run_id: str, table: str, places: Sequence[Place]) -> int:
     """Insert those places that are free; return how many were."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    rows = [
-        {"run_uuid": run_id, "table": table, "timestamp": timestamp, "step": step}
-        for timestamp, step in places
-    ]
-    return connection.execute(dialect.insert(ROWS).on_conflict_do_nothing(), rows).rowcount
+    statement = dialect.insert(ROWS).on_conflict_do_nothing()
+    inserted = 0
+    # Of a statement that is executed many times drivers do not say how many were inserted.
+    for first in range(0, len(places), _PLACES_AT_ONCE):
+        rows = [
+            {"run_uuid": run_id, "table": table, "timestamp": timestamp, "step": step}
+            for timestamp, step in places[first : first + _PLACES_AT_ONCE]
+        ]
+        # One row is what is usual, and its statement is compiled once.
+        of_these = (statement, rows[0]) if len(rows) == 1 else (statement.values(rows),)
+        options = {"preserve_rowcount": True}
+        inserted += connection.execute(*of_these, execution_options=options).rowcount
+    return inserted

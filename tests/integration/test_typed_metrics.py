@@ -25,6 +25,7 @@ NAMES = st.one_of(
     # No file of UTF-8 holds half of a pair.
     st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=8),
 )
+EXAMPLES = settings(max_examples=15, deadline=None, suppress_health_check=list(HealthCheck))
 COLUMNS = st.dictionaries(NAMES, VALUES, min_size=1, max_size=3)
 
 
@@ -64,9 +65,7 @@ def unwrapped(values):
 
 
 class TestRoundTrip:
-    @settings(
-        max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @EXAMPLES
     @given(logged=st.lists(st.tuples(NAMES, VALUES), min_size=1, max_size=12))
     def test_scalars(self, workspace, read_elsewhere, logged):
         """Values of any type under any name, several of one mixed."""
@@ -80,9 +79,7 @@ class TestRoundTrip:
         run.complete()
         assert same(read_elsewhere(run), wanted)
 
-    @settings(
-        max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @EXAMPLES
     @given(logged=st.lists(st.tuples(st.sampled_from(["t", "t/u"]), COLUMNS), max_size=6))
     def test_rows(self, workspace, read_elsewhere, logged):
         """Rows with any columns; what a row lacks is None."""
@@ -100,15 +97,13 @@ class TestRoundTrip:
         run.complete()
         assert same(read_elsewhere(run), wanted)
 
-    @settings(
-        max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-    )
+    @EXAMPLES
     @given(values=st.lists(VALUES.filter(lambda each: each != 10**400), min_size=1, max_size=8))
     def test_lists(self, workspace, read_elsewhere, values):
         """A list of one type comes back as it is; ints among floats are floats, as in SDK v1."""
         run = Experiment(workspace, "lists").start_logging(outputs=False)
         run.log_list("list", values)
-        if type(values[0]) is int and any(type(value) is float for value in values):
+        if type(values[0]) in (int, float) and any(type(value) is float for value in values):
             values = [float(value) if type(value) is int else value for value in values]
         run.complete()
         assert same(read_elsewhere(run), {"list": unwrapped(values)})
