@@ -46,8 +46,10 @@ def test_python_of_the_readme_runs(capsys):
     assert "{'loss': [1.0, 0.5," in capsys.readouterr().out
     names = {"__file__": __file__}
     exec(sdk_v1, names)
-    assert names["run"].get_metrics() == {"loss": 0.5}
-    assert names["run"].get_file_names() == ["outputs/notes.txt"]
+    row = {"actual": "cat", "predicted": "dog", "count": 3}
+    assert names["run"].get_metrics() == {"loss": 0.5, "confusion": row}
+    # SDK v1 keeps what is printed inside of ``with run:``.
+    assert names["run"].get_file_names() == ["logs/user_log.txt", "outputs/notes.txt"]
 
 
 def test_every_mlflow_hook_has_its_entry_point():

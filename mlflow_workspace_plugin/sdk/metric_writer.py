@@ -57,7 +57,7 @@ class MetricWriter:
         self._store.log_metric(self._run_id, metric)
         return True
 
-    def write(self, name: str, kind: str, rows: Sequence[Row], step: int | None = None) -> None:
+    def write(self, name: str, kind: str, rows: Sequence[Row], step: int | None = None) -> int:
         """Write rows of a metric.
 
         Args:
@@ -65,6 +65,9 @@ class MetricWriter:
             kind: of its descriptors.
             rows: in the order in which they are to be read.
             step: of a single row; by default the running index of the row within the metric.
+
+        Returns:
+            The step of the last row.
         """
         with _lock:
             known = self._known(name, kind)
@@ -73,8 +76,9 @@ class MetricWriter:
         # Parts of many rows, so that nobody waits long for the one before.
         for first in range(0, len(rows), _ROWS_AT_ONCE):
             part = rows[first : first + _ROWS_AT_ONCE]
-            self._write_rows(known, name, kind, part, step, descriptors)
+            last = self._write_rows(known, name, kind, part, step, descriptors)
             descriptors = {}
+        return last
 
     def _write_rows(
         self,
@@ -84,7 +88,7 @@ class MetricWriter:
         rows: Sequence[Row],
         step: int | None,
         descriptors: dict[str, str],
-    ) -> None:
+    ) -> int:
         model_id = get_active_model_id()
         metrics, exact = [], []
         for row in rows:
@@ -100,6 +104,7 @@ class MetricWriter:
                     exact.append(ExactValue(at, timestamp, taken, cell.value))
         table = table_id(name) if kind == TABLE else None
         self._store.log_values(self._run_id, metrics, exact, descriptors, table)
+        return taken
 
     def _known(self, name: str, kind: str) -> "_Known":
         known = self._metrics.get((name, kind))

@@ -3,6 +3,7 @@
 import io
 import json
 import logging
+import mimetypes
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +17,8 @@ from mlflow_workspace_plugin.sdk.run_files import RunFiles
 from mlflow_workspace_plugin.sdk.run_metrics import RunMetrics
 
 _logger = logging.getLogger(__name__)
+
+_DRAWINGS = ("application/pdf", "application/postscript")
 
 
 class RunImages(RunMetrics, RunFiles):
@@ -33,13 +36,14 @@ class RunImages(RunMetrics, RunFiles):
         Args:
             name: the metric.
             path: a local file, stored under its path as it is given, but for ``./``, ``/`` and
-                ``../`` in front. A plot is taken as one here, too (ours).
+                ``../`` in front. SVG and PDF are taken, too, and a plot is taken as one (ours).
             plot: what has ``savefig``, such as ``matplotlib.pyplot`` or a figure; stored as
                 ``NAME_SECONDS.png``.
             description: accepted and dropped, as in SDK v1.
 
         Raises:
-            AzureMLException: both or none of the two are given, or the plot cannot be saved.
+            AzureMLException: both or none of the two are given, the file is no image, or the plot
+                cannot be saved.
             FileNotFoundError: there is no such file.
         """
         if path is not None and plot is not None:
@@ -53,13 +57,16 @@ class RunImages(RunMetrics, RunFiles):
             )
         if hasattr(path, "savefig"):
             path, plot = None, path
+        source: Path | io.BytesIO
         if plot is not None:
-            stored = self._store_plot(name, plot)
+            source, stored = _drawn(name, plot), path_of(f"{name}_{int(time.time())}.png")
+            self.upload_file(stored, io.BytesIO(source.getvalue()))
         else:
-            stored = path_of(path)
-            self.upload_file(stored, path)
-            self._copy_for_mlflow(name, Path(path))
-        self._write_address(name, IMAGE, stored)
+            source, stored = Path(path), path_of(path)
+            _check_image(name, source)
+            self.upload_file(stored, source)
+        step = self._write_address(name, IMAGE, stored)
+        self._copy_for_mlflow(name, source, step)
 
     def log_confusion_matrix(
         self, name: str, value: "Mapping[str, Any] | str", description: str = ""
@@ -116,36 +123,51 @@ class RunImages(RunMetrics, RunFiles):
         self.upload_file(path, io.BytesIO(json.dumps(value).encode()))
         self._write_address(name, kind, path)
 
-    def _store_plot(self, name: str, plot: Any) -> str:
-        if not hasattr(plot, "savefig"):
-            raise AzureMLException(
-                f"Image {name!r} was given a plot of invalid type {type(plot).__name__}, and "
-                "matplotlib.pyplot or a figure was expected."
-            )
-        stream = io.BytesIO()
-        plot.savefig(stream, format="png")
-        stored = path_of(f"{name}_{int(time.time())}.png")
-        self.upload_file(stored, io.BytesIO(stream.getvalue()))
-        self._copy_for_mlflow(name, stream)
-        return stored
+    def _copy_for_mlflow(self, name: str, source: "Path | io.BytesIO", step: int) -> None:
+        """Log an image as MLflow does, where its UI shows and compares images of pixels."""
+        image = _pixels(source)
+        if image is not None:
+            self._client.log_image(self.id, image, key=_image_key(name), step=step)
 
-    def _copy_for_mlflow(self, name: str, source: "Path | io.BytesIO") -> None:
-        """Log an image as MLflow does, if it is one of pixels."""
-        try:
-            from PIL import Image, UnidentifiedImageError
-        except ImportError:
-            return
-        try:
-            with Image.open(source) as image:
-                image.load()
-                self._client.log_image(self.id, image, key=_image_key(name))
-        except UnidentifiedImageError:
-            # Of curves, not of pixels: it is a file of the run.
-            return
-
-    def _write_address(self, name: str, kind: str, path: str) -> None:
+    def _write_address(self, name: str, kind: str, path: str) -> int:
         uri = artifact_uri(self.id, path)
-        self._metrics.write(name, kind, [{"": Cell("string", uri)}])
+        return self._metrics.write(name, kind, [{"": Cell("string", uri)}])
+
+
+def _drawn(name: str, plot: Any) -> io.BytesIO:
+    """Return a plot as a PNG."""
+    if not hasattr(plot, "savefig"):
+        raise AzureMLException(
+            f"Image {name!r} was given a plot of invalid type {type(plot).__name__}, and "
+            "matplotlib.pyplot or a figure was expected."
+        )
+    stream = io.BytesIO()
+    plot.savefig(stream, format="png")
+    return stream
+
+
+def _check_image(name: str, path: Path) -> None:
+    kind, _ = mimetypes.guess_type(path.name)
+    known = kind is not None and (kind.startswith("image/") or kind in _DRAWINGS)
+    if not known and path.is_file() and _pixels(path) is None:
+        raise AzureMLException(
+            f"Image {name!r} was given {str(path)!r}, which is no image. "
+            "Store other files with upload_file."
+        )
+
+
+def _pixels(source: "Path | io.BytesIO") -> Any:
+    """Return an image that is one of pixels, as Pillow has it; None for others."""
+    try:
+        from PIL import Image, UnidentifiedImageError
+    except ImportError:
+        return None
+    try:
+        with Image.open(source) as image:
+            image.load()
+            return image.copy()
+    except UnidentifiedImageError:
+        return None
 
 
 def _image_key(name: str) -> str:

@@ -109,8 +109,9 @@ class RunMetrics(RunBase):
 
         Args:
             name: the table.
-            value: a list of cells, or one cell, by column; the lists are of one length. Of an empty
-                one nothing is logged, which is said (ours).
+            value: a list of cells, or one cell, by column; the lists are of one length. Tuples and
+                arrays of one dimension are taken as lists, and of an empty one nothing is logged,
+                which is said (ours).
             description: accepted and dropped, as in SDK v1.
 
         Raises:
@@ -118,9 +119,7 @@ class RunMetrics(RunBase):
                 does not take.
         """
         columns = {
-            column: [
-                metric_values.cell(each) for each in (cells if isinstance(cells, list) else [cells])
-            ]
+            column: [metric_values.cell(each) for each in _cells(cells)]
             for column, cells in value.items()
         }
         lengths = {column: len(cells) for column, cells in columns.items()}
@@ -185,6 +184,11 @@ class RunMetrics(RunBase):
         uri = self._experiment.workspace.get_mlflow_tracking_uri()
         repository = open_repository(info.artifact_uri, uri)
         return read_metrics(self._store, repository, self.id, name, populate=populate)
+
+
+def _cells(given: Any) -> list[Any]:
+    several = isinstance(given, (list, tuple, range)) or getattr(given, "ndim", 0) == 1
+    return list(given) if several else [given]
 
 
 def _step(name: str, step: Any) -> int:

@@ -284,6 +284,10 @@ BETTER = {
     "Run.log_image": "SVG and PDF images work, and `log_image(name, plt)`.",
     "Run.get_metrics": "What was just logged is there; a row without a column has None in it.",
     "Run.flush": "What is not stored in time is kept, and stored later.",
+    "Run.complete": "A file of `./outputs` that was uploaded before stays one file; "
+    "`sys.exit(0)` inside of `with run:` completes the run.",
+    "Run.get_children": '`tags="key"` filters by the key.',
+    "Run.list": '`tags="key"` filters by the key.',
     "Run.tag": "Tags of any length.",
     "Run.upload_file": "Takes a `pathlib.Path`; an existing name is replaced.",
     "Run.upload_files": "Existing names are replaced.",

@@ -3,6 +3,7 @@
 import inspect
 import io
 import json
+import logging
 import os
 import re
 import subprocess
@@ -17,12 +18,14 @@ from mlflow.exceptions import MlflowException
 from mlflow_workspace_plugin import Experiment, Run
 from mlflow_workspace_plugin.errors import (
     ActivityFailedException,
+    AzureMLAggregatedException,
     AzureMLException,
     ExperimentExecutionException,
     RunEnvironmentException,
     RunExistsError,
     RunNotFoundError,
     ServiceException,
+    SnapshotException,
     UserErrorException,
 )
 from mlflow_workspace_plugin.sdk.offline_run import _OfflineRun
@@ -438,6 +441,18 @@ class TestContext:
         assert done.stdout.split() == [run.id]
         assert run.get_metrics() == {"m": 2}
 
+    @pytest.mark.parametrize("variable", ["MLFLOW_RUN_ID", "AZUREML_RUN_ID"])
+    def test_context_stays_when_mlflow_took_its_variable(
+        self, workspace, run, monkeypatch, variable
+    ):
+        """``mlflow.start_run`` takes it out of the environment; SDK v1's stays there."""
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", workspace.get_mlflow_tracking_uri())
+        monkeypatch.setenv(variable, run.id)
+        monkeypatch.setenv("AZUREML_RUN_ID", run.id)
+        with mlflow.start_run(run_id=run.id):
+            assert Run.get_context().id == run.id
+        assert Run.get_context().id == run.id
+
     def test_elsewhere_the_run_is_offline_and_prints(self, tmp_path, capsys):
         """As in SDK v1: nothing is stored, and everything is said."""
         mlflow.set_tracking_uri(f"sqlite:///{tmp_path}/x.db")
@@ -560,3 +575,89 @@ class TestOffline:
             "get_secret get_secrets get_environment start clean input_datasets output_datasets"
         )
         assert not [name for name in re.findall(r"\w+", missing) if hasattr(run, name)]
+
+
+class TestFoldersOfTheRun:
+    """``./outputs`` at the end of a run, and ``./logs`` inside of ``with run:``."""
+
+    @pytest.mark.parametrize("end", ["complete", "fail", "cancel"])
+    def test_outputs_are_stored_at_the_end(self, experiment, tmp_path, end):
+        """The folder is made when the run starts, and is that of then."""
+        run = experiment.start_logging()
+        (tmp_path / "outputs" / "sub").mkdir()
+        (tmp_path / "outputs" / "sub" / "model.pkl").write_text("model")
+        assert run.get_file_names() == []
+        getattr(run, end)()
+        assert run.get_file_names() == ["outputs/sub/model.pkl"]
+
+    def test_folder_may_be_chosen(self, experiment, tmp_path):
+        """By its name; False is none, which makes no folder."""
+        run = experiment.start_logging(outputs="results")
+        (tmp_path / "results" / "a.txt").write_text("a")
+        run.complete()
+        assert run.get_file_names() == ["results/a.txt"]
+        experiment.start_logging(outputs=False).complete()
+        assert not (tmp_path / "outputs").exists()
+
+    def test_child_has_the_folder_too(self, experiment, tmp_path):
+        """What it wrote is not lost when the next child writes over it."""
+        run = experiment.start_logging()
+        children = [run.child_run(), run.child_run()]
+        for number, child in enumerate(children):
+            (tmp_path / "outputs" / "model.pkl").write_text(str(number))
+            child.complete()
+        for number, child in enumerate(children):
+            child.download_file("outputs/model.pkl", "back")
+            assert (tmp_path / "back").read_text() == str(number)
+
+    def test_run_of_another_keeps_its_files(self, experiment, run, tmp_path):
+        """To end a run from elsewhere stores nothing of that place (SDK v1 did)."""
+        (tmp_path / "outputs").mkdir(exist_ok=True)
+        (tmp_path / "outputs" / "mine.txt").write_text("mine")
+        Run(experiment, run.id).cancel()
+        assert run.get_file_names() == []
+
+    def test_file_that_cannot_be_stored(self, experiment, tmp_path):
+        """The run ends all the same; an error of the script's own is the one that is raised."""
+
+        def with_unreadable_file():
+            run = experiment.start_logging()
+            # A file where another's folder is to be.
+            run.upload_file("outputs/a", io.BytesIO(b"a"))
+            (tmp_path / "outputs" / "a").mkdir(exist_ok=True)
+            (tmp_path / "outputs" / "a" / "b").write_text("b")
+            return run
+
+        run = with_unreadable_file()
+        with pytest.raises(AzureMLAggregatedException):
+            run.complete()
+        assert run.get_status() == "Completed"
+        run = with_unreadable_file()
+        with pytest.raises(ZeroDivisionError), run:
+            raise ZeroDivisionError
+        assert run.get_status() == "Failed"
+
+    def test_printed_and_logged_text_is_kept(self, experiment, tmp_path, capsys):
+        """In ``logs/user_log.txt``, beside what the script writes to ``./logs``."""
+        run = experiment.start_logging()
+        with run:
+            print("printed")  # noqa: T201  what is to be kept
+            logging.getLogger("script").warning("logged")
+            (tmp_path / "logs" / "own.txt").write_text("own")
+        print("later")  # noqa: T201
+        assert run.get_file_names() == ["logs/own.txt", "logs/user_log.txt"]
+        run.download_file("logs/user_log.txt", "back")
+        assert (tmp_path / "back").read_text().startswith("printed\n")
+        assert "later" not in (tmp_path / "back").read_text()
+        assert "printed\n" in capsys.readouterr().out
+
+    def test_snapshot_at_the_start(self, experiment, tmp_path):
+        """Only of a folder that is given; one that cannot be taken fails the run."""
+        (tmp_path / "code").mkdir()
+        (tmp_path / "code" / "train.py").write_text("pass")
+        run = experiment.start_logging(snapshot_directory="code")
+        assert run.get_snapshot_id() == run.get_properties()["ContentSnapshotId"]
+        assert experiment.start_logging().get_snapshot_id() is None
+        with pytest.raises(SnapshotException, match="snapshot_directory=None"):
+            experiment.start_logging(snapshot_directory="missing")
+        assert next(experiment.get_runs()).get_status() == "Failed"

@@ -212,10 +212,12 @@ class TestValues:
         run.log("numpy", np.array(7))
         run.log_list("list", np.arange(3))
         run.log_row("row", n=np.int64(1))
+        run.log_table("table", {"x": np.arange(2), "y": ("a", None)})
         found = run.get_metrics()
         assert same(found["numpy"], [5, 2**63, 0.5, True, "x", 7])
         assert same(found["list"], [0, 1, 2])
         assert same(found["row"], {"n": 1})
+        assert same(found["table"], {"x": [0, 1], "y": ["a", None]})
 
     def test_other_objects_are_text(self, run, caplog):
         """As in SDK v1, with a warning."""
