@@ -14,8 +14,7 @@ from typing import NamedTuple
 
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
-PREFIX = "mlflow.workspace.metric."
-"""Of the keys of the tags."""
+from mlflow_workspace_plugin.stores.run_reads import DESCRIPTOR_PREFIX
 
 SCALAR = "scalar"
 TABLE = "table"
@@ -56,7 +55,7 @@ class Descriptor:
     def _tag(self, columns: Iterable[Column]) -> tuple[str, str]:
         text = self._text(columns)
         known = json.dumps([self.name, self.kind, list(columns)])
-        return PREFIX + hashlib.sha256(known.encode()).hexdigest()[:20], text
+        return DESCRIPTOR_PREFIX + hashlib.sha256(known.encode()).hexdigest()[:20], text
 
     def _text(self, columns: Iterable[Column]) -> str:
         return json.dumps([self.declared_at, self.name, self.kind, list(columns)])
@@ -66,7 +65,7 @@ def read_descriptors(tags: Mapping[str, str]) -> list[Descriptor]:
     """Return the descriptors among the tags of a run, in the order in which they were declared."""
     found = []
     for key, text in tags.items():
-        if key.startswith(PREFIX):
+        if key.startswith(DESCRIPTOR_PREFIX):
             declared_at, name, kind, columns = json.loads(text)
             declared = tuple(Column(*column) for column in columns)
             found.append(Descriptor(name, kind, declared, declared_at))

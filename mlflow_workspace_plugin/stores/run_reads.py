@@ -38,6 +38,9 @@ from mlflow_workspace_plugin.stores.many_objects import many_objects
 
 Entity = TypeVar("Entity")
 
+DESCRIPTOR_PREFIX = "mlflow.workspace.metric."
+"""Of the tags that say what the numbers of a metric stand for. A search leaves them out."""
+
 _RUN_COLUMNS = (
     SqlRun.run_uuid,
     SqlRun.name,
@@ -67,6 +70,8 @@ _METRICS = """
 """
 _PARAMS = "SELECT run_uuid, key, value FROM params WHERE run_uuid {among}"
 _TAGS = "SELECT run_uuid, key, value FROM tags WHERE run_uuid {among}"
+# As many as a run has metrics of SDK v1, and nothing that one searches for.
+_SEARCHED_TAGS = f"{_TAGS} AND substr(key, 1, {len(DESCRIPTOR_PREFIX)}) <> '{DESCRIPTOR_PREFIX}'"
 _DATASETS = """
     SELECT inputs.destination_id, inputs.input_uuid, datasets.dataset_uuid, datasets.name,
         datasets.digest, datasets.dataset_source_type, datasets.dataset_source,
@@ -133,7 +138,7 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
                 rows = rows[:max_results]
                 token = SearchUtils.create_page_token(offset + max_results)
             with many_objects():
-                return _runs_of(connection, rows), token
+                return _runs_of(connection, rows, tags=_SEARCHED_TAGS), token
 
     def _found_runs(
         self, session: Session, filter_string: str | None, order_by: list[str] | None
@@ -174,18 +179,19 @@ def _runs_of(
     connection: Connection,
     rows: Sequence[Any],
     model_inputs: dict[str, list[LoggedModelInput]] | None = None,
+    tags: str = _TAGS,
 ) -> list[Run]:
     """Return the runs whose rows, beginning with ``_RUN_COLUMNS``, were read."""
     ids = [row[0] for row in rows]
     metrics = _grouped(connection, _METRICS, ids, _metric)
     params = _grouped(connection, _PARAMS, ids, Param)
-    tags = _grouped(connection, _TAGS, ids, RunTag)
+    tags_of = _grouped(connection, tags, ids, RunTag)
     datasets = _dataset_inputs(connection, ids)
     outputs = _grouped(connection, _MODEL_OUTPUTS, ids, LoggedModelOutput)
     return [
         Run(
-            _run_info(row, tags[row[0]]),
-            RunData(metrics[row[0]], params[row[0]], tags[row[0]]),
+            _run_info(row, tags_of[row[0]]),
+            RunData(metrics[row[0]], params[row[0]], tags_of[row[0]]),
             RunInputs(datasets[row[0]], (model_inputs or {}).get(row[0])),
             RunOutputs(outputs[row[0]]),
         )

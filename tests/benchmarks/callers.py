@@ -89,6 +89,30 @@ def batch(side: Side, calls: int) -> dict:
     return measured(side, run_id, log, calls, 1000)
 
 
+def rows(side: Side, calls: int) -> dict:
+    """``Run.log_row`` of 15 columns to three tables; on MLflow's side a batch for each row."""
+    run_id, client = side.new_run(), side.client
+    cells = {f"column {number}": number / 2 for number in range(15)}
+    tables = [f"table {number}" for number in range(3)]
+
+    def log_batches(number: int) -> None:
+        for table in tables:
+            client.log_batch(
+                run_id,
+                [Metric(f"{table}/{key}", value, 0, number) for key, value in cells.items()],
+            )
+
+    if side.hub is None:
+        return measured(side, run_id, log_batches, calls, 45)
+    run = side.workspace.get_run(run_id)
+
+    def log_rows(_number: int) -> None:
+        for table in tables:
+            run.log_row(table, **cells)
+
+    return measured(side, run_id, log_rows, calls, 45)
+
+
 def floor(side: Side, calls: int, registry: str) -> dict:
     """``mlflow.log_metric`` on a store that does nothing: MLflow's own part of a call."""
     with _active(side, registry):
@@ -153,5 +177,5 @@ class _active:  # noqa: N801  reads as a function
 
 ACTIONS = {
     action.__name__: action
-    for action in (client_call, sdk_call, fluent_call, fluent_batch, batch, floor, loop)
+    for action in (client_call, sdk_call, fluent_call, fluent_batch, batch, rows, floor, loop)
 }

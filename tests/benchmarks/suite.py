@@ -11,7 +11,7 @@ from functools import partial
 
 import mlflow
 
-from tests.benchmarks import imports, journal, reads, writes
+from tests.benchmarks import imports, journal, reads, sdk_v1, writes
 from tests.benchmarks.datasets import Datasets
 from tests.benchmarks.measure import Bench, Workload, progress
 from tests.benchmarks.report import Line
@@ -23,6 +23,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *writes.WORKLOADS,
     *reads.WORKLOADS,
     *journal.WORKLOADS,
+    *sdk_v1.WORKLOADS,
 )
 IMPORT = "import"
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

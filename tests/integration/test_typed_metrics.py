@@ -203,6 +203,13 @@ class TestForMlflow:
         run.log("flag", True)
         assert run.get_tags() == {}
 
+    def test_descriptors_are_left_out_of_a_search(self, workspace, run):
+        """Whose time would grow with the metrics of all runs."""
+        run.log("flag", True)
+        (found,) = workspace.client.search_runs([run.experiment.id])
+        assert found.data.metrics == {"flag": 1}
+        assert not any("metric" in key for key in found.data.tags)
+
 
 class TestValues:
     def test_numpy(self, run):
