@@ -24,7 +24,8 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.sdk.model_cache import fetched
 from mlflow_workspace_plugin.sdk.resource_configuration import ResourceConfiguration
-from tests.servers import free_port, run_client, serving, without_this_package
+from tests.commands import output_of
+from tests.servers import free_port, serving, without_this_package
 
 pytestmark = pytest.mark.store
 
@@ -580,5 +581,5 @@ def test_stock_client_downloads_what_was_registered(
     python, variables = without_this_package(tmp_path)
     with serving(server_command(open_hub(hub_path), port), port, tmp_path / "log") as address:
         environment = os.environ | variables
-        printed = run_client(python, CLIENT, address, folder=tmp_path, env=environment)
+        printed = output_of([*python, "-c", CLIENT, address], env=environment, cwd=tmp_path)
     assert printed.split() == ["weights", "b"]
