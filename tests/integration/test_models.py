@@ -4,6 +4,7 @@ import inspect
 import io
 import json
 import os
+import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -158,6 +159,15 @@ class TestRegisterFromARun:
         for number in (1, 2):
             model = Model(run.experiment.workspace, "model", version=number)
             assert Path(model.download(tmp_path / str(number))).read_bytes() == b"%d" % number
+
+    def test_no_other_copy_is_made(self, run, tmp_path, monkeypatch, capfd):
+        """Nothing is left among temporary files, and nothing is said of a download."""
+        run.upload_file("model.pkl", io.BytesIO(b"weights"))
+        (tmp_path / "temporary").mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+        run.register_model("model", "model.pkl")
+        assert files_below(tmp_path / "temporary") == []
+        assert "Downloading" not in capfd.readouterr().err
 
     def test_path_that_is_not_there_names_those_that_are(self, run):
         """Nothing is registered."""
