@@ -87,7 +87,8 @@ class RunModels(RunFiles):
         return Model.from_mlflow(self.experiment.workspace, version)
 
     def _copy(self, path: str, model_name: str) -> str:
-        local = Path(self._client.download_artifacts(self.id, path))
+        # Where it is stored; MLflow's client would leave a copy among the temporary files.
+        local = Path(self._repository().download_artifacts(path))
         return model_files.store(self._client, local, model_name, self.experiment.id, self.id)
 
     def _logged_model(self, name: str, files: list[str]) -> str:

@@ -4,6 +4,7 @@ import inspect
 import io
 import json
 import os
+import tempfile
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -24,7 +25,8 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.sdk.model_cache import fetched
 from mlflow_workspace_plugin.sdk.resource_configuration import ResourceConfiguration
-from tests.servers import free_port, run_client, serving, without_this_package
+from tests.commands import output_of
+from tests.servers import free_port, serving, without_this_package
 
 pytestmark = pytest.mark.store
 
@@ -157,6 +159,15 @@ class TestRegisterFromARun:
         for number in (1, 2):
             model = Model(run.experiment.workspace, "model", version=number)
             assert Path(model.download(tmp_path / str(number))).read_bytes() == b"%d" % number
+
+    def test_no_other_copy_is_made(self, run, tmp_path, monkeypatch, capfd):
+        """Nothing is left among temporary files, and nothing is said of a download."""
+        run.upload_file("model.pkl", io.BytesIO(b"weights"))
+        (tmp_path / "temporary").mkdir()
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path / "temporary"))
+        run.register_model("model", "model.pkl")
+        assert files_below(tmp_path / "temporary") == []
+        assert "Downloading" not in capfd.readouterr().err
 
     def test_path_that_is_not_there_names_those_that_are(self, run):
         """Nothing is registered."""
@@ -580,5 +591,5 @@ def test_stock_client_downloads_what_was_registered(
     python, variables = without_this_package(tmp_path)
     with serving(server_command(open_hub(hub_path), port), port, tmp_path / "log") as address:
         environment = os.environ | variables
-        printed = run_client(python, CLIENT, address, folder=tmp_path, env=environment)
+        printed = output_of([*python, "-c", CLIENT, address], env=environment, cwd=tmp_path)
     assert printed.split() == ["weights", "b"]
