@@ -10,7 +10,6 @@ from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.cli.runs import values_by_row
 
 # The commands are the same on every database.
-pytestmark = [pytest.mark.store, pytest.mark.sqlite]
 
 
 def run(*arguments, status=0):

@@ -8,7 +8,7 @@ from mlflow_workspace_plugin.errors import ExperimentNotEmptyError, UserErrorExc
 from mlflow_workspace_plugin.sdk import run_search
 from mlflow_workspace_plugin.sdk.experiment import ViewType
 
-pytestmark = pytest.mark.store
+pytestmark = pytest.mark.databases
 
 
 @pytest.fixture

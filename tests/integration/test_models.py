@@ -28,8 +28,6 @@ from mlflow_workspace_plugin.sdk.resource_configuration import ResourceConfigura
 from tests.commands import output_of
 from tests.servers import free_port, serving, without_this_package
 
-pytestmark = pytest.mark.store
-
 ODD_KEYS = ["a@b", "50%", "日本", "x/../y", "/", "k" * 500, "mlflow.workspace.folder", ""]
 
 

@@ -25,8 +25,6 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.sdk.artifact_names import artifact_uri
 from mlflow_workspace_plugin.sdk.captured_folders import CapturedOutputs, WatchedLogs
 
-pytestmark = pytest.mark.store
-
 
 @pytest.fixture
 def run(workspace):

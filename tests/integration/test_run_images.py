@@ -13,7 +13,6 @@ from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 from mlflow_workspace_plugin.sdk.metric_artifacts import ImageArtifact, JsonArtifact
 
 mpl.use("Agg")
-pytestmark = pytest.mark.store
 
 MATRIX = {
     "schema_type": "confusion_matrix",

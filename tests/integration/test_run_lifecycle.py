@@ -34,7 +34,7 @@ from mlflow_workspace_plugin.sdk.run_lifecycle import ERROR_TAG
 from mlflow_workspace_plugin.sdk.submitted_run import _SubmittedRun
 from mlflow_workspace_plugin.stores.patience import CONFLICT_TAG
 
-pytestmark = pytest.mark.store
+pytestmark = pytest.mark.databases
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.errors import ImmutablePropertyError
 
-pytestmark = pytest.mark.store
+pytestmark = pytest.mark.databases
 
 
 @pytest.fixture

@@ -20,7 +20,6 @@ from mlflow_workspace_plugin.runner.runner import EXIT_CODE_TAG, create_run, exe
 from mlflow_workspace_plugin.sdk.run_lifecycle import ERROR_TAG
 
 # What differs between databases is not the runner's.
-pytestmark = [pytest.mark.store, pytest.mark.sqlite]
 
 LOG = "user_logs/std_log.txt"
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 
-pytestmark = pytest.mark.store
+pytestmark = pytest.mark.databases
 
 NUMBERS = st.one_of(st.floats(), st.integers(-(2**70), 2**70))
 VALUES = st.one_of(NUMBERS, st.booleans(), st.none(), st.text(max_size=5), st.just(10**400))
@@ -273,7 +273,6 @@ def log_rows(hub_path, run_id, number, barrier):
         run.log("equal", 1)
 
 
-@pytest.mark.databases
 def test_processes_lose_nothing(hub_path, workspace, run, processes):
     """Rows of one table from four processes: each is whole, and in the order of its process."""
     barrier = processes.Barrier(4)
