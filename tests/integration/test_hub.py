@@ -105,7 +105,7 @@ def in_small_file_system(script, *, size="8m", read_only=False):
     )
     unshare = ["unshare", "--mount"] if os.getuid() == 0 else ["unshare", "--mount", "-r"]
     variables = os.environ | {"SET_UP": set_up, "REST": rest}
-    return output_of([*unshare, "sh", "-c", shell], env=variables, timeout=120)
+    return output_of([*unshare, "sh", "-c", shell], env=variables)
 
 
 @pytest.fixture
