@@ -11,6 +11,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+_INFO = "/api/3.0/mlflow/server-info"
+
 
 def free_port() -> int:
     """Return a port of the loopback interface that nobody listens on."""
@@ -21,7 +23,11 @@ def free_port() -> int:
 
 @contextmanager
 def serving(command: list[str], port: int, log: Path, **options) -> Iterator[str]:
-    """Run a server until the block is left; yields its address once it answers."""
+    """Run a server until the block is left; yields its address once it answers quickly.
+
+    Each of its workers opens the store at its first request, which takes a while, and MLflow's
+    clients wait 3 s for an answer to this one.
+    """
     address = f"http://127.0.0.1:{port}"
     with log.open("w") as output:
         process = subprocess.Popen(
@@ -32,12 +38,9 @@ def serving(command: list[str], port: int, log: Path, **options) -> Iterator[str
             while True:
                 assert process.poll() is None, log.read_text()[-4000:]
                 assert time.monotonic() < deadline, log.read_text()[-4000:]
-                try:
-                    with urllib.request.urlopen(f"{address}/health", timeout=5) as answer:
-                        if answer.status == 200:
-                            break
-                except OSError:
-                    time.sleep(0.2)
+                if all(_answers_within(1, f"{address}{_INFO}") for _ in range(3)):
+                    break
+                time.sleep(0.2)
             yield address
         finally:
             # MLflow's server has workers of its own, in its process group.
@@ -47,6 +50,15 @@ def serving(command: list[str], port: int, log: Path, **options) -> Iterator[str
             except subprocess.TimeoutExpired:
                 os.killpg(process.pid, 9)
                 process.wait()
+
+
+def _answers_within(seconds: float, address: str) -> bool:
+    start = time.monotonic()
+    try:
+        with urllib.request.urlopen(address, timeout=30):
+            return time.monotonic() - start < seconds
+    except OSError:
+        return False
 
 
 def without_this_package(folder: Path) -> tuple[list[str], dict[str, str]]:
