@@ -1,9 +1,10 @@
 """Writing SDK v1's metrics of a run to MLflow's tables, and beside them what these cannot hold."""
 
 import time
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
-from mlflow.entities import Metric
+from mlflow.entities import Metric, Run
 from mlflow.tracking.fluent import get_active_model_id
 
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
@@ -41,6 +42,7 @@ class MetricWriter:
         self._run_id = run_id
         self._metrics: dict[tuple[str, str], _Known] = {}
         self._owners: dict[str, tuple[str, str]] = {}
+        self._found: _Found | None = None
 
     def write_number(self, name: str, number: float, step: int | None) -> bool:
         """Write a float of a metric whose values are floats, the quick way.
@@ -114,20 +116,20 @@ class MetricWriter:
 
     def _look_up(self, name: str, kind: str) -> "_Known":
         """Return what is known of a metric that this object writes for the first time."""
-        data = self._store.get_run(self._run_id).data
+        if self._found is None:
+            self._found = _Found(self._store.get_run(self._run_id))
+            self._owners |= self._found.owners
+        descriptors = self._found.descriptors.get((name, kind), [])
         columns: dict[str, Column] = {}
-        is_described = False
-        for descriptor in read_descriptors(data.tags):
-            is_this = (descriptor.name, descriptor.kind) == (name, kind)
-            is_described |= is_this
+        for descriptor in descriptors:
             for column in descriptor.columns:
-                self._owners.setdefault(column.key, (descriptor.name, descriptor.kind))
-                if is_this:
-                    columns.setdefault(column.name, column)
+                columns.setdefault(column.name, column)
         # The run may have values that this object did not log: go on behind them.
-        keys = {column.key for column in columns.values()} | {key_of(name)}
-        steps = [m.step for m in data._metric_objs if m.key in keys and (columns or kind == SCALAR)]
-        return _Known(MetricOrder(max(steps, default=-1)), columns, is_described=is_described)
+        keys = {column.key for column in columns.values()}
+        if kind == SCALAR:
+            keys.add(key_of(name))
+        last_step = max((self._found.steps.get(key, -1) for key in keys), default=-1)
+        return _Known(MetricOrder(last_step), columns, is_described=bool(descriptors))
 
     def _declare(
         self, known: "_Known", name: str, kind: str, rows: Sequence[Row]
@@ -160,6 +162,20 @@ class MetricWriter:
             key = marked_key_of(kind, *parts)
             self._owners[key] = (name, kind)
         return key
+
+
+class _Found:
+    """What a run held when it was looked at, before the first value: once, for it takes a while."""
+
+    def __init__(self, run: Run) -> None:
+        self.descriptors: dict[tuple[str, str], list[Descriptor]] = defaultdict(list)
+        self.owners: dict[str, tuple[str, str]] = {}
+        for descriptor in read_descriptors(run.data.tags):
+            self.descriptors[descriptor.name, descriptor.kind].append(descriptor)
+            for column in descriptor.columns:
+                self.owners.setdefault(column.key, (descriptor.name, descriptor.kind))
+        self.steps = {metric.key: metric.step for metric in run.data._metric_objs}
+        """By key, the highest step."""
 
 
 class _Known:
