@@ -111,6 +111,7 @@ class TestProperties:
         monkeypatch.setenv("AZUREML_GIT_BUILD_ID", "7")
         start = Experiment(workspace, "experiment").start_logging
         properties = start(snapshot_directory=str(folder), properties={"own": "p"}).properties
+        assert properties.pop("ContentSnapshotId")
         commit = properties["azureml.git.commit"]
         assert properties == {
             "azureml.git.repository_uri": "https://example.org/r.git",
@@ -123,7 +124,9 @@ class TestProperties:
             "azureml.git.build_id": "7",
             "own": "p",
         }
-        assert start(snapshot_directory=str(tmp_path)).properties == {"azureml.git.build_id": "7"}
+        (tmp_path / "elsewhere").mkdir()
+        properties = start(snapshot_directory=str(tmp_path / "elsewhere")).properties
+        assert properties.keys() == {"ContentSnapshotId", "azureml.git.build_id"}
 
 
 class TestNames:
