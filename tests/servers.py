@@ -34,7 +34,7 @@ def serving(command: list[str], port: int, log: Path, **options) -> Iterator[str
             command, stdout=output, stderr=output, start_new_session=True, **options
         )
         try:
-            deadline = time.monotonic() + 120
+            deadline = time.monotonic() + 300
             while True:
                 assert process.poll() is None, log.read_text()[-4000:]
                 assert time.monotonic() < deadline, log.read_text()[-4000:]

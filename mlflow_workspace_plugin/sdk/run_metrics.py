@@ -76,8 +76,8 @@ class RunMetrics(RunBase):
         if not cells:
             _logger.warning("The list of metric %r is empty: nothing is logged.", name)
             return
-        if any(cell.type == "double" for cell in cells):
-            # In SDK v1 they are all of one type.
+        if cells[0].type in ("int", "double") and any(cell.type == "double" for cell in cells):
+            # SDK v1 goes by the first, and counts no number with a fraction among ints.
             cells = [
                 metric_values.Cell("double", float(cell.value)) if cell.type == "int" else cell
                 for cell in cells
