@@ -160,6 +160,7 @@ def test_away_from_the_first_value_to_the_end(own_server, uri, run_id, tmp_path)
 from mlflow import MlflowClient
 client = MlflowClient({uri!r}, {uri!r})
 client.get_run({run_id!r})
+print("ready", flush=True)
 input()
 for step in range(1_000):
     client.log_metric({run_id!r}, "m", step, step=step)
@@ -170,10 +171,11 @@ client.set_terminated({run_id!r})
         [sys.executable, "-c", script],
         env=os.environ | {"MLFLOW_WORKSPACE_EXIT_WAIT": "3"},
         stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
-    time.sleep(15)
+    assert process.stdout.readline() == "ready\n"
     own_server.stop()
     start = time.monotonic()
     _, said = process.communicate("\n", timeout=60)
