@@ -14,16 +14,16 @@ if TYPE_CHECKING:
     from typing import Any
 
     from mlflow_workspace_plugin.sdk.experiment import Experiment
-    from mlflow_workspace_plugin.sdk.model import Model
-    from mlflow_workspace_plugin.sdk.run import Run
+    from mlflow_workspace_plugin.sdk.models.model import Model
+    from mlflow_workspace_plugin.sdk.runs.run import Run
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 __all__ = ["Experiment", "Model", "Run", "Workspace"]
 
 _HOME = {
     "Experiment": "mlflow_workspace_plugin.sdk.experiment",
-    "Model": "mlflow_workspace_plugin.sdk.model",
-    "Run": "mlflow_workspace_plugin.sdk.run",
+    "Model": "mlflow_workspace_plugin.sdk.models.model",
+    "Run": "mlflow_workspace_plugin.sdk.runs.run",
     "Workspace": "mlflow_workspace_plugin.sdk.workspace",
 }
 

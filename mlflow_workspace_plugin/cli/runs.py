@@ -20,8 +20,9 @@ from mlflow_workspace_plugin.cli.options import (
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 from mlflow_workspace_plugin.errors import ConfigFileError, UserErrorException
 from mlflow_workspace_plugin.hub.hub import open_hub
-from mlflow_workspace_plugin.sdk import run_search, run_status
 from mlflow_workspace_plugin.sdk.experiment import Experiment
+from mlflow_workspace_plugin.sdk.runs import search as run_search
+from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.workspace import Workspace
 from mlflow_workspace_plugin.stores.receipts import workspace_of
 

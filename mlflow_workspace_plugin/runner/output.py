@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 from mlflow.exceptions import MlflowException
 
-from mlflow_workspace_plugin.sdk.run import Run
+from mlflow_workspace_plugin.sdk.runs.run import Run
 
 STANDARD_LOG = "user_logs/std_log.txt"
 """Where the run's files have it: standard output and error, merged (SDK v1)."""

@@ -19,10 +19,10 @@ from mlflow_workspace_plugin.runner.output import STANDARD_LOG, Output, Shipping
 from mlflow_workspace_plugin.runner.process import Ended, run_process
 from mlflow_workspace_plugin.runner.variables import OUTPUTS, environment_of
 from mlflow_workspace_plugin.sdk import tag_text
-from mlflow_workspace_plugin.sdk.captured_folders import CapturedOutputs, WatchedLogs
 from mlflow_workspace_plugin.sdk.experiment import Experiment
-from mlflow_workspace_plugin.sdk.git_facts import git_properties
-from mlflow_workspace_plugin.sdk.run import Run
+from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.sdk.runs.git_facts import git_properties
+from mlflow_workspace_plugin.sdk.runs.run import Run
 
 EXIT_CODE_TAG = f"{tag_text.OURS}exit_code"
 """The exit code of a run's process."""

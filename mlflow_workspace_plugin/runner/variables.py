@@ -13,8 +13,8 @@ from mlflow.environment_variables import (
 )
 
 from mlflow_workspace_plugin import settings, uris
-from mlflow_workspace_plugin.sdk.context import RUN_ID_VARIABLE
-from mlflow_workspace_plugin.sdk.run import Run
+from mlflow_workspace_plugin.sdk.runs.context import RUN_ID_VARIABLE
+from mlflow_workspace_plugin.sdk.runs.run import Run
 
 OUTPUTS = "./outputs"
 """The folder of a run's own files, below its working directory (SDK v1)."""

@@ -15,11 +15,12 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from mlflow_workspace_plugin.errors import ExperimentNotEmptyError, UserErrorException
-from mlflow_workspace_plugin.sdk import run_search, tag_text
+from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.html_table import html_table
+from mlflow_workspace_plugin.sdk.runs import search as run_search
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.sdk.run import Run
+    from mlflow_workspace_plugin.sdk.runs.run import Run
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 _NAME = re.compile(r"[a-zA-Z0-9][\w-]{0,254}")
@@ -152,7 +153,7 @@ class Experiment:
             UserErrorException: ``run_id`` is no id that SDK v1 or MLflow takes.
             RunExistsError: a run of the workspace has that id.
         """
-        from mlflow_workspace_plugin.sdk.run import Run
+        from mlflow_workspace_plugin.sdk.runs.run import Run
 
         return Run.start_logging(self, *args, **kwargs)
 
@@ -174,7 +175,7 @@ class Experiment:
         Raises:
             ValueError: ``tags`` or ``properties`` is neither text nor a dictionary.
         """
-        from mlflow_workspace_plugin.sdk.run import Run
+        from mlflow_workspace_plugin.sdk.runs.run import Run
 
         return Run.list(self, type, tags, properties, include_children=include_children)
 

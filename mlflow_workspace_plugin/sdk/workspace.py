@@ -22,9 +22,9 @@ from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
-from mlflow_workspace_plugin.sdk.model import Model
-from mlflow_workspace_plugin.sdk.run import Run
-from mlflow_workspace_plugin.sdk.run_search import find_run
+from mlflow_workspace_plugin.sdk.models.model import Model
+from mlflow_workspace_plugin.sdk.runs.run import Run
+from mlflow_workspace_plugin.sdk.runs.search import find_run
 from mlflow_workspace_plugin.stores.patience import until_answered
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 

@@ -23,8 +23,8 @@ from mlflow_workspace_plugin.errors import (
     WebserviceException,
 )
 from mlflow_workspace_plugin.hub.hub import open_hub
-from mlflow_workspace_plugin.sdk.model_cache import fetched
-from mlflow_workspace_plugin.sdk.resource_configuration import ResourceConfiguration
+from mlflow_workspace_plugin.sdk.models.cache import fetched
+from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceConfiguration
 from tests.commands import output_of
 from tests.servers import free_port, serving, without_this_package
 

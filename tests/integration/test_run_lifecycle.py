@@ -28,10 +28,10 @@ from mlflow_workspace_plugin.errors import (
     SnapshotException,
     UserErrorException,
 )
-from mlflow_workspace_plugin.sdk.offline_run import _OfflineRun
-from mlflow_workspace_plugin.sdk.run import get_run
-from mlflow_workspace_plugin.sdk.run_lifecycle import ERROR_TAG
-from mlflow_workspace_plugin.sdk.submitted_run import _SubmittedRun
+from mlflow_workspace_plugin.sdk.runs.lifecycle import ERROR_TAG
+from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
+from mlflow_workspace_plugin.sdk.runs.run import get_run
+from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun
 from mlflow_workspace_plugin.stores.patience import CONFLICT_TAG
 
 pytestmark = pytest.mark.databases

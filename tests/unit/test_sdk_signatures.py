@@ -5,8 +5,8 @@ import inspect
 import pytest
 
 from mlflow_workspace_plugin.sdk.experiment import Experiment
-from mlflow_workspace_plugin.sdk.offline_run import _OfflineRun
-from mlflow_workspace_plugin.sdk.run import Run, get_run
+from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
+from mlflow_workspace_plugin.sdk.runs.run import Run, get_run
 
 SDK_V1 = {
     Run: "(experiment, run_id, outputs=None, **kwargs)",

@@ -8,7 +8,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from mlflow_workspace_plugin.errors import RunExistsError, RunNotFoundError, UserErrorException
 from mlflow_workspace_plugin.sdk import tag_text
-from mlflow_workspace_plugin.sdk.run_search import OWN_ID_TAG, PROPERTY_PREFIX, RUN_ID, find_run
+from mlflow_workspace_plugin.sdk.runs.search import OWN_ID_TAG, PROPERTY_PREFIX, RUN_ID, find_run
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment

@@ -13,7 +13,8 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin.errors import RunNotFoundError
-from mlflow_workspace_plugin.sdk import run_status, tag_text
+from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.sdk.runs import status as run_status
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment

@@ -5,19 +5,19 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.errors import SnapshotException
-from mlflow_workspace_plugin.sdk import run_search
-from mlflow_workspace_plugin.sdk.git_facts import git_properties
 from mlflow_workspace_plugin.sdk.html_table import html_table
-from mlflow_workspace_plugin.sdk.run_children import RunChildren
-from mlflow_workspace_plugin.sdk.run_creation import create_run, outputs_of_started
-from mlflow_workspace_plugin.sdk.run_images import RunImages
-from mlflow_workspace_plugin.sdk.run_models import RunModels
-from mlflow_workspace_plugin.sdk.run_snapshots import RunSnapshots
-from mlflow_workspace_plugin.sdk.run_waiting import RunWaiting
+from mlflow_workspace_plugin.sdk.runs import search as run_search
+from mlflow_workspace_plugin.sdk.runs.children import RunChildren
+from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started
+from mlflow_workspace_plugin.sdk.runs.git_facts import git_properties
+from mlflow_workspace_plugin.sdk.runs.images import RunImages
+from mlflow_workspace_plugin.sdk.runs.models import RunModels
+from mlflow_workspace_plugin.sdk.runs.snapshots import RunSnapshots
+from mlflow_workspace_plugin.sdk.runs.waiting import RunWaiting
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
-    from mlflow_workspace_plugin.sdk.offline_run import _OfflineRun
+    from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 
@@ -158,7 +158,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting):
         Raises:
             RunEnvironmentException: there is none, and ``allow_offline`` is False.
         """
-        from mlflow_workspace_plugin.sdk import context
+        from mlflow_workspace_plugin.sdk.runs import context
 
         return context.current_run(allow_offline=allow_offline)
 

@@ -11,7 +11,7 @@ from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.sdk import model_facts
+from mlflow_workspace_plugin.sdk.models import facts as model_facts
 
 _MISSING = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))
 

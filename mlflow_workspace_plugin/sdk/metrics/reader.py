@@ -7,15 +7,15 @@ from typing import Any
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-from mlflow_workspace_plugin.sdk.metric_artifacts import read_artifact
-from mlflow_workspace_plugin.sdk.metric_descriptors import (
+from mlflow_workspace_plugin.sdk.metrics.artifacts import read_artifact
+from mlflow_workspace_plugin.sdk.metrics.descriptors import (
     SCALAR,
     TABLE,
     Column,
     Descriptor,
     read_descriptors,
 )
-from mlflow_workspace_plugin.sdk.metric_values import cell, told_by
+from mlflow_workspace_plugin.sdk.metrics.values import cell, told_by
 from mlflow_workspace_plugin.stores.metric_history import RunPoint
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.typed_values import ExactValue, read_exact

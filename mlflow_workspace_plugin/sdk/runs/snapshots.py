@@ -11,9 +11,9 @@ from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository, open_repository
 from mlflow_workspace_plugin.errors import SnapshotException
-from mlflow_workspace_plugin.sdk.file_transfer import fetch, store
-from mlflow_workspace_plugin.sdk.run_files import RunFiles
-from mlflow_workspace_plugin.sdk.snapshots import write_snapshot
+from mlflow_workspace_plugin.sdk.files.snapshots import write_snapshot
+from mlflow_workspace_plugin.sdk.files.transfer import fetch, store
+from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 
 _ID_TAG = "mlflow.workspace.property.ContentSnapshotId"
 

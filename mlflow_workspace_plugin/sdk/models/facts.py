@@ -15,7 +15,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from mlflow_workspace_plugin.errors import WebserviceException
 from mlflow_workspace_plugin.sdk import tag_text
-from mlflow_workspace_plugin.sdk.resource_configuration import ResourceConfiguration
+from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceConfiguration
 from mlflow_workspace_plugin.sdk.tag_text import OURS
 
 _PROPERTY_PREFIX = f"{OURS}property."

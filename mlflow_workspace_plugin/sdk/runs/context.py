@@ -10,9 +10,9 @@ from mlflow.environment_variables import MLFLOW_RUN_ID
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.errors import RunEnvironmentException, ServedHubError
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
-from mlflow_workspace_plugin.sdk.offline_run import _OfflineRun
-from mlflow_workspace_plugin.sdk.run import Run
-from mlflow_workspace_plugin.sdk.submitted_run import _SubmittedRun
+from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
+from mlflow_workspace_plugin.sdk.runs.run import Run
+from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun
 from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 RUN_ID_VARIABLE = "AZUREML_RUN_ID"

@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from mlflow_workspace_plugin.errors import ActivityFailedException, ExperimentExecutionException
-from mlflow_workspace_plugin.sdk import run_status
-from mlflow_workspace_plugin.sdk.run_details import RunDetails
-from mlflow_workspace_plugin.sdk.run_lifecycle import RunLifecycle
+from mlflow_workspace_plugin.sdk.runs import status as run_status
+from mlflow_workspace_plugin.sdk.runs.details import RunDetails
+from mlflow_workspace_plugin.sdk.runs.lifecycle import RunLifecycle
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 # What a job prints, and what `with run:` keeps; the last one is the most telling.

@@ -25,7 +25,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.errors import WebserviceException
-from mlflow_workspace_plugin.sdk import model_facts
+from mlflow_workspace_plugin.sdk.models import facts as model_facts
 from mlflow_workspace_plugin.sdk.tag_text import OURS
 
 _STORED_FOR = f"{OURS}registered_model"

@@ -11,10 +11,11 @@ from urllib.parse import quote
 
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.sdk import run_status, tag_text
-from mlflow_workspace_plugin.sdk.run_files import RunFiles
-from mlflow_workspace_plugin.sdk.run_lifecycle import ERROR_TAG
-from mlflow_workspace_plugin.sdk.run_search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.sdk.runs import status as run_status
+from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.sdk.runs.lifecycle import ERROR_TAG
+from mlflow_workspace_plugin.sdk.runs.search import PROPERTY_PREFIX
 from mlflow_workspace_plugin.stores.patience import CONFLICT_TAG
 
 _IS_LOG = re.compile(r"(logs|user_logs|system_logs|azureml-logs)/")

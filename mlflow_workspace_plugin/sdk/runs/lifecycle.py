@@ -13,10 +13,11 @@ from mlflow_workspace_plugin.errors import (
     ServiceException,
     UserErrorException,
 )
-from mlflow_workspace_plugin.sdk import run_status, tag_text
-from mlflow_workspace_plugin.sdk.captured_folders import CapturedOutputs, WatchedLogs
-from mlflow_workspace_plugin.sdk.run_files import RunFiles
-from mlflow_workspace_plugin.sdk.user_log import USER_LOG, user_log
+from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.sdk.runs import status as run_status
+from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.sdk.runs.user_log import USER_LOG, user_log
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment

@@ -8,11 +8,11 @@ from typing import Any
 
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import AzureMLException, InvalidMetricError, UserErrorException
-from mlflow_workspace_plugin.sdk import metric_values
-from mlflow_workspace_plugin.sdk.metric_descriptors import SCALAR, TABLE
-from mlflow_workspace_plugin.sdk.metric_reader import read_metrics
-from mlflow_workspace_plugin.sdk.metric_writer import MetricWriter
-from mlflow_workspace_plugin.sdk.run_base import RunBase
+from mlflow_workspace_plugin.sdk.metrics import values as metric_values
+from mlflow_workspace_plugin.sdk.metrics.descriptors import SCALAR, TABLE
+from mlflow_workspace_plugin.sdk.metrics.reader import read_metrics
+from mlflow_workspace_plugin.sdk.metrics.writer import MetricWriter
+from mlflow_workspace_plugin.sdk.runs.base import RunBase
 
 _logger = logging.getLogger(__name__)
 

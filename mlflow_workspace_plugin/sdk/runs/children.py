@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.sdk import run_search
-from mlflow_workspace_plugin.sdk.run_creation import create_run, outputs_of_started
-from mlflow_workspace_plugin.sdk.run_tags import RunTags
+from mlflow_workspace_plugin.sdk.runs import search as run_search
+from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started
+from mlflow_workspace_plugin.sdk.runs.tags import RunTags
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.sdk.run import Run
+    from mlflow_workspace_plugin.sdk.runs.run import Run
 
 _NUMBER_TAG = "azureml.batch_child_number"
 
@@ -36,7 +36,7 @@ class RunChildren(RunTags):
             UserErrorException: ``run_id`` is no id that SDK v1 or MLflow takes.
             RunExistsError: a run of the workspace has that id.
         """
-        from mlflow_workspace_plugin.sdk.run import Run
+        from mlflow_workspace_plugin.sdk.runs.run import Run
 
         created = create_run(
             self._experiment,
@@ -66,7 +66,7 @@ class RunChildren(RunTags):
         Raises:
             UserErrorException: neither is given, or both, or one of the latter two only.
         """
-        from mlflow_workspace_plugin.sdk.run import Run
+        from mlflow_workspace_plugin.sdk.runs.run import Run
 
         by_tag = tag_key is not None and tag_values is not None
         if by_tag == (count is not None) or (tag_key is None) != (tag_values is None):
@@ -106,7 +106,7 @@ class RunChildren(RunTags):
         Raises:
             ValueError: ``tags`` or ``properties`` is neither text nor a dictionary.
         """
-        from mlflow_workspace_plugin.sdk.run import Run
+        from mlflow_workspace_plugin.sdk.runs.run import Run
 
         search = run_search.descendants if recursive else run_search.children
         wanted = run_search.RunFilter(type, tags, properties, status)

@@ -7,13 +7,14 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.errors import ModelPathNotFoundException
-from mlflow_workspace_plugin.sdk import model_files, model_registration
-from mlflow_workspace_plugin.sdk.model_facts import ModelFacts
-from mlflow_workspace_plugin.sdk.run_files import RunFiles
+from mlflow_workspace_plugin.sdk.models import files as model_files
+from mlflow_workspace_plugin.sdk.models import registration as model_registration
+from mlflow_workspace_plugin.sdk.models.facts import ModelFacts
+from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.sdk.model import Model
-    from mlflow_workspace_plugin.sdk.resource_configuration import ResourceConfiguration
+    from mlflow_workspace_plugin.sdk.models.model import Model
+    from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceConfiguration
 
 
 class RunModels(RunFiles):
@@ -60,7 +61,7 @@ class RunModels(RunFiles):
                 JSON, or there is a framework version without a framework.
             UserErrorException: the path leads out of the run's files.
         """
-        from mlflow_workspace_plugin.sdk.model import Model
+        from mlflow_workspace_plugin.sdk.models.model import Model
 
         facts = ModelFacts(
             name=model_name,

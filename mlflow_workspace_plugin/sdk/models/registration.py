@@ -11,8 +11,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from mlflow_workspace_plugin.errors import WebserviceException
-from mlflow_workspace_plugin.sdk import model_files
-from mlflow_workspace_plugin.sdk.model_facts import ModelFacts
+from mlflow_workspace_plugin.sdk.models import files as model_files
+from mlflow_workspace_plugin.sdk.models.facts import ModelFacts
 
 
 def local_files(model_path: "str | os.PathLike[str]") -> Path:

@@ -8,16 +8,16 @@ from mlflow.entities import Metric, Run
 from mlflow.tracking.fluent import get_active_model_id
 
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
-from mlflow_workspace_plugin.sdk.metric_descriptors import (
+from mlflow_workspace_plugin.sdk.metrics.descriptors import (
     SCALAR,
     TABLE,
     Column,
     Descriptor,
     read_descriptors,
 )
-from mlflow_workspace_plugin.sdk.metric_names import key_of, marked_key_of, table_id
-from mlflow_workspace_plugin.sdk.metric_order import MetricOrder
-from mlflow_workspace_plugin.sdk.metric_values import Cell
+from mlflow_workspace_plugin.sdk.metrics.names import key_of, marked_key_of, table_id
+from mlflow_workspace_plugin.sdk.metrics.order import MetricOrder
+from mlflow_workspace_plugin.sdk.metrics.values import Cell
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.typed_values import ExactValue
 

@@ -3,7 +3,7 @@
 import logging
 from contextlib import AbstractContextManager, nullcontext
 
-from mlflow_workspace_plugin.sdk.run import Run
+from mlflow_workspace_plugin.sdk.runs.run import Run
 
 _logger = logging.getLogger(__name__)
 

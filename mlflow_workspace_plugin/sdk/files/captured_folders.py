@@ -16,9 +16,9 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin.errors import AzureMLAggregatedException
-from mlflow_workspace_plugin.sdk.artifact_names import path_of
-from mlflow_workspace_plugin.sdk.local_files import files_below
-from mlflow_workspace_plugin.sdk.run_files import RunFiles
+from mlflow_workspace_plugin.sdk.files.artifact_names import path_of
+from mlflow_workspace_plugin.sdk.files.local import files_below
+from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 
 _logger = logging.getLogger(__name__)
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow.entities import Run as MlflowRun
 
 from mlflow_workspace_plugin.errors import RunNotFoundError
-from mlflow_workspace_plugin.sdk.run_search import find_run
+from mlflow_workspace_plugin.sdk.runs.search import find_run
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment

@@ -10,11 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
-from mlflow_workspace_plugin.sdk.artifact_names import artifact_uri, path_of
-from mlflow_workspace_plugin.sdk.metric_descriptors import IMAGE, read_descriptors
-from mlflow_workspace_plugin.sdk.metric_values import Cell
-from mlflow_workspace_plugin.sdk.run_files import RunFiles
-from mlflow_workspace_plugin.sdk.run_metrics import RunMetrics
+from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_uri, path_of
+from mlflow_workspace_plugin.sdk.metrics.descriptors import IMAGE, read_descriptors
+from mlflow_workspace_plugin.sdk.metrics.values import Cell
+from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.sdk.runs.metrics import RunMetrics
 
 _logger = logging.getLogger(__name__)
 

@@ -8,8 +8,8 @@ from typing import Any
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 
-from mlflow_workspace_plugin.sdk.artifact_names import path_in_run
-from mlflow_workspace_plugin.sdk.metric_descriptors import IMAGE
+from mlflow_workspace_plugin.sdk.files.artifact_names import path_in_run
+from mlflow_workspace_plugin.sdk.metrics.descriptors import IMAGE
 
 
 @dataclass(frozen=True)

@@ -16,20 +16,18 @@ from mlflow_workspace_plugin.errors import (
     UserErrorException,
     WebserviceException,
 )
-from mlflow_workspace_plugin.sdk import (
-    model_cache,
-    model_facts,
-    model_files,
-    model_registration,
-    model_search,
-    tag_text,
-)
-from mlflow_workspace_plugin.sdk.model_facts import ModelFacts
-from mlflow_workspace_plugin.sdk.model_search import ModelFilter
-from mlflow_workspace_plugin.sdk.resource_configuration import ResourceConfiguration
+from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.sdk.models import cache as model_cache
+from mlflow_workspace_plugin.sdk.models import facts as model_facts
+from mlflow_workspace_plugin.sdk.models import files as model_files
+from mlflow_workspace_plugin.sdk.models import registration as model_registration
+from mlflow_workspace_plugin.sdk.models import search as model_search
+from mlflow_workspace_plugin.sdk.models.facts import ModelFacts
+from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceConfiguration
+from mlflow_workspace_plugin.sdk.models.search import ModelFilter
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.sdk.run import Run
+    from mlflow_workspace_plugin.sdk.runs.run import Run
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 _PAGE_COUNTS = range(20, 256)
@@ -477,7 +475,7 @@ class Model:
 
 def _workspace_around() -> "Workspace | None":
     """Return the workspace of the run around the calling code, if there is one."""
-    from mlflow_workspace_plugin.sdk.run import Run
+    from mlflow_workspace_plugin.sdk.runs.run import Run
 
     try:
         run = Run.get_context(allow_offline=False)

@@ -13,8 +13,8 @@ from mlflow.utils.mlflow_tags import (
 
 from mlflow_workspace_plugin.errors import ImmutablePropertyError
 from mlflow_workspace_plugin.sdk import tag_text
-from mlflow_workspace_plugin.sdk.run_base import RunBase
-from mlflow_workspace_plugin.sdk.run_search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.sdk.runs.base import RunBase
+from mlflow_workspace_plugin.sdk.runs.search import PROPERTY_PREFIX
 
 # What MLflow notes on a run by itself, and SDK v1 had other places for.
 _OF_MLFLOW = (

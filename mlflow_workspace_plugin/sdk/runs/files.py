@@ -11,16 +11,16 @@ from typing import Any, BinaryIO
 
 from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository, open_repository
 from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.sdk.artifact_names import artifact_id, path_in_run, path_of
-from mlflow_workspace_plugin.sdk.file_transfer import (
+from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_id, path_in_run, path_of
+from mlflow_workspace_plugin.sdk.files.local import files_below
+from mlflow_workspace_plugin.sdk.files.transfer import (
     TimeLimit,
     check_source,
     fetch,
     files_of,
     store,
 )
-from mlflow_workspace_plugin.sdk.local_files import files_below
-from mlflow_workspace_plugin.sdk.run_base import RunBase
+from mlflow_workspace_plugin.sdk.runs.base import RunBase
 
 _logger = logging.getLogger(__name__)
 

@@ -11,7 +11,7 @@ from typing import BinaryIO
 import pathspec
 
 from mlflow_workspace_plugin.errors import SnapshotException
-from mlflow_workspace_plugin.sdk.local_files import files_below
+from mlflow_workspace_plugin.sdk.files.local import files_below
 
 _logger = logging.getLogger(__name__)
 

@@ -1,0 +1,1 @@
+"""The files of runs, between local folders and a hub."""

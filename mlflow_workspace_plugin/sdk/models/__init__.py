@@ -1,0 +1,1 @@
+"""SDK v1's models, on MLflow's registry."""
