@@ -14,6 +14,8 @@ def __getattr__(name: str) -> type[Exception]:
     found: type[Exception] | None = getattr(errors, name, None)
     if found is None:
         docs = {"__module__": __name__, "__doc__": "SDK v1's; nothing here raises it."}
-        found = type(name, (errors.AzureMLException,), docs)
+        is_users = name == "AuthenticationException"
+        parent = errors.UserErrorException if is_users else errors.AzureMLException
+        found = type(name, (parent,), docs)
     globals()[name] = found
     return found

@@ -60,10 +60,10 @@ class Module:
 
 
 _EXPERIMENT = {"Experiment": f"{_SDK}.experiment:Experiment"}
-_RUN = {"Run": f"{_SDK}.run:Run"}
+_RUN = {"Run": f"{_SDK}.runs.run:Run"}
 _WORKSPACE = {"Workspace": f"{_SDK}.workspace:Workspace"}
-_MODEL = {"Model": f"{_SDK}.model:Model"}
-_GET_RUN = {"get_run": f"{_SDK}.run:get_run"}
+_MODEL = {"Model": f"{_SDK}.models.model:Model"}
+_GET_RUN = {"get_run": f"{_SDK}.runs.run:get_run"}
 
 EXCEPTIONS = (
     "ActivityCanceledException",
@@ -149,15 +149,17 @@ MODULES = {
     "azureml.core.private_endpoint": Module(sentence=_RESOURCES),
     "azureml.core.profile": Module(sentence=_DEPLOYMENT),
     "azureml.core.resource_configuration": Module(
-        served={"ResourceConfiguration": f"{_SDK}.resource_configuration:ResourceConfiguration"},
+        served={
+            "ResourceConfiguration": f"{_SDK}.models.resource_configuration:ResourceConfiguration"
+        },
         sentence=_DEPLOYMENT,
     ),
     "azureml.core.run": Module(
         served=_RUN
         | _GET_RUN
         | {
-            "_OfflineRun": f"{_SDK}.offline_run:_OfflineRun",
-            "_SubmittedRun": f"{_SDK}.submitted_run:_SubmittedRun",
+            "_OfflineRun": f"{_SDK}.runs.offline_run:_OfflineRun",
+            "_SubmittedRun": f"{_SDK}.runs.submitted_run:_SubmittedRun",
         },
     ),
     "azureml.core.runconfig": Module(

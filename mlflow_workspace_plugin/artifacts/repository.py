@@ -127,6 +127,11 @@ class HubArtifactRepository(LocalArtifactRepository):
     def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
         """Return the local path of a file or folder, copied to ``dst_path`` if that is given."""
         with self._reading(artifact_path):
+            stored = self._directory / (artifact_path or "")
+            # MLflow decodes the paths that it reads, and refuses "#", but not those that it writes.
+            if dst_path is None and stored.exists():
+                validate_path_within_directory(str(self._directory), str(stored))
+                return str(stored)
             return str(super().download_artifacts(artifact_path, dst_path))
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:

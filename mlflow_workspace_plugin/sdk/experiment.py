@@ -17,6 +17,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow_workspace_plugin.errors import ExperimentNotEmptyError, UserErrorException
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.html_table import html_table
+from mlflow_workspace_plugin.sdk.not_served import NotServedOfExperiment
 from mlflow_workspace_plugin.sdk.runs import search as run_search
 
 if TYPE_CHECKING:
@@ -36,7 +37,7 @@ class ViewType(str, Enum):
     ArchivedOnly = "ArchivedOnly"
 
 
-class Experiment:
+class Experiment(NotServedOfExperiment):
     """An experiment of a workspace; created if there is none of that name (SDK v1).
 
     Args:

@@ -23,13 +23,14 @@ from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.models.model import Model
+from mlflow_workspace_plugin.sdk.not_served import NotServedOfWorkspace
 from mlflow_workspace_plugin.sdk.runs.run import Run
 from mlflow_workspace_plugin.sdk.runs.search import find_run
 from mlflow_workspace_plugin.stores.patience import until_answered
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 
-class Workspace:
+class Workspace(NotServedOfWorkspace):
     """A workspace of a hub, under SDK v1's name and with its signatures.
 
     Arguments of SDK v1 that say something about Azure only are accepted and mean nothing here.
@@ -265,6 +266,16 @@ class Workspace:
         return self._location
 
     @property
+    def sku(self) -> str:
+        """As in the call that opened it; ``basic`` where nothing was said."""
+        return self._sku
+
+    @property
+    def tags(self) -> dict[str, str]:
+        """The tags that it was created with, or those of the call that opened it (SDK v1)."""
+        return dict(self._tags)
+
+    @property
     def experiments(self) -> dict[str, Experiment]:
         """The active experiments, by name. Each access reads them anew (SDK v1)."""
         return {each.name: each for each in Experiment.list(self)}
@@ -309,8 +320,8 @@ class Workspace:
             "name": self.name,
             "location": self.location,
             "type": "Microsoft.MachineLearningServices/workspaces",
-            "tags": dict(self._tags),
-            "sku": self._sku,
+            "tags": self.tags,
+            "sku": self.sku,
             "workspaceid": self._record.name,
             "friendlyName": self.name,
             "storageAccount": str(self._hub.folder.artifacts),

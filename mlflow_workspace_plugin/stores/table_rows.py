@@ -5,7 +5,9 @@ belong together. So a row whose place is another's already, as of a process that
 table, moves to the next millisecond that is free, with all its cells.
 """
 
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from itertools import chain, pairwise
 from typing import Any
 
 from sqlalchemy import Connection
@@ -13,8 +15,6 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mlflow_workspace_plugin.hub.tables import ROWS
 from mlflow_workspace_plugin.journal.records import Kind, Record
-
-_PLACES_AT_ONCE = 500
 
 Place = tuple[int, int]
 """Timestamp and step."""
@@ -35,12 +35,8 @@ def claim_places(
     wanted = sorted(set(places))
     if not wanted:
         return {}
-    if wanted[0][0] >= after:
-        with_all = connection.begin_nested()
-        if _insert(connection, run_id, table, wanted) == len(wanted):
-            with_all.commit()
-            return {}
-        with_all.rollback()
+    if wanted[0][0] >= after and _insert_all(connection, run_id, table, wanted):
+        return {}
     moved = {}
     for timestamp, step in wanted:
         free = after = max(timestamp, after)
@@ -61,27 +57,47 @@ def place_rows(
         records: in the order in which they were logged.
         runs: those that may be written to.
     """
-    placed = list(records)
     writable = set(runs)
-    last: dict[tuple[str, str], int] = {}
+    of_tables: dict[tuple[str, str], dict[int, list[Place]]] = defaultdict(dict)
     for index, record in enumerate(records):
-        if record.kind != Kind.TYPED or record.run_id not in writable:
+        if record.kind == Kind.TYPED and record.run_id in writable:
+            *_, table = record.content
+            places = _places_of(record)
+            if table is not None and places:
+                of_tables[record.run_id, table][index] = places
+    placed = list(records)
+    for (run_id, table), wanted in of_tables.items():
+        # What is usual takes one statement. Otherwise each record finds its own places.
+        if _are_in_order(wanted.values()) and _insert_all(
+            connection, run_id, table, list(chain.from_iterable(wanted.values()))
+        ):
             continue
-        values, exact, table = record.content
-        if table is None:
-            continue
-        places = [(timestamp, step) for _, _, timestamp, step, *_ in values]
-        places += [(timestamp, step) for _, timestamp, step, _ in exact]
-        before = last.get((record.run_id, table), 0)
-        moved = claim_places(connection, record.run_id, table, places, before)
-        if moved:
-            placed[index] = record._replace(
-                content=[_moved(values, 2, moved), _moved(exact, 1, moved), table]
-            )
-        last[record.run_id, table] = max(
-            before, *moved.values(), *(timestamp for timestamp, _ in places)
-        )
+        after = 0
+        for index, places in wanted.items():
+            moved = claim_places(connection, run_id, table, places, after)
+            placed[index] = _moved_record(records[index], moved)
+            after = max(after, *moved.values(), places[-1][0])
     return placed if placed != records else records
+
+
+def _places_of(record: Record) -> list[Place]:
+    """Return the places of the rows of a record, sorted."""
+    values, exact, _ = record.content
+    places = {(timestamp, step) for _, _, timestamp, step, *_ in values}
+    places.update((timestamp, step) for _, timestamp, step, _ in exact)
+    return sorted(places)
+
+
+def _are_in_order(of_records: Iterable[list[Place]]) -> bool:
+    """Whether no row is earlier than those that were logged before it."""
+    return all(before[-1][0] <= behind[0][0] for before, behind in pairwise(of_records))
+
+
+def _moved_record(record: Record, moved: dict[Place, int]) -> Record:
+    if not moved:
+        return record
+    values, exact, table = record.content
+    return record._replace(content=[_moved(values, 2, moved), _moved(exact, 1, moved), table])
 
 
 def _moved(lists: list[list[Any]], at: int, moved: dict[Place, int]) -> list[list[Any]]:
@@ -92,19 +108,25 @@ def _moved(lists: list[list[Any]], at: int, moved: dict[Place, int]) -> list[lis
     ]
 
 
+def _insert_all(connection: Connection, run_id: str, table: str, places: Sequence[Place]) -> bool:
+    """Insert places if all of them are free, or else none; return whether they were."""
+    with_all = connection.begin_nested()
+    if _insert(connection, run_id, table, places) == len(places):
+        with_all.commit()
+        return True
+    with_all.rollback()
+    return False
+
+
 def _insert(connection: Connection, run_id: str, table: str, places: Sequence[Place]) -> int:
     """Insert those places that are free; return how many were."""
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
-    statement = dialect.insert(ROWS).on_conflict_do_nothing()
-    inserted = 0
-    # Of a statement that is executed many times drivers do not say how many were inserted.
-    for first in range(0, len(places), _PLACES_AT_ONCE):
-        rows = [
-            {"run_uuid": run_id, "table": table, "timestamp": timestamp, "step": step}
-            for timestamp, step in places[first : first + _PLACES_AT_ONCE]
-        ]
-        # One row is what is usual, and its statement is compiled once.
-        of_these = (statement, rows[0]) if len(rows) == 1 else (statement.values(rows),)
-        options = {"preserve_rowcount": True}
-        inserted += connection.execute(*of_these, execution_options=options).rowcount
-    return inserted
+    rows = [
+        {"run_uuid": run_id, "table": table, "timestamp": timestamp, "step": step}
+        for timestamp, step in places
+    ]
+    return connection.execute(
+        dialect.insert(ROWS).on_conflict_do_nothing(),
+        rows,
+        execution_options={"preserve_rowcount": True},
+    ).rowcount

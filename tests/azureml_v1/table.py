@@ -5,6 +5,7 @@
 
 import ast
 import inspect
+import re
 import textwrap
 from collections.abc import Iterator
 from importlib import import_module
@@ -12,7 +13,8 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlflow_workspace_plugin.alias import names
-from tests.azureml_v1.reference import BETTER, INSTEAD, MEMBERS, NAMES
+from mlflow_workspace_plugin.sdk.not_served import NotServedMember
+from tests.azureml_v1.reference import BETTER, MEMBERS, NAMES
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "azureml-v1.md"
 
@@ -49,12 +51,11 @@ def members(class_name: str) -> Iterator[Row]:
         key = f"{class_name}.{member}"
         shown = class_name if member == "__init__" else key
         if not has_member(served, member):
-            yield Row(shown, NOT_SERVED, INSTEAD.get(key, "Not in this version."))
+            yield Row(shown, NOT_SERVED, instead_of(served, member))
         elif key in BETTER:
             yield Row(shown, BETTER_SERVED, BETTER[key])
         else:
-            documented = served if member == "__init__" else getattr(served, member, None)
-            yield Row(shown, SERVED, _first_sentence(documented))
+            yield Row(shown, SERVED, _clause_of(served, member))
 
 
 def the_class(name: str) -> type[Any]:
@@ -63,6 +64,13 @@ def the_class(name: str) -> type[Any]:
     home, _, attribute = found[name].partition(":")
     served: type[Any] = getattr(import_module(home), attribute)
     return served
+
+
+def instead_of(served: type[Any], member: str) -> str:
+    """Return what is said of a member that is not served."""
+    found = inspect.getattr_static(served, member)
+    assert isinstance(found, NotServedMember), f"{served}.{member}"
+    return found.sentence
 
 
 def has_member(served: type[Any], member: str) -> bool:
@@ -102,10 +110,24 @@ def _imported(module: str, name: str) -> Row:
     return Row(shown, NOT_SERVED, sentence)
 
 
+def _clause_of(served: type[Any], member: str) -> str:
+    """Return what the docstring of a member says first, or that of its class under Attributes."""
+    if member == "__init__":
+        return _first_sentence(served)
+    found = inspect.getattr_static(served, member, None)
+    if callable(found) or isinstance(found, (property, staticmethod, classmethod)):
+        return _first_sentence(getattr(served, member))
+    attributes = (inspect.getdoc(served) or "").partition("Attributes:")[2]
+    said = re.search(rf"^ +{member}: (.*)$", attributes, re.MULTILINE)
+    if said is None:
+        return "SDK v1's default, which only its service changed."
+    return (said[1][0].upper() + said[1][1:]).replace("``", "`")
+
+
 def _first_sentence(documented: object) -> str:
-    text = inspect.getdoc(documented) if not isinstance(documented, str) else None
-    paragraph = " ".join((text or "").split("\n\n")[0].split())
-    return paragraph.replace("``", "`")
+    paragraph = " ".join((inspect.getdoc(documented) or "").split("\n\n")[0].split())
+    # What Sphinx reads as a link is code in Markdown.
+    return re.sub(r":\w+:(?=`)", "", paragraph).replace("``", "`")
 
 
 def document() -> str:

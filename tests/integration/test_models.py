@@ -294,6 +294,7 @@ class TestFind:
         assert Model(workspace, "a", tags=["stage", "k"]).version == 1
         assert Model(workspace, "a", tags=[["stage", "old"]]).version == 1
         assert Model(workspace, "a", properties=[["p", "1"]]).version == 1
+        assert Model(workspace, "a", properties=[["p", 1]]).version == 1
         assert Model(workspace, "a", run_id=run.id, model_framework="Onnx").version == 2
 
     @pytest.mark.parametrize(

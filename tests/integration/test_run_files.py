@@ -134,9 +134,14 @@ class TestUploadFile:
         assert read(run, f"{front}img/a.jpg") == "a"
 
     @pytest.mark.parametrize(
-        "name", ["with space.txt", "100%.txt", "日本/語.txt", ".hidden", "a.b/c"]
+        "name",
+        [
+            *("with space.txt", "100%.txt", "日本/語.txt", ".hidden", "a.b/c", " a", "a\nb"),
+            # MLflow's own reading decodes or refuses these.
+            *("run #1.txt", "50%25.txt", "folder #1/a%20b"),
+        ],
     )
-    def test_ordinary_names_of_files_are_kept(self, run, name):
+    def test_names_of_files_are_kept(self, run, name):
         """Letter by letter."""
         run.upload_file(name, io.BytesIO(b"x"))
         assert run.get_file_names() == [name]

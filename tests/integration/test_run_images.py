@@ -46,6 +46,16 @@ def images_of_mlflow(workspace, run):
     )
 
 
+class Drawn:
+    """A plot that takes no time."""
+
+    def __init__(self, color):
+        self.color = color
+
+    def savefig(self, stream, format):  # noqa: A002  matplotlib's name
+        Image.new("RGB", (4, 4), self.color).save(stream, format)
+
+
 class TestImages:
     @pytest.mark.parametrize("path", ["dot.png", "./dot.png", "img/dot.jpg", "../project/dot.png"])
     def test_file_keeps_its_path(self, workspace, run, tmp_path, monkeypatch, path):
@@ -74,6 +84,28 @@ class TestImages:
         found = workspace.client.list_artifacts(run.id)
         assert {each.path for each in found} == {*names, "images", INTERNAL_FOLDER}
 
+    @pytest.mark.parametrize(
+        "name", ["x" * 500, "精度" * 100, "A: loss", "a\0b", "", "../x", "50%", "run #1", "x%41"]
+    )
+    def test_any_text_is_a_name(self, run, name):
+        """Of an image and of a chart, whatever a file may be called."""
+        run.log_image(name, plot=Drawn("red"))
+        run.log_confusion_matrix(f"{name} chart", MATRIX)
+        found = run.get_metrics(populate=True)
+        assert found[name].data.startswith(b"\x89PNG")
+        assert found[f"{name} chart"].convert_to_object() == MATRIX
+
+    def test_plots_of_one_second_are_all_kept(self, run):
+        """Each in a file of its own, though files are named by the second."""
+        for color in ["red", "green", "blue"]:
+            run.log_image("dot", plot=Drawn(color))
+        assert len(run.get_file_names()) == 3
+
+    def test_image_leaves_no_tag(self, run):
+        """MLflow notes that there is one; nobody has set a tag."""
+        run.log_image("dot", plot=Drawn("red"))
+        assert run.get_tags() == {}
+
     def test_several_of_one_name(self, workspace, run, tmp_path):
         """``get_metrics`` returns the first; MLflow's UI has a step for each."""
         for number in range(3):
@@ -98,6 +130,7 @@ class TestImages:
             ({"path": "dot.png", "plot": io}, "only one"),
             ({"plot": 3}, "invalid type"),
             ({"path": "notes.txt"}, "no image"),
+            ({"path": io.BytesIO()}, "of type BytesIO"),
         ],
     )
     def test_misuse_is_an_error(self, run, tmp_path, arguments, said):

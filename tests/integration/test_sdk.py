@@ -144,6 +144,7 @@ class TestWorkspace:
         assert details["name"] == details["friendlyName"] == "Team_A"
         assert details["workspaceid"] == "team-a"
         assert details["location"] == "here"
+        assert details["sku"] == workspace.sku == "basic"
         assert details["id"].startswith("/subscriptions/S/resourceGroups/R/providers/")
         assert details["creationTime"].endswith("Z")
         assert Workspace.get("team-a", hub=hub_path).location == "here"
@@ -189,7 +190,8 @@ class TestWorkspace:
     def test_tags_are_kept(self, hub_path):
         """As given on creation."""
         Workspace.create("tagged", tags={"k": "v"}, hub=hub_path)
-        assert Workspace.get("tagged", hub=hub_path).get_details()["tags"] == {"k": "v"}
+        tagged = Workspace.get("tagged", hub=hub_path)
+        assert tagged.tags == tagged.get_details()["tags"] == {"k": "v"}
 
     def test_default_workspace_stays(self, hub_path):
         """MLflow needs it."""

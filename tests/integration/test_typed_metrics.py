@@ -9,6 +9,7 @@ from concurrent.futures import ProcessPoolExecutor
 
 import mlflow
 import numpy as np
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -226,6 +227,11 @@ class TestValues:
         assert same(found["row"], {"n": 1})
         assert same(found["table"], {"x": [0, 1], "y": ["a", None]})
 
+    def test_data_frame(self, run):
+        """It is a table, whose columns are called by the text of their names."""
+        run.log_table("table", pd.DataFrame({0: [1, 2], "x": [0.5, 1.5]}))
+        assert same(run.get_metrics("table"), {"table": {"0": [1, 2], "x": [0.5, 1.5]}})
+
     def test_other_objects_are_text(self, run, caplog):
         """As in SDK v1, with a warning."""
         run.log("object", {"b": 1})
@@ -247,6 +253,8 @@ class TestValues:
             lambda run: run.log_row("r", x=object()),
             lambda run: run.log_table("t", {"x": [1], "y": [1, 2]}),
             lambda run: run.log_table("t", {"x": [1, {}]}),
+            lambda run: run.log_table("t", [1, 2]),
+            lambda run: run.log("m", 1, step=2**63),
         ],
     )
     def test_bad_cells_are_refused(self, run, log):

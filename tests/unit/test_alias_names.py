@@ -6,7 +6,7 @@ import pytest
 
 from mlflow_workspace_plugin.alias import names
 from mlflow_workspace_plugin.alias.not_served import not_served
-from mlflow_workspace_plugin.errors import AzureMLException, NotServedError
+from mlflow_workspace_plugin.errors import AzureMLException, NotServedError, UserErrorException
 
 
 @pytest.mark.parametrize("module", names.MODULES)
@@ -41,6 +41,7 @@ def test_every_exception_can_be_caught():
     for name in names.EXCEPTIONS:
         assert issubclass(getattr(exceptions, name), Exception)
     assert issubclass(exceptions.TrainingException, AzureMLException)
+    assert issubclass(exceptions.AuthenticationException, UserErrorException)
     assert exceptions.TrainingException is exceptions.TrainingException
     with pytest.raises(AttributeError):
         _ = exceptions.Nothing

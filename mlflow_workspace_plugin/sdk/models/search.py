@@ -12,6 +12,7 @@ from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_
 
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.sdk.models import facts as model_facts
+from mlflow_workspace_plugin.sdk.runs import search as run_search
 
 _MISSING = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))
 
@@ -101,9 +102,10 @@ def _is_key_or_pair(wanted: object) -> bool:
     return isinstance(wanted, str) or (isinstance(wanted, (list, tuple)) and len(wanted) == 2)
 
 
-def _holds(pairs: dict[str, Any], wanted: Sequence[Any] | None) -> bool:
+def _holds(pairs: dict[str, str | None], wanted: Sequence[Any] | None) -> bool:
+    # As filters of runs: a value that is no text was stored as its text.
     return all(
-        each in pairs if isinstance(each, str) else pairs.get(each[0]) == each[1]
+        run_search.has(pairs, each if isinstance(each, str) else {each[0]: each[1]}, "pairs")
         for each in wanted or ()
     )
 

@@ -4,13 +4,14 @@ import io
 import json
 import logging
 import mimetypes
+import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
-from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_uri, path_of
+from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_uri, path_of, path_of_metric
 from mlflow_workspace_plugin.sdk.metrics.descriptors import IMAGE, read_descriptors
 from mlflow_workspace_plugin.sdk.metrics.values import Cell
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
@@ -18,11 +19,17 @@ from mlflow_workspace_plugin.sdk.runs.metrics import RunMetrics
 
 _logger = logging.getLogger(__name__)
 
+# A file's name may have 255 bytes, and MLflow adds a step, a time and an id.
+_LONGEST_KEY = 120
 _DRAWINGS = ("application/pdf", "application/postscript")
 
 
 class RunImages(RunMetrics, RunFiles):
     """Logs images and charts of a run."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._plotted_at: dict[str, int] = {}
 
     def log_image(
         self,
@@ -38,7 +45,7 @@ class RunImages(RunMetrics, RunFiles):
             path: a local file, stored under its path as it is given, but for ``./``, ``/`` and
                 ``../`` in front. SVG and PDF are taken, too, and a plot is taken as one (ours).
             plot: what has ``savefig``, such as ``matplotlib.pyplot`` or a figure; stored as
-                ``NAME_SECONDS.png``.
+                ``NAME_SECONDS.png``, the second plot of a second as of the next one (ours).
             description: accepted and dropped, as in SDK v1.
 
         Raises:
@@ -59,11 +66,14 @@ class RunImages(RunMetrics, RunFiles):
             path, plot = None, path
         source: Path | io.BytesIO
         if plot is not None:
-            source, stored = _drawn(name, plot), path_of(f"{name}_{int(time.time())}.png")
+            source = _drawn(name, plot)
+            seconds = max(int(time.time()), self._plotted_at.get(name, 0) + 1)
+            self._plotted_at[name] = seconds
+            stored = path_of_metric(name, f"_{seconds}.png")
             self.upload_file(stored, io.BytesIO(source.getvalue()))
         else:
-            source, stored = Path(path), path_of(path)
-            _check_image(name, source)
+            source = _image_file(name, path)
+            stored = path_of(path)
             self.upload_file(stored, source)
         step = self._write_address(name, IMAGE, stored)
         self._copy_for_mlflow(name, source, step)
@@ -72,6 +82,8 @@ class RunImages(RunMetrics, RunFiles):
         self, name: str, value: "Mapping[str, Any] | str", description: str = ""
     ) -> None:
         """Log a confusion matrix (SDK v1): a file of the run of the metric's name.
+
+        Of a name that no file can have, the file has what it can, and a digest (ours).
 
         Args:
             name: the metric.
@@ -119,7 +131,7 @@ class RunImages(RunMetrics, RunFiles):
                 raise UserErrorException(
                     f"Invalid JSON provided for metric {name!r}: {error}."
                 ) from error
-        path = path_of(name)
+        path = path_of_metric(name)
         self.upload_file(path, io.BytesIO(json.dumps(value).encode()))
         self._write_address(name, kind, path)
 
@@ -146,7 +158,14 @@ def _drawn(name: str, plot: Any) -> io.BytesIO:
     return stream
 
 
-def _check_image(name: str, path: Path) -> None:
+def _image_file(name: str, given: Any) -> Path:
+    """Return the path of an image, or of what is not there."""
+    if not isinstance(given, (str, os.PathLike)):
+        raise AzureMLException(
+            f"Image {name!r} was given a path of type {type(given).__name__}. Give the path of an "
+            "image, or a plot with savefig; save other images to a file first."
+        )
+    path = Path(given)
     kind, _ = mimetypes.guess_type(path.name)
     known = kind is not None and (kind.startswith("image/") or kind in _DRAWINGS)
     if not known and path.is_file() and _pixels(path) is None:
@@ -154,6 +173,7 @@ def _check_image(name: str, path: Path) -> None:
             f"Image {name!r} was given {str(path)!r}, which is no image. "
             "Store other files with upload_file."
         )
+    return path
 
 
 def _pixels(source: "Path | io.BytesIO") -> Any:
@@ -171,5 +191,6 @@ def _pixels(source: "Path | io.BytesIO") -> Any:
 
 
 def _image_key(name: str) -> str:
-    """Return the name with what MLflow's images may be called."""
-    return "".join(c if c.isascii() and (c.isalnum() or c in "_-. /") else "_" for c in name)
+    """Return the name with what MLflow's images may be called: it is a part of a file's name."""
+    key = "".join(c if c.isascii() and (c.isalnum() or c in "_-. /") else "_" for c in name)
+    return key[:_LONGEST_KEY] or "_"

@@ -13,6 +13,7 @@ from mlflow_workspace_plugin.sdk.metrics.descriptors import SCALAR, TABLE
 from mlflow_workspace_plugin.sdk.metrics.reader import read_metrics
 from mlflow_workspace_plugin.sdk.metrics.writer import MetricWriter
 from mlflow_workspace_plugin.sdk.runs.base import RunBase
+from mlflow_workspace_plugin.stores.metric_rows import integer
 
 _logger = logging.getLogger(__name__)
 
@@ -44,7 +45,7 @@ class RunMetrics(RunBase):
 
         Raises:
             UserErrorException: the value is a list, a range or a generator, which log_list takes.
-            InvalidMetricError: the step is no integer.
+            InvalidMetricError: the step is no integer, or none of 64 bits.
             mlflow.exceptions.MlflowException: the run does not exist, or was deleted.
         """
         taken = None if step is None else _step(name, step)
@@ -110,16 +111,21 @@ class RunMetrics(RunBase):
         Args:
             name: the table.
             value: a list of cells, or one cell, by column; the lists are of one length. Tuples and
-                arrays of one dimension are taken as lists, and of an empty one nothing is logged,
-                which is said (ours).
+                arrays of one dimension are taken as lists, so a data frame is a table, and of an
+                empty one nothing is logged, which is said (ours).
             description: accepted and dropped, as in SDK v1.
 
         Raises:
-            AzureMLException: the columns are of several lengths, or a cell is of a type that SDK v1
-                does not take.
+            AzureMLException: it has no columns, they are of several lengths, or a cell is of a type
+                that SDK v1 does not take.
         """
+        if not hasattr(value, "items"):
+            raise AzureMLException(
+                f"Table {name!r} was given a {type(value).__name__}, and log_table takes a dict of "
+                "columns. Use log_list for one list, log_row for one row."
+            )
         columns = {
-            column: [metric_values.cell(each) for each in _cells(cells)]
+            str(column): [metric_values.cell(each) for each in _cells(cells)]
             for column, cells in value.items()
         }
         lengths = {column: len(cells) for column, cells in columns.items()}
@@ -193,9 +199,9 @@ def _cells(given: Any) -> list[Any]:
 
 def _step(name: str, step: Any) -> int:
     try:
-        return int(step)
+        return integer(int(step))
     except (OverflowError, ValueError, TypeError) as error:
         raise InvalidMetricError(
-            f"Metric {name!r} was given step {step!r}, which is no integer: {error}. "
-            "Leave it out to have the values counted."
+            f"Metric {name!r} was given step {step!r}, which is no integer of 64 bits: "
+            f"{str(error).rstrip('.')}. Leave it out to have the values counted."
         ) from error

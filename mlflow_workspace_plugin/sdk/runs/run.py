@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.sdk.html_table import html_table
+from mlflow_workspace_plugin.sdk.not_served import NotServedOfRun
 from mlflow_workspace_plugin.sdk.runs import search as run_search
 from mlflow_workspace_plugin.sdk.runs.children import RunChildren
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 
-class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting):
+class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServedOfRun):
     """A run of an experiment, under SDK v1's name.
 
     Args:

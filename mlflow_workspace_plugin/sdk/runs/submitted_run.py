@@ -3,12 +3,13 @@
 import logging
 from contextlib import AbstractContextManager, nullcontext
 
+from mlflow_workspace_plugin.sdk.not_served import NotServedOfSubmittedRun
 from mlflow_workspace_plugin.sdk.runs.run import Run
 
 _logger = logging.getLogger(__name__)
 
 
-class _SubmittedRun(Run):
+class _SubmittedRun(Run, NotServedOfSubmittedRun):
     """A run that somebody else started and will end; the class has SDK v1's name."""
 
     def complete(self, _set_status: bool = True) -> None:  # noqa: FBT001, FBT002  SDK v1's

@@ -5,6 +5,7 @@ from typing import Any
 
 from mlflow.entities import RunTag
 from mlflow.utils.mlflow_tags import (
+    MLFLOW_LOGGED_IMAGES,
     MLFLOW_PARENT_RUN_ID,
     MLFLOW_RUN_NAME,
     MLFLOW_RUN_NOTE,
@@ -22,6 +23,7 @@ _OF_MLFLOW = (
     MLFLOW_RUN_NOTE,
     MLFLOW_PARENT_RUN_ID,
     MLFLOW_USER,
+    MLFLOW_LOGGED_IMAGES,
     "mlflow.source.",
 )
 
