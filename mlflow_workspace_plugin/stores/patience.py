@@ -9,24 +9,19 @@ import time
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from mlflow.entities import RunTag
-
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import NoAnswerError
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.journal import PATIENCE_S, Journal
+from mlflow_workspace_plugin.journal.journal import Journal
 from mlflow_workspace_plugin.journal.of_process import journal_of
-from mlflow_workspace_plugin.journal.records import AWAITED, Record
+from mlflow_workspace_plugin.journal.progress import PATIENCE_S
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.stores.faults import may_come_back
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.uris import WorkspaceUri
 
 Answer = TypeVar("Answer")
-
-CONFLICT_TAG = "mlflow.workspace.refused"
-"""What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
 
 _LONGEST_PAUSE_S = 2.0
 _LOCK_WAIT_MS = 500
@@ -71,7 +66,6 @@ def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
         return Journal(
             JournalFolder(target),
             store,
-            functools.partial(note_refusal, store),
             fsync=settings.FSYNC.get() == "1",
             # A child must not inherit a transaction of SQLite's. That of a server does no harm, and
             # a silent server would keep the fork waiting.
@@ -79,15 +73,6 @@ def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
         )
 
     return journal_of(target, _make)
-
-
-def note_refusal(store: WorkspaceTrackingStore, record: Record, error: Exception) -> None:
-    """Note on its run that a param, a tag or a change was refused after its call had returned."""
-    if record.kind in AWAITED:
-        before = store.get_run(record.run_id).data.tags.get(CONFLICT_TAG)
-        what = f"{record.kind} {record.content}: {error}"
-        said = what if before is None else f"{before}\n{what}"
-        store.set_tag(record.run_id, RunTag(CONFLICT_TAG, said))
 
 
 def answer_within(seconds: float, call: Callable[[], Answer]) -> Answer:

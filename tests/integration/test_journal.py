@@ -235,14 +235,14 @@ class TestRefused:
         target = store.journal._target
         deliver, calls = target.deliver, []
 
-        def fail_once(writer, records):
+        def fail_once(writer, records, keep_refused):
             calls.append(len(records))
             if len(calls) == 2:
                 raise TimeoutError("away for a moment")
-            return deliver(writer, records)
+            return deliver(writer, records, keep_refused)
 
         monkeypatch.setattr(target, "deliver", fail_once)
-        with store.journal._ship_lock:
+        with store.journal.sending:
             thread = threading.Thread(target=lambda: logged.append(log_conflict(store, run_id)))
             logged = []
             thread.start()
@@ -270,10 +270,10 @@ def test_hub_under_another_path(hub_path, uri, client, run_id, tmp_path):
     script = f"""
 import os
 from mlflow import MlflowClient
-from mlflow_workspace_plugin.journal.journal import Journal
+from mlflow_workspace_plugin.journal.sender import Sender
 client = MlflowClient({other!r}, {other!r})
 client.get_run({run_id!r})
-Journal._wake_up = lambda *_, **__: None
+Sender._ship = lambda _: True
 client.log_metric({run_id!r}, "m", 1)
 os.kill(os.getpid(), 9)
 """

@@ -38,10 +38,10 @@ def killed(uri, run_id, what="", count=100):
     script = f"""
 import os
 from mlflow import MlflowClient
-from mlflow_workspace_plugin.journal.journal import Journal
+from mlflow_workspace_plugin.journal.sender import Sender
 client = MlflowClient({uri!r}, {uri!r})
 client.get_run({run_id!r})
-Journal._wake_up = lambda *_, **__: None
+Sender._ship = lambda _: True
 for step in range({count}):
     client.log_metric({run_id!r}, "m", step, step=step)
 {what}
@@ -150,7 +150,7 @@ def test_journal_that_was_removed(uri, client, run_id, hub_path, caplog):
     client.log_metric(run_id, "m", 0, step=0)
     client.get_run(run_id)
     store = client._tracking_client.store
-    with store.journal._ship_lock:
+    with store.journal.sending:
         client.log_metric(run_id, "m", 1, step=1)
         shutil.rmtree(JournalFolder(uri).path)
     client.get_run(run_id)

@@ -32,7 +32,7 @@ from mlflow_workspace_plugin.sdk.runs.lifecycle import ERROR_TAG
 from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
 from mlflow_workspace_plugin.sdk.runs.run import get_run
 from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun
-from mlflow_workspace_plugin.stores.patience import CONFLICT_TAG
+from mlflow_workspace_plugin.stores.conflicts import CONFLICT_TAG
 
 pytestmark = pytest.mark.databases
 
