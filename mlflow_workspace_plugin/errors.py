@@ -286,7 +286,7 @@ class HubUnreachableError(HubError):
 
 
 class NoAnswerError(HubError):
-    """The database was away for as long as a call that needs an answer may wait."""
+    """The database was away for as long as a call may wait, or went away when it stored it."""
 
     code = TEMPORARILY_UNAVAILABLE
 

@@ -3,7 +3,13 @@
 
 def deliver_all(store, writer, records):
     """Deliver records; return for each why it was refused, or None."""
-    outcomes = []
-    while len(outcomes) < len(records):
-        outcomes += store.deliver(writer, records[len(outcomes) :])
-    return outcomes
+    refused = {}
+
+    def _keep(record, error):
+        refused[record.sequence] = error
+        return True
+
+    done = 0
+    while done < len(records):
+        done += store.deliver(writer, records[done:], _keep)
+    return [refused.get(record.sequence) for record in records]

@@ -1,7 +1,6 @@
 """``mlflow-workspace sync`` and ``verify``."""
 
 from dataclasses import asdict
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +16,12 @@ from mlflow_workspace_plugin.cli.options import (
 from mlflow_workspace_plugin.errors import RunNotFoundError
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.journal.folder import JournalFolder, Leftover, all_folders
+from mlflow_workspace_plugin.journal.refused import count_refused
 from mlflow_workspace_plugin.journal.replay import Replay, replay
 from mlflow_workspace_plugin.journal.segments import segments_of
-from mlflow_workspace_plugin.journal.status import count_refused, damaged_lines, waiting
+from mlflow_workspace_plugin.journal.status import damaged_lines, waiting
 from mlflow_workspace_plugin.stores.build import open_workspace_store
-from mlflow_workspace_plugin.stores.patience import journal_target, note_refusal
+from mlflow_workspace_plugin.stores.patience import journal_target
 from mlflow_workspace_plugin.stores.receipts import (
     Receipt,
     receipts_of,
@@ -130,7 +130,7 @@ def _replay(
 ) -> str | None:
     """Send one journal; return why that was not possible, so that the others are sent."""
     try:
-        for part in replay(folder, leftover, store, partial(note_refusal, store)):
+        for part in replay(folder, leftover, store):
             total.calls += part.calls
             total.refused += part.refused
             total.damaged += part.damaged
@@ -155,7 +155,7 @@ def _status(folder: JournalFolder) -> dict[str, Any]:
         "waiting calls": held.calls,
         "runs": held.runs,
         "in journals": held.journals,
-        "refused": count_refused(folder),
+        "refused": count_refused(folder.refused),
         "damaged lines": held.damaged,
         "journals kept as damaged": sum(1 for _ in folder.damaged.glob("*")),
         "MB on disk": round(folder.size() / 1e6, 1),

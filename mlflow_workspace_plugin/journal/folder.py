@@ -9,7 +9,6 @@ begins with the id of its machine, because a lock on a network file system may n
 
 import functools
 import hashlib
-import json
 import platform
 import uuid
 from collections.abc import Collection, Iterator
@@ -19,7 +18,6 @@ from pathlib import Path
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.journal.lock import HeldLock
-from mlflow_workspace_plugin.journal.records import Record
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
 
@@ -121,13 +119,6 @@ class JournalFolder:
             with suppress(OSError):
                 total += path.stat().st_size if path.is_file() else 0
         return total
-
-    def keep_refused(self, writer: str, record: Record, error: Exception) -> None:
-        """Keep a record that the target refused, with the reason, for people to look at."""
-        self.refused.mkdir(mode=0o700, exist_ok=True)
-        kept = {"reason": str(error), **record._asdict()}
-        with (self.refused / f"{writer}.jsonl").open("a", encoding="utf-8") as file:
-            file.write(json.dumps(kept) + "\n")
 
     @property
     def refused(self) -> Path:

@@ -57,6 +57,8 @@ class Outbox:
         """The id under which records are sent."""
         self.last = 0
         """The sequence of the last record that is kept."""
+        self.notes = 0
+        """How many of the records are what was noted at an end of the process, and no calls."""
         self._drawn = 0
         self._files: _Files | None = None
         self._memory: deque[bytes] = deque()
@@ -111,14 +113,14 @@ class Outbox:
         with self._lock:
             return self._logged.pop(run_id, {})
 
-    def put_logged(self) -> int:
-        """Note how many values were put, of runs for which it was not asked; return of how many."""
+    def put_logged(self) -> None:
+        """Note how many values were put, of runs for which it was not asked."""
         with self._lock:
             logged, self._logged = self._logged, {}
             now = time.time_ns() // 1_000_000
             for run_id, counts in logged.items():
                 self.put(records.body(Kind.LOGGED, run_id, now, counts))
-        return len(logged)
+            self.notes += len(logged)
 
     def take(self) -> Batch | None:
         """Return the next records to be sent, the same ones until :meth:`remove`; None if none."""
@@ -198,6 +200,7 @@ class Outbox:
                 self._files.reader.next_segment(self._folder.damaged)
                 self._files.lock.remove()
                 self._files = None
+                self.notes = 0
         finally:
             self._lock.release()
 

@@ -2,49 +2,15 @@
 
 import logging
 from collections import Counter
-from collections.abc import Callable, Iterator
-from contextlib import suppress
+from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Protocol
 
 from mlflow_workspace_plugin.journal.folder import JournalFolder, Leftover
 from mlflow_workspace_plugin.journal.records import NO_CALLS, Record
+from mlflow_workspace_plugin.journal.refused import RefusedRecords
+from mlflow_workspace_plugin.journal.target import Target
 
 _logger = logging.getLogger(__name__)
-
-Refused = Callable[[Record, Exception], None]
-"""Told of a record that the target refused after its call had returned."""
-
-
-class Target(Protocol):
-    """Where records go."""
-
-    def deliver(self, writer: str, records: list[Record]) -> list[Exception | None]:
-        """Store the first of some records of a writer, but for those that are stored already.
-
-        Returns:
-            For as many records as were dealt with, at least one, why each was refused, or None.
-
-        Raises:
-            Exception: whatever it is, the target is away. The same records come again.
-        """
-        ...
-
-    def last_sequence(self, writer: str) -> int:
-        """Return the sequence of the last record of a writer that is stored; 0 if none is.
-
-        Raises:
-            Exception: the target is away.
-        """
-        ...
-
-    def ping(self) -> None:
-        """Ask the target for any answer.
-
-        Raises:
-            Exception: it gives none.
-        """
-        ...
 
 
 @dataclass
@@ -58,9 +24,7 @@ class Replay:
     """Lines that could not be read."""
 
 
-def replay(
-    folder: JournalFolder, leftover: Leftover, target: Target, refused: Refused
-) -> Iterator[Replay]:
+def replay(folder: JournalFolder, leftover: Leftover, target: Target) -> Iterator[Replay]:
     """Send a leftover and remove it, a part at each step.
 
     What is refused or damaged is kept aside, and blocks nothing.
@@ -70,19 +34,22 @@ def replay(
         OSError: the leftover cannot be read.
     """
     reader = leftover.reader
+    refused = RefusedRecords(folder.refused, leftover.writer)
+
+    def _keep_refused(record: Record, error: Exception) -> bool:
+        refused.keep(record, error)
+        return True
+
     last = target.last_sequence(leftover.writer)
     while reader.number <= leftover.last_segment:
         while (chunk := reader.read(complete=True)).size:
-            part = Replay(damaged=len(chunk.damaged))
+            before = refused.count
             rest = [record for record in chunk.records if record.sequence > last]
+            part = Replay(damaged=len(chunk.damaged))
+            part.calls.update(record.run_id for record in rest if record.kind not in NO_CALLS)
             while rest:
-                outcomes = target.deliver(leftover.writer, rest)
-                for record, error in zip(rest, outcomes, strict=False):
-                    part.calls[record.run_id] += record.kind not in NO_CALLS
-                    if error is not None:
-                        part.refused += 1
-                        keep_refused(folder, leftover.writer, record, error, refused)
-                rest = rest[len(outcomes) :]
+                rest = rest[target.deliver(leftover.writer, rest, _keep_refused) :]
+            part.refused = refused.count - before
             reader.advance(chunk)
             yield part
         if reader.damaged:
@@ -95,15 +62,3 @@ def replay(
             )
         reader.next_segment(folder.damaged)
     leftover.lock.remove()
-
-
-def keep_refused(
-    folder: JournalFolder, writer: str, record: Record, error: Exception, refused: Refused
-) -> None:
-    """Keep a refused record aside, and tell of it. Neither can fail what comes after it."""
-    with suppress(OSError):
-        folder.keep_refused(writer, record, error)
-    try:
-        refused(record, error)
-    except Exception:
-        _logger.debug("The refusal could not be noted on its run.", exc_info=True)

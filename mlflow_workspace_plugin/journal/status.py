@@ -74,12 +74,3 @@ def damaged_lines(folder: JournalFolder, run_id: str) -> int:
                 named in line and line.endswith(b"\n") and parse(line[:-1]) is None for line in file
             )
     return found
-
-
-def count_refused(folder: JournalFolder) -> int:
-    """Return how many records the target refused."""
-    total = 0
-    for path in folder.refused.glob("*.jsonl"):
-        with path.open("rb") as file:
-            total += sum(1 for _ in file)
-    return total

@@ -10,7 +10,16 @@ from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mlflow_workspace_plugin.journal.records import NO_CALLS, VALUES, Kind, Record, values_of
+from mlflow_workspace_plugin.journal.records import (
+    AWAITED,
+    NO_CALLS,
+    VALUES,
+    Kind,
+    Record,
+    values_of,
+)
+from mlflow_workspace_plugin.journal.target import KeepRefused
+from mlflow_workspace_plugin.stores.conflicts import note_conflict
 from mlflow_workspace_plugin.stores.delivered_rows import RunRows, insert_rows, rows_by_run
 from mlflow_workspace_plugin.stores.faults import is_refusal
 from mlflow_workspace_plugin.stores.metric_tables import (
@@ -65,29 +74,32 @@ class Deliveries(TypedValues):
     lock_wait_ms: int | None = None
     """How long a delivery waits for SQLite's lock; by default as long as everything else."""
 
-    def deliver(self, writer: str, records: list[Record]) -> list[Exception | None]:
+    def deliver(self, writer: str, records: list[Record], keep_refused: KeepRefused) -> int:
         """Store the first of some records of a writer, but for those that are stored already.
 
         Args:
             writer: the id of the writer.
             records: in the order of their sequence; all that have a lower one were delivered.
+            keep_refused: given each record that is refused, before its transaction is committed.
 
         Returns:
-            For as many records as were dealt with, at least one, why each was refused, or None.
+            How many records were dealt with, at least one.
 
         Raises:
             Exception: the database is away. Nothing is lost by delivering the records again.
         """
         try:
-            outcomes = self._deliver_usual(writer, records)
+            done = self._deliver_usual(writer, records, keep_refused)
         except Exception as error:
             if not is_refusal(error):
                 raise
             if len(records) > 1:
                 # One of them is what the database refuses.
-                return self.deliver(writer, records[: len(records) // 2])
-            outcomes = []
-        return outcomes or [self._deliver_unusual(writer, records[0])]
+                return self.deliver(writer, records[: len(records) // 2], keep_refused)
+            done = 0
+        if done == 0:
+            self._deliver_unusual(writer, records[0], keep_refused)
+        return max(done, 1)
 
     def last_sequence(self, writer: str) -> int:
         """Return the sequence of the last record of a writer that is stored; 0 if none is."""
@@ -110,11 +122,11 @@ class Deliveries(TypedValues):
             for statement in _DROPPED_WITH_RUN:
                 connection.execute(statement, {"run_id": run_id})
 
-    def _deliver_usual(self, writer: str, records: list[Record]) -> list[Exception | None]:
+    def _deliver_usual(self, writer: str, records: list[Record], keep_refused: KeepRefused) -> int:
         """Store records in one transaction, up to the first that MLflow's own methods have to see.
 
         Returns:
-            For each record that was dealt with why it was refused, or None.
+            How many records were dealt with.
         """
         refused = self._refused_runs(records)
         # Before the transaction, which on SQLite keeps all others out.
@@ -143,15 +155,12 @@ class Deliveries(TypedValues):
                     written += stored.total()
             if usual:
                 self._note(connection, writer, usual[-1].sequence, receipts)
+            for record in usual:
+                if record.kind in VALUES and record.run_id not in runs:
+                    keep_refused(record, refused[record.run_id])
         # Behind the transaction, for it may look at the tables through another connection.
         self._hub.statistics.wrote(written)
-        reasons = {
-            record.sequence: refused[record.run_id]
-            for record in usual
-            if record.kind in VALUES and record.run_id not in runs
-        }
-        done = records if len(usual) == len(new) else records[: records.index(new[len(usual)])]
-        return [reasons.get(record.sequence) for record in done]
+        return len(records) if len(usual) == len(new) else records.index(new[len(usual)])
 
     def _rows_of(self, records: Iterable[Record]) -> dict[str, RunRows]:
         of_values = (record for record in records if record.kind in VALUES)
@@ -184,11 +193,11 @@ class Deliveries(TypedValues):
             return error
         return None
 
-    def _deliver_unusual(self, writer: str, record: Record) -> Exception | None:
+    def _deliver_unusual(self, writer: str, record: Record, keep_refused: KeepRefused) -> None:
         """Let MLflow's own methods do what a record says, or refuse it."""
         with self._delivery() as connection:
             if record.sequence <= self._last_sequence(connection, writer):
-                return None
+                return
         refused: Exception | None = None
         receipts = Receipts()
         receipts.add(record.run_id, logged=_logged(record))
@@ -205,7 +214,13 @@ class Deliveries(TypedValues):
         with self._delivery() as connection:
             self._last_sequence(connection, writer)
             self._note(connection, writer, record.sequence, receipts)
-        return refused
+            if (
+                refused is not None
+                and keep_refused(record, refused)
+                and record.kind in AWAITED
+                and self._writable_runs(connection, {record.run_id})
+            ):
+                note_conflict(connection, record, refused)
 
     def _apply_if_usual(
         self,

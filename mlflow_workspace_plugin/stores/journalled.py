@@ -27,6 +27,7 @@ from mlflow_workspace_plugin.stores.patience import (
     after_the_journal,
     journal_of_workspace,
 )
+from mlflow_workspace_plugin.stores.run_writes import NewRun
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.typed_values import ExactValue
 
@@ -42,6 +43,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
 
     def __init__(self, hub: Hub, workspace: str) -> None:
         super().__init__(hub, workspace)
+        self._watch_commits()
         self.journal = journal_of_workspace(hub, workspace)
         self._runs = KnownRuns()
         self._models: set[str] = set()
@@ -160,11 +162,27 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             return known.run.info
         return RunInfo(run_id, "", "", status, None, end_time, None, run_name=run_name)
 
-    def create_run(self, *args: Any, **kwargs: Any) -> Run:
-        """Create a run; see the store without a journal."""
-        run = self._answered(super().create_run, *args, **kwargs)
+    def create_run(
+        self,
+        experiment_id: str,
+        user_id: str,
+        start_time: int,
+        tags: list[RunTag],
+        run_name: str | None,
+    ) -> Run:
+        """Create a run; one whose answer was lost is not created twice.
+
+        Raises:
+            MlflowException: as MLflow's own store: there is no such experiment in the workspace, it
+                was deleted, or the run has two names.
+        """
+        new = NewRun.of(user_id, start_time, tags, run_name)
+        run: Run = self._answered(self._create, experiment_id, new)
         self._runs.remember(run)
         return run
+
+    def _create(self, experiment_id: str, new: NewRun) -> Run:
+        return self._create_run(self._own_experiment(experiment_id), new)
 
     def get_run(self, run_id: str) -> Run:
         """Return a run with all that this process logged to it, even while the database is away.

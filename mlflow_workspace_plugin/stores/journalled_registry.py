@@ -14,6 +14,7 @@ class JournalledRegistryStore(Patient, WorkspaceRegistryStore):
 
     def __init__(self, hub: Hub, workspace: str, tracking_uri: str) -> None:
         super().__init__(hub, workspace, tracking_uri)
+        self._watch_commits()
         self.journal = journal_of_workspace(hub, workspace)
 
 

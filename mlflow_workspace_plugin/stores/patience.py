@@ -6,27 +6,26 @@ import inspect
 import os
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
-from mlflow.entities import RunTag
+from sqlalchemy import Connection, event
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.errors import NoAnswerError
+from mlflow_workspace_plugin.errors import HubBusyError, NoAnswerError
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.journal import PATIENCE_S, Journal
+from mlflow_workspace_plugin.journal.journal import Journal
 from mlflow_workspace_plugin.journal.of_process import journal_of
-from mlflow_workspace_plugin.journal.records import AWAITED, Record
+from mlflow_workspace_plugin.journal.progress import PATIENCE_S
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.stores.faults import may_come_back
+from mlflow_workspace_plugin.stores.on_hub import SessionMaker
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.uris import WorkspaceUri
 
 Answer = TypeVar("Answer")
-
-CONFLICT_TAG = "mlflow.workspace.refused"
-"""What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
 
 _LONGEST_PAUSE_S = 2.0
 _LOCK_WAIT_MS = 500
@@ -37,9 +36,18 @@ _SERVER_STORE = "_MLFLOW_SERVER_FILE_STORE"
 
 
 class _InCall(threading.local):
-    """Whether a call of this thread is being answered, of any store."""
+    """The call of this thread that is being answered, of any store."""
 
     entered = False
+    """Whether there is one."""
+    writing: Connection | None = None
+    """Of the session that is open, unless it is for reading only, as MLflow says."""
+    may_have_stored = False
+    """Whether the database may have stored a part of it, so that it cannot be made again."""
+
+
+class _LostAnswerError(Exception):
+    """The database went away while it stored something."""
 
 
 _in_call = _InCall()
@@ -71,7 +79,6 @@ def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
         return Journal(
             JournalFolder(target),
             store,
-            functools.partial(note_refusal, store),
             fsync=settings.FSYNC.get() == "1",
             # A child must not inherit a transaction of SQLite's. That of a server does no harm, and
             # a silent server would keep the fork waiting.
@@ -79,15 +86,6 @@ def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
         )
 
     return journal_of(target, _make)
-
-
-def note_refusal(store: WorkspaceTrackingStore, record: Record, error: Exception) -> None:
-    """Note on its run that a param, a tag or a change was refused after its call had returned."""
-    if record.kind in AWAITED:
-        before = store.get_run(record.run_id).data.tags.get(CONFLICT_TAG)
-        what = f"{record.kind} {record.content}: {error}"
-        said = what if before is None else f"{before}\n{what}"
-        store.set_tag(record.run_id, RunTag(CONFLICT_TAG, said))
 
 
 def answer_within(seconds: float, call: Callable[[], Answer]) -> Answer:
@@ -128,6 +126,13 @@ class Patient:
 
     journal: Journal
     _hub: Hub
+    ManagedSessionMaker: SessionMaker
+
+    def _watch_commits(self) -> None:
+        """Let sessions of the store tell whether what they wrote may be stored."""
+        self.ManagedSessionMaker = _watched_sessions(self.ManagedSessionMaker)
+        if not event.contains(self._hub.engine, "commit", _note_commit):
+            event.listen(self._hub.engine, "commit", _note_commit)
 
     def _through(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a method of the store beneath, after all that this process logged is stored.
@@ -145,7 +150,8 @@ class Patient:
         """Call a method of the store beneath, again and again while the database is away.
 
         Raises:
-            NoAnswerError: it was away for ``MLFLOW_WORKSPACE_WAIT`` seconds.
+            NoAnswerError: it was away for ``MLFLOW_WORKSPACE_WAIT`` seconds, or went away when it
+                may have stored a part of what the method does, which is not done twice.
             Exception: what else the method raised.
         """
         if _in_call.entered:
@@ -153,6 +159,11 @@ class Patient:
         call = functools.partial(_entered, functools.partial(method, *args, **kwargs))
         try:
             return until_answered(lambda left_s: self._within(left_s, call))
+        except _LostAnswerError as error:
+            raise NoAnswerError(
+                f"{self.journal.folder.target} went away while it stored this: {error} It is "
+                "stored, or a part of it, or nothing. Look what is there before you call again."
+            ) from error.__cause__
         except Exception as error:
             if may_come_back(error):
                 raise self._no_answer(str(error)) from error
@@ -215,11 +226,41 @@ def until_answered(call: Callable[[float], Answer]) -> Answer:
 
 
 def _entered(call: Callable[[], Answer]) -> Answer:
-    _in_call.entered = True
+    _in_call.entered, _in_call.may_have_stored = True, False
     try:
         return call()
+    except Exception as error:
+        if _in_call.may_have_stored and may_come_back(error):
+            raise _LostAnswerError(str(error)) from error
+        raise
     finally:
         _in_call.entered = False
+
+
+def _watched_sessions(session_maker: SessionMaker) -> SessionMaker:
+    """Wrap one of MLflow's session makers: the call learns whether what it wrote may be stored."""
+
+    @contextmanager
+    def session(*args: Any, read_only: bool = True, **kwargs: Any) -> Iterator[Any]:
+        outer, before = _in_call.writing, _in_call.may_have_stored
+        try:
+            with session_maker(*args, read_only=read_only, **kwargs) as opened:
+                _in_call.writing = None if read_only else opened.connection()
+                yield opened
+        except HubBusyError:
+            # An answer: this one is not stored.
+            _in_call.may_have_stored = before
+            raise
+        finally:
+            _in_call.writing = outer
+
+    return session
+
+
+def _note_commit(connection: Connection) -> None:
+    """Take notice that from here on the database may have stored what a session wrote."""
+    if connection is _in_call.writing:
+        _in_call.may_have_stored = True
 
 
 def after_the_journal(store: type[Patient], beneath: type) -> None:

@@ -5,6 +5,8 @@ left to MLflow's own method, which is called after nothing was written.
 """
 
 import uuid
+from collections.abc import Iterable
+from dataclasses import dataclass
 
 from mlflow.entities import (
     LifecycleStage,
@@ -24,6 +26,7 @@ from mlflow.utils.name_utils import _generate_random_name
 from mlflow.utils.uri import append_to_uri_path
 from mlflow.utils.validation import _validate_param, _validate_tag
 from sqlalchemy import Connection, bindparam, insert, text
+from sqlalchemy.dialects import postgresql, sqlite
 
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.run_reads import read_info
@@ -50,6 +53,34 @@ _SET_TAG = text(
 )
 
 
+@dataclass(frozen=True)
+class NewRun:
+    """A run that is to be created, with its id: created again, it is the same one."""
+
+    run_id: str
+    user_id: str
+    start_time: int
+    name: str
+    tags: list[RunTag]
+
+    @classmethod
+    def of(
+        cls, user_id: str, start_time: int, tags: Iterable[RunTag] | None, name: str | None
+    ) -> "NewRun":
+        """Return a run with an id, and a name, which MLflow keeps as a tag, too."""
+        tags = list(tags or ())
+        name_tags = [tag.value for tag in tags if tag.key == MLFLOW_RUN_NAME]
+        name = name or next(iter(name_tags), None) or _generate_random_name()
+        if not name_tags:
+            tags.append(RunTag(MLFLOW_RUN_NAME, name))
+        return cls(uuid.uuid4().hex, user_id, start_time, name, tags)
+
+    @property
+    def has_one_name(self) -> bool:
+        """Whether its tags name it as it is named; MLflow refuses others."""
+        return all(tag.value == self.name for tag in self.tags if tag.key == MLFLOW_RUN_NAME)
+
+
 class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
     """Writes runs without reading back what was just written."""
 
@@ -67,10 +98,11 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
             MlflowException: as MLflow's own store: there is no such experiment in the workspace, it
                 was deleted, or the run has two names.
         """
-        tags = list(tags or ())
-        name_tags = [tag.value for tag in tags if tag.key == MLFLOW_RUN_NAME]
-        name = run_name or next(iter(name_tags), None) or _generate_random_name()
-        if str(experiment_id).isdecimal() and all(each == name for each in name_tags):
+        return self._create_run(experiment_id, NewRun.of(user_id, start_time, tags, run_name))
+
+    def _create_run(self, experiment_id: str | int, new: NewRun) -> Run:
+        """Create a run, unless it was created before."""
+        if str(experiment_id).isdecimal() and new.has_one_name:
             with self._transaction() as connection:
                 location = connection.execute(
                     _LOCATION,
@@ -80,12 +112,10 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
                     },
                 ).scalar_one_or_none()
                 if location is not None:
-                    if not name_tags:
-                        tags.append(RunTag(MLFLOW_RUN_NAME, name))
-                    info = _new_run(str(experiment_id), location, user_id, start_time, name)
-                    _insert_run(connection, info, tags)
-                    return Run(info, RunData(tags=tags), RunInputs(dataset_inputs=[]))
-        return super().create_run(experiment_id, user_id, start_time, tags, run_name)
+                    info = _info_of(str(experiment_id), location, new)
+                    _insert_run(connection, info, new.tags)
+                    return Run(info, RunData(tags=new.tags), RunInputs(dataset_inputs=[]))
+        return super().create_run(experiment_id, new.user_id, new.start_time, new.tags, new.name)
 
     def update_run_info(
         self, run_id: str, run_status: int | None, end_time: int | None, run_name: str | None
@@ -198,28 +228,26 @@ def upsert_tags(connection: Connection, run_id: str, wanted: dict[str, str]) -> 
     return True
 
 
-def _new_run(
-    experiment_id: str, location: str, user_id: str, start_time: int, name: str
-) -> RunInfo:
-    run_id = uuid.uuid4().hex
+def _info_of(experiment_id: str, location: str, new: NewRun) -> RunInfo:
     return RunInfo(
-        run_id=run_id,
+        run_id=new.run_id,
         experiment_id=experiment_id,
-        user_id=user_id,
+        user_id=new.user_id,
         status=RunStatus.to_string(RunStatus.RUNNING),
-        start_time=start_time,
+        start_time=new.start_time,
         end_time=None,
         lifecycle_stage=LifecycleStage.ACTIVE,
         artifact_uri=append_to_uri_path(
-            location, run_id, WorkspaceAwareSqlAlchemyStore.ARTIFACTS_FOLDER_NAME
+            location, new.run_id, WorkspaceAwareSqlAlchemyStore.ARTIFACTS_FOLDER_NAME
         ),
-        run_name=name,
+        run_name=new.name,
     )
 
 
 def _insert_run(connection: Connection, info: RunInfo, tags: list[RunTag]) -> None:
-    connection.execute(
-        insert(SqlRun),
+    dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
+    inserted = connection.execute(
+        dialect.insert(SqlRun).on_conflict_do_nothing(),
         {
             "run_uuid": info.run_id,
             "name": info.run_name,
@@ -235,6 +263,10 @@ def _insert_run(connection: Connection, info: RunInfo, tags: list[RunTag]) -> No
             "entry_point_name": "",
             "source_version": "",
         },
+        execution_options={"preserve_rowcount": True},
     )
+    if not inserted.rowcount:
+        # It was created by a call whose answer was lost, with its tags.
+        return
     rows = [{"run_uuid": info.run_id, "key": tag.key, "value": tag.value} for tag in tags]
     connection.execute(insert(SqlTag), rows)

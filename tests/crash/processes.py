@@ -21,6 +21,7 @@ class Child:
 
     pid: int
     pipe: int
+    _status: int = 0
 
     def kill(self, after_s: float) -> list[int]:
         """Kill it after some seconds; return the numbers that it told before."""
@@ -34,9 +35,14 @@ class Child:
         while part := os.read(self.pipe, 1 << 20):
             told += part
         os.close(self.pipe)
-        os.waitpid(self.pid, 0)
+        self._status = os.waitpid(self.pid, 0)[1]
         whole = len(told) // _SIZE * _SIZE
         return [number for (number,) in struct.iter_unpack(_FORMAT, told[:whole])]
+
+    def join_status(self) -> int:
+        """Wait for its end; return its exit code, or minus the signal that ended it."""
+        self.join()
+        return os.waitstatus_to_exitcode(self._status)
 
 
 def fork(do: Body) -> Child:
@@ -46,11 +52,13 @@ def fork(do: Body) -> Child:
     if pid:
         os.close(writing)
         return Child(pid, reading)
+    code = 1
     try:
         os.close(reading)
         do(lambda number: os.write(writing, struct.pack(_FORMAT, number)) and None)
+        code = 0
     finally:
-        os._exit(0)
+        os._exit(code)
 
 
 def moment(longest_s: float) -> float:

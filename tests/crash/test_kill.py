@@ -4,11 +4,19 @@
 """
 
 import os
+import signal
 from collections import Counter
 
 import pytest
+from mlflow.entities import Param
+from sqlalchemy import event
 
 from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.records import Kind
+from mlflow_workspace_plugin.journal.refused import count_refused
+from mlflow_workspace_plugin.journal.sender import Sender
+from mlflow_workspace_plugin.stores.conflicts import CONFLICT_TAG
+from mlflow_workspace_plugin.stores.receipts import receipts_of
 from tests.crash.processes import fork, moment
 
 pytestmark = [pytest.mark.databases, pytest.mark.timeout(600)]
@@ -94,3 +102,84 @@ def test_params_and_tags_whose_calls_returned(client, run_id, kills):
         if told:
             assert int(run.data.tags[f"t{trial}"]) >= told[-1]
             assert run.data.metrics[f"m{trial}"] >= told[-1]
+
+
+def kill_self_at_refusal(engine, folder, when):
+    """Kill this process right before, or right behind, the commit that stores a refusal."""
+    commits = []
+
+    def _kill(*_):
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    @event.listens_for(engine, "commit")
+    def _commit(_connection):
+        if any(folder.refused.glob("*")):
+            commits.append(when)
+            if when == "before":
+                _kill()
+
+    @event.listens_for(engine, "checkin")
+    def _checkin(*_):
+        if commits:
+            _kill()
+
+
+@pytest.fixture
+def gone(client, run_id):
+    """A run that is deleted by another client as soon as this one has logged to it."""
+    gone = client.create_run(client.get_run(run_id).info.experiment_id).info.run_id
+    client.log_metric(gone, "m", 0)
+    client.get_run(gone)
+    return gone
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+@pytest.mark.parametrize("sends", ["its own", "what another left"])
+def test_while_a_refused_value_is_stored(uri, client, direct, gone, run_id, when, sends):
+    """It is kept aside, and counted once, by whichever process is the last to send it."""
+    folder = JournalFolder(uri)
+
+    def log_value(_tell):
+        if sends == "its own":
+            kill_self_at_refusal(direct.engine, folder, when)
+        else:
+            Sender._ship = lambda _: True
+        direct.delete_run(gone)
+        client.log_metric(gone, "m", 1)
+        if sends == "its own":
+            client.get_run(run_id)
+
+    def send(_tell):
+        kill_self_at_refusal(direct.engine, folder, when)
+        client.get_run(run_id)
+
+    assert fork(log_value).join_status() == (-9 if sends == "its own" else 0)
+    if sends != "its own":
+        assert fork(send).join_status() == -9
+    client.get_run(run_id)
+    assert count_refused(folder.refused) == 1
+    with direct.engine.connect() as connection:
+        (receipt,) = receipts_of(connection, gone, {})
+    assert (receipt.stored, receipt.refused) == (1, 1)
+
+
+@pytest.mark.parametrize("when", ["before", "behind"])
+def test_while_a_conflict_is_stored(uri, client, direct, run_id, when):
+    """A param that was refused after its call had returned is on its run, once."""
+    folder = JournalFolder(uri)
+    direct.log_param(run_id, Param("p", "1"))
+
+    def log_param(_tell):
+        Sender._ship = lambda _: True
+        client._tracking_client.store.journal.append(Kind.PARAM, run_id, {"p": "2"})
+
+    def send(_tell):
+        kill_self_at_refusal(direct.engine, folder, when)
+        client.get_run(run_id)
+
+    assert fork(log_param).join_status() == 0
+    assert fork(send).join_status() == -9
+    said = client.get_run(run_id).data.tags[CONFLICT_TAG]
+    assert said.count("Changing param values is not allowed") == 1
+    assert count_refused(folder.refused) == 1
+    assert direct.get_run(run_id).data.params == {"p": "1"}

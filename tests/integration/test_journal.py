@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
+from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
 
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.journal.folder import JournalFolder
@@ -105,6 +106,15 @@ class TestCalls:
         assert stored.data.params == {"p": "1", "q": "x"}
         assert stored.data.tags["t"] == "u"
         assert len(values(direct, run.info.run_id, "a")) == 2
+
+    @pytest.mark.parametrize("synchronous", [True, False])
+    def test_flush_async_logging(self, uri, direct, synchronous):
+        """MLflow's own flush waits until all is stored."""
+        mlflow.set_tracking_uri(uri)
+        with mlflow.start_run() as run:
+            mlflow.log_metric("m", 1, synchronous=synchronous)
+            mlflow.flush_async_logging()
+            assert values(direct, run.info.run_id) == [1]
 
     def test_metrics_of_a_model(self, client, direct, run_id):
         """They are linked to the model, in the run's history and in the model's metrics."""
@@ -235,14 +245,14 @@ class TestRefused:
         target = store.journal._target
         deliver, calls = target.deliver, []
 
-        def fail_once(writer, records):
+        def fail_once(writer, records, keep_refused):
             calls.append(len(records))
             if len(calls) == 2:
                 raise TimeoutError("away for a moment")
-            return deliver(writer, records)
+            return deliver(writer, records, keep_refused)
 
         monkeypatch.setattr(target, "deliver", fail_once)
-        with store.journal._ship_lock:
+        with store.journal.sending:
             thread = threading.Thread(target=lambda: logged.append(log_conflict(store, run_id)))
             logged = []
             thread.start()
@@ -270,10 +280,10 @@ def test_hub_under_another_path(hub_path, uri, client, run_id, tmp_path):
     script = f"""
 import os
 from mlflow import MlflowClient
-from mlflow_workspace_plugin.journal.journal import Journal
+from mlflow_workspace_plugin.journal.sender import Sender
 client = MlflowClient({other!r}, {other!r})
 client.get_run({run_id!r})
-Journal._wake_up = lambda *_, **__: None
+Sender._ship = lambda _: True
 client.log_metric({run_id!r}, "m", 1)
 os.kill(os.getpid(), 9)
 """
@@ -311,7 +321,13 @@ def test_repeated_lines_are_stored_once(direct, run_id):
 
 class TestWriteThrough:
     @pytest.mark.parametrize(
-        ("name", "value"), [("MLFLOW_WORKSPACE_JOURNAL", "off"), ("MLFLOW_WORKSPACE_STRICT", "1")]
+        ("name", "value"),
+        [
+            ("MLFLOW_WORKSPACE_JOURNAL", "off"),
+            ("MLFLOW_WORKSPACE_STRICT", "1"),
+            # So a server's workers are told what they serve.
+            (BACKEND_STORE_URI_ENV_VAR, "workspace-hub:///hub"),
+        ],
     )
     def test_without_a_journal(self, workspace, direct, monkeypatch, name, value):
         """Each call waits for the database, and raises what is wrong."""

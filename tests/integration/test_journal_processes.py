@@ -213,12 +213,22 @@ def test_fork_while_values_are_sent(client, run_id):
     assert values(client, run_id) == list(map(float, range(logged)))
 
 
-@pytest.mark.parametrize("end", ["", "sys.exit(3)", "1/0", "os.kill(os.getpid(), 15)"])
+@pytest.mark.parametrize(
+    "end",
+    [
+        "",
+        "sys.exit(3)",
+        "1/0",
+        "os.kill(os.getpid(), signal.SIGTERM)",
+        # A shell's background process ignores Ctrl-C.
+        "signal.signal(2, signal.default_int_handler); os.kill(os.getpid(), signal.SIGINT)",
+    ],
+)
 @pytest.mark.sqlite
 def test_all_is_stored_at_the_end_of_a_process(uri, direct, client, run_id, end):
     """However it ends by itself, and its files are gone."""
     script = f"""
-import os, sys
+import os, signal, sys
 from mlflow import MlflowClient
 client = MlflowClient({uri!r}, {uri!r})
 for step in range(100):
@@ -226,7 +236,7 @@ for step in range(100):
 {end}
 """
     done = subprocess.run([sys.executable, "-c", script], check=False)
-    code = {"": 0, "sys.exit(3)": 3, "1/0": 1}.get(end, -15)
+    code = {"": 0, "sys.exit(3)": 3, "1/0": 1}.get(end, -2 if "SIGINT" in end else -15)
     assert done.returncode == code
     assert values(direct, run_id) == list(range(100))
     assert not list(JournalFolder(uri).path.glob("*.journal"))
@@ -244,3 +254,29 @@ os.kill(os.getpid(), 9)
 """
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
     assert values(client, run_id) == list(range(100))
+
+
+class Logging:
+    """A data set that logs which of its items were read."""
+
+    def __init__(self, uri, run_id):
+        self.uri, self.run_id = uri, run_id
+
+    def __len__(self):
+        return 400
+
+    def __getitem__(self, index):
+        MlflowClient(self.uri, self.uri).log_metric(self.run_id, "m", index, step=index)
+        return index
+
+
+@pytest.mark.frameworks
+@pytest.mark.sqlite
+def test_workers_of_a_data_loader(uri, client, run_id):
+    """PyTorch's, which are forked, and log while their parent does."""
+    data = pytest.importorskip("torch.utils.data")
+    loader = data.DataLoader(Logging(uri, run_id), num_workers=2, batch_size=10)
+    for step, _batch in enumerate(loader):
+        client.log_metric(run_id, "parent", step, step=step)
+    assert sorted(values(client, run_id)) == list(map(float, range(400)))
+    assert values(client, run_id, "parent") == list(map(float, range(40)))

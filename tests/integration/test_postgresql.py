@@ -16,7 +16,7 @@ import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-from sqlalchemy import NullPool, text
+from sqlalchemy import NullPool, event, text
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.cli import main
@@ -26,6 +26,7 @@ from mlflow_workspace_plugin.errors import (
     HubSettingsError,
     HubTooOldError,
     HubUnreachableError,
+    NoAnswerError,
 )
 from mlflow_workspace_plugin.hub import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
@@ -456,3 +457,93 @@ def test_servers_workers_have_connections_of_their_own(workspace, hub_path, tmp_
     assert failures == []
     for number in range(8):
         assert len(workspace.client.get_metric_history(run_id, f"m{number}")) == 10
+
+
+def lose(engine, what):
+    """Let the connection of the next transaction that writes be lost.
+
+    Args:
+        engine: whose connection.
+        what: the answer to its commit, or the commit itself.
+
+    Returns:
+        A list, which gets what was lost.
+    """
+    lost = []
+
+    @event.listens_for(engine, "before_cursor_execute")
+    def _execute(connection, _cursor, statement, *_):
+        if statement.lstrip().startswith("INSERT") and not lost:
+            connection.info["writes"] = True
+
+    @event.listens_for(engine, "commit")
+    def _commit(connection):
+        if connection.info.pop("writes", False) and not lost:
+            lost.append(what)
+            driver = connection.connection.driver_connection
+            if what == "answer":
+                driver.commit()
+            driver.close()
+
+    return lost
+
+
+class TestLostAnswers:
+    """A server that stored something may be gone before it could say so."""
+
+    @pytest.mark.parametrize("what", ["answer", "commit"])
+    def test_run_is_created_once(self, workspace, client, what):
+        """The call is made again, and is about the same run."""
+        experiment = client.create_experiment("experiment")
+        lost = lose(workspace._hub.engine, what)
+        created = client.create_run(experiment, tags={"a": "b"})
+        assert lost
+        (found,) = client.search_runs(experiment)
+        assert found.info.run_id == created.info.run_id
+        assert found.info.run_name == created.info.run_name
+        assert found.data.tags == created.data.tags
+
+    @pytest.mark.parametrize(
+        ("create", "names"),
+        [
+            (
+                lambda client: client.create_experiment("new"),
+                lambda client: [each.name for each in client.search_experiments()],
+            ),
+            (
+                lambda client: client.create_registered_model("new"),
+                lambda client: [each.name for each in client.search_registered_models()],
+            ),
+            (
+                lambda client: client.create_logged_model("0", "new"),
+                lambda client: [
+                    each.name
+                    for each in client.search_logged_models(
+                        [each.experiment_id for each in client.search_experiments()]
+                    )
+                ],
+            ),
+        ],
+        ids=["experiment", "registered model", "logged model"],
+    )
+    def test_what_may_be_stored_is_not_created_twice(self, workspace, client, create, names):
+        """The error says that it may be there, as it is."""
+        client.create_run("0")
+        assert lose(workspace._hub.engine, "answer") == []
+        with pytest.raises(NoAnswerError, match="went away while it stored this"):
+            create(client)
+        assert names(client).count("new") == 1
+
+    def test_what_is_not_stored_is_created_again(self, workspace, client):
+        """The connection was lost before the commit."""
+        engine, lost = workspace._hub.engine, []
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def _close(connection, _cursor, statement, *_):
+            if statement.lstrip().startswith("INSERT INTO experiments") and not lost:
+                lost.append(statement)
+                connection.connection.driver_connection.close()
+
+        experiment = client.create_experiment("new")
+        assert lost
+        assert client.get_experiment_by_name("new").experiment_id == experiment

@@ -38,10 +38,10 @@ def killed(uri, run_id, what="", count=100):
     script = f"""
 import os
 from mlflow import MlflowClient
-from mlflow_workspace_plugin.journal.journal import Journal
+from mlflow_workspace_plugin.journal.sender import Sender
 client = MlflowClient({uri!r}, {uri!r})
 client.get_run({run_id!r})
-Journal._wake_up = lambda *_, **__: None
+Sender._ship = lambda _: True
 for step in range({count}):
     client.log_metric({run_id!r}, "m", step, step=step)
 {what}
@@ -150,7 +150,7 @@ def test_journal_that_was_removed(uri, client, run_id, hub_path, caplog):
     client.log_metric(run_id, "m", 0, step=0)
     client.get_run(run_id)
     store = client._tracking_client.store
-    with store.journal._ship_lock:
+    with store.journal.sending:
         client.log_metric(run_id, "m", 1, step=1)
         shutil.rmtree(JournalFolder(uri).path)
     client.get_run(run_id)
@@ -175,6 +175,32 @@ def test_unreadable_journal_keeps_no_other_back(uri, client, run_id, hub_path):
     assert (sent["sent calls"], code) == (100, 1)
     assert unreadable.name in sent["problem"]
     assert (unreadable.exists(), readable.exists()) == (True, False)
+
+
+def test_unreadable_journal_keeps_no_read_back(uri, client, run_id, caplog):
+    """Of a process that reads: it is named in a warning, and stays; the others are sent."""
+    unreadable = killed(uri, run_id)
+    unreadable.unlink()
+    unreadable.mkdir()
+    readable = killed(uri, run_id)
+    found = [metric.step for metric in client.get_metric_history(run_id, "m")]
+    assert found == list(range(100))
+    assert f"{unreadable} cannot be sent" in caplog.text
+    assert (unreadable.exists(), readable.exists()) == (True, False)
+
+
+def test_refused_value(client, direct, run_id, hub_path):
+    """Of a run that was deleted meanwhile: sync and verify count it."""
+    client.log_metric(run_id, "m", 1)
+    client.get_run(run_id)
+    direct.delete_run(run_id)
+    client.log_metric(run_id, "m", 2)
+    assert client._tracking_client.store.flush(60)
+    (status,), code = called("sync", "--status")
+    assert (status["refused"], status["waiting calls"], code) == (1, 0, 0)
+    report, metrics = verified(run_id, hub_path)
+    assert not report["equal"]
+    assert (metrics["m"]["stored"], metrics["m"]["refused"]) == (1, 1)
 
 
 def test_status_while_the_hub_is_gone(uri, run_id, hub_path):

@@ -6,6 +6,7 @@ import json
 import logging
 import os
 import re
+import signal
 import subprocess
 import sys
 from contextlib import nullcontext
@@ -32,7 +33,7 @@ from mlflow_workspace_plugin.sdk.runs.lifecycle import ERROR_TAG
 from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
 from mlflow_workspace_plugin.sdk.runs.run import get_run
 from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun
-from mlflow_workspace_plugin.stores.patience import CONFLICT_TAG
+from mlflow_workspace_plugin.stores.conflicts import CONFLICT_TAG
 
 pytestmark = pytest.mark.databases
 
@@ -401,13 +402,21 @@ class TestWaiting:
 
     def test_ctrl_c_says_that_the_run_goes_on(self, run, monkeypatch):
         """With SDK v1's exception."""
+        get_status = run.get_status
 
-        def _press(_):
-            raise KeyboardInterrupt
+        def _press():
+            signal.raise_signal(signal.SIGINT)
+            return get_status()
 
-        monkeypatch.setattr("time.sleep", _press)
-        with pytest.raises(ExperimentExecutionException, match="The run goes on"):
-            run.wait_for_completion(show_output=True)
+        # Of processes in the background a shell lets Ctrl-C be ignored.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with monkeypatch.context() as patched:
+                patched.setattr(run, "get_status", _press)
+                with pytest.raises(ExperimentExecutionException, match="The run goes on"):
+                    run.wait_for_completion(show_output=True)
+        finally:
+            signal.signal(signal.SIGINT, before)
         assert run.status == "Running"
 
 
