@@ -5,16 +5,17 @@ and in PostgreSQL. The mark ``sqlite`` keeps to SQLite what is about its files.
 """
 
 import itertools
-import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
 
+from tests import python_processes
 from tests.postgres import PostgreSQL, for_mlflow, postgresql
 
 TESTS = Path(__file__).parent
@@ -211,36 +212,46 @@ def run_id(client) -> str:
     return client.create_run(client.create_experiment("experiment")).info.run_id
 
 
-@pytest.fixture
-def processes():
-    """Real processes, forked from a server that has imported the package: quick, no threads."""
-    context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["mlflow_workspace_plugin.sdk.workspace"])
-    return context
+Run = Callable[..., "subprocess.CompletedProcess[str]"]
 
 
 @pytest.fixture
-def run_python(tmp_path) -> Callable[..., "subprocess.CompletedProcess[str]"]:
-    """Run Python in a process of its own, with the given variables, and return what it printed."""
+def run_python(tmp_path) -> Run:
+    """Run Python in a process of its own, with the given variables, and return what it printed.
 
-    def run(*arguments: str, check: bool = True, cwd: Path | None = None, **variables: str):
-        environment = os.environ | variables
-        # The package is used as installed; pytest's own marker makes MLflow check its sessions.
-        environment.pop("PYTEST_CURRENT_TEST", None)
-        done = subprocess.run(
-            [sys.executable, *arguments],
-            env=environment,
-            cwd=cwd or tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-            check=False,
-        )
-        if check:
-            assert done.returncode == 0, done.stderr[-4000:]
-        return done
+    It does not start anew: see ``tests.python_processes``.
+    """
+    return partial(_run, tmp_path, python_processes.run)
 
-    return run
+
+@pytest.fixture
+def run_new_python(tmp_path) -> Run:
+    """As ``run_python``, of a new interpreter: where the claim is about its start."""
+    return partial(
+        _run,
+        tmp_path,
+        lambda arguments, **options: subprocess.run(
+            [sys.executable, *arguments], timeout=300, check=False, **options
+        ),
+    )
+
+
+def _run(
+    folder: Path,
+    run: Run,
+    *arguments: str,
+    check: bool = True,
+    cwd: Path | None = None,
+    **variables: str,
+) -> "subprocess.CompletedProcess[str]":
+    environment = os.environ | variables
+    # The package is used as installed; pytest's own marker makes MLflow check its sessions.
+    environment.pop("PYTEST_CURRENT_TEST", None)
+    pipe = subprocess.PIPE
+    done = run(arguments, env=environment, cwd=cwd or folder, stdout=pipe, stderr=pipe, text=True)
+    if check:
+        assert done.returncode == 0, done.stderr[-4000:]
+    return done
 
 
 def paged_history(store, run_id: str, key: str, size: int) -> list:

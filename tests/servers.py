@@ -7,7 +7,7 @@ import sys
 import sysconfig
 import time
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -22,16 +22,25 @@ def free_port() -> int:
 
 
 @contextmanager
-def serving(command: list[str], port: int, log: Path, **options) -> Iterator[str]:
+def serving(
+    command: list[str], port: int, log: Path, *, env: Mapping[str, str] = os.environ, **options
+) -> Iterator[str]:
     """Run a server until the block is left; yields its address once it answers quickly.
 
     Each of its workers opens the store at its first request, which takes a while, and MLflow's
     clients wait 3 s for an answer to this one.
     """
+    # For jobs that nobody asks for, MLflow would start a process for each kind.
+    variables = {**env, "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
     address = f"http://127.0.0.1:{port}"
     with log.open("w") as output:
         process = subprocess.Popen(
-            command, stdout=output, stderr=output, start_new_session=True, **options
+            command,
+            stdout=output,
+            stderr=output,
+            start_new_session=True,
+            env=variables,
+            **options,
         )
         try:
             deadline = time.monotonic() + 300

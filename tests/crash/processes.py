@@ -1,4 +1,7 @@
-"""Children that are forked from this process, which has imported everything, and are killed."""
+"""Children that are forked from this process, with the stores it has open, and are killed.
+
+Those of ``tests.python_processes`` have nothing open, which would take longer than they live.
+"""
 
 import os
 import random

@@ -23,13 +23,14 @@ from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from mlflow_workspace_plugin.stores.conflicts import CONFLICT_TAG
+from tests import python_processes
 from tests.postgres import postgresql
 
 pytestmark = pytest.mark.timeout(600)
 
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "60"))
 POINTS = int(os.environ.get("POINTS", "300000"))
-CLI = (sys.executable, "-m", "mlflow_workspace_plugin.cli")
+CLI = ("-m", "mlflow_workspace_plugin.cli")
 
 
 @pytest.fixture
@@ -73,10 +74,8 @@ def test_stopped_during_a_training(own_server, uri, tmp_path):
     script = tmp_path / "train.py"
     script.write_text(TRAINING)
     report = tmp_path / "report.json"
-    training = subprocess.Popen(
-        [sys.executable, script, uri, report],
-        stderr=(tmp_path / "errors").open("w"),
-    )
+    with (tmp_path / "errors").open("w") as errors:
+        training = python_processes.Popen([script, uri, report], stderr=errors)
     while not report.with_suffix(".begun").exists():
         assert training.poll() is None, (tmp_path / "errors").read_text()
         time.sleep(0.1)
@@ -167,8 +166,8 @@ for step in range(1_000):
 client.log_param({run_id!r}, "p", 1)
 client.set_terminated({run_id!r})
 """
-    process = subprocess.Popen(
-        [sys.executable, "-c", script],
+    process = python_processes.Popen(
+        ["-c", script],
         env=os.environ | {"MLFLOW_WORKSPACE_EXIT_WAIT": "3"},
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
@@ -197,12 +196,9 @@ client.set_terminated({run_id!r})
 
 
 def sync(*arguments):
-    done = subprocess.run(
-        [*CLI, "sync", "--json", *arguments],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=True,
-    )
+    command = [*CLI, "sync", "--json", *arguments]
+    done = python_processes.run(command, stdout=subprocess.PIPE, text=True)
+    assert done.returncode == 0
     return json.loads(done.stdout)
 
 
@@ -266,7 +262,7 @@ with mlflow.start_run(run_id={run_id!r}):
     mlflow.log_metric("m", 1)
 """
     own_server.stop()
-    process = subprocess.Popen([sys.executable, "-c", script], stderr=subprocess.PIPE, text=True)
+    process = python_processes.Popen(["-c", script], stderr=subprocess.PIPE, text=True)
     said = iter(process.stderr.readline, "")
     assert any("Trying for 60 s" in line for line in said)
     own_server.start()
@@ -351,12 +347,8 @@ def log_on_small_disk(hub_path, folder, what):
 
 
 def verify(run_id, hub_path):
-    done = subprocess.run(
-        [*CLI, "verify", "--json", run_id, "--hub", hub_path],
-        stdout=subprocess.PIPE,
-        text=True,
-        check=False,
-    )
+    command = [*CLI, "verify", "--json", run_id, "--hub", hub_path]
+    done = python_processes.run(command, stdout=subprocess.PIPE, text=True)
     said = json.loads(done.stdout)
     assert done.returncode == (0 if said["equal"] else 1)
     return said

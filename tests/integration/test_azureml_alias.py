@@ -31,15 +31,15 @@ def real_sdk(tmp_path) -> Path:
     return folder
 
 
-def test_not_there_unless_asked_for(run_python):
+def test_not_there_unless_asked_for(run_new_python):
     """Having this package installed gives nobody an azureml."""
-    done = run_python("-c", "import mlflow_workspace_plugin, azureml", check=False)
+    done = run_new_python("-c", "import mlflow_workspace_plugin, azureml", check=False)
     assert "No module named 'azureml'" in done.stderr
 
 
-def test_import_serves_the_names_of_sdk_v1(run_python):
+def test_import_serves_the_names_of_sdk_v1(run_new_python):
     """In azureml.core and in the deep paths that scripts use, they are this package's classes."""
-    run_python(
+    run_new_python(
         "-c",
         IMPORT
         + """
@@ -66,9 +66,9 @@ assert "Workspace" in dir(azureml.core)
     )
 
 
-def test_names_that_are_not_served_break_nothing_until_used(run_python):
+def test_names_that_are_not_served_break_nothing_until_used(run_new_python):
     """They are imported beside served ones, from listed modules and from any below a family."""
-    done = run_python(
+    done = run_new_python(
         "-c",
         IMPORT
         + """
@@ -97,60 +97,60 @@ for use in (lambda: Datastore.get(None, "x"), AutoMLConfig, lambda: RunDetails("
     assert "mlflow.log_input()" in lines[0]
 
 
-def test_misspelt_name_is_an_import_error(run_python):
+def test_misspelt_name_is_an_import_error(run_new_python):
     """What azureml.core never had is not there, when it is imported."""
     for line in ("from azureml.core import Worksapce", "import azureml.nothing"):
-        done = run_python("-c", IMPORT + line, check=False)
+        done = run_new_python("-c", IMPORT + line, check=False)
         assert "ImportError" in done.stderr or "ModuleNotFoundError" in done.stderr
 
 
-def test_notebook_extension_is_the_import(run_python):
+def test_notebook_extension_is_the_import(run_new_python):
     """%load_ext mlflow_workspace_plugin."""
     load = "import mlflow_workspace_plugin; mlflow_workspace_plugin.load_ipython_extension(None)\n"
-    assert run_python("-c", load + WHOSE).stdout.startswith("1.")
+    assert run_new_python("-c", load + WHOSE).stdout.startswith("1.")
 
 
-def test_real_sdk_is_never_shadowed(run_python, real_sdk):
+def test_real_sdk_is_never_shadowed(run_new_python, real_sdk):
     """Asking for ours beside it is an error that says why; in a run, it is the real one's."""
-    done = run_python("-c", IMPORT, PYTHONPATH=path_of(real_sdk), check=False)
+    done = run_new_python("-c", IMPORT, PYTHONPATH=path_of(real_sdk), check=False)
     assert "ImportError: The name azureml belongs to the real azureml-core" in done.stderr
     assert str(real_sdk) in done.stderr
-    done = run_python("-c", WHOSE, PYTHONPATH=path_of(STARTUP, real_sdk))
+    done = run_new_python("-c", WHOSE, PYTHONPATH=path_of(STARTUP, real_sdk))
     assert done.stdout == "real\n"
     assert not done.stderr
 
 
-def test_real_sdk_is_served_alone_even_if_it_comes_later(run_python, real_sdk):
+def test_real_sdk_is_served_alone_even_if_it_comes_later(run_new_python, real_sdk):
     """No module of ours completes the real SDK."""
     use = f"import sys; sys.path.insert(0, {str(real_sdk)!r})\n{WHOSE}import azureml.widgets"
-    done = run_python("-c", IMPORT + use, check=False)
+    done = run_new_python("-c", IMPORT + use, check=False)
     assert done.stdout == "real\n"
     assert "No module named 'azureml.widgets'" in done.stderr
 
 
-def test_other_parts_of_the_name_keep_their_own(run_python, tmp_path):
+def test_other_parts_of_the_name_keep_their_own(run_new_python, tmp_path):
     """A folder azureml beside the script, or azureml-mlflow, are neither hidden nor in the way."""
     (tmp_path / "azureml").mkdir()
     (tmp_path / "azureml" / "mine.py").write_text("print('mine')\n")
     (tmp_path / "script.py").write_text(f"{IMPORT}import azureml.mine\n{WHOSE}")
-    mine, version = run_python("script.py").stdout.splitlines()
+    mine, version = run_new_python("script.py").stdout.splitlines()
     assert mine == "mine"
     assert version.startswith("1.")
 
 
 class TestRun:
-    def test_processes_of_a_run_have_it(self, run_python):
+    def test_processes_of_a_run_have_it(self, run_new_python):
         """Through PYTHONPATH; what the folder holds cannot be imported by the script."""
         script = f"{WHOSE}import sys; print({str(STARTUP)!r} in sys.path)"
-        version, in_path = run_python("-c", script, PYTHONPATH=path_of(STARTUP)).stdout.split()
+        version, in_path = run_new_python("-c", script, PYTHONPATH=path_of(STARTUP)).stdout.split()
         assert version.startswith("1.")
         assert in_path == "False"
 
-    def test_sitecustomize_of_the_environment_still_runs(self, run_python, tmp_path):
+    def test_sitecustomize_of_the_environment_still_runs(self, run_new_python, tmp_path):
         """It is executed, and is what ``import sitecustomize`` gives."""
         (tmp_path / "theirs").mkdir()
         (tmp_path / "theirs" / "sitecustomize.py").write_text("name = 'theirs'\n")
-        done = run_python(
+        done = run_new_python(
             "-c",
             f"{WHOSE}import sitecustomize; print(sitecustomize.name)",
             PYTHONPATH=path_of(STARTUP, tmp_path / "theirs"),
@@ -158,20 +158,20 @@ class TestRun:
         assert done.stdout.split()[1] == "theirs"
         assert not done.stderr
 
-    def test_broken_sitecustomize_is_reported_as_ever(self, run_python, tmp_path):
+    def test_broken_sitecustomize_is_reported_as_ever(self, run_new_python, tmp_path):
         """Python says what is wrong with it, and goes on."""
         (tmp_path / "theirs").mkdir()
         (tmp_path / "theirs" / "sitecustomize.py").write_text("import not_there\n")
-        done = run_python("-c", WHOSE, PYTHONPATH=path_of(STARTUP, tmp_path / "theirs"))
+        done = run_new_python("-c", WHOSE, PYTHONPATH=path_of(STARTUP, tmp_path / "theirs"))
         assert "No module named 'not_there'" in done.stderr
         assert done.stdout.startswith("1.")
 
 
-def test_start_of_python_imports_nothing_for_it(run_python):
+def test_start_of_python_imports_nothing_for_it(run_new_python):
     """Serving the name takes three small modules of ours, and nothing else, until it is used."""
     modules = "import sys; print(*sorted(sys.modules))"
-    plain = set(run_python("-c", modules).stdout.split())
-    served = set(run_python("-c", modules, PYTHONPATH=path_of(STARTUP)).stdout.split())
+    plain = set(run_new_python("-c", modules).stdout.split())
+    served = set(run_new_python("-c", modules, PYTHONPATH=path_of(STARTUP)).stdout.split())
     assert served - plain - {"sitecustomize", "__future__"} == {
         "mlflow_workspace_plugin",
         "mlflow_workspace_plugin.alias",

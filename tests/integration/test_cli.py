@@ -4,7 +4,6 @@ import json
 import re
 import socket
 import sqlite3
-import sys
 from contextlib import closing
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +14,6 @@ from click.testing import CliRunner
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.hub.hub import open_hub
-from tests.commands import output_of
 
 # The commands are the same on every database; what differs is in test_postgresql.py.
 pytestmark = [pytest.mark.store, pytest.mark.sqlite]
@@ -162,7 +160,9 @@ class TestDoctor:
         report = run_json("doctor", "--hub", hub_path, status=1)
         assert any(each["subject"] == "hub integrity" for each in report["findings"])
 
-    def test_other_claims_of_our_hooks_are_listed_without_importing_them(self, tmp_path, hub_path):
+    def test_other_claims_of_our_hooks_are_listed_without_importing_them(
+        self, tmp_path, run_python
+    ):
         """A distribution that claims the same name is a problem, and is not imported for that."""
         site = tmp_path / "site"
         info = site / "rival-1.0.dist-info"
@@ -182,7 +182,7 @@ class TestDoctor:
             "print(json.dumps(_hooks()))\n"
             "assert 'rival' not in sys.modules\n"
         )
-        found = json.loads(output_of([sys.executable, "-c", script, str(site)]))
+        found = json.loads(run_python("-c", script, str(site)).stdout)
         findings = {subject: (status, detail) for status, subject, detail in found}
         ours = [
             (status, detail)

@@ -20,12 +20,12 @@ sys.meta_path.insert(0, Broken())
 """
 
 
-def test_mlflow_works_when_every_other_module_of_ours_is_broken(tmp_path, run_python):
+def test_mlflow_works_when_every_other_module_of_ours_is_broken(tmp_path, run_new_python):
     """import mlflow, sqlite:// and http:// with served artifacts never import more of us."""
     port = free_port()
     server = [sys.executable, "-m", "mlflow", "server", "--port", str(port), "--host", "127.0.0.1"]
     server += ["--backend-store-uri", f"sqlite:///{tmp_path}/server.db"]
-    server += ["--artifacts-destination", str(tmp_path / "served")]
+    server += ["--artifacts-destination", str(tmp_path / "served"), "--workers", "1"]
     use = """
 import warnings
 with warnings.catch_warnings(record=True) as caught:
@@ -46,15 +46,15 @@ except RuntimeError as error:
     print(error)
 """
     with serving(server, port, tmp_path / "log", cwd=tmp_path) as address:
-        done = run_python("-c", BROKEN + use, f"sqlite:///{tmp_path}/local.db", address)
+        done = run_new_python("-c", BROKEN + use, f"sqlite:///{tmp_path}/local.db", address)
     schemes = [line for line in done.stdout.splitlines() if "View" not in line]
     assert schemes[1] == "mlflow-artifacts"
     assert schemes[2].startswith("mlflow_workspace_plugin.stores")
 
 
-def test_import_mlflow_imports_two_modules_of_ours(run_python):
+def test_import_mlflow_imports_two_modules_of_ours(run_new_python):
     """The package and its entry points, and neither SQLAlchemy nor anything else for their sake."""
-    done = run_python(
+    done = run_new_python(
         "-c",
         "import sys, mlflow\n"
         "print(sorted(n for n in sys.modules if n.startswith('mlflow_workspace_plugin')))\n"
@@ -66,9 +66,9 @@ def test_import_mlflow_imports_two_modules_of_ours(run_python):
     ]
 
 
-def test_entry_points_import_the_standard_library_only(run_python):
+def test_entry_points_import_the_standard_library_only(run_new_python):
     """Not even MLflow, which may be half imported when they are loaded."""
-    done = run_python(
+    done = run_new_python(
         "-c",
         "import sys, sysconfig; before = set(sys.modules)\n"
         "import mlflow_workspace_plugin.entry_points\n"

@@ -19,7 +19,7 @@ from mlflow.store.db.utils import _get_alembic_config
 from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 from sqlalchemy import create_engine, text
 
-from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     HubBusyError,
@@ -37,6 +37,7 @@ from mlflow_workspace_plugin.hub import schema
 from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, url_of
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
+from tests import python_processes
 from tests.commands import output_of
 from tests.waiting import wait_until
 
@@ -119,74 +120,62 @@ def fuse(tmp_path):
     subprocess.run(["fusermount", "-u", "-z", str(mounted)], check=True)
 
 
-def make_log_and_wait(path):
-    make_and_log(path, None)
-    (path / "logged").touch()
-    time.sleep(600)
-
-
-def create_both(path, barrier, failures):
-    barrier.wait()
-    try:
-        workspace = Workspace.create("My_Team", hub=path, exist_ok=True)
-        Experiment(workspace, "experiment")
-    except Exception as error:  # noqa: BLE001  whatever it is goes to the parent
-        failures.put(repr(error))
-
-
-def make_and_log(path, url):
-    create_hub(path, database=url)
-    workspace = Workspace.create("team-a", hub=path, exist_ok=True)
-    mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
-    with mlflow.start_run():
-        mlflow.log_metric("m", 1)
+def make_and_log(path, url, rest=""):
+    """What makes Python make a hub, log, and do the rest."""
+    code = f"""
+import time
+from pathlib import Path
+import mlflow
+from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.hub.hub import create_hub
+path = Path({str(path)!r})
+create_hub(path, database={url!r})
+workspace = Workspace.create("team-a", hub=path, exist_ok=True)
+mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+with mlflow.start_run():
+    mlflow.log_metric("m", 1)
+{rest}
+"""
+    return ["-c", code]
 
 
 class TestCreating:
-    def test_eight_processes_make_one_hub(self, tmp_path, processes, new_database):
+    def test_eight_processes_make_one_hub(self, tmp_path, new_database):
         """All succeed, none waits for ever, and the hub is whole."""
-        where = (tmp_path / "hub", new_database())
-        children = [processes.Process(target=make_and_log, args=where) for _ in range(8)]
-        for child in children:
-            child.start()
-        for child in children:
-            child.join(240)
-        assert [child.exitcode for child in children] == [0] * 8
+        command = make_and_log(tmp_path / "hub", new_database())
+        children = [python_processes.Popen(command) for _ in range(8)]
+        assert [child.wait(240) for child in children] == [0] * 8
         workspace = Workspace.get("team-a", hub=tmp_path / "hub")
         assert len(workspace.client.search_runs(["0"])) == 8
         assert problems(open_hub(tmp_path / "hub")) == []
 
-    def test_killed_while_made_leaves_no_half_hub(self, tmp_path, processes, new_database):
+    def test_killed_while_made_leaves_no_half_hub(self, tmp_path, new_database):
         """Whoever comes next makes it, whenever the first one was killed."""
         for attempt, delay in enumerate((0.0, 0.1, 0.3, 0.6, 1.0, 1.5)):
             path = tmp_path / f"hub-{attempt}"
             url = new_database()
-            child = processes.Process(target=make_and_log, args=(path, url))
-            child.start()
+            child = python_processes.Popen(make_and_log(path, url))
             deadline = time.monotonic() + 60
             while not path.exists() and time.monotonic() < deadline:
                 time.sleep(0.001)
             time.sleep(delay)
             child.kill()
-            child.join()
+            child.wait()
             create_hub(path, database=url)
             workspace = Workspace.create("team-a", hub=path, exist_ok=True)
             workspace.client.create_experiment("after")
             assert problems(open_hub(path)) == []
 
-    def test_processes_create_one_workspace_and_experiment_at_once(self, hub_path, processes):
+    def test_processes_create_one_workspace_and_experiment_at_once(self, hub_path):
         """In a hub that is there: nobody is told that a name is taken by itself."""
         execute(hub_path, "DROP TABLE workspace_plugin_workspaces")
-        barrier, failures = processes.Barrier(6), processes.Queue()
-        children = [
-            processes.Process(target=create_both, args=(hub_path, barrier, failures))
-            for _ in range(6)
-        ]
-        for child in children:
-            child.start()
-        for child in children:
-            child.join(120)
-        assert failures.empty(), failures.get()
+        code = f"""
+from mlflow_workspace_plugin import Experiment, Workspace
+{python_processes.WAIT_FOR_THE_OTHERS}
+workspace = Workspace.create("My_Team", hub={str(hub_path)!r}, exist_ok=True)
+Experiment(workspace, "experiment")
+"""
+        python_processes.run_at_once([["-c", code]] * 6)
         assert list(Workspace.get("My_Team", hub=hub_path).experiments) == ["experiment"]
 
     def test_folder_of_ours_is_its_owners_only(self, tmp_path):
@@ -367,16 +356,14 @@ class TestOpening:
             names = connection.execute("SELECT name FROM experiments WHERE workspace = 'team-a'")
             assert names.fetchall() == [("new",)]
 
-    def test_log_of_a_database_that_was_moved_away_is_not_replayed(self, tmp_path, processes):
+    def test_log_of_a_database_that_was_moved_away_is_not_replayed(self, tmp_path):
         """What the remedy says is safe: hub.db moved away, workspaces created again."""
         path = tmp_path / "hub"
-        child = processes.Process(target=make_log_and_wait, args=(path,))
-        child.start()
-        deadline = time.monotonic() + 60
-        while not (path / "logged").exists() and time.monotonic() < deadline:
-            time.sleep(0.01)
+        rest = "(path / 'logged').touch(); time.sleep(600)"
+        child = python_processes.Popen(make_and_log(path, None, rest))
+        wait_until((path / "logged").exists, timeout_s=60)
         child.kill()
-        child.join()
+        child.wait()
         assert (path / "hub.db-wal").exists()
         (path / "hub.db").rename(tmp_path / "moved.db")
         Workspace.create("team-b", hub=path)
@@ -495,26 +482,27 @@ shutil.rmtree("/tmp/copied-hub")
         """Somebody else's hub is said to be closed to this user, and stays as it is."""
         workspace._hub.engine.dispose()
         script = (
-            "import sys; from mlflow_workspace_plugin import Workspace\n"
+            "import sys\n"
+            "from pathlib import Path\n"
+            "from mlflow_workspace_plugin import Workspace\n"
             "from mlflow_workspace_plugin.errors import HubNotWritableError\n"
-            "try: Workspace.get('team-a', hub=sys.argv[1])\n"
-            "except HubNotWritableError as error: print(error.message)\n"
+            "hub = Path(sys.argv[1])\n"
+            "for path in (hub, hub / 'hub.db'):\n"
+            "    mode = path.stat().st_mode\n"
+            "    path.chmod(0)\n"
+            "    try: Workspace.get('team-a', hub=hub)\n"
+            "    except HubNotWritableError as error: print(repr(error.message))\n"
+            "    finally: path.chmod(mode)\n"
         )
         without = "-dac_override,-dac_read_search"
         # Root reads everything, unless it gives that right up.
         as_anybody = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}"]
         command = [*(as_anybody if os.getuid() == 0 else []), sys.executable, "-c", script]
-        for path in (hub_path, hub_path / "hub.db"):
-            mode = path.stat().st_mode
-            path.chmod(0)
-            try:
-                done = subprocess.run(
-                    [*command, str(hub_path)], capture_output=True, text=True, check=False
-                )
-            finally:
-                path.chmod(mode)
-            assert str(hub_path) in done.stdout, done.stderr[-2000:]
-            assert "access" in done.stdout
+        messages = output_of([*command, str(hub_path)]).splitlines()
+        assert len(messages) == 2
+        for message in messages:
+            assert str(hub_path) in message
+            assert "access" in message
         assert workspace.experiments == {}
 
     def test_full_disk_is_named_and_nothing_logged_is_lost(self):
@@ -586,15 +574,23 @@ print(json.dumps([stored, len(client.get_metric_history(run_id, "m0"))]))
             mlflow.search_experiments()
 
 
-def test_forked_child_survives_its_parent(hub_path, processes):
+def test_forked_child_survives_its_parent(hub_path):
     """What a child logs is kept when its parent has ended, and others log meanwhile."""
     workspace = Workspace.create("team-a", hub=hub_path)
     run_id = workspace.client.create_run("0").info.run_id
-    journal = os.environ["MLFLOW_WORKSPACE_JOURNAL_DIR"]
-    parent = processes.Process(target=log_fork_and_end, args=(hub_path, run_id, journal))
-    parent.start()
-    parent.join(60)
-    assert parent.exitcode == 0
+    code = f"""
+import os, time
+from mlflow_workspace_plugin import Workspace
+client = Workspace.get("team-a", hub={str(hub_path)!r}).client
+for step in range(20):
+    client.log_metric({run_id!r}, "parent", step, step=step)
+if os.fork() == 0:
+    time.sleep(1)  # until the parent has ended
+    for step in range(100):
+        client.log_metric({run_id!r}, "child", step, step=step)
+    os.kill(os.getpid(), 9)
+"""
+    assert python_processes.run(["-c", code]).returncode == 0
     for step in range(100):
         workspace.client.log_metric(run_id, "other", step, step=step)
     # The child is killed in the end, so others send what it left.
@@ -606,19 +602,6 @@ def test_forked_child_survives_its_parent(hub_path, processes):
             timeout_s=60,
         )
     assert problems(workspace._hub) == []
-
-
-def log_fork_and_end(path, run_id, journal):
-    # The server that forks has the environment of the first test that asked it.
-    os.environ["MLFLOW_WORKSPACE_JOURNAL_DIR"] = journal
-    client = Workspace.get("team-a", hub=path).client
-    for step in range(20):
-        client.log_metric(run_id, "parent", step, step=step)
-    if os.fork() == 0:
-        time.sleep(1)  # until the parent has ended
-        for step in range(100):
-            client.log_metric(run_id, "child", step, step=step)
-        os.kill(os.getpid(), 9)
 
 
 def test_forked_child_has_connections_of_its_own(workspace):

@@ -3,9 +3,8 @@
 import json
 import math
 import os
-import subprocess
-import sys
 import threading
+from subprocess import PIPE
 
 import mlflow
 import pytest
@@ -19,6 +18,7 @@ from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.records import Kind, body, line, metrics_body, parse
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
+from tests import python_processes
 from tests.deliveries import deliver_all
 from tests.waiting import wait_until
 
@@ -287,7 +287,7 @@ Sender._ship = lambda _: True
 client.log_metric({run_id!r}, "m", 1)
 os.kill(os.getpid(), 9)
 """
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    assert python_processes.run(["-c", script]).returncode == -9
     assert values(client, run_id) == [1]
 
 
@@ -342,7 +342,7 @@ print(run_id)
 import os
 os.kill(os.getpid(), 9)
 """
-        done = subprocess.run([sys.executable, "-c", script], stdout=subprocess.PIPE, text=True)
+        done = python_processes.run(["-c", script], stdout=PIPE, text=True)
         assert values(direct, done.stdout.strip()) == [1]
         assert not JournalFolder(uri).path.exists()
 

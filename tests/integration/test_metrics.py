@@ -2,7 +2,6 @@
 
 import json
 import math
-import multiprocessing
 import sqlite3
 from contextlib import closing
 
@@ -10,13 +9,13 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from mlflow import MlflowClient
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.store.tracking.dbmodels.models import SqlMetric
 
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.hub.hub import open_hub
+from tests import python_processes
 from tests.conftest import paged_history
 
 pytestmark = pytest.mark.store
@@ -141,30 +140,25 @@ def count_queries(hub_path):
     return counting
 
 
-def log_many(uri, run_id, worker, failures):
-    client = MlflowClient(uri, uri)
-    try:
-        for step in range(300):
-            client.log_metric(run_id, "m", step, timestamp=worker, step=step)
-        client.log_batch(run_id, [Metric("b", 1, worker, step) for step in range(500)])
-    except MlflowException as error:
-        failures.put(str(error))
+LOG_MANY = """
+import sys
+from mlflow import MlflowClient
+from mlflow.entities import Metric
+uri, run_id, worker = sys.argv[1], sys.argv[2], int(sys.argv[3])
+client = MlflowClient(uri, uri)
+for step in range(300):
+    client.log_metric(run_id, "m", step, timestamp=worker, step=step)
+client.log_batch(run_id, [Metric("b", 1, worker, step) for step in range(500)])
+"""
 
 
 def test_processes_at_once(workspace, client, run_id):
     """Four processes that log to one run at once lose nothing, and none finds a locked database."""
-    context = multiprocessing.get_context("spawn")
-    failures = context.Queue()
     uri = workspace.get_mlflow_tracking_uri()
     workers = [
-        context.Process(target=log_many, args=(uri, run_id, worker, failures))
-        for worker in range(4)
+        python_processes.Popen(["-c", LOG_MANY, uri, run_id, str(worker)]) for worker in range(4)
     ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join(120)
-    assert failures.empty(), failures.get()
+    assert [worker.wait(120) for worker in workers] == [0] * 4
     assert len(client.get_metric_history(run_id, "m")) == 1_200
     assert len(client.get_metric_history(run_id, "b")) == 2_000
     assert client.get_run(run_id).data.metrics == {"m": 299, "b": 1}

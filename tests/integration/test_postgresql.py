@@ -2,7 +2,6 @@
 
 import json
 import logging
-import multiprocessing
 import os
 import sys
 import threading
@@ -31,6 +30,7 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
+from tests import python_processes
 from tests.integration.test_hub import OLDER, execute, set_revision
 from tests.postgres import postgresql
 from tests.servers import free_port, serving
@@ -88,29 +88,23 @@ def terminate_all(server, hub_path):
     )
 
 
-def make_and_log(path, url, barrier):
-    barrier.wait()
-    create_hub(path, database=url)
-    workspace = Workspace.create("team-a", hub=path, exist_ok=True)
-    workspace.client.create_run("0")
+MAKE_AND_LOG = f"""
+import sys
+from pathlib import Path
+from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.hub.hub import create_hub
+{python_processes.WAIT_FOR_THE_OTHERS}
+path = Path(sys.argv[1])
+create_hub(path, database=sys.argv[2])
+Workspace.create("team-a", hub=path, exist_ok=True).client.create_run("0")
+"""
 
 
 class TestMaking:
     def test_eight_folders_on_one_empty_database(self, tmp_path, empty):
         """As on eight machines: one of them fills it, and all are hubs with the same content."""
-        context = multiprocessing.get_context("forkserver")
-        context.set_forkserver_preload(["mlflow_workspace_plugin.sdk.workspace"])
-        barrier = context.Barrier(8)
         folders = [tmp_path / f"hub-{number}" for number in range(8)]
-        children = [
-            context.Process(target=make_and_log, args=(folder, empty, barrier))
-            for folder in folders
-        ]
-        for child in children:
-            child.start()
-        for child in children:
-            child.join(240)
-        assert [child.exitcode for child in children] == [0] * 8
+        python_processes.run_at_once([["-c", MAKE_AND_LOG, folder, empty] for folder in folders])
         for folder in folders:
             assert len(Workspace.get("team-a", hub=folder).client.search_runs(["0"])) == 8
 

@@ -2,14 +2,13 @@
 
 import json
 import shutil
-import subprocess
-import sys
 
 import pytest
 from click.testing import CliRunner
 
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.journal.folder import JournalFolder
+from tests import python_processes
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.databases
@@ -49,7 +48,7 @@ os.kill(os.getpid(), 9)
 """
     folder = JournalFolder(uri).path
     before = set(folder.glob("*.journal"))
-    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == -9
+    assert python_processes.run(["-c", script]).returncode == -9
     (segment,) = set(folder.glob("*.journal")) - before
     return segment
 
@@ -101,7 +100,7 @@ client = MlflowClient({uri!r}, {uri!r})
 for i in range(50):
     client.log_metric({run_id!r}, "m", i, step=i)
 """
-    subprocess.run([sys.executable, "-c", script], check=True)
+    assert python_processes.run(["-c", script]).returncode == 0
     client.get_run(run_id)
     report, metrics = verified(run_id, hub_path)
     assert report["equal"]

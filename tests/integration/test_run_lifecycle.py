@@ -4,13 +4,11 @@ import inspect
 import io
 import json
 import logging
-import os
 import re
 import signal
-import subprocess
-import sys
 from contextlib import nullcontext
 from pathlib import Path
+from subprocess import PIPE
 
 import mlflow
 import pytest
@@ -34,6 +32,7 @@ from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
 from mlflow_workspace_plugin.sdk.runs.run import get_run
 from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun
 from mlflow_workspace_plugin.stores.conflicts import CONFLICT_TAG
+from tests import python_processes
 
 pytestmark = pytest.mark.databases
 
@@ -356,17 +355,15 @@ class TestWaiting:
 
     def test_log_of_another_process_is_shown_as_it_grows(self, workspace, run):
         """In SDK v1's layout, until that process ends its run."""
-        waiter = subprocess.Popen(
+        waiter = python_processes.Popen(
             [
-                sys.executable,
                 "-c",
                 "from mlflow_workspace_plugin import Workspace\n"
                 f"workspace = Workspace.get('team-a', hub={str(workspace._hub.path)!r})\n"
                 f"workspace.get_run({run.id!r}).wait_for_completion(show_output=True)",
             ],
-            stdout=subprocess.PIPE,
+            stdout=PIPE,
             text=True,
-            env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
         )
         head = [f"RunId: {run.id}\n", f"Web View: {run.get_portal_url()}\n"]
         with waiter:

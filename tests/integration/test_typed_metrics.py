@@ -3,9 +3,10 @@
 What is read is read by a process that logged none of it.
 """
 
+import json
 import math
-import multiprocessing
-from concurrent.futures import ProcessPoolExecutor
+import pickle
+from subprocess import PIPE
 
 import mlflow
 import numpy as np
@@ -14,8 +15,9 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
+from tests import python_processes
 
 pytestmark = pytest.mark.databases
 
@@ -35,17 +37,29 @@ def run(workspace):
     return Experiment(workspace, "experiment").start_logging(outputs=False)
 
 
-def read(hub_path, run_id, name=None):
-    return Workspace.get("team-a", hub=hub_path).get_run(run_id).get_metrics(name)
+READER = """
+import json, pickle, sys
+from mlflow_workspace_plugin import Workspace
+for line in sys.stdin:
+    hub, run_id, name = json.loads(line)
+    run = Workspace.get("team-a", hub=hub).get_run(run_id)
+    pickle.dump(run.get_metrics(name), sys.stdout.buffer)
+    sys.stdout.flush()
+"""
 
 
 @pytest.fixture(scope="module")
 def read_elsewhere():
     """Read the metrics of a run in another process, as ``get_metrics`` returns them."""
-    with ProcessPoolExecutor(1, multiprocessing.get_context("spawn")) as pool:
-        yield lambda run, name=None: pool.submit(
-            read, run.experiment.workspace._hub.path, run.id, name
-        ).result(120)
+    with python_processes.Popen(["-c", READER], stdin=PIPE, stdout=PIPE) as reader:
+
+        def read(run, name=None):
+            where = [str(run.experiment.workspace._hub.path), run.id, name]
+            reader.stdin.write(json.dumps(where).encode() + b"\n")
+            reader.stdin.flush()
+            return pickle.load(reader.stdout)
+
+        yield read
 
 
 def same(found, expected):
@@ -271,26 +285,25 @@ class TestValues:
         assert caplog.text.count("nothing is logged") == 2
 
 
-def log_rows(hub_path, run_id, number, barrier):
-    run = Workspace.get("team-a", hub=hub_path).get_run(run_id)
-    barrier.wait()
-    for index in range(100):
-        run.log_row("table", process=number, index=index, text=f"{number}-{index}")
-        run.log_row("own columns", **{f"column {number}": index})
-        run.log("flag", index % 2 == 0)
-        run.log("equal", 1)
+LOG_ROWS = f"""
+import sys
+from mlflow_workspace_plugin import Workspace
+hub, run_id, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
+run = Workspace.get("team-a", hub=hub).get_run(run_id)
+{python_processes.WAIT_FOR_THE_OTHERS}
+for index in range(100):
+    run.log_row("table", process=number, index=index, text=f"{{number}}-{{index}}")
+    run.log_row("own columns", **{{f"column {{number}}": index}})
+    run.log("flag", index % 2 == 0)
+    run.log("equal", 1)
+"""
 
 
-def test_processes_lose_nothing(hub_path, workspace, run, processes):
+def test_processes_lose_nothing(hub_path, workspace, run):
     """Rows of one table from four processes: each is whole, and in the order of its process."""
-    barrier = processes.Barrier(4)
-    arguments = [(hub_path, run.id, number, barrier) for number in range(4)]
-    children = [processes.Process(target=log_rows, args=each) for each in arguments]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(120)
-        assert child.exitcode == 0
+    python_processes.run_at_once(
+        [["-c", LOG_ROWS, hub_path, run.id, str(number)] for number in range(4)]
+    )
     found = run.get_metrics()
     rows = list(zip(*(found["table"][c] for c in ("process", "index", "text")), strict=True))
     assert sorted(rows) == [(n, i, f"{n}-{i}") for n in range(4) for i in range(100)]
