@@ -65,6 +65,13 @@ def log_for(seconds, client, run_id, first=0):
     return first + len(took), took
 
 
+def reopened(workspace):
+    """Open the store beneath the journal, after the server was stopped."""
+    # A connection is taken for alive for some seconds after its last use.
+    workspace._hub.engine.dispose()
+    return open_workspace_store(workspace.get_mlflow_tracking_uri())
+
+
 def percentile_99(took):
     return sorted(took)[int(len(took) * 0.99)]
 
@@ -153,7 +160,7 @@ def test_dead_network(own_server, client, run_id):
     assert (run.info.status, run.data.params, run.data.tags["t"]) == ("FINISHED", {"p": "1"}, "1")
 
 
-def test_away_from_the_first_value_to_the_end(own_server, uri, run_id, tmp_path):
+def test_away_from_the_first_value_to_the_end(own_server, workspace, uri, run_id):
     """The process ends in good time, says what is left and how to send it; sync sends it."""
     script = f"""
 from mlflow import MlflowClient
@@ -188,7 +195,7 @@ client.set_terminated({run_id!r})
     status = sync("--status")
     assert [row["waiting calls"] for row in status] == [1002]
     assert [row["sent calls"] for row in sync()] == [1002]
-    store = open_workspace_store(uri)
+    store = reopened(workspace)
     assert values(store, run_id) == list(map(float, range(1_000)))
     run = store.get_run(run_id)
     assert (run.info.status, run.data.params) == ("FINISHED", {"p": "1"})
@@ -253,7 +260,7 @@ def test_silent_server_keeps_no_call_for_ever(own_server, client, run_id, monkey
     assert values(client, run_id) == [1]
 
 
-def test_start_while_the_database_is_away(own_server, uri, run_id):
+def test_start_while_the_database_is_away(own_server, workspace, uri, run_id):
     """A script that starts then waits for it, and says so."""
     script = f"""
 import mlflow
@@ -269,7 +276,7 @@ with mlflow.start_run(run_id={run_id!r}):
     _, rest = process.communicate(timeout=60)
     assert process.returncode == 0, rest
     assert "Trying for 60 s" not in rest
-    store = open_workspace_store(uri)
+    store = reopened(workspace)
     assert values(store, run_id) == [1]
 
 
