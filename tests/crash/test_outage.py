@@ -26,10 +26,11 @@ from mlflow_workspace_plugin.stores.conflicts import CONFLICT_TAG
 from tests import python_processes
 from tests.postgres import postgresql
 
-pytestmark = pytest.mark.timeout(600)
-
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "60"))
 POINTS = int(os.environ.get("POINTS", "300000"))
+STORED_S = 300 + POINTS / 5_000  # at most
+
+pytestmark = pytest.mark.timeout(600 + 2 * STORED_S)
 CLI = ("-m", "mlflow_workspace_plugin.cli")
 
 
@@ -304,7 +305,7 @@ def test_memory_while_values_wait(own_server, client, run_id):
         client.log_batch(run_id, [Metric("m", i, i, i) for i in range(first, first + batch)])
     grown_mb = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
     own_server.start()
-    assert client._tracking_client.store.flush(300)
+    assert client._tracking_client.store.flush(STORED_S)
     assert client.get_run(run_id).data.metrics == {
         "m": float((POINTS - 1) // batch * batch + batch)
     }
