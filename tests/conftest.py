@@ -56,9 +56,11 @@ def clean_environment(monkeypatch, tmp_path) -> Iterator[None]:
     close_journals()
     database = sys.modules.get("mlflow_workspace_plugin.hub.database")
     if database is not None:
-        # A server takes a limited number of connections.
-        for url, engine in database._engines.items():
-            if url.startswith("postgresql"):
+        from sqlalchemy import QueuePool
+
+        # A server takes a limited number of connections, and a process of open files.
+        for engine in database._engines.values():
+            if isinstance(engine.pool, QueuePool) and engine.pool.checkedin():
                 engine.dispose()
 
 
