@@ -34,7 +34,8 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       HubCorruptError                  the database is none of MLflow's, or a damaged one
       HubUnreachableError              the database server does not answer, or refuses the login
       HubFullError                     the disk or quota is full
-      HubBusyError                     another process kept the database locked
+        StagingFullError               no more files may wait on this machine
+      HubBusyError                     another process kept the database locked, or uses it
       NoAnswerError                    the database was away for as long as a call may wait
       HubTooOldError                   an older MLflow made it: ``mlflow-workspace hub upgrade``
       HubTooNewError                   a newer MLflow made it: install that one
@@ -297,8 +298,16 @@ class HubFullError(HubError):
     code = RESOURCE_EXHAUSTED
 
 
+class ArtifactRefusedError(HubError):
+    """The storage account takes no such file, whenever it is sent."""
+
+
+class StagingFullError(HubFullError):
+    """The hub's storage account is away, and no more files may wait on this machine for it."""
+
+
 class HubBusyError(HubError):
-    """Another process kept the hub's database locked for too long."""
+    """Another process kept the hub's database locked for too long, or uses it."""
 
     code = TEMPORARILY_UNAVAILABLE
 

@@ -25,7 +25,7 @@ class Variable:
         """Return the value in the environment now, or the default when unset or empty."""
         return os.environ.get(self.name) or self.default
 
-    def seconds(self) -> float:
+    def number(self) -> float:
         """Return the value as a number; what is none is the default, with a warning."""
         try:
             return float(self.get())
@@ -82,4 +82,10 @@ EXIT_WAIT_S = Variable(
     "For how many seconds a process waits at its end for what it logged to be stored.",
 )
 
-ALL = (HUB, UI_URL, JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S)
+STAGED_GB = Variable(
+    "MLFLOW_WORKSPACE_STAGED_GB",
+    "20",
+    "How many GB of files may wait on this machine while the hub's storage account is away.",
+)
+
+ALL = (HUB, UI_URL, JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB)

@@ -1,7 +1,9 @@
 """Fixtures: hubs, workspaces, and processes that use them.
 
 Whatever is marked ``store`` or ``databases`` and uses a hub runs twice: with the rows in SQLite,
-and in PostgreSQL. The mark ``sqlite`` keeps to SQLite what is about its files.
+and in PostgreSQL. The mark ``sqlite`` keeps to SQLite what is about its files. What is marked
+``hubs`` runs a third time, with the rows in PostgreSQL and the files in Azurite; but not what is
+marked ``folder``, too, as it is about the folder of a hub's files.
 """
 
 import itertools
@@ -16,16 +18,20 @@ from pathlib import Path
 import pytest
 
 from tests import python_processes
+from tests.azurite import ACCOUNT, Azurite, azurite
 from tests.postgres import PostgreSQL, for_mlflow, postgresql
 
 TESTS = Path(__file__).parent
 EXAMPLES = TESTS.parent / "examples"
+_AZURITE = "CONNECTION_STRING_OF_AZURITE"
 
 
 def pytest_generate_tests(metafunc):
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    if "database" in metafunc.fixturenames and marks & {"store", "databases"}:
+    if "database" in metafunc.fixturenames and marks & {"store", "databases", "hubs"}:
         on = ["sqlite"] if "sqlite" in marks else ["sqlite", "postgresql"]
+        if "hubs" in marks and "folder" not in marks:
+            on.append("postgresql+azure")
         metafunc.parametrize("database", on, indirect=True, scope="session")
 
 
@@ -33,7 +39,7 @@ def pytest_generate_tests(metafunc):
 def clean_environment(monkeypatch, tmp_path) -> Iterator[None]:
     """Nothing of the user's reaches a test: no MLflow setting, no default hub, no state left."""
     for name in list(os.environ):
-        if name.startswith("MLFLOW_"):
+        if name.startswith(("MLFLOW_", "AZURE_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_WORKSPACE_HUB", str(tmp_path / "default-hub"))
     monkeypatch.setenv("MLFLOW_WORKSPACE_JOURNAL_DIR", str(tmp_path / "journal"))
@@ -47,21 +53,27 @@ def clean_environment(monkeypatch, tmp_path) -> Iterator[None]:
         mlflow.set_tracking_uri(None)
         mlflow.set_registry_uri(None)
         mlflow.tracking.fluent._active_experiment_id = None
-    journals = sys.modules.get("mlflow_workspace_plugin.journal.of_process")
-    if journals is not None:
-        # As at the end of a process, while there is a database.
-        journals.close_all()
+    close_journals()
     database = sys.modules.get("mlflow_workspace_plugin.hub.database")
     if database is not None:
-        # A server takes a limited number of connections.
-        for url, engine in database._engines.items():
-            if url.startswith("postgresql"):
+        from sqlalchemy import QueuePool
+
+        # A server takes a limited number of connections, and a process of open files.
+        for engine in database._engines.values():
+            if isinstance(engine.pool, QueuePool) and engine.pool.checkedin():
                 engine.dispose()
+
+
+def close_journals() -> None:
+    """Send what waits, as at the end of a process, while there is a database."""
+    journals = sys.modules.get("mlflow_workspace_plugin.journal.of_process")
+    if journals is not None:
+        journals.close_all()
 
 
 @pytest.fixture(scope="session")
 def database(request) -> str:
-    """Where the rows of the test's hubs are: ``sqlite`` or ``postgresql``."""
+    """Where the test's hubs are: ``sqlite``, ``postgresql`` or ``postgresql+azure``."""
     return getattr(request, "param", "sqlite")
 
 
@@ -70,6 +82,15 @@ def server() -> Iterator[PostgreSQL]:
     """A PostgreSQL server, started by the first test of the process that needs it."""
     with postgresql() as started:
         yield started
+
+
+@pytest.fixture(scope="session")
+def azurite_server() -> Iterator[Azurite]:
+    """An Azurite server, started by the first test of the process that needs it."""
+    with azurite() as started:
+        os.environ[_AZURITE] = started.connection_string
+        yield started
+        del os.environ[_AZURITE]
 
 
 @pytest.fixture(scope="session")
@@ -108,8 +129,15 @@ def copied_hub(request, database) -> Callable[[Path], Path]:
         template = request.getfixturevalue("postgresql_template")
         server = request.getfixturevalue("server")
         url = server.create_database(f"hub_{next(_numbers)}", template)
-        (folder / "artifacts").mkdir(parents=True)
-        (folder / "hub.toml").write_text(f'database = "{url}"\n')
+        settings = f'database = "{url}"\n'
+        folder.mkdir(parents=True)
+        if database == "postgresql":
+            (folder / "artifacts").mkdir()
+        else:
+            azurite = request.getfixturevalue("azurite_server")
+            name = azurite.container(f"hub-{os.getpid()}-{next(_numbers)}").container_name
+            settings += f'artifacts = "azure://{ACCOUNT}/{name}/hub?credential=${{{_AZURITE}}}"\n'
+        (folder / "hub.toml").write_text(settings)
         return folder
 
     return copy
@@ -118,11 +146,12 @@ def copied_hub(request, database) -> Callable[[Path], Path]:
 @pytest.fixture
 def hub_path(request, copied_hub, database, tmp_path) -> Iterator[Path]:
     """The folder of a hub of the test's own."""
-    server = request.getfixturevalue("server") if database == "postgresql" else None
+    server = request.getfixturevalue("server") if database != "sqlite" else None
     path = copied_hub(tmp_path / "hub")
     url = (path / "hub.toml").read_text().split('"')[1] if server else None
     yield path
     if server:
+        close_journals()
         server.drop_database(url)
 
 
@@ -130,7 +159,7 @@ def hub_path(request, copied_hub, database, tmp_path) -> Iterator[Path]:
 def new_database(request, database) -> Iterator[Callable[[], str | None]]:
     """Make an empty database for a hub yet to be created, and return what ``create_hub`` takes."""
     made = []
-    server = request.getfixturevalue("server") if database == "postgresql" else None
+    server = request.getfixturevalue("server") if database != "sqlite" else None
 
     def make() -> str | None:
         if server is None:
@@ -141,6 +170,31 @@ def new_database(request, database) -> Iterator[Callable[[], str | None]]:
     yield make
     for url in made:
         server.drop_database(url)
+
+
+@pytest.fixture
+def container(azurite_server):
+    """A new, empty container on Azurite."""
+    return azurite_server.container(f"container-{os.getpid()}-{next(_numbers)}")
+
+
+@pytest.fixture
+def azure_root(container, azurite_server, monkeypatch) -> str:
+    """The artifact root of a hub on Azurite."""
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "5")
+    return f"azure://{ACCOUNT}/{container.container_name}/some/prefix"
+
+
+@pytest.fixture
+def azure_workspace(sqlite_template, tmp_path, azure_root):
+    """A workspace ``team-a`` of a hub whose files are on Azurite."""
+    from mlflow_workspace_plugin import Workspace
+
+    hub = shutil.copytree(sqlite_template, tmp_path / "hub")
+    (hub / "artifacts").rmdir()
+    (hub / "hub.toml").write_text(f'artifacts = "{azure_root}"\n')
+    return Workspace.create("team-a", hub=hub)
 
 
 STOCK_ENVIRONMENT = {

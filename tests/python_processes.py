@@ -21,7 +21,6 @@ import importlib
 import os
 import pickle
 import runpy
-import select
 import selectors
 import socket
 import struct
@@ -93,8 +92,10 @@ class Popen(subprocess.Popen):
 
     def _wait(self, timeout):
         if self.returncode is None:
-            if not select.select([self._told], [], [], timeout)[0]:
-                raise subprocess.TimeoutExpired(self.args, timeout)
+            with selectors.PollSelector() as ready:
+                ready.register(self._told, selectors.EVENT_READ)
+                if not ready.select(timeout):
+                    raise subprocess.TimeoutExpired(self.args, timeout)
             with self._told:
                 self.returncode = self._next_number()
         return self.returncode

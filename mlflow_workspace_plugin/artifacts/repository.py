@@ -1,28 +1,38 @@
-"""The artifact repository of a hub folder."""
+"""From a stored location to the repository behind it: the one place that knows where bytes are."""
 
-import os
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
-from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+import functools
+from pathlib import PurePosixPath
 
-from mlflow.entities import FileInfo
-from mlflow.exceptions import MlflowException
-from mlflow.store.artifact.artifact_repo import verify_artifact_path
-from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
-from mlflow.utils.async_logging.run_operations import RunOperations
-from mlflow.utils.uri import validate_path_within_directory
 from mlflow.utils.workspace_context import get_request_workspace
 
 from mlflow_workspace_plugin import uris
-from mlflow_workspace_plugin.artifacts.paths import check_path, location_of
-from mlflow_workspace_plugin.errors import ServedHubError, UnsafeArtifactPathError
-from mlflow_workspace_plugin.hub.database import translated_errors
+from mlflow_workspace_plugin.artifacts.folder_repository import (
+    FolderRepository,
+    remove_workspace_files,
+)
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
+from mlflow_workspace_plugin.artifacts.staging.repository import StagingRepository
+from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
+from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
+from mlflow_workspace_plugin.errors import (
+    HubError,
+    ServedHubError,
+    UnsafeArtifactPathError,
+    WorkspaceException,
+)
+from mlflow_workspace_plugin.hub.azure import AzureRoot
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.of_process import keeper_of
+from mlflow_workspace_plugin.journal.progress import PATIENCE_S
+from mlflow_workspace_plugin.journal.use import journal_target, writes_through
+
+_SENDING_PATIENCE_S = 30.0
+"""Nobody waits for what is sent later: an answer may come late."""
 
 
-def open_repository(artifact_uri: str, tracking_uri: str) -> "HubArtifactRepository":
+def open_repository(artifact_uri: str, tracking_uri: str) -> HubRepository:
     """Open the repository behind a stored location, for the workspace of a tracking URI.
 
     Args:
@@ -44,126 +54,109 @@ def open_repository(artifact_uri: str, tracking_uri: str) -> "HubArtifactReposit
             "Use the tracking URI of a workspace: workspace:///path/to/hub/NAME."
         )
     location = location_of(artifact_uri, workspace)
-    return HubArtifactRepository(open_hub(parsed.hub), location)
+    hub = open_hub(parsed.hub)
+    stored = repository_at(hub, location)
+    if hub.settings.artifact_root is None or writes_through():
+        return stored
+    soon = repository_at(hub, location, patience_s=PATIENCE_S)
+    return StagingRepository(stored, soon, location, _sender_of(hub, workspace))
 
 
-class HubArtifactRepository(LocalArtifactRepository):
-    """Files of one run or model, in the hub's folder.
+def repository_at(
+    hub: Hub,
+    location: PurePosixPath,
+    *,
+    patience_s: float | None = None,
+    is_quiet: bool = False,
+) -> HubRepository:
+    """Return the repository at a path below the artifact root of a hub.
 
-    MLflow's own local repository, with checked paths on every way in, the hub's permissions, and
-    errors that name the hub.
+    Args:
+        hub: the hub.
+        location: as :func:`~mlflow_workspace_plugin.artifacts.paths.location_of` returns it.
+        patience_s: for how many seconds a request to a storage account that does not answer is sent
+            again; None is as long as the settings say.
+        is_quiet: show no progress.
+
+    Raises:
+        UnsafeArtifactPathError: a symbolic link leads out of the workspace.
+        HubError: the place of the hub's files cannot be used.
     """
+    root = hub.settings.artifact_root
+    if root is None:
+        return FolderRepository(hub.folder, location)
+    # The SDK takes a second to import, and hubs in folders have no use for it.
+    from mlflow_workspace_plugin.artifacts.azure_blob.repository import AzureRepository
 
-    def __init__(self, hub: Hub, location: PurePosixPath) -> None:
-        self._hub = hub
-        # No symbolic link leads out of the workspace; its own folder may lie on another disk.
-        self._root = hub.folder.artifacts.joinpath(*location.parts[:2])
-        self._directory = hub.folder.artifacts / location
-        self._check_inside(self._directory)
-        super().__init__(self._directory.as_uri())
+    return AzureRepository(root, location, patience_s=patience_s, is_quiet=is_quiet)
 
-    def __bool__(self) -> bool:
-        """Whether MLflow may hand this repository out again from its cache.
 
-        MLflow caches repositories by run id alone, for all tracking URIs of a process, so a
-        cached one would be given to a client of another workspace; a false one is looked up anew.
-        """
-        return False
+def staged_files_of(hub: Hub, workspace: str) -> StagedFiles:
+    """Return the files of a workspace that wait on this machine."""
+    return StagedFiles(JournalFolder(journal_target(hub, workspace)))
 
-    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
-        """Store a file; whole or not at all."""
-        with self._writing(artifact_path) as folder:
-            super().log_artifact(local_file, artifact_path)
-            self._hub.folder.share_tree(folder / Path(local_file).name)
 
-    def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
-        """Store the files of a folder."""
-        with self._writing(artifact_path) as folder:
-            super().log_artifacts(local_dir, artifact_path)
-            self._hub.folder.share_tree(folder)
+def open_to_send(hub: Hub, location: PurePosixPath) -> HubRepository:
+    """Return the repository at a path, for sending what waited."""
+    return repository_at(hub, location, patience_s=_SENDING_PATIENCE_S, is_quiet=True)
 
-    def log_artifact_from_stream(
-        self, stream: BinaryIO, artifact_file_name: str, artifact_path: str | None = None
-    ) -> None:
-        """Store what a stream yields as a file; whole or not at all."""
-        check_path(artifact_file_name)
-        with self._writing(artifact_path) as folder:
-            super().log_artifact_from_stream(stream, artifact_file_name, artifact_path)
-            self._hub.folder.share_tree(folder / Path(artifact_file_name).name)
 
-    def append(self, path: str, lines: bytes) -> None:
-        """Append lines to a file, which is made if it is not there (ours).
+def _sender_of(hub: Hub, workspace: str) -> FileSender:
+    """Return what keeps and sends files for a workspace in this process."""
 
-        A line that was cut by the end of a process stays a line of its own.
-        """
-        folder, _, name = path.rpartition("/")
-        with self._writing(folder) as directory:
-            file = directory / name
-            is_new = not file.exists()
-            with file.open("ab+") as stream:
-                if stream.tell():
-                    stream.seek(-1, os.SEEK_END)
-                    if stream.read(1) != b"\n":
-                        lines = b"\n" + lines
-                stream.write(lines)
-            if is_new:
-                self._hub.folder.share_file(file)
+    def make() -> FileSender:
+        return FileSender(staged_files_of(hub, workspace), functools.partial(open_to_send, hub))
 
-    def _log_artifact_async(
-        self, filename: str, artifact_path: str | None = None, artifact: Any = None
-    ) -> RunOperations:
-        # At once: a folder needs no queue, and MLflow flushes only queues that it has cached.
-        with tempfile.TemporaryDirectory() as folder:
-            local = Path(folder) / filename
-            artifact.save(local)
-            self.log_artifact(str(local), artifact_path)
-        return RunOperations([])
+    return keeper_of(FileSender, journal_target(hub, workspace), make)
 
-    def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
-        """List the files and folders directly under a path."""
-        with self._reading(path):
-            return list(super().list_artifacts(path))
 
-    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
-        """Return the local path of a file or folder, copied to ``dst_path`` if that is given."""
-        with self._reading(artifact_path):
-            stored = self._directory / (artifact_path or "")
-            # MLflow decodes the paths that it reads, and refuses "#", but not those that it writes.
-            if dst_path is None and stored.exists():
-                validate_path_within_directory(str(self._directory), str(stored))
-                return str(stored)
-            return str(super().download_artifacts(artifact_path, dst_path))
+def delete_workspace(hub: Hub, name: str, *, with_content: bool) -> None:
+    """Delete a workspace of a hub, and then its files.
 
-    def delete_artifacts(self, artifact_path: str | None = None) -> None:
-        """Delete a file, a folder, or everything."""
-        with self._reading(artifact_path):
-            self._check_inside(self._directory / (artifact_path or ""))
-            super().delete_artifacts(artifact_path)
-            if not artifact_path:
-                # A run's files lie in RUN/artifacts; with them gone the folder of the run is empty.
-                with suppress(OSError):
-                    self._directory.parent.rmdir()
+    Args:
+        hub: the hub.
+        name: the name MLflow knows.
+        with_content: as for ``Catalog.delete``.
 
-    @contextmanager
-    def _writing(self, artifact_path: str | None) -> Iterator[Path]:
-        with self._reading(artifact_path):
-            verify_artifact_path(artifact_path)
-            folder = self._directory / (artifact_path or "")
-            self._check_inside(folder)
-            self._hub.folder.make_directory(folder)
-            yield folder
+    Raises:
+        WorkspaceException: as ``Catalog.delete``, or files of it remain.
+    """
+    hub.catalog.delete(name, with_content=with_content)
+    root = hub.settings.artifact_root
+    if root is None:
+        remove_workspace_files(hub.folder, name)
+        return
+    from mlflow_workspace_plugin.artifacts.azure_blob.repository import WorkspaceFiles
 
-    @contextmanager
-    def _reading(self, artifact_path: str | None) -> Iterator[None]:
-        check_path(artifact_path)
-        with translated_errors(self._hub.path):
-            yield
+    try:
+        WorkspaceFiles(root, name).remove()
+    except HubError as error:
+        raise WorkspaceException(
+            f"Workspace {name!r} was deleted, but files of it remain in "
+            f"{hub.place_of(workspace_root(name))!r}: {error.message} Remove them by hand."
+        ) from error
 
-    def _check_inside(self, path: Path) -> None:
-        try:
-            validate_path_within_directory(str(self._root), str(path))
-        except MlflowException as error:
-            raise UnsafeArtifactPathError(
-                f"Artifact path {str(path)!r} leads out of its workspace through a symbolic link. "
-                "Remove the link."
-            ) from error
+
+def check_access(root: AzureRoot) -> None:
+    """Check that a place for files is there and answers to this process.
+
+    Raises:
+        HubError: it does not; the message says why.
+    """
+    from mlflow_workspace_plugin.artifacts.azure_blob.repository import Access
+
+    Access(root).check()
+
+
+def server_destination(hub: Hub) -> tuple[str, dict[str, str]]:
+    """Return where MLflow's own server finds a hub's files, and variables with the secret for it.
+
+    Raises:
+        HubSettingsError: there is no usable credential.
+    """
+    root = hub.settings.artifact_root
+    if root is None:
+        return hub.folder.artifacts.as_uri(), {}
+    from mlflow_workspace_plugin.artifacts.azure_blob.credentials import find_credential
+
+    return root.for_mlflow, find_credential(root).for_mlflow(root)

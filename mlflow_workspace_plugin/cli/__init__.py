@@ -6,6 +6,7 @@ import click
 
 from mlflow_workspace_plugin.cli.azureml import azureml
 from mlflow_workspace_plugin.cli.doctor import doctor
+from mlflow_workspace_plugin.cli.gc import gc
 from mlflow_workspace_plugin.cli.hub import hub
 from mlflow_workspace_plugin.cli.run import run
 from mlflow_workspace_plugin.cli.runs import metrics, runs
@@ -25,6 +26,6 @@ def main() -> None:
 for command in (
     *(create, list_, show, where),
     *(run, runs, metrics, ui),
-    *(sync, verify, hub, azureml, doctor),
+    *(sync, verify, gc, hub, azureml, doctor),
 ):
     main.add_command(command)

@@ -4,7 +4,9 @@ from pathlib import Path
 
 import click
 
+from mlflow_workspace_plugin.artifacts.repository import check_access
 from mlflow_workspace_plugin.cli.options import plain_errors
+from mlflow_workspace_plugin.hub import azure
 from mlflow_workspace_plugin.hub.folder import JOURNAL_MODES, JournalMode
 from mlflow_workspace_plugin.hub.hub import create_hub, upgrade_hub
 from mlflow_workspace_plugin.uris import hub_folder
@@ -27,28 +29,44 @@ def hub() -> None:
     metavar="URL",
     help="Keep the rows in PostgreSQL: postgresql+psycopg://USER:${PASSWORD_VARIABLE}@HOST/DATABASE",
 )
+@click.option(
+    "--artifacts",
+    metavar="URI",
+    help="Keep the files in Azure Blob Storage: azure://ACCOUNT/CONTAINER/PREFIX, with "
+    "?credential=${VARIABLE} for a connection string, key or SAS that is in no usual variable.",
+)
 @plain_errors
-def init(folder: str, journal_mode: JournalMode | None, database: str | None) -> None:
+def init(
+    folder: str, journal_mode: JournalMode | None, database: str | None, artifacts: str | None
+) -> None:
     """Make a hub in FOLDER."""
-    opened, notice = create_hub(hub_folder(folder), journal_mode, database)
+    if artifacts is not None:
+        # Before a hub is made whose files nobody could store.
+        check_access(azure.parse(artifacts))
+    opened, notice = create_hub(hub_folder(folder), journal_mode, database, artifacts)
     if notice:
         click.echo(notice, err=True)
     how = opened.settings.database or f"journal_mode {opened.settings.journal_mode}"
-    click.echo(f"Hub {opened.path} is ready ({how}).")
+    where = "" if opened.settings.artifacts is None else f", files in {opened.place_of()}"
+    click.echo(f"Hub {opened.path} is ready ({how}{where}).")
 
 
 @hub.command()
 @click.argument("folder")
+@click.option(
+    "--force", is_flag=True, help="Upgrade although others are connected to the database."
+)
 @plain_errors
-def upgrade(folder: str) -> None:
+def upgrade(folder: str, force: bool) -> None:  # noqa: FBT001
     """Migrate the hub in FOLDER, which an older MLflow made, to the installed MLflow.
 
     hub.db is backed up first and checked afterwards; a PostgreSQL database is to be backed up
     with pg_dump, and stays as it was if the migration fails. Nothing else may use the hub
-    meanwhile; older MLflow versions cannot open it any more.
+    meanwhile: while others are connected to PostgreSQL they are named, and nothing is done.
+    Older MLflow versions cannot open the hub any more.
     """
     path: Path = hub_folder(folder)
-    done = upgrade_hub(path)
+    done = upgrade_hub(path, force=force)
     if done is None:
         click.echo(f"Hub {path} is up to date.")
     elif done.backup is None:

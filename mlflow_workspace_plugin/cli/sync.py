@@ -1,11 +1,16 @@
 """``mlflow-workspace sync`` and ``verify``."""
 
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import click
 
+from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.artifacts.repository import open_to_send
+from mlflow_workspace_plugin.artifacts.staging.sending import send
+from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.cli.options import (
     hub_option,
     json_option,
@@ -20,8 +25,8 @@ from mlflow_workspace_plugin.journal.refused import count_refused
 from mlflow_workspace_plugin.journal.replay import Replay, replay
 from mlflow_workspace_plugin.journal.segments import segments_of
 from mlflow_workspace_plugin.journal.status import damaged_lines, waiting
-from mlflow_workspace_plugin.stores.build import open_workspace_store
-from mlflow_workspace_plugin.stores.patience import journal_target
+from mlflow_workspace_plugin.journal.use import journal_target
+from mlflow_workspace_plugin.stores.build import open_hub_of, open_workspace_store
 from mlflow_workspace_plugin.stores.receipts import (
     Receipt,
     receipts_of,
@@ -108,16 +113,25 @@ def _columns(receipt: Receipt) -> dict[str, Any]:
 
 def _sent(folder: JournalFolder, *, of_all_machines: bool) -> dict[str, Any]:
     """Send the journals of one workspace; return what became of them."""
-    total, problem = Replay(), None
+    total, files, problem = Replay(), 0, None
     try:
         store = open_workspace_store(folder.target)
         for leftover in folder.leftovers(of_all_machines=of_all_machines):
             problem = _replay(folder, leftover, store, total) or problem
+        staged = StagedFiles(folder)
+        before = set(staged.names())
+        wait_s = settings.WAIT_S.number()
+        for outcome in send(staged, partial(open_to_send, open_hub_of(folder.target)), wait_s):
+            files += outcome.error is None
+            problem = str(outcome.error) if outcome.error else problem
+        if not problem and before.intersection(staged.names()):
+            problem = "Another process of this machine sends the files just now."
     except Exception as error:  # noqa: BLE001
         problem = str(error)
     return {
         "workspace": folder.target,
         "sent calls": total.calls.total(),
+        "sent files": files,
         "runs": total.calls,
         "refused": total.refused,
         "damaged lines": total.damaged,
@@ -155,6 +169,7 @@ def _status(folder: JournalFolder) -> dict[str, Any]:
         "waiting calls": held.calls,
         "runs": held.runs,
         "in journals": held.journals,
+        "waiting files": len(StagedFiles(folder).names()),
         "refused": count_refused(folder.refused),
         "damaged lines": held.damaged,
         "journals kept as damaged": sum(1 for _ in folder.damaged.glob("*")),

@@ -10,6 +10,7 @@ import click
 
 from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
+from mlflow_workspace_plugin.artifacts.repository import server_destination
 from mlflow_workspace_plugin.cli.options import hub_option, plain_errors
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 
@@ -30,12 +31,14 @@ _CLIENT_ONLY = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"
 @plain_errors
 def ui(hub: Path, port: int, print_only: bool) -> None:  # noqa: FBT001
     """Serve MLflow's UI, with all workspaces of a hub, on this machine only."""
-    command = server_command(open_hub(hub), port)
+    opened = open_hub(hub)
+    command = server_command(opened, port)
     if print_only:
         click.echo(" ".join(["mlflow", *command[3:]]))
         return
     _check_free(port)
     environment = {key: value for key, value in os.environ.items() if key not in _CLIENT_ONLY}
+    environment |= server_destination(opened)[1]
     click.echo(f"Serving hub {hub} on http://127.0.0.1:{port} (Ctrl-C stops it)")
     # The server takes this process's place, so that signals reach it.
     os.execvpe(command[0], command, environment)  # noqa: S606  no shell is wanted
@@ -81,7 +84,7 @@ def server_command(hub: Hub, port: int) -> list[str]:
         "--default-artifact-root",
         ARTIFACT_ROOT,
         "--artifacts-destination",
-        hub.folder.artifacts.as_uri(),
+        server_destination(hub)[0],
         "--host",
         "127.0.0.1",
         "--port",

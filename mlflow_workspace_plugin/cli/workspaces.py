@@ -99,10 +99,10 @@ def where(run_id: str | None, hub: Path, workspace: str | None, as_json: bool) -
         record = opened.catalog.get(workspace)
         facts |= {
             "workspace": record.name,
-            "files": opened.folder.artifacts / workspace_root(record.name),
+            "files": opened.place_of(workspace_root(record.name)),
         }
     else:
-        facts["files"] = opened.folder.artifacts
+        facts["files"] = opened.place_of()
     if as_json:
         print_json(facts)
     else:
@@ -123,7 +123,7 @@ def _where_run(hub: Hub, run_id: str, workspace: str | None) -> dict[str, Any]:
             "workspace": record.name,
             "experiment_id": info.experiment_id,
             "run_id": info.run_id,
-            "files": hub.folder.artifacts / location_of(info.artifact_uri, record.name),
+            "files": hub.place_of(location_of(info.artifact_uri, record.name)),
         }
     looked = f"workspace {workspace!r}" if workspace else "any workspace"
     raise RunNotFoundError(

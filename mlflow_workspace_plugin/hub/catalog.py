@@ -6,7 +6,6 @@ check allows; a workspace that MLflow's server created has no row there and is s
 """
 
 import shlex
-import shutil
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -73,6 +72,9 @@ class HubWorkspaceStore(SqlAlchemyStore):
     """MLflow's store of workspaces, on the hub's own engine instead of a third one."""
 
     def __init__(self, engine: Engine, folder: HubFolder, url: str) -> None:
+        # MLflow looks at the database through an engine of its own. Who waits for a connection
+        # holds none, lest all processes hold one and wait for a second.
+        engine.dispose()
         of_mlflow = url if engine.dialect.name == "sqlite" else postgresql.url_for_mlflow(url)
         super().__init__(of_mlflow)
         self._workspace_uri = url
@@ -99,13 +101,12 @@ class Catalog:
 
     def list(self) -> list[WorkspaceRecord]:
         """Return all workspaces, by name."""
+        # MLflow's rows first: one that is there has had ours since before.
+        found = [workspace.name for workspace in self.store.list_workspaces()]
         with self._transaction() as connection:
             rows = connection.execute(select(WORKSPACES)).mappings()
             known = {row["name"]: WorkspaceRecord(**row) for row in rows}
-        return [
-            known.get(workspace.name, WorkspaceRecord(workspace.name, workspace.name))
-            for workspace in self.store.list_workspaces()
-        ]
+        return [known.get(name, WorkspaceRecord(name, name)) for name in found]
 
     def holds(self, name: str) -> bool:
         """Whether there is a workspace of that name, as MLflow knows it."""
@@ -160,10 +161,10 @@ class Catalog:
             tags=dict(tags or {}),
             **{key: value for key, value in given.items() if value is not None},
         )
+        # Most often it is there, and that shows without the lock, for which all have to queue.
+        self._refuse_taken(record)
         with self._locked():
-            existing = {each.name: each for each in self.list()}.get(record.name)
-            if existing is not None:
-                raise self._taken(record, existing)
+            self._refuse_taken(record)
             # Our row first: without MLflow's it is no workspace, and is replaced by the next try.
             self._forget(record.name)
             with self._transaction() as connection:
@@ -172,17 +173,17 @@ class Catalog:
         return record
 
     def delete(self, name: str, *, with_content: bool = False) -> None:
-        """Delete a workspace, with everything in it if asked to.
+        """Delete a workspace, with everything in it if asked to, but for its files.
 
         Args:
             name: the name MLflow knows.
-            with_content: delete its experiments, runs, models, files and all else too.
+            with_content: delete its experiments, runs, models and all else too.
 
         Raises:
             WorkspaceNotFoundError: it is gone already.
             WorkspaceNotEmptyError: it holds something and ``with_content`` is False. A ``Default``
                 experiment in which nothing was logged does not count.
-            WorkspaceException: it is the hub's ``default`` workspace, or files of it remain.
+            WorkspaceException: it is the hub's ``default`` workspace.
         """
         if name == DEFAULT_WORKSPACE:
             raise WorkspaceException(
@@ -207,7 +208,6 @@ class Catalog:
                     "delete_dependent_resources=True."
                 ) from error
             self._forget(name)
-        self._remove_files(name)
 
     def count(self, name: str) -> dict[str, int]:
         """Return how many experiments, runs and registered models a workspace holds.
@@ -264,28 +264,17 @@ class Catalog:
                 .where(not_(or_(*used)))
             )
 
-    def _remove_files(self, name: str) -> None:
-        folder = self._folder.artifacts / "workspaces" / name
-        try:
-            # The folder may be a link to another disk.
-            if folder.is_dir():
-                shutil.rmtree(folder.resolve())
-            if folder.is_symlink():
-                folder.unlink()
-        except OSError as error:
-            raise WorkspaceException(
-                f"Workspace {name!r} was deleted, but files of it remain in "
-                f"{str(folder.resolve())!r}: {error}. Remove them by hand."
-            ) from error
-
-    def _taken(self, wanted: WorkspaceRecord, existing: WorkspaceRecord) -> Exception:
+    def _refuse_taken(self, wanted: WorkspaceRecord) -> None:
+        existing = {each.name: each for each in self.list()}.get(wanted.name)
+        if existing is None:
+            return
         if existing.display_name.lower() == wanted.display_name.lower():
-            return WorkspaceExistsError(
+            raise WorkspaceExistsError(
                 f"Workspace {wanted.display_name!r} exists already in hub "
                 f"{str(self._folder.path)!r}. Open it with Workspace.get, "
                 "or create it with exist_ok=True (--exist-ok)."
             )
-        return InvalidWorkspaceNameError(
+        raise InvalidWorkspaceNameError(
             f"Workspace name {wanted.display_name!r} becomes {wanted.name!r} in MLflow, which is "
             f"taken by workspace {existing.display_name!r}. Choose a name that differs in more "
             "than capitals and underscores."

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from mlflow_workspace_plugin.errors import HubNotWritableError, HubSettingsError
-from mlflow_workspace_plugin.hub import postgresql
+from mlflow_workspace_plugin.hub import azure, postgresql
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -29,6 +29,14 @@ class HubSettings:
     database: str | None = None
     """The URL of the PostgreSQL database that holds the rows; None means ``hub.db``. It holds no
     secret: ``${NAME}`` stands for an environment variable."""
+    artifacts: str | None = None
+    """The URI of the place in Azure Blob Storage that holds the files; None means the folder
+    ``artifacts``. It holds no secret, either."""
+
+    @property
+    def artifact_root(self) -> azure.AzureRoot | None:
+        """The place of the files in Azure Blob Storage; None when they are in the folder."""
+        return None if self.artifacts is None else azure.parse(self.artifacts)
 
 
 @dataclass(frozen=True)
@@ -169,19 +177,24 @@ class HubFolder:
                 f"{str(self.settings_file)!r} sets {', '.join(unknown)}, which this version does "
                 "not know. Upgrade with: pip install -U mlflow-workspace-plugin"
             )
+        if "journal_mode" in values:
+            values["journal_mode"] = self._checked(values["journal_mode"])
+        if "artifacts" in values:
+            values["artifacts"] = self._normalised(str(values["artifacts"]))
         if "database" not in values:
-            return HubSettings(**{key: self._checked(value) for key, value in values.items()})
+            return HubSettings(**values)
         if "journal_mode" in values:
             raise HubSettingsError(
                 f"{str(self.settings_file)!r} sets both database and journal_mode, which is "
                 "SQLite's. Remove one of them."
             )
         try:
-            return HubSettings(database=postgresql.normalised(str(values["database"])))
+            values["database"] = postgresql.normalised(str(values["database"]))
         except HubSettingsError as error:
             raise HubSettingsError(
                 f"{str(self.settings_file)!r} names no usable database. {error.message}"
             ) from None
+        return HubSettings(**values)
 
     def save_settings(self, settings: HubSettings) -> None:
         """Write ``hub.toml``, unless everything is at its default. The file is whole or absent."""
@@ -200,10 +213,24 @@ class HubFolder:
                 # Of text, TOML's form is JSON's.
                 f"database = {json.dumps(settings.database)}\n"
             )
+        if settings.artifacts is not None:
+            lines += (
+                "# artifacts: where the files are. Never a key: ?credential=${NAME} names an "
+                "environment variable.\n"
+                f"artifacts = {json.dumps(settings.artifacts)}\n"
+            )
         unfinished = self.settings_file.with_name("hub.toml.unfinished")
         unfinished.write_text("# Settings of this hub.\n" + lines, encoding="utf-8")
         self.share_file(unfinished)
         os.replace(unfinished, self.settings_file)  # noqa: PTH105  the name says what it does
+
+    def _normalised(self, artifacts: str) -> str:
+        try:
+            return str(azure.parse(artifacts))
+        except HubSettingsError as error:
+            raise HubSettingsError(
+                f"{str(self.settings_file)!r} names no usable place for files. {error.message}"
+            ) from None
 
     def _checked(self, mode: Any) -> JournalMode:
         for known in JOURNAL_MODES:

@@ -7,19 +7,22 @@ import threading
 from contextlib import closing, suppress
 from dataclasses import dataclass
 from datetime import datetime, timezone
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
+import mlflow
 from filelock import FileLock
 from sqlalchemy import Engine
 
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
+    HubBusyError,
     HubCorruptError,
+    HubError,
     HubNotFoundError,
     HubSettingsError,
     HubTooOldError,
 )
-from mlflow_workspace_plugin.hub import postgresql, schema
+from mlflow_workspace_plugin.hub import azure, postgresql, schema
 from mlflow_workspace_plugin.hub.catalog import Catalog
 from mlflow_workspace_plugin.hub.database import (
     RESTORE_REMEDY,
@@ -32,7 +35,7 @@ from mlflow_workspace_plugin.hub.database import (
 )
 from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
-from mlflow_workspace_plugin.hub.lock import locked
+from mlflow_workspace_plugin.hub.lock import locked, others_connected
 from mlflow_workspace_plugin.hub.statistics import Statistics
 from mlflow_workspace_plugin.hub.tables import create_tables
 
@@ -74,6 +77,13 @@ class Hub:
         """The SQLAlchemy URL of the hub's database; it holds no secret."""
         return url_of(self.folder, self.settings)
 
+    def place_of(self, location: PurePosixPath | None = None) -> str:
+        """Return where a path below the artifact root is, for people: a folder, or a URI."""
+        root = self.settings.artifact_root
+        return (
+            str(self.folder.artifacts / (location or "")) if root is None else root.place(location)
+        )
+
     @property
     def rows(self) -> str:
         """Where the rows are, for people to read: a file, or the URL of a database."""
@@ -111,7 +121,10 @@ def open_hub(path: Path) -> Hub:
 
 
 def create_hub(
-    path: Path, journal_mode: JournalMode | None = None, database: str | None = None
+    path: Path,
+    journal_mode: JournalMode | None = None,
+    database: str | None = None,
+    artifacts: str | None = None,
 ) -> tuple[Hub, str | None]:
     """Open the hub in a folder, and make it first if there is none. Any number of processes may.
 
@@ -122,6 +135,8 @@ def create_hub(
         database: the URL of a PostgreSQL database for the rows of a new hub, empty or MLflow's.
             Its password is written ``${NAME}``, for an environment variable. By default the rows
             are in SQLite, in the folder.
+        artifacts: the URI of a place in Azure Blob Storage for the files of a new hub, with a
+            secret as ``?credential=${NAME}`` only. By default they are in the folder.
 
     Returns:
         The hub, and what the user should be told about how it was made (None if nothing).
@@ -138,6 +153,8 @@ def create_hub(
                 "Give either journal_mode (--journal-mode) or database (--database)."
             )
         database = postgresql.normalised(database)
+    if artifacts is not None:
+        artifacts = str(azure.parse(artifacts))
     folder = HubFolder(path)
     notice = None
     if folder.identity() is None:
@@ -146,19 +163,21 @@ def create_hub(
         with translated_errors(path, database), FileLock(folder.lock_file):
             if folder.identity() is None:
                 if database is None:
-                    notice = _make(folder, journal_mode)
+                    notice = _make(folder, journal_mode, artifacts)
                 else:
-                    _make_on(folder, HubSettings(database=database))
+                    _make_on(folder, HubSettings(database=database, artifacts=artifacts))
     hub = open_hub(path)
-    _check_settings(hub, journal_mode, database)
+    _check_settings(hub, journal_mode, database, artifacts)
     return hub, notice
 
 
-def upgrade_hub(path: Path) -> Upgrade | None:
+def upgrade_hub(path: Path, *, force: bool = False) -> Upgrade | None:
     """Migrate a hub that an older MLflow made. A SQLite file is backed up first.
 
     Args:
         path: the hub's folder. No other process may use the hub meanwhile.
+        force: migrate although others are connected to the PostgreSQL database. Those that use
+            the hub fail then, until they have the newer MLflow.
 
     Returns:
         What was done; None when the hub was up to date.
@@ -166,6 +185,7 @@ def upgrade_hub(path: Path) -> Upgrade | None:
     Raises:
         HubTooNewError: a newer MLflow made it.
         HubTooOldError: PostgreSQL refused a migration, and the database is as it was.
+        HubBusyError: others are connected to the PostgreSQL database, and ``force`` is False.
         HubCorruptError: the SQLite file was damaged, or is after the migration.
     """
     folder = HubFolder(path)
@@ -181,6 +201,8 @@ def upgrade_hub(path: Path) -> Upgrade | None:
             try:
                 schema.verify(engine, path)
             except HubTooOldError:
+                if settings.database is not None and not force:
+                    _refuse_if_used(engine, folder)
                 return _migrate(engine, folder, settings)
     finally:
         engine.dispose()
@@ -207,7 +229,12 @@ def _open(folder: HubFolder) -> Hub:
     url = url_of(folder, settings)
     with translated_errors(folder.path, settings.database):
         engine = open_engine(url, settings)
-        schema.verify(engine, folder.path)
+        try:
+            schema.verify(engine, folder.path)
+        except HubError:
+            # A connection that nobody uses would be in the way of an upgrade.
+            engine.dispose()
+            raise
         if settings.database is None:
             # Only now: a hub that is refused is left as it is.
             set_journal_mode(engine, settings.journal_mode)
@@ -217,12 +244,19 @@ def _open(folder: HubFolder) -> Hub:
     return Hub(folder, settings, engine, catalog, statistics)
 
 
-def _check_settings(hub: Hub, journal_mode: JournalMode | None, database: str | None) -> None:
+def _check_settings(
+    hub: Hub, journal_mode: JournalMode | None, database: str | None, artifacts: str | None
+) -> None:
     """Refuse a hub that has other settings than those it was to be made with."""
     if database not in (None, hub.settings.database):
         raise HubSettingsError(
             f"Hub {str(hub.path)!r} exists with its rows in {hub.rows!r}. "
             "Make one on another database in another folder."
+        )
+    if artifacts not in (None, hub.settings.artifacts):
+        raise HubSettingsError(
+            f"Hub {str(hub.path)!r} exists with its files in {hub.place_of()!r}. To move them, "
+            f"copy them, then set artifacts in {str(hub.folder.settings_file)!r}."
         )
     if journal_mode is None:
         return
@@ -252,7 +286,7 @@ def _check_magic(folder: HubFolder) -> None:
         )
 
 
-def _make(folder: HubFolder, journal_mode: JournalMode | None) -> str | None:
+def _make(folder: HubFolder, journal_mode: JournalMode | None, artifacts: str | None) -> str | None:
     """Make the database beside its place and move it there, so that a hub is whole or absent."""
     notice = None
     if journal_mode is None:
@@ -265,8 +299,9 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None) -> str | None:
             )
         else:
             journal_mode = HubSettings().journal_mode
-    folder.save_settings(HubSettings(journal_mode))
-    folder.make_directory(folder.artifacts)
+    folder.save_settings(HubSettings(journal_mode, artifacts=artifacts))
+    if artifacts is None:
+        folder.make_directory(folder.artifacts)
     unfinished = folder.database.with_name("hub.db.unfinished")
     for leftover in folder.path.glob(unfinished.name + "*"):
         leftover.unlink()
@@ -293,7 +328,8 @@ def _make_on(folder: HubFolder, settings: HubSettings) -> None:
     try:
         with locked(folder, engine):
             _fill(engine, folder, settings)
-            folder.make_directory(folder.artifacts)
+            if settings.artifacts is None:
+                folder.make_directory(folder.artifacts)
             folder.save_settings(settings)
     finally:
         engine.dispose()
@@ -330,6 +366,17 @@ def _back_up(folder: HubFolder) -> Path:
     finally:
         unfinished.unlink(missing_ok=True)
     return backup
+
+
+def _refuse_if_used(engine: Engine, folder: HubFolder) -> None:
+    others = others_connected(engine)
+    if others:
+        raise HubBusyError(
+            f"Hub {str(folder.path)!r} was not upgraded: its database "
+            f"{postgresql.place(engine.url)!r} is in use by {'; '.join(others)}. "
+            "End them, or upgrade with --force: those that use the hub fail then, until they have "
+            f"MLflow {mlflow.__version__}, too."
+        )
 
 
 def _migrate(engine: Engine, folder: HubFolder, settings: HubSettings) -> Upgrade:

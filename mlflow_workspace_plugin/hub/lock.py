@@ -1,16 +1,35 @@
-"""The lock under which a hub is made, upgraded, and its workspaces are made and deleted."""
+"""The lock under which a hub is made, upgraded, and its workspaces are made and deleted.
 
+It keeps out who takes it. Those who merely log are seen by their connections.
+"""
+
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from filelock import FileLock
-from sqlalchemy import Engine, text
+from sqlalchemy import Connection, Engine, text
 
 from mlflow_workspace_plugin.hub.folder import HubFolder
 
 # Any number, but the same in every version: PostgreSQL knows its advisory locks by it, within one
 # database.
 ADVISORY_LOCK = int.from_bytes(b"mlwsplug", "big")
+_PAUSE_S = 0.2
+# Who holds the lock is not another one. PostgreSQL keeps its number in two halves, and shows users
+# without the right to see more of others nothing but their names and programs.
+_OTHERS = text("""
+    SELECT count(*) AS number, application_name AS program, usename AS role,
+        host(client_addr) AS host
+    FROM pg_stat_activity
+    WHERE datname = current_database() AND usename IS NOT NULL
+    AND coalesce(backend_type, 'client backend') = 'client backend'
+    AND pid <> pg_backend_pid() AND pid NOT IN (
+        SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted
+        AND (CAST(classid AS bigint) << 32) + CAST(objid AS bigint) = :lock
+    )
+    GROUP BY program, role, host ORDER BY program, role, host
+""")
 
 
 @contextmanager
@@ -26,12 +45,36 @@ def locked(folder: HubFolder, engine: Engine) -> Iterator[None]:
         with FileLock(folder.lock_file):
             yield
         return
-    with engine.connect() as connection:
-        # A connection of its own: what is done under the lock needs those of the pool.
-        connection.detach()
-        # The lock is waited for and held for as long as it takes, whatever the server's defaults.
-        connection.execute(text("SET LOCAL statement_timeout = 0"))
-        connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
-        # Held by the transaction, not the session, so that it works through a connection pooler.
-        connection.execute(text("SELECT pg_advisory_xact_lock(:key)"), {"key": ADVISORY_LOCK})
+    with ExitStack() as held:
+        while not _take(held.enter_context(engine.connect())):
+            # Who waits gives its connection back: it may be the one that the holder needs next.
+            held.close()
+            time.sleep(_PAUSE_S)
         yield
+
+
+def others_connected(engine: Engine) -> list[str]:
+    """Return who else is connected to the database, for people to read: program, user and host.
+
+    Args:
+        engine: of a process that holds the lock of the hub, by a connection of its own.
+    """
+    with engine.connect() as connection:
+        found = connection.execute(_OTHERS, {"lock": ADVISORY_LOCK}).all()
+    return [
+        f"{each.number} x {each.program or 'a program without a name'} "
+        f"of {each.role} on {each.host or 'the server itself'}"
+        for each in found
+    ]
+
+
+def _take(connection: Connection) -> bool:
+    """Take the lock for the transaction of a connection, if nobody holds it."""
+    # A connection of its own: what is done under the lock needs those of the pool.
+    connection.detach()
+    # The lock is held for as long as it takes, whatever the server's defaults.
+    connection.execute(text("SET LOCAL statement_timeout = 0"))
+    connection.execute(text("SET LOCAL idle_in_transaction_session_timeout = 0"))
+    # Held by the transaction, not the session, so that it works through a connection pooler.
+    lock = text("SELECT pg_try_advisory_xact_lock(:key)")
+    return bool(connection.scalar(lock, {"key": ADVISORY_LOCK}))

@@ -32,6 +32,7 @@ from mlflow_workspace_plugin.errors import (
     HubSettingsError,
     HubUnreachableError,
 )
+from mlflow_workspace_plugin.hub.patient_pool import PatientPool
 
 DRIVER = "postgresql+psycopg"
 APPLICATION_NAME = "mlflow-workspace-plugin"
@@ -44,6 +45,10 @@ _KEEPALIVE = {
     "tcp_user_timeout": "30000",  # milliseconds
 }
 _IDLE_S = 5.0
+# A process keeps a connection for its caller and one for its journal; as many as SQLAlchemy's own
+# pool would it may have when it needs them.
+_KEPT = 2
+_MORE = 13
 
 _SCHEMES = ("postgresql", "postgres", DRIVER)
 # What libpq takes as a secret in text; files of secrets are named by other parameters.
@@ -188,6 +193,10 @@ class _Plugin(CreateEnginePlugin):
 
     NAME = "mlflow_workspace_plugin"
 
+    def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
+        super().__init__(url, kwargs)
+        kwargs.setdefault("poolclass", PatientPool)
+
     def update_url(self, url: URL) -> URL:
         return url
 
@@ -210,16 +219,17 @@ def _pool_options() -> Mapping[str, Any]:
         "pool_recycle": MLFLOW_SQLALCHEMYSTORE_POOL_RECYCLE.get(),
         "echo": MLFLOW_SQLALCHEMYSTORE_ECHO.get(),
     }
+    given = {key: value for key, value in options.items() if value}
     name = MLFLOW_SQLALCHEMYSTORE_POOLCLASS.get()
-    if name:
-        chosen = getattr(pool, name, None)
-        if not isinstance(chosen, type) or not issubclass(chosen, pool.Pool):
-            raise HubSettingsError(
-                f"{MLFLOW_SQLALCHEMYSTORE_POOLCLASS.name} is {name!r}, which is no pool of "
-                "SQLAlchemy's. Unset it, or name one, such as QueuePool or NullPool."
-            )
-        options["poolclass"] = chosen
-    return {key: value for key, value in options.items() if value}
+    if not name:
+        return {"poolclass": PatientPool, "pool_size": _KEPT, "max_overflow": _MORE} | given
+    chosen = getattr(pool, name, None)
+    if not isinstance(chosen, type) or not issubclass(chosen, pool.Pool):
+        raise HubSettingsError(
+            f"{MLFLOW_SQLALCHEMYSTORE_POOLCLASS.name} is {name!r}, which is no pool of "
+            "SQLAlchemy's. Unset it, or name one, such as QueuePool or NullPool."
+        )
+    return given | {"poolclass": chosen}
 
 
 def _set_up(engine: Engine) -> None:

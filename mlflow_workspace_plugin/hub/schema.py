@@ -86,8 +86,9 @@ def verify(engine: Engine, hub: Path) -> None:
         HubTooNewError: a newer MLflow made it.
         HubCorruptError: it holds no tables of MLflow's.
     """
+    head = head_revision()  # takes a while, in which no connection is held
     revision = current_revision(engine)
-    if revision == head_revision():
+    if revision == head:
         return
     if revision is None:
         raise HubCorruptError(_no_tables(engine, hub))

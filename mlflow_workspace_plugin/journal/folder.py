@@ -67,11 +67,11 @@ class JournalFolder:
         base = base or _base()
         self.path = base / _digest(target)[:16]
 
-    def lock(self, writer: str) -> HeldLock:
-        """Say that a new writer lives.
+    def make(self) -> None:
+        """Make the folder, and say in it whose it is.
 
         Raises:
-            OSError: the folder cannot be written, or its file system knows no locks.
+            OSError: it cannot be written.
         """
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         name = self.path / "target"
@@ -80,6 +80,14 @@ class JournalFolder:
             unfinished = name.with_name(f"target.{uuid.uuid4().hex}")
             unfinished.write_text(self.target + "\n", encoding="utf-8")
             unfinished.replace(name)
+
+    def lock(self, writer: str) -> HeldLock:
+        """Say that a new writer lives.
+
+        Raises:
+            OSError: the folder cannot be written, or its file system knows no locks.
+        """
+        self.make()
         return HeldLock.create(self._lock_path(writer))
 
     def leftovers(

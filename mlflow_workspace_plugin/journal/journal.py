@@ -33,6 +33,8 @@ class Journal:
         fork_wait_s: how long a fork waits for what is being sent.
     """
 
+    what = "calls"
+
     def __init__(
         self,
         folder: JournalFolder,

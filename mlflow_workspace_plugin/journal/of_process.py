@@ -1,4 +1,4 @@
-"""The journals of this process, one for each target, and what becomes of them at its end."""
+"""What this process keeps for each target until it is stored, and what becomes of it at its end."""
 
 import atexit
 import contextlib
@@ -9,28 +9,50 @@ import sys
 import time
 from collections.abc import Callable
 from types import FrameType
+from typing import Any, Protocol, TypeVar
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
-from mlflow_workspace_plugin.journal.journal import Journal
+from mlflow_workspace_plugin.journal.folder import JournalFolder
 
-_journals: dict[str, Journal] = {}
+
+class Keeper(Protocol):
+    """Keeps what was logged until it is stored."""
+
+    what: str
+    """That is kept, in the plural."""
+    folder: JournalFolder
+    """Where it is kept."""
+
+    @property
+    def waiting(self) -> int:
+        """How much is kept."""
+
+    def close(self, timeout_s: float) -> int:
+        """Send what is kept; return how much could not be sent."""
+
+
+Kept = TypeVar("Kept", bound=Keeper)
+
+_keepers: dict[tuple[type[Any], str], Any] = {}
 _lock = fork_safe_lock()
 
 
-def journal_of(target: str, make: Callable[[], Journal]) -> Journal:
-    """Return the journal of this process for a target, made the first time.
+def keeper_of(kind: type[Kept], target: str, make: Callable[[], Kept]) -> Kept:
+    """Return the keeper of this process for a target, made the first time.
 
     Args:
+        kind: what it is.
         target: the workspace's URI.
         make: makes it.
     """
     with _lock:
-        if target not in _journals:
-            if not _journals:
+        if (kind, target) not in _keepers:
+            if not _keepers:
                 _close_at_end()
-            _journals[target] = make()
-        return _journals[target]
+            _keepers[kind, target] = make()
+        found: Kept = _keepers[kind, target]
+        return found
 
 
 def _close_at_end() -> None:
@@ -48,18 +70,18 @@ def _close_at_end_of_child(_function: object = None) -> None:
 
 def close_all() -> None:
     """Send what waits; say what is left, where it is, and how to send it."""
-    deadline = time.monotonic() + settings.EXIT_WAIT_S.seconds()
-    for target, journal in list(_journals.items()):
+    deadline = time.monotonic() + settings.EXIT_WAIT_S.number()
+    for (_, target), keeper in list(_keepers.items()):
         reason = "could not be sent"
         try:
-            left = journal.close(max(deadline - time.monotonic(), 0))
+            left = keeper.close(max(deadline - time.monotonic(), 0))
         except Exception as error:  # noqa: BLE001  it would hide how the program ended
-            left, reason = journal.waiting, f"could not be sent ({error})"
+            left, reason = keeper.waiting, f"could not be sent ({error})"
         if left:
             # Logging may be shut down by now.
             sys.stderr.write(
-                f"mlflow-workspace-plugin: {left} calls for {target} {reason} "
-                f"and wait in {journal.folder.path}. To send them: mlflow-workspace sync\n"
+                f"mlflow-workspace-plugin: {left} {keeper.what} for {target} {reason} "
+                f"and wait in {keeper.folder.path}. To send them: mlflow-workspace sync\n"
             )
 
 

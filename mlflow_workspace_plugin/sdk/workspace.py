@@ -13,6 +13,7 @@ from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import ViewType
 
 from mlflow_workspace_plugin import names, settings, uris
+from mlflow_workspace_plugin.artifacts.repository import delete_workspace
 from mlflow_workspace_plugin.errors import (
     ServedHubError,
     UserErrorException,
@@ -324,7 +325,7 @@ class Workspace(NotServedOfWorkspace):
             "sku": self.sku,
             "workspaceid": self._record.name,
             "friendlyName": self.name,
-            "storageAccount": str(self._hub.folder.artifacts),
+            "storageAccount": self._hub.place_of(),
             "mlflowTrackingUri": self.get_mlflow_tracking_uri(),
         }
         if self._record.created_at is not None:
@@ -365,7 +366,7 @@ class Workspace(NotServedOfWorkspace):
             WorkspaceNotEmptyError: it holds something.
             WorkspaceException: it is the hub's ``default`` workspace.
         """
-        self._hub.catalog.delete(self._record.name, with_content=delete_dependent_resources)
+        delete_workspace(self._hub, self._record.name, with_content=delete_dependent_resources)
 
     def portal_url(self, page: str) -> str:
         """Return the address of a page of MLflow's UI, as ``mlflow-workspace ui`` serves it.

@@ -21,12 +21,14 @@ from packaging.version import Version
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
+from mlflow_workspace_plugin.artifacts.repository import server_destination
 from mlflow_workspace_plugin.errors import HubSettingsError, InvalidUriError, ServedHubError
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+from mlflow_workspace_plugin.journal.use import writes_through
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
 from mlflow_workspace_plugin.stores.journalled_registry import JournalledRegistryStore
-from mlflow_workspace_plugin.stores.patience import until_answered, writes_through
+from mlflow_workspace_plugin.stores.patience import until_answered
 from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
@@ -75,6 +77,16 @@ def open_workspace_store(uri: str) -> WorkspaceTrackingStore:
     if workspace is None:
         raise InvalidUriError(f"{uri!r} names a hub, and no workspace in it. Add /NAME.")
     return WorkspaceTrackingStore(hub, workspace)
+
+
+def open_hub_of(uri: str) -> Hub:
+    """Return the hub of a workspace's URI.
+
+    Raises:
+        InvalidUriError: the URI is malformed.
+        HubError, WorkspaceNotFoundError: the hub or the workspace cannot be opened.
+    """
+    return _open(uri)[0]
 
 
 def build_registry_store(store_uri: str, tracking_uri: str) -> RegistryStore:
@@ -175,10 +187,22 @@ def _check_server_destination(hub: Hub) -> None:
     destination = os.environ.get(_SERVER_DESTINATION)
     if destination is None:
         return
-    expected = hub.folder.artifacts
-    if Path(local_file_uri_to_path(destination)).resolve() != expected.resolve():
+    expected, _ = server_destination(hub)
+    if _place(destination) != _place(expected):
         raise HubSettingsError(
-            f"The server keeps files in {uris.redact(destination)!r}, but those of hub "
-            f"{str(hub.path)!r} are in {str(expected)!r}. "
-            f"Add --artifacts-destination {expected.as_uri()}, or use mlflow-workspace ui."
+            f"The server keeps files in {_without_secret(destination)!r}, but those of hub "
+            f"{str(hub.path)!r} are in {hub.place_of()!r}. "
+            f"Add --artifacts-destination {expected}, or use mlflow-workspace ui."
         )
+
+
+def _place(destination: str) -> str:
+    """Return one form for all URIs and paths of a place."""
+    if destination.startswith("wasbs:"):
+        return destination.rstrip("/")
+    return str(Path(local_file_uri_to_path(destination)).resolve())
+
+
+def _without_secret(destination: str) -> str:
+    # In MLflow's form for Azure the container stands where others have a user.
+    return destination if destination.startswith("wasbs:") else uris.redact(destination)

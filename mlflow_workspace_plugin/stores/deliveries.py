@@ -50,9 +50,19 @@ _STORED = text(
     "UPDATE workspace_plugin_writers SET sequence = :sequence "
     "WHERE writer = :writer AND sequence < :sequence"
 )
+# Ours, and what MLflow leaves of a run: which datasets and models it read and made.
+_OF_RUN = (
+    "(destination_type = 'RUN' AND destination_id = :run_id) "
+    "OR (source_type IN ('RUN_INPUT', 'RUN_OUTPUT') AND source_id = :run_id)"
+)
 _DROPPED_WITH_RUN = [
     text("DELETE FROM workspace_plugin_receipts WHERE run_uuid = :run_id"),
     text("DELETE FROM workspace_plugin_rows WHERE run_uuid = :run_id"),
+    text(
+        "DELETE FROM input_tags WHERE input_uuid IN "
+        f"(SELECT input_uuid FROM inputs WHERE {_OF_RUN})"
+    ),
+    text(f"DELETE FROM inputs WHERE {_OF_RUN}"),
 ]
 _WRITABLE = text("""
     SELECT runs.run_uuid, runs.experiment_id FROM runs

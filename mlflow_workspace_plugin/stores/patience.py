@@ -3,7 +3,6 @@
 import contextvars
 import functools
 import inspect
-import os
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -17,22 +16,19 @@ from mlflow_workspace_plugin.errors import HubBusyError, NoAnswerError
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.journal import Journal
-from mlflow_workspace_plugin.journal.of_process import journal_of
+from mlflow_workspace_plugin.journal.of_process import keeper_of
 from mlflow_workspace_plugin.journal.progress import PATIENCE_S
 from mlflow_workspace_plugin.journal.reminder import Reminder
+from mlflow_workspace_plugin.journal.use import journal_target, writes_through
 from mlflow_workspace_plugin.stores.faults import may_come_back
 from mlflow_workspace_plugin.stores.on_hub import SessionMaker
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
-from mlflow_workspace_plugin.uris import WorkspaceUri
 
 Answer = TypeVar("Answer")
 
 _LONGEST_PAUSE_S = 2.0
 _LOCK_WAIT_MS = 500
 _FORK_WAIT_S = 30
-# Where MLflow's server tells its workers what it serves. The constant's module imports the whole
-# server.
-_SERVER_STORE = "_MLFLOW_SERVER_FILE_STORE"
 
 
 class _InCall(threading.local):
@@ -54,20 +50,6 @@ _in_call = _InCall()
 _reminder = Reminder()
 
 
-def writes_through() -> bool:
-    """Whether each call is to wait for the database: as a server has to, which answers others."""
-    return (
-        _SERVER_STORE in os.environ
-        or settings.JOURNAL.get() == "off"
-        or settings.STRICT.get() == "1"
-    )
-
-
-def journal_target(hub: Hub, workspace: str) -> str:
-    """Return what names the journals of a workspace, by whatever path its hub was opened."""
-    return str(WorkspaceUri(hub.path.resolve(), workspace))
-
-
 def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
     """Return the journal of this process for a workspace of a hub."""
     target = journal_target(hub, workspace)
@@ -85,7 +67,7 @@ def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
             fork_wait_s=_FORK_WAIT_S if is_sqlite else 1,
         )
 
-    return journal_of(target, _make)
+    return keeper_of(Journal, target, _make)
 
 
 def answer_within(seconds: float, call: Callable[[], Answer]) -> Answer:
@@ -141,7 +123,7 @@ class Patient:
             NoAnswerError: the database was away for ``MLFLOW_WORKSPACE_WAIT`` seconds.
             Exception: what else the method raised.
         """
-        wait_s = settings.WAIT_S.seconds()
+        wait_s = settings.WAIT_S.number()
         if not _in_call.entered and not self.journal.flush() and not self.journal.flush(wait_s):
             raise self._no_answer("What was logged could not be stored.")
         return self._answered(method, *args, **kwargs)
@@ -209,7 +191,7 @@ def until_answered(call: Callable[[float], Answer]) -> Answer:
     Raises:
         Exception: what the call raised, for the last time after ``MLFLOW_WORKSPACE_WAIT`` seconds.
     """
-    wait_s = settings.WAIT_S.seconds()
+    wait_s = settings.WAIT_S.number()
     if writes_through():
         return call(wait_s)
     deadline = time.monotonic() + wait_s

@@ -5,7 +5,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from mlflow.entities import Experiment, LoggedModelInput, LoggedModelOutput, Metric
+from mlflow.entities import Experiment, ExperimentTag, LoggedModelInput, LoggedModelOutput, Metric
 from mlflow.entities.trace_info import TraceInfo
 from mlflow.store.tracking.dbmodels.models import SqlExperiment
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
@@ -51,8 +51,27 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites
         with self.ManagedSessionMaker() as session:
             if session.get(SqlExperiment, int(self.DEFAULT_EXPERIMENT_ID)) is not None:
                 return
+        self._create_default_of(DEFAULT_WORKSPACE)
+
+    def _create_default_of(self, workspace: str) -> None:
+        self._learn_artifact_root(workspace)
         with self.ManagedSessionMaker(read_only=False) as session:
-            self._create_default_experiment(session, workspace_override=DEFAULT_WORKSPACE)
+            self._create_default_experiment(session, workspace_override=workspace)
+
+    def create_experiment(
+        self,
+        name: str,
+        artifact_location: str | None = None,
+        tags: list[ExperimentTag] | None = None,
+    ) -> Any:
+        """Create an experiment and return its id."""
+        self._learn_artifact_root(self._get_active_workspace())
+        return super().create_experiment(name, artifact_location, tags)
+
+    def _learn_artifact_root(self, workspace: str) -> None:
+        # MLflow, which keeps it for a while, looks it up by a second connection while a transaction
+        # holds the first. If all processes did, and the server had no third, none would go on.
+        self._get_workspace_provider_instance().resolve_artifact_root(ARTIFACT_ROOT, workspace)
 
     def _get_artifact_location(self, experiment_id: int, workspace: str | None = None) -> str:
         if int(experiment_id) == int(self.DEFAULT_EXPERIMENT_ID):
@@ -168,7 +187,6 @@ class WorkspaceTrackingStore(Pinned, HubTrackingStore):
         default = self.get_experiment_by_name(Experiment.DEFAULT_EXPERIMENT_NAME)
         if default is None:
             self._check_workspace()
-            with self.ManagedSessionMaker(read_only=False) as session:
-                self._create_default_experiment(session, workspace_override=self._workspace)
+            self._create_default_of(self._workspace)
             default = self.get_experiment_by_name(Experiment.DEFAULT_EXPERIMENT_NAME)
         return str(default.experiment_id)

@@ -8,15 +8,14 @@ line may be there twice, when a process ended before the database knew of it: it
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from mlflow.entities import Metric
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from sqlalchemy import Connection, bindparam, text
 
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, location_of
-from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository
+from mlflow_workspace_plugin.artifacts.repository import repository_at
 from mlflow_workspace_plugin.journal.records import Kind, Record, body, line, parse
 from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.run_writes import RunWrites
@@ -107,7 +106,7 @@ class TypedValues(MetricWrites, RunWrites):
             return
         for run_id, artifact_uri in connection.execute(_ARTIFACTS, {"ids": sorted(lines)}):
             location = location_of(artifact_uri, self._get_active_workspace())
-            repository = HubArtifactRepository(self._hub, location)
+            repository = repository_at(self._hub, location)
             repository.append(f"{FOLDER}/{writer}", b"".join(lines[run_id]))
 
 
@@ -127,7 +126,7 @@ def insert_descriptors(connection: Connection, run_id: str, descriptors: dict[st
     )
 
 
-def read_exact(repository: ArtifactRepository, run_id: str) -> list[ExactValue]:
+def read_exact(repository: HubRepository, run_id: str) -> list[ExactValue]:
     """Return all exact values of a run, in the order in which each writer logged them.
 
     Args:
@@ -137,7 +136,7 @@ def read_exact(repository: ArtifactRepository, run_id: str) -> list[ExactValue]:
     found = []
     for entry in repository.list_artifacts(FOLDER):
         of_writer: dict[int, list[ExactValue]] = {}
-        with Path(repository.download_artifacts(entry.path)).open("rb") as file:
+        with repository.local(entry.path) as stored, stored.open("rb") as file:
             for each in file:
                 record = parse(each.removesuffix(b"\n"))
                 if record is not None and record.run_id == run_id:

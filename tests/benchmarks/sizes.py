@@ -30,6 +30,10 @@ class Sizes:
     """How long the processes log side by side in a round."""
     large: int
     """Values of the very long run."""
+    small_files: int
+    """Files of 10 kB to upload."""
+    large_file: int
+    """Bytes of the large file."""
 
 
 FULL = Sizes(
@@ -45,6 +49,8 @@ FULL = Sizes(
     batch=1000,
     seconds=3,
     large=10_000_000,
+    small_files=1000,
+    large_file=2 * 2**30,
 )
 QUICK = Sizes(
     name="quick",
@@ -59,5 +65,7 @@ QUICK = Sizes(
     batch=1000,
     seconds=0.5,
     large=20_000,
+    small_files=50,
+    large_file=64 * 2**20,
 )
 BY_NAME = {sizes.name: sizes for sizes in (FULL, QUICK)}

@@ -11,12 +11,12 @@ from functools import partial
 
 import mlflow
 
-from tests.benchmarks import imports, journal, reads, sdk_v1, writes
+from tests.benchmarks import azure, imports, journal, reads, sdk_v1, writes
 from tests.benchmarks.datasets import Datasets
 from tests.benchmarks.measure import Bench, Workload, progress
 from tests.benchmarks.report import Line
 from tests.benchmarks.sides import Side
-from tests.benchmarks.sizes import FULL, QUICK
+from tests.benchmarks.sizes import FULL, QUICK, Sizes
 from tests.postgres import postgresql, program_path
 
 WORKLOADS: tuple[Workload, ...] = (
@@ -25,7 +25,11 @@ WORKLOADS: tuple[Workload, ...] = (
     *journal.WORKLOADS,
     *sdk_v1.WORKLOADS,
 )
-IMPORT = "import"
+# What has nothing to do with a database.
+OTHERS: dict[str, Callable[[Sizes, int], list[Line]]] = {
+    "import": lambda _, rounds: imports.import_time(rounds),
+    **azure.WORKLOADS,
+}
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 NOTES = (
     "Medians of the rounds; MLflow and the workspace are measured in turn in each round. A ratio "
@@ -34,6 +38,8 @@ NOTES = (
     "get_metric_history), mlflow.log_metric(s), and the curve, which only MLflow's store offers.",
     "What is called journalled returns before the database has stored it; everything else is "
     "measured without a journal, to stored.",
+    "Files go to Azurite, Microsoft's emulator, on this machine; to be as far away as a cloud it "
+    "is behind a process that passes on what is sent to it 20 ms later.",
     "Rows that were there before are the same on both sides, inserted past the stores. Then each "
     "side logged one batch and ended one run in a fresh process. Nobody called ANALYZE by hand: "
     "what statistics there are, MLflow, the workspace or PostgreSQL's autovacuum made.",
@@ -51,17 +57,23 @@ def run(options: Namespace) -> tuple[list[Line], list[str]]:
         for measured, settings in measure_on(database, options):
             lines += measured
             notes += settings
-    if wanted(IMPORT, options):
-        lines += guarded("", IMPORT, lambda: imports.import_time(options.rounds))
+    for name, measure in OTHERS.items():
+        if wanted(name, options):
+            lines += guarded("", name, partial(measure, sizes_of(options), options.rounds))
     return lines, notes
 
 
 def check_names(only: list[str] | None) -> None:
     """Exit with a message if there is no such workload."""
-    names = [*(workload.name for workload in WORKLOADS), IMPORT]
+    names = [*(workload.name for workload in WORKLOADS), *OTHERS]
     unknown = sorted(set(only or ()) - set(names))
     if unknown:
         raise SystemExit(f"There is no workload {unknown[0]!r}. Name one of: {', '.join(names)}")
+
+
+def sizes_of(options: Namespace) -> Sizes:
+    """Return how much of everything was asked for."""
+    return QUICK if options.quick else FULL
 
 
 def wanted(name: str, options: Namespace, *, large: bool = False) -> bool:
@@ -76,7 +88,7 @@ def measure_on(database: str, options: Namespace) -> Iterator[tuple[list[Line], 
     chosen = [each for each in WORKLOADS if wanted(each.name, options, large=each.large)]
     if not chosen:
         return
-    title, sizes = TITLES[database], QUICK if options.quick else FULL
+    title, sizes = TITLES[database], sizes_of(options)
     with server_of(database) as server:
         datasets = Datasets(options.folder, server, sizes)
         bench = Bench(title, datasets, sizes, options.rounds, options.slow_rounds)

@@ -5,11 +5,12 @@ import json
 import sys
 import time
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 from mlflow.entities import Metric
 
-from tests.benchmarks import callers
+from tests.benchmarks import callers, uploads
 from tests.benchmarks.datasets import FILLERS, METRIC
 from tests.benchmarks.measure import memory, stopwatch
 from tests.benchmarks.sides import Side
@@ -98,7 +99,12 @@ def caller(side: str, action: str, number: str, *arguments: str) -> None:
     answer(callers.ACTIONS[action](Side.from_json(side), int(number), *arguments))
 
 
-ACTIONS = {action.__name__: action for action in (fill, use, read, write, caller)}
+def upload(uploader: str, path: str, times: str) -> None:
+    """Upload a file or a folder, and then again: the seconds of each, and how the memory grew."""
+    answer(uploads.measured(uploader, Path(path), int(times)))
+
+
+ACTIONS = {action.__name__: action for action in (fill, use, read, write, caller, upload)}
 
 if __name__ == "__main__":
     ACTIONS[sys.argv[1]](*sys.argv[2:])

@@ -1,7 +1,8 @@
 """Scripts and a notebook of SDK v1 run unchanged, and leave what they say to MLflow and to SDK v1.
 
 Each script runs in a process of its own, by ``mlflow-workspace run``. What it left is read by
-MLflow's client, as MLflow's UI reads it, and by SDK v1's calls.
+MLflow's client, as MLflow's UI reads it, and by SDK v1's calls. That holds wherever the hub keeps
+its rows and files.
 """
 
 import json
@@ -17,6 +18,8 @@ from mlflow_workspace_plugin import Model, Run
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.cli import main
 from tests.conftest import EXAMPLES
+
+pytestmark = pytest.mark.hubs
 
 SCRIPTS = EXAMPLES / "azureml_v1"
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -263,7 +263,8 @@ class TestSecrets:
 
 class TestConnections:
     def test_pool_is_that_of_mlflows_settings(self, monkeypatch, tmp_path, empty):
-        """And a hub works on the smallest ones."""
+        """By default a process keeps two connections; a hub works on the smallest pools."""
+        assert database.create_engine(empty).pool.size() == 2
         monkeypatch.setenv("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE", "3")
         assert database.create_engine(empty).pool.size() == 3
         monkeypatch.delenv("MLFLOW_SQLALCHEMYSTORE_POOL_SIZE")

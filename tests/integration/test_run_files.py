@@ -25,6 +25,8 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_uri
 from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
 
+pytestmark = pytest.mark.hubs
+
 
 @pytest.fixture
 def run(workspace):
@@ -173,6 +175,7 @@ class TestUploadFile:
         with tempfile.NamedTemporaryFile("w+") as stream, pytest.raises(UserErrorException):
             run.upload_file("x", stream)
 
+    @pytest.mark.folder
     @pytest.mark.parametrize(("first", "second"), [("a", "a/b"), ("a/b", "a")])
     def test_file_and_folder_of_one_name_are_an_error(self, run, first, second):
         """What was there first stays."""
@@ -302,6 +305,7 @@ class TestDownloadFile:
         with pytest.raises(UserErrorException, match="not a file of run"):
             run.download_file("aml://artifactId/ExperimentRun/dcid.other/outputs/model.pkl")
 
+    @pytest.mark.folder
     def test_copy_is_compared_where_asked_for(self, run, monkeypatch):
         """A disk that loses the end of a file is found out, and nothing is left behind."""
         run.download_file("outputs/model.pkl", "good", _validate_checksum=True)
@@ -416,6 +420,7 @@ class TestCapturedOutputs:
         CapturedOutputs(run, deny=["*.tmp", "outputs/cache/*"]).upload()
         assert run.get_file_names() == ["outputs/b.txt"]
 
+    @pytest.mark.folder
     def test_all_errors_are_raised_together_after_the_rest_is_stored(self, run, project):
         """A line for each."""
         run.upload_file("outputs/a/taken", io.BytesIO(b"x"))
@@ -479,6 +484,7 @@ class TestWatchedLogs:
         logs.stop()
         assert read(run, "logs/a") == "replaced"
 
+    @pytest.mark.folder
     def test_error_is_said_once_and_does_not_reach_the_script(self, run, project, caplog):
         """The other logs are stored."""
         run.upload_file("logs/a/taken", io.BytesIO(b"x"))

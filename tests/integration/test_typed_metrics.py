@@ -19,7 +19,7 @@ from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 from tests import python_processes
 
-pytestmark = pytest.mark.databases
+pytestmark = pytest.mark.hubs
 
 NUMBERS = st.one_of(st.floats(), st.integers(-(2**70), 2**70))
 VALUES = st.one_of(NUMBERS, st.booleans(), st.none(), st.text(max_size=5), st.just(10**400))
@@ -171,11 +171,11 @@ class TestShapes:
         assert list(found)[-1] == run.id
 
     def test_of_plain_mlflow(self, workspace, run):
-        """Floats in log order, beside what SDK v1's calls logged."""
+        """Floats in the order of their milliseconds, beside what SDK v1's calls logged."""
         mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
         with mlflow.start_run(run_id=run.id):
-            for value in (3, 1, 2):
-                mlflow.log_metric("plain", value)
+            for place, value in enumerate((3, 1, 2)):
+                mlflow.log_metric("plain", value, timestamp=1_700_000_000_000 + place)
             mlflow.log_metric("nan", math.nan)
         run.log("typed", True)
         found = run.get_metrics()

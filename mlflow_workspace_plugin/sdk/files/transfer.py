@@ -1,12 +1,9 @@
 """How one file gets into a run's artifacts, and out of them."""
 
-import filecmp
 import os
 import posixpath
-import shutil
 import tempfile
 import time
-import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from math import inf
@@ -16,8 +13,8 @@ from typing import BinaryIO
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
-from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 
 
@@ -53,7 +50,7 @@ class TimeLimit:
 
 
 def store(
-    repository: HubArtifactRepository,
+    repository: HubRepository,
     path: str,
     source: "str | os.PathLike[str] | BinaryIO",
 ) -> None:
@@ -76,43 +73,23 @@ def store(
         ) from error
 
 
-def fetch(
-    repository: HubArtifactRepository, path: str, target: Path, *, compare: bool = False
-) -> None:
+def fetch(repository: HubRepository, path: str, target: Path, *, compare: bool = False) -> None:
     """Copy a stored file to a local path, whole or not at all; the folders between are made.
 
     Raises:
         FileNotFoundError: there is no such stored file.
         AzureMLException: the copy was to be compared, and is not what is stored.
     """
-    stored = _stored_file(repository, path)
     target.parent.mkdir(parents=True, exist_ok=True)
-    copy = target.with_name(f".download-{uuid.uuid4().hex}")
     try:
-        shutil.copyfile(stored, copy)
-        if compare and not filecmp.cmp(stored, copy, shallow=False):
-            raise AzureMLException(
-                f"The copy of {path!r} is not what is stored: the disk of {str(target)!r} or of "
-                "the hub is faulty, or the file was replaced just now. Download it again."
-            )
-        copy.replace(target)
-    finally:
-        copy.unlink(missing_ok=True)
-
-
-def _stored_file(repository: HubArtifactRepository, path: str) -> Path:
-    try:
-        stored = Path(repository.download_artifacts(path))
+        repository.fetch(path, target, compare=compare)
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
             raise
         raise FileNotFoundError(path) from error
-    if not stored.is_file():
-        raise FileNotFoundError(path)
-    return stored
 
 
-def files_of(repository: HubArtifactRepository, folder: str | None = None) -> Iterator[str]:
+def files_of(repository: HubRepository, folder: str | None = None) -> Iterator[str]:
     """Yield the paths of the stored files, without those in our own folder."""
     for entry in repository.list_artifacts(folder):
         if not entry.is_dir:

@@ -3,11 +3,9 @@
 import json
 import posixpath
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
-
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.sdk.files.artifact_names import path_in_run
 from mlflow_workspace_plugin.sdk.metrics.descriptors import IMAGE
 
@@ -45,7 +43,7 @@ class JsonArtifact(MetricArtifact):
 
 
 def read_artifact(
-    repository: ArtifactRepository, run_id: str, kind: str, address: str
+    repository: HubRepository, run_id: str, kind: str, address: str
 ) -> MetricArtifact:
     """Read the file of a metric.
 
@@ -59,5 +57,6 @@ def read_artifact(
         MlflowException: the file is not there any more.
     """
     path = path_in_run(address, run_id)
-    data = Path(repository.download_artifacts(path)).read_bytes()
+    with repository.local(path) as stored:
+        data = stored.read_bytes()
     return (ImageArtifact if kind == IMAGE else JsonArtifact)(address, path, data)

@@ -5,8 +5,7 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any
 
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
-
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.sdk.metrics.artifacts import read_artifact
 from mlflow_workspace_plugin.sdk.metrics.descriptors import (
     SCALAR,
@@ -28,7 +27,7 @@ Place = tuple[int, int]
 
 def read_metrics(
     store: WorkspaceTrackingStore,
-    repository: ArtifactRepository,
+    repository: HubRepository,
     run_id: str,
     name: str | None = None,
     *,

@@ -3,7 +3,7 @@
 import json
 import os
 import re
-import shutil
+from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from urllib.parse import quote
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.sdk.files.transfer import fetch
 from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 from mlflow_workspace_plugin.sdk.runs.lifecycle import ERROR_TAG
@@ -58,8 +59,8 @@ class RunDetails(RunFiles):
         copies = []
         for name in self._log_names():
             copy = folder / name
-            copy.parent.mkdir(parents=True, exist_ok=True)
-            copies.append(str(shutil.copyfile(self._log_file(name), copy)))
+            fetch(self._repository(), name, copy)
+            copies.append(str(copy))
         return copies
 
     def get_portal_url(self) -> str:
@@ -97,13 +98,14 @@ class RunDetails(RunFiles):
         return [name for name in self.get_file_names() if _IS_LOG.match(name)]
 
     def _log_text(self, name: str) -> str:
-        return self._log_file(name).read_text(encoding="utf-8", errors="replace")
+        with self._log_file(name) as file:
+            return file.read_text(encoding="utf-8", errors="replace")
 
-    def _log_file(self, name: str) -> Path:
-        """Return where a log is stored. MLflow's client would copy it, and show a progress bar."""
+    def _log_file(self, name: str) -> AbstractContextManager[Path]:
+        """Yield a log as a local file. MLflow's client would show a progress bar."""
         tracking_uri = self._experiment.workspace.get_mlflow_tracking_uri()
         repository = open_repository(self._mlflow_run().info.artifact_uri, tracking_uri)
-        return Path(repository.download_artifacts(name))
+        return repository.local(name)
 
     def _page_of(self, name: str) -> str:
         return self._page(f"/artifacts/{quote(name)}")

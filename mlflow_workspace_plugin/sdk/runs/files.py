@@ -9,7 +9,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository, open_repository
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_id, path_in_run, path_of
 from mlflow_workspace_plugin.sdk.files.local import files_below
@@ -236,7 +237,7 @@ class RunFiles(RunBase):
             for path, (name, _) in zip(paths, files, strict=True)
         }
 
-    def _repository(self) -> HubArtifactRepository:
+    def _repository(self) -> HubRepository:
         tracking_uri = self._experiment.workspace.get_mlflow_tracking_uri()
         return open_repository(self._artifact_uri, tracking_uri)
 

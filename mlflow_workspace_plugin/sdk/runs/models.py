@@ -2,7 +2,6 @@
 
 import posixpath
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.artifacts.paths import check_path
@@ -88,9 +87,9 @@ class RunModels(RunFiles):
         return Model.from_mlflow(self.experiment.workspace, version)
 
     def _copy(self, path: str, model_name: str) -> str:
-        # Where it is stored; MLflow's client would leave a copy among the temporary files.
-        local = Path(self._repository().download_artifacts(path))
-        return model_files.store(self._client, local, model_name, self.experiment.id, self.id)
+        # MLflow's client would leave a copy among the temporary files.
+        with self._repository().local(path) as local:
+            return model_files.store(self._client, local, model_name, self.experiment.id, self.id)
 
     def _logged_model(self, name: str, files: list[str]) -> str:
         """Return the id of what the run logged by ``mlflow.FLAVOR.log_model`` under a name."""

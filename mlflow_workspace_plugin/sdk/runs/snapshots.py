@@ -8,8 +8,9 @@ from pathlib import Path
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
-from mlflow_workspace_plugin.artifacts.repository import HubArtifactRepository, open_repository
+from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.sdk.files.snapshots import write_snapshot
 from mlflow_workspace_plugin.sdk.files.transfer import fetch, store
@@ -96,7 +97,7 @@ class RunSnapshots(RunFiles):
             raise _missing(wanted) from error
         return str(target)
 
-    def _repository_with(self, snapshot_id: str) -> HubArtifactRepository:
+    def _repository_with(self, snapshot_id: str) -> HubRepository:
         if snapshot_id == self.get_snapshot_id():
             return self._repository()
         try:

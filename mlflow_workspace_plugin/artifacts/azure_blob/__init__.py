@@ -1,0 +1,1 @@
+"""The files of a hub in Azure Blob Storage."""

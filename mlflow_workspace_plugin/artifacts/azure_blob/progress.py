@@ -1,0 +1,38 @@
+"""The progress bar of a transfer."""
+
+import sys
+from typing import Any
+
+from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
+from tqdm.auto import tqdm
+
+_SHOWN_AFTER_S = 2.0
+
+
+def progress_bar(description: str, size: int | None, *, is_quiet: bool = False) -> "tqdm[Any]":
+    """Return a bar that counts bytes, for those who look on: at a terminal, or in a notebook.
+
+    Args:
+        description: what is done.
+        size: how many bytes there are; None when that is not known.
+        is_quiet: show nothing.
+    """
+    return tqdm(
+        desc=description,
+        total=size,
+        unit="B",
+        unit_scale=True,
+        unit_divisor=1024,
+        delay=_SHOWN_AFTER_S,
+        leave=False,
+        disable=is_quiet or not (MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get() and _is_watched()),
+    )
+
+
+def _is_watched() -> bool:
+    # What stands in for it may not know, and there may be none.
+    is_terminal = getattr(sys.stderr, "isatty", None)
+    if is_terminal is not None and is_terminal():
+        return True
+    shell = sys.modules.get("IPython") and sys.modules["IPython"].get_ipython()
+    return type(shell).__name__ == "ZMQInteractiveShell"

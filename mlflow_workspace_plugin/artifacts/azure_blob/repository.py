@@ -1,0 +1,278 @@
+"""The artifact repository of a hub whose bytes are in Azure Blob Storage."""
+
+import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from azure.core.exceptions import ResourceNotFoundError
+from mlflow.entities import FileInfo
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import (
+    INVALID_PARAMETER_VALUE,
+    INVALID_STATE,
+    RESOURCE_DOES_NOT_EXIST,
+)
+from mlflow.store.artifact.artifact_repo import verify_artifact_path
+from mlflow.utils.file_utils import create_tmp_dir
+from mlflow.utils.uri import validate_path_within_directory
+from tqdm.auto import tqdm
+
+from mlflow_workspace_plugin.artifacts.azure_blob import listing
+from mlflow_workspace_plugin.artifacts.azure_blob.append import append_lines
+from mlflow_workspace_plugin.artifacts.azure_blob.codes import code_of
+from mlflow_workspace_plugin.artifacts.azure_blob.container import Container, container_of
+from mlflow_workspace_plugin.artifacts.azure_blob.download import download_file
+from mlflow_workspace_plugin.artifacts.azure_blob.faults import answered
+from mlflow_workspace_plugin.artifacts.azure_blob.progress import progress_bar
+from mlflow_workspace_plugin.artifacts.azure_blob.upload import upload_file, upload_stream
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.local_files import files_in
+from mlflow_workspace_plugin.artifacts.paths import check_path, workspace_root
+from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
+from mlflow_workspace_plugin.hub.azure import AzureRoot
+
+
+class AzureRepository(HubRepository):
+    """Files of one run or model, in a container.
+
+    Args:
+        root: the place of the hub's files.
+        location: of these, below it.
+        patience_s: for how many seconds a request that gets no answer is sent again; None is as
+            long as the settings say.
+        is_quiet: show no progress.
+    """
+
+    def __init__(
+        self,
+        root: AzureRoot,
+        location: PurePosixPath,
+        *,
+        patience_s: float | None = None,
+        is_quiet: bool = False,
+    ) -> None:
+        self.root = root
+        self.patience_s = patience_s
+        self._is_quiet = is_quiet
+        self._base = root.blob(location)
+        super().__init__(root.place(location))
+
+    @answered
+    def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
+        """Store a file; whole or not at all."""
+        file = Path(local_file)
+        name = self._name(artifact_path, file.name)
+        with self._progress_bar(f"Uploading {file.name}", file.stat().st_size) as bar:
+            upload_file(self._container, name, file, bar.update, None)
+
+    @answered
+    def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
+        """Store the files of a folder, but for those that are there already."""
+        files = {
+            self._name(artifact_path, path): Path(local_dir, path)
+            for path in files_in(Path(local_dir))
+        }
+        there = listing.contents_below(self._container, self._name(artifact_path))
+        size = sum(file.stat().st_size for file in files.values())
+        with self._progress_bar(f"Uploading {len(files)} files", size) as bar:
+            self._container.for_files(
+                partial(upload_file, self._container, name, file, bar.update, there.get(name))
+                for name, file in files.items()
+            )
+
+    @answered
+    def log_artifact_from_stream(
+        self, stream: BinaryIO, artifact_file_name: str, artifact_path: str | None = None
+    ) -> None:
+        """Store what a stream yields as a file; whole or not at all."""
+        check_path(artifact_file_name)
+        base = PurePosixPath(artifact_file_name).name
+        with self._progress_bar(f"Uploading {base}", None) as bar:
+            upload_stream(self._container, self._name(artifact_path, base), stream, bar.update)
+
+    @answered
+    def append(self, path: str, lines: bytes) -> None:
+        """Append lines to a file, which is made if it is not there (ours)."""
+        append_lines(self._container, self._name(path), lines)
+
+    @answered
+    def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
+        """List the files and folders directly under a path."""
+        return [
+            FileInfo(self._path(each.path), each.is_dir, each.file_size)
+            for each in listing.children(self._container, self._name(path))
+        ]
+
+    @answered
+    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
+        """Copy a file or folder to ``dst_path``, a new folder by default; return the copy's path.
+
+        Raises:
+            MlflowException: there is no such file or folder, here or there.
+        """
+        folder = Path(create_tmp_dir() if dst_path is None else dst_path).absolute()
+        if not folder.is_dir():
+            raise MlflowException(
+                f"The destination {str(folder)!r} is no folder. Make it first.",
+                INVALID_PARAMETER_VALUE if folder.exists() else RESOURCE_DOES_NOT_EXIST,
+            )
+        path = (artifact_path or "").strip("/")
+        if path:
+            target = _place(path, folder)
+            try:
+                self.fetch(path, target)
+            except MlflowException as error:
+                # Most often a file is wanted. A folder shows by what is below it.
+                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                    raise
+            else:
+                return str(target)
+        self._download_folder(path, folder)
+        return str(folder / path)
+
+    @contextmanager
+    def local(self, path: str) -> Iterator[Path]:
+        """Yield a copy of a file or folder, which is removed afterwards (ours)."""
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(self.download_artifacts(path, folder))
+
+    @answered
+    def fetch(self, path: str, target: Path, *, compare: bool = False) -> None:
+        """Copy a file to a local path, whole or not at all (ours). It is always compared."""
+        with self._progress_bar(f"Downloading {target.name}", None) as bar:
+            download_file(self._container, self._name(path), target, bar.update)
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        self.fetch(remote_file_path, Path(local_path))
+
+    @answered
+    def delete_artifacts(self, artifact_path: str | None = None) -> None:
+        """Delete a file, a folder, or everything."""
+        name = self._name(artifact_path)
+        # A folder with something in it is not deleted where folders are real.
+        delete_below(self._container, name)
+        _delete(self._container, name)
+
+    def check_storable(self, path: str) -> None:
+        """Check that there may be a file of that name (ours)."""
+        super().check_storable(path)
+        if "\\" in path:
+            raise UnsafeArtifactPathError(
+                f"Artifact path {path!r} holds a backslash, which Azure takes for a slash. "
+                "Choose another name."
+            )
+
+    def _download_folder(self, path: str, target: Path) -> None:
+        found = list(listing.blobs_below(self._container, self._name(path)))
+        if path and not found:
+            raise MlflowException(
+                f"No such artifact: {path!r} in {self.artifact_uri!r}.", RESOURCE_DOES_NOT_EXIST
+            )
+        _check_names({self._path(each.name) for each in found})
+        size = sum(each.size for each in found)
+        with self._progress_bar(f"Downloading {len(found)} files", size) as bar:
+            self._container.for_files(
+                partial(
+                    download_file,
+                    self._container,
+                    each.name,
+                    _place(self._path(each.name), target),
+                    bar.update,
+                )
+                for each in found
+            )
+
+    @property
+    def _container(self) -> Container:
+        return container_of(self.root, self.patience_s)
+
+    def _progress_bar(self, description: str, size: int | None) -> "tqdm[Any]":
+        return progress_bar(description, size, is_quiet=self._is_quiet)
+
+    def _name(self, path: str | None, base: str = "") -> str:
+        """Return the name of the blob at a path, below a folder if a base name is given."""
+        check_path(path)
+        if base:
+            verify_artifact_path(path)
+            check_path(base)
+        below = str(PurePosixPath(path or "", base))
+        self.check_storable(below)
+        return str(PurePosixPath(self._base, below))
+
+    def _path(self, name: str) -> str:
+        return name[len(self._base) + 1 :]
+
+
+class WorkspaceFiles:
+    """All files of a workspace, in a container."""
+
+    def __init__(self, root: AzureRoot, name: str) -> None:
+        self.root = root
+        self._folder = root.blob(workspace_root(name))
+
+    @answered
+    def remove(self) -> None:
+        """Remove them."""
+        delete_below(container_of(self.root), self._folder)
+
+
+class Access:
+    """The access of this process to a place for files."""
+
+    def __init__(self, root: AzureRoot) -> None:
+        self.root = root
+
+    @answered
+    def check(self) -> None:
+        """Check that the container is there and answers.
+
+        Raises:
+            HubError: it does not; the message says why.
+        """
+        listing.check(container_of(self.root))
+
+
+def delete_below(container: Container, folder: str) -> None:
+    """Delete all blobs below a folder, and then those that stand for folders, the deepest first."""
+    found = list(listing.all_below(container, folder))
+    container.for_files(
+        partial(_delete, container, each.name) for each in found if not listing.is_folder(each)
+    )
+    for each in reversed(found):
+        if listing.is_folder(each):
+            _delete(container, each.name)
+
+
+def _delete(container: Container, name: str) -> None:
+    try:
+        container.blob(name).delete_blob(delete_snapshots="include")
+    except ResourceNotFoundError as error:
+        if code_of(error) != "BlobNotFound":
+            raise
+
+
+def _place(path: str, folder: Path) -> Path:
+    """Return where the copy of a stored file is to be, below a local folder; that is made."""
+    check_path(path)
+    place = folder / path
+    validate_path_within_directory(str(folder), str(place))
+    place.parent.mkdir(parents=True, exist_ok=True)
+    return place
+
+
+def _check_names(paths: set[str]) -> None:
+    """Check that there may be files of all these paths on a disk.
+
+    Raises:
+        MlflowException: ``INVALID_STATE``, one of them is a file and a folder, as blobs may be.
+    """
+    for path in paths:
+        if taken := paths & {str(each) for each in PurePosixPath(path).parents}:
+            raise MlflowException(
+                f"Artifacts {taken.pop()!r} and {path!r} are both stored, and no disk takes a file "
+                "and a folder of one name. Download them one by one, or delete one of them.",
+                INVALID_STATE,
+            )

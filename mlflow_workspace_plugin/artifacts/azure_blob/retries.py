@@ -1,0 +1,40 @@
+"""When a request to a storage account is sent again."""
+
+import random
+import time
+from typing import Any
+
+from azure.storage.blob import ExponentialRetry
+
+_FIRST_PAUSE_S = 0.2
+_LONGEST_PAUSE_S = 8.0
+
+
+class PatientRetry(ExponentialRetry):
+    """The SDK's policy, limited by time and not by number, with pauses that begin short.
+
+    Requests that meet a broken connection, a timeout, throttling or a fault of the server are sent
+    again; a refusal never. Each block of a file is a request of its own.
+
+    Args:
+        patience_s: for how many seconds a request is sent again.
+    """
+
+    def __init__(self, patience_s: float) -> None:
+        many = 10**6
+        super().__init__(retry_total=many, retry_connect=many, retry_read=many, retry_status=many)
+        self._patience_s = patience_s
+
+    def configure_retries(self, request: Any) -> dict[str, Any]:
+        """Begin to count the time of a request; ``patience_s`` of the call goes before ours."""
+        patience_s = request.context.options.pop("patience_s", self._patience_s)
+        return super().configure_retries(request) | {"until": time.monotonic() + patience_s}
+
+    def get_backoff_time(self, settings: dict[str, Any]) -> float:
+        """Return the seconds to the next try; many clients do not come back at once."""
+        pause: float = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(settings["count"], 10))
+        return pause * random.uniform(0.5, 1)  # noqa: S311  no secret is made of it
+
+    def increment(self, settings: dict[str, Any], *args: Any, **kwargs: Any) -> bool:
+        """Whether there is time for another try."""
+        return time.monotonic() < settings["until"] and super().increment(settings, *args, **kwargs)

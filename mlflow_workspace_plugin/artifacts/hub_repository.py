@@ -1,0 +1,78 @@
+"""What every artifact repository of a hub does, wherever its bytes are.
+
+MLflow's own interface, with its ``log_artifact_from_stream``, is the seam: tracking store, registry
+and ``Run`` call it and do not know whether the bytes are in a folder or in a storage account. What
+they need beyond it stands here.
+"""
+
+import tempfile
+from abc import abstractmethod
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
+from mlflow.utils.async_logging.run_operations import RunOperations
+
+from mlflow_workspace_plugin.artifacts.paths import check_path
+
+
+class HubRepository(ArtifactRepository):
+    """Files of one run or model of a hub."""
+
+    def __bool__(self) -> bool:
+        """Whether MLflow may hand this repository out again from its cache.
+
+        MLflow caches repositories by run id alone, for all tracking URIs of a process, so a
+        cached one would be given to a client of another workspace; a false one is looked up anew.
+        """
+        return False
+
+    @abstractmethod
+    def append(self, path: str, lines: bytes) -> None:
+        """Append lines to a file that nobody else appends to; it is made if it is not there (ours).
+
+        A line that was cut by the end of a process stays a line of its own. Lines may be there
+        twice after an error, and in files of the same folder whose names begin with this one's.
+        """
+
+    @abstractmethod
+    def local(self, path: str) -> AbstractContextManager[Path]:
+        """Yield where a file or folder is on this machine, to be read within the block (ours).
+
+        Raises:
+            MlflowException: ``RESOURCE_DOES_NOT_EXIST``, there is no such file or folder.
+        """
+
+    @abstractmethod
+    def fetch(self, path: str, target: Path, *, compare: bool = False) -> None:
+        """Copy a file to a local path, whole or not at all (ours). Its folder is there.
+
+        Args:
+            path: the stored file.
+            target: the file to write, over one that is there.
+            compare: compare the copy with what is stored, where that is not done anyway.
+
+        Raises:
+            MlflowException: ``RESOURCE_DOES_NOT_EXIST``, there is no such file.
+            AzureMLException: the copy is not what is stored.
+            OSError: the local file cannot be written.
+        """
+
+    def check_storable(self, path: str) -> None:
+        """Check that there may be a file of that name; asks nobody (ours).
+
+        Raises:
+            UnsafeArtifactPathError: there may not.
+        """
+        check_path(path)
+
+    def _log_artifact_async(
+        self, filename: str, artifact_path: str | None = None, artifact: Any = None
+    ) -> RunOperations:
+        # At once: MLflow flushes only the queues of repositories that it has cached.
+        with tempfile.TemporaryDirectory() as folder:
+            local = Path(folder) / filename
+            artifact.save(local)
+            self.log_artifact(str(local), artifact_path)
+        return RunOperations([])

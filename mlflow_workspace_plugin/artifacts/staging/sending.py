@@ -1,0 +1,135 @@
+"""Sending the files that wait, each whole and in the order in which they were logged."""
+
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFile, StagedFiles
+from mlflow_workspace_plugin.errors import (
+    ArtifactRefusedError,
+    HubUnreachableError,
+    UnsafeArtifactPathError,
+)
+
+OpenAt = Callable[[PurePosixPath], HubRepository]
+"""Opens the repository at a location; one that gives up soon and shows nothing."""
+
+Place = tuple[PurePosixPath, str]
+"""Where a file belongs: its location, and its path below that."""
+
+_AT_ONCE = 8
+_FOR_GOOD = (ArtifactRefusedError, UnsafeArtifactPathError, ValueError)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a file that waited."""
+
+    place: Place
+    error: Exception | None = None
+    """Why it was not sent."""
+
+
+def send(files: StagedFiles, open_at: OpenAt, wait_s: float = 0) -> Iterator[Outcome]:
+    """Send what waits, oldest first. What is refused waits on, and with it what is to replace it.
+
+    One process does so at a time: of two the slower one could store an older file over a newer one.
+
+    Args:
+        files: what waits.
+        open_at: opens where it belongs.
+        wait_s: how long to wait for another process that sends; then nothing is sent.
+
+    Raises:
+        HubUnreachableError: the place of the files does not answer; they wait.
+    """
+    with files.sending(wait_s) as is_ours:
+        if is_ours:
+            yield from _send_in_order(files, open_at)
+
+
+def _send_in_order(files: StagedFiles, open_at: OpenAt) -> Iterator[Outcome]:
+    names = files.names()
+    refused: set[Place] = set()
+    while names:
+        part, names = _next_part(files, names)
+        todo = {place: name for place, name in part.items() if place not in refused}
+        outcomes = _in_parallel(lambda item: _send(files, *item, open_at), list(todo.items()))
+        for outcome in outcomes:
+            if isinstance(outcome.error, HubUnreachableError):
+                raise outcome.error
+            if outcome.error is not None:
+                refused.add(outcome.place)
+            yield outcome
+
+
+def _next_part(files: StagedFiles, names: list[str]) -> tuple[dict[Place, str], list[str]]:
+    """Return what can be sent at once, by its place, and what comes later."""
+    part: dict[Place, str] = {}
+    later = []
+    for index, name in enumerate(names):
+        if len(part) == _AT_ONCE:
+            later += names[index:]
+            break
+        try:
+            staged = files.read(name)
+        except ValueError:
+            # Told of when it is sent, alone.
+            part[PurePosixPath(name), ""] = name
+            continue
+        if staged is None:
+            continue
+        place = staged.location, staged.path
+        # Two files for one place go one after the other.
+        if place in part:
+            later.append(name)
+        else:
+            part[place] = name
+    return part, later
+
+
+def _send(files: StagedFiles, place: Place, name: str, open_at: OpenAt) -> Outcome:
+    try:
+        staged = files.read(name)
+        if staged is not None:
+            _store(files, name, staged, open_at)
+    except _FOR_GOOD as error:
+        kept = files.put_aside(name)
+        return Outcome(place, ValueError(f"{error} It is not sent, and kept in {str(kept)!r}."))
+    except Exception as error:  # noqa: BLE001  each is told of, and the others are sent
+        return Outcome(place, error)
+    return Outcome(place)
+
+
+def _store(files: StagedFiles, name: str, staged: StagedFile, open_at: OpenAt) -> None:
+    staged.check()
+    folder, _, base = staged.path.rpartition("/")
+    with staged.content.open("rb") as stream:
+        open_at(staged.location).log_artifact_from_stream(stream, base, folder or None)
+    files.remove(name)
+
+
+def _in_parallel(
+    call: Callable[[tuple[Place, str]], Outcome], items: list[tuple[Place, str]]
+) -> list[Outcome]:
+    outcomes: dict[int, Outcome] = {}
+
+    def run(index: int) -> None:
+        outcomes[index] = call(items[index])
+
+    started = []
+    for index in range(len(items)):
+        # Not those of an executor, to whose end the interpreter waits.
+        thread = threading.Thread(target=run, args=(index,), name="staged-file", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError:
+            # The interpreter is ending and starts no threads any more.
+            run(index)
+        else:
+            started.append(thread)
+    for thread in started:
+        thread.join()
+    return [outcomes[index] for index in range(len(items))]

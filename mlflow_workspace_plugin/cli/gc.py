@@ -1,0 +1,97 @@
+"""``mlflow-workspace gc``: free what was deleted."""
+
+import re
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlflow_workspace_plugin.cli.options import (
+    hub_option,
+    json_option,
+    plain_errors,
+    print_json,
+    print_table,
+)
+from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+from mlflow_workspace_plugin.stores.garbage import find_garbage, free, sizes_of_files
+
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_AGE = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
+
+
+@click.command()
+@click.option("--workspace", "-w", help="The workspace, by its name in the hub.")
+@click.option("--all-workspaces", is_flag=True, help="All workspaces of the hub.")
+@click.option(
+    "--older-than",
+    metavar="AGE",
+    default="0s",
+    callback=lambda _context, _parameter, value: _seconds(value),
+    help="Only what was deleted longer ago, such as 30d or 1d12h.",
+)
+@click.option("--dry-run", is_flag=True, help="Say what would be freed, and free nothing.")
+@hub_option
+@json_option
+@plain_errors
+def gc(
+    workspace: str | None,
+    all_workspaces: bool,  # noqa: FBT001
+    older_than: float,
+    dry_run: bool,  # noqa: FBT001
+    hub: Path,
+    as_json: bool,  # noqa: FBT001
+) -> None:
+    """Free deleted runs, logged models and experiments for good: rows and files.
+
+    What a version of a registered model is loaded from is kept.
+    """
+    if (workspace is None) != all_workspaces:
+        raise click.UsageError("Give either --workspace or --all-workspaces.")
+    opened = open_hub(hub)
+    found = opened.catalog.list() if workspace is None else [opened.catalog.get(workspace)]
+    rows = [_collect(opened, each.name, older_than, dry_run=dry_run) for each in found]
+    if as_json:
+        print_json({"dry_run": dry_run, "workspaces": rows})
+        return
+    print_table("Would be freed" if dry_run else "Freed", rows)
+    total = {key: sum(row[key] for row in rows) for key in ("runs", "files", "bytes", "kept")}
+    click.echo(
+        f"{'Would free' if dry_run else 'Freed'} {total['runs']:,} runs, {total['files']:,} files, "
+        f"{_readable(total['bytes'])}."
+    )
+    if total["kept"]:
+        click.echo(
+            f"{total['kept']:,} deleted runs and logged models are kept, for registered models are "
+            "loaded from their files."
+        )
+
+
+def _collect(hub: Hub, workspace: str, older_than: float, *, dry_run: bool) -> dict[str, Any]:
+    garbage = find_garbage(hub, workspace, older_than)
+    sizes = list(sizes_of_files(hub, workspace, garbage))
+    if not dry_run:
+        free(hub, workspace, garbage)
+    return {
+        "workspace": workspace,
+        "experiments": len(garbage.experiments),
+        "runs": len(garbage.runs),
+        "models": len(garbage.models),
+        "files": len(sizes),
+        "bytes": sum(sizes),
+        "kept": len(garbage.kept),
+    }
+
+
+def _seconds(age: str) -> float:
+    if not age or _AGE.sub("", age):
+        raise click.BadParameter(f"{age!r} is no age. Write such as 30d, 12h, 45m, 10s or 1d12h.")
+    return sum(float(number) * _SECONDS[unit] for number, unit in _AGE.findall(age))
+
+
+def _readable(size: float) -> str:
+    for unit in ("bytes", "kB", "MB", "GB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} TB"

@@ -1,0 +1,225 @@
+"""A proxy in front of a storage server that lets requests fail, and counts what went through."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from urllib.parse import parse_qs, urlsplit
+
+Answer = tuple[int, dict[str, str], str]
+"""Status, headers and body of an answer that the server never gave."""
+
+_PIECE = 2**16
+
+
+@dataclass
+class Request:
+    """A request, before it is passed on."""
+
+    method: str
+    target: str
+    headers: dict[str, str]
+
+    @property
+    def size(self) -> int:
+        """The bytes of its body."""
+        return int(self.headers.get("content-length", 0))
+
+    @property
+    def operation(self) -> str:
+        """What it does, such as ``PUT block``, ``PUT blocklist`` or ``GET``."""
+        kind = parse_qs(urlsplit(self.target).query).get("comp", [""])[0]
+        return f"{self.method} {kind}".strip()
+
+
+@dataclass
+class Cut:
+    """Break the connection: after so many bytes of a body, or when the server has done its part."""
+
+    of_request: int | None = None
+    of_answer: int | None = None
+    before_answer: bool = False
+
+
+@dataclass
+class Proxy:
+    """A running proxy.
+
+    ``fault`` is asked about each request: None passes it on, an answer is given in the server's
+    place, and a cut breaks the connection.
+    """
+
+    port: int = 0
+    requests: list[Request] = field(default_factory=list)
+    sent: int = 0
+    """Bytes of the bodies of requests that were passed on, also of those that broke."""
+    fault: "Callable[[Request], Answer | Cut | None]" = field(default=lambda _: None)
+
+    @property
+    def endpoint(self) -> str:
+        """The address of the account behind the proxy."""
+        return f"http://127.0.0.1:{self.port}/devstoreaccount1"
+
+    def count(self, operation: str) -> int:
+        """Return how many requests of a kind there were."""
+        return sum(each.operation == operation for each in self.requests)
+
+    def count_sent(self, size: int) -> None:
+        """Count bytes that were passed on."""
+        self.sent += size
+
+    def forget(self) -> None:
+        """Count from here."""
+        self.requests.clear()
+        self.sent = 0
+
+
+def error(status: int, code: str, message: str = "No.", **headers: str) -> Answer:
+    """Return the service's form of an error."""
+    body = f'<?xml version="1.0"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
+    return status, {"x-ms-error-code": code, "Content-Type": "application/xml"} | headers, body
+
+
+@contextmanager
+def fault_proxy(port: int) -> Iterator[Proxy]:
+    """Run a proxy in front of a port until the block is left."""
+    proxy = Proxy()
+    loop = asyncio.new_event_loop()
+
+    async def serve() -> None:
+        server = await asyncio.start_server(
+            lambda reader, writer: _connection(proxy, port, reader, writer), "127.0.0.1", 0
+        )
+        proxy.port = server.sockets[0].getsockname()[1]
+
+    loop.run_until_complete(serve())
+    thread = threading.Thread(target=loop.run_forever, daemon=True)
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        asyncio.run_coroutine_threadsafe(_end_connections(), loop).result(10)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(10)
+
+
+async def _end_connections() -> None:
+    # A server that is asked to stop waits for them.
+    others = asyncio.all_tasks() - {asyncio.current_task()}
+    for each in others:
+        each.cancel()
+    await asyncio.gather(*others, return_exceptions=True)
+
+
+class _CutError(Exception):
+    """The connection is to end here."""
+
+
+async def _connection(
+    proxy: Proxy, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    try:
+        with suppress(_CutError, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
+            while await _exchange(proxy, port, reader, writer):
+                pass
+    finally:
+        writer.transport.abort()
+
+
+async def _exchange(
+    proxy: Proxy, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> bool:
+    """Take a request, and answer it; False when the client is done."""
+    head = await _head(reader)
+    if not head:
+        return False
+    first, headers = _parsed(head)
+    request = Request(first[0], first[1], headers)
+    proxy.requests.append(request)
+    fault = proxy.fault(request)
+    if isinstance(fault, tuple):
+        await reader.readexactly(request.size)
+        await _answer(writer, *fault)
+        return True
+    # One for each request: the server closes those that are idle for some seconds.
+    server, to_server = await asyncio.open_connection("127.0.0.1", port)
+    try:
+        to_server.write(head)
+        cut = fault or Cut()
+        await _copy(reader, to_server, request.size, cut.of_request, proxy.count_sent)
+        await _pass_answer(request.method, cut, server, writer)
+    finally:
+        to_server.transport.abort()
+    return True
+
+
+async def _pass_answer(
+    method: str, cut: Cut, server: asyncio.StreamReader, writer: asyncio.StreamWriter
+) -> None:
+    head = await _head(server)
+    if cut.before_answer or not head:
+        raise _CutError
+    _, headers = _parsed(head)
+    writer.write(head)
+    if method == "HEAD":
+        await writer.drain()
+    elif headers.get("transfer-encoding") == "chunked":
+        await _copy_chunks(server, writer)
+    else:
+        await _copy(server, writer, int(headers.get("content-length", 0)), cut.of_answer)
+
+
+async def _head(reader: asyncio.StreamReader) -> bytes:
+    try:
+        return await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError as end:
+        if end.partial:
+            raise
+        return b""
+
+
+def _parsed(head: bytes) -> tuple[list[str], dict[str, str]]:
+    first, *lines = head.decode("latin-1").split("\r\n")
+    pairs = (line.partition(":") for line in lines if line)
+    return first.split(" "), {name.lower(): value.strip() for name, _, value in pairs}
+
+
+async def _copy(
+    source: asyncio.StreamReader,
+    target: asyncio.StreamWriter,
+    size: int,
+    limit: int | None,
+    count: Callable[[int], None] = lambda _: None,
+) -> None:
+    end = size if limit is None else min(size, limit)
+    done = 0
+    while done < end:
+        piece = await source.read(min(_PIECE, end - done))
+        if not piece:
+            raise _CutError
+        target.write(piece)
+        await target.drain()
+        done += len(piece)
+        count(len(piece))
+    await target.drain()
+    if end < size:
+        raise _CutError
+
+
+async def _copy_chunks(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+    size = -1
+    while size:
+        line = await source.readuntil(b"\r\n")
+        size = int(line.split(b";")[0], 16)
+        target.write(line + await source.readexactly(size + 2))
+        await target.drain()
+
+
+async def _answer(
+    writer: asyncio.StreamWriter, status: int, headers: dict[str, str], body: str
+) -> None:
+    headers = headers | {"Content-Length": str(len(body.encode()))}
+    lines = [f"{name}: {value}\r\n" for name, value in headers.items()]
+    writer.write(f"HTTP/1.1 {status} No\r\n{''.join(lines)}\r\n{body}".encode())
+    await writer.drain()

@@ -1,0 +1,495 @@
+"""Files that are logged while the hub's storage account is away."""
+
+import hashlib
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import PurePosixPath
+
+import mlflow
+import pytest
+from click.testing import CliRunner
+from mlflow import MlflowClient
+
+from mlflow_workspace_plugin import Experiment, Run
+from mlflow_workspace_plugin.artifacts.paths import location_of
+from mlflow_workspace_plugin.artifacts.repository import open_repository, staged_files_of
+from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
+from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.errors import HubUnreachableError, NoAnswerError, StagingFullError
+from mlflow_workspace_plugin.hub.hub import open_hub
+from tests.azurite import azurite, connection_string
+from tests.fault_proxy import Cut, fault_proxy
+
+
+@pytest.fixture
+def azurite_server():
+    """A server of the test's own, to be stopped."""
+    with azurite() as started:
+        yield started
+
+
+@pytest.fixture(autouse=True)
+def nothing_waits_afterwards(tmp_path):
+    """The process of the tests goes on, and would send what a test left for ever."""
+    yield
+    for folder in (tmp_path / "journal").glob("*/files"):
+        shutil.rmtree(folder)
+
+
+@pytest.fixture
+def uri(azure_workspace) -> str:
+    return azure_workspace.get_mlflow_tracking_uri()
+
+
+@pytest.fixture
+def client(uri) -> MlflowClient:
+    return MlflowClient(uri)
+
+
+@pytest.fixture
+def run_id(client) -> str:
+    experiment = client.create_experiment("e")
+    return client.create_run(experiment).info.run_id
+
+
+@pytest.fixture
+def files(azure_workspace, tmp_path):
+    """What waits on this machine."""
+    return staged_files_of(open_hub(tmp_path / "hub"), azure_workspace.name)
+
+
+def log(client, run_id: str, path: str, content: bytes) -> None:
+    folder, _, name = path.rpartition("/")
+    repository = open_repository(client.get_run(run_id).info.artifact_uri, client.tracking_uri)
+    repository.log_artifact_from_stream(io.BytesIO(content), name, folder or None)
+
+
+def stored(client, run_id: str, tmp_path) -> dict[str, bytes]:
+    folder = tmp_path / f"downloaded-{time.time_ns()}"
+    folder.mkdir()
+    client.download_artifacts(run_id, "", str(folder))
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.is_file()
+    }
+
+
+def sync(*arguments: str):
+    done = CliRunner().invoke(main, ["sync", "--json", *arguments])
+    return json.loads(done.stdout), done.exit_code
+
+
+TRAINING = """
+import sys, time
+from pathlib import Path
+import mlflow
+
+mlflow.set_tracking_uri(sys.argv[1])
+mlflow.set_experiment("e")
+with mlflow.start_run() as run:
+    print(run.info.run_id, flush=True)
+    for epoch in range(int(sys.argv[2])):
+        mlflow.log_metric("loss", 1 / (epoch + 1), step=epoch)
+        Path("model.ckpt").write_bytes(bytes([epoch]) * (9 << 20 if epoch % 4 == 0 else 1000))
+        mlflow.log_artifact("model.ckpt", f"checkpoints/{epoch}")
+        Path("last.ckpt").write_text(str(epoch))
+        mlflow.log_artifact("last.ckpt")
+        print("epoch", epoch, flush=True)
+        time.sleep(float(sys.argv[3]))
+"""
+
+
+def start_training(tmp_path, uri: str, epochs: int, pause_s: float) -> "subprocess.Popen[str]":
+    (tmp_path / "training").mkdir()
+    return subprocess.Popen(
+        [sys.executable, "-c", TRAINING, uri, str(epochs), str(pause_s)],
+        cwd=tmp_path / "training",
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def read_until(training, text: str) -> str:
+    for line in training.stdout:
+        if text in line:
+            return line
+    raise AssertionError(training.stderr.read()[-4000:])
+
+
+def check_all(client, run_id: str, epochs: int, tmp_path) -> None:
+    found = stored(client, run_id, tmp_path)
+    assert found.pop("last.ckpt") == str(epochs - 1).encode()
+    expected = {
+        f"checkpoints/{epoch}/model.ckpt": bytes([epoch]) * (9 << 20 if epoch % 4 == 0 else 1000)
+        for epoch in range(epochs)
+    }
+    assert {name: hashlib.sha256(content).hexdigest() for name, content in found.items()} == {
+        name: hashlib.sha256(content).hexdigest() for name, content in expected.items()
+    }
+    assert len(client.get_metric_history(run_id, "loss")) == epochs
+
+
+def test_stopped_during_a_training(client, uri, azurite_server, tmp_path, files):
+    """It ends well, and every file is there, each with its last content."""
+    training = start_training(tmp_path, uri, 12, 1.0)
+    run_id = training.stdout.readline().strip()
+    read_until(training, "epoch 2")
+    azurite_server.stop()
+    read_until(training, "epoch 7")
+    assert files.names()
+    azurite_server.start()
+    _, errors = training.communicate(timeout=120)
+    assert training.returncode == 0, errors
+    assert "cannot be reached" in errors
+    assert not files.names()
+    check_all(client, run_id, 12, tmp_path)
+
+
+def test_away_until_after_the_end(client, uri, azurite_server, tmp_path, monkeypatch):
+    """The process says what is left and how to send it; ``sync`` sends it."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_EXIT_WAIT", "2")
+    client.get_experiment("0")
+    azurite_server.stop()
+    training = start_training(tmp_path, uri, 5, 0)
+    output, errors = training.communicate(timeout=120)
+    assert training.returncode == 0, errors
+    assert "10 files for workspace://" in errors
+    assert "mlflow-workspace sync" in errors
+    (status,), _ = sync("--status")
+    assert status["waiting files"] == 10
+    (row,), code = sync()
+    assert (row["sent files"], code) == (0, 1)
+    assert "cannot be reached" in row["problem"]
+    azurite_server.start()
+    (row,), code = sync()
+    assert (row["sent files"], row["problem"], code) == (10, None, 0)
+    check_all(client, output.split()[0], 5, tmp_path)
+
+
+def test_killed_while_files_wait(client, uri, azurite_server, tmp_path, files, monkeypatch):
+    """What its calls returned for is sent by the next process that logs there."""
+    azurite_server.stop()
+    training = start_training(tmp_path, uri, 8, 0.2)
+    run_id = training.stdout.readline().strip()
+    read_until(training, "epoch 4")
+    training.send_signal(signal.SIGKILL)
+    training.communicate()
+    azurite_server.start()
+    log(client, run_id, "notes.txt", b"resumed")
+    found = stored(client, run_id, tmp_path)
+    assert {f"checkpoints/{epoch}/model.ckpt" for epoch in range(5)} < set(found)
+    assert found["notes.txt"] == b"resumed"
+    assert not files.names()
+
+
+def test_killed_while_a_file_is_copied(client, run_id, azurite_server, files):
+    """Nothing of it is sent, and what it left is removed."""
+    read, write = os.pipe()
+    azurite_server.stop()
+    child = os.fork()
+    if not child:
+        os.close(write)
+        files.add(PurePosixPath("workspaces/team-a/1/r/artifacts"), "a", os.fdopen(read, "rb"))
+    os.close(read)
+    os.write(write, bytes(4096))
+    deadline = time.monotonic() + 60
+    while not list(files.path.glob("*.part/content")):
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+    files.remove_unfinished()
+    assert list(files.path.glob("*.part")), "its writer lives"
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    os.close(write)
+    azurite_server.start()
+    log(client, run_id, "a.txt", b"a")
+    assert not files.names()
+    files.remove_unfinished()
+    assert not list(files.path.iterdir())
+
+
+def test_order_is_kept(client, run_id, azurite_server, tmp_path):
+    """Of several files of one name the one that was logged last is there."""
+    log(client, run_id, "a.txt", b"0")
+    azurite_server.stop()
+    for number in range(1, 20):
+        log(client, run_id, "a.txt", str(number).encode())
+    azurite_server.start()
+    for number in range(20, 40):
+        log(client, run_id, "a.txt", str(number).encode())
+    assert stored(client, run_id, tmp_path) == {"a.txt": b"39"}
+
+
+def test_copy_is_what_was_logged(client, run_id, azurite_server, tmp_path):
+    """What a training does to its file after the call does not reach the hub."""
+    azurite_server.stop()
+    file = tmp_path / "model.ckpt"
+    file.write_text("as logged")
+    client.log_artifact(run_id, str(file), "models")
+    file.write_text("overwritten")
+    folder = tmp_path / "folder" / "below"
+    folder.mkdir(parents=True)
+    (folder / "b.txt").write_text("b")
+    client.log_artifacts(run_id, str(folder.parent), "all")
+    client.log_artifacts(run_id, str(folder.parent))
+    (folder / "b.txt").unlink()
+    azurite_server.start()
+    assert stored(client, run_id, tmp_path) == {
+        "models/model.ckpt": b"as logged",
+        "all/below/b.txt": b"b",
+        "below/b.txt": b"b",
+    }
+
+
+def test_reads_come_after_what_waits(client, run_id, azurite_server, monkeypatch):
+    """While it cannot be sent they say so; afterwards they see it."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+    azurite_server.stop()
+    log(client, run_id, "a.txt", b"a")
+    with pytest.raises(NoAnswerError, match="mlflow-workspace sync"):
+        client.list_artifacts(run_id)
+    azurite_server.start()
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "60")
+    assert [each.path for each in client.list_artifacts(run_id)] == ["a.txt"]
+
+
+def test_full(client, run_id, azurite_server, tmp_path, monkeypatch, files):
+    """The call says what is full and what to do; what waits is kept, and sent."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_STAGED_GB", "0.001")
+    azurite_server.stop()
+    log(client, run_id, "a.bin", bytes(600_000))
+    with pytest.raises(StagingFullError, match=r"MLFLOW_WORKSPACE_STAGED_GB=0\.001"):
+        log(client, run_id, "b.bin", bytes(600_000))
+    assert len(files.names()) == 1
+    assert not list(files.path.glob("*.part"))
+    azurite_server.start()
+    assert stored(client, run_id, tmp_path) == {"a.bin": bytes(600_000)}
+
+
+def test_full_for_a_file_and_back(client, run_id, azurite_server, tmp_path, monkeypatch):
+    """When nothing waits, as the only file had no room, the next call asks the account again."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_STAGED_GB", "0.001")
+    azurite_server.stop()
+    with pytest.raises(StagingFullError):
+        log(client, run_id, "a.bin", bytes(2_000_000))
+    azurite_server.start()
+    log(client, run_id, "a.bin", bytes(2_000_000))
+    assert stored(client, run_id, tmp_path) == {"a.bin": bytes(2_000_000)}
+
+
+def test_all_workspaces_of_the_machine_share_the_room(files, tmp_path, monkeypatch):
+    """With what others copy just now."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_STAGED_GB", "0.001")
+    location = PurePosixPath("workspaces/team-b/1/run/artifacts")
+    of_other = staged_files_of(open_hub(tmp_path / "hub"), "team-b")
+    of_other.add(location, "a.bin", io.BytesIO(bytes(300_000)))
+    part = of_other.path / "copied.part"
+    part.mkdir()
+    (part / "content").write_bytes(bytes(300_000))
+    with pytest.raises(StagingFullError, match=r"0\.6 GB|0\.0 GB"):
+        files.add(location, "b.bin", io.BytesIO(bytes(600_000)))
+    files.add(location, "b.bin", io.BytesIO(bytes(300_000)))
+
+
+def test_one_process_sends_at_a_time(client, run_id, azurite_server, tmp_path, files, monkeypatch):
+    """Of two, one could store an older file over a newer one."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+    location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+    files.add(location, "a.txt", io.BytesIO(b"a"))
+    with files.sending(0) as is_ours:
+        assert is_ours
+        (row,), code = sync()
+        assert (row["sent files"], code) == (0, 1)
+        assert "Another process" in row["problem"]
+    (row,), code = sync()
+    assert (row["sent files"], row["problem"], code) == (1, None, 0)
+
+
+def test_fork_while_files_are_sent(client, run_id, files):
+    """The child, however long it lives, keeps nobody from sending."""
+    sender = FileSender(files, lambda _: None)
+    files.add(PurePosixPath("workspaces/team-a/1/run/artifacts"), "a.txt", io.BytesIO(b"a"))
+    with sender.files.sending(0) as is_ours:
+        assert is_ours
+        child = os.fork()
+        if not child:
+            time.sleep(600)
+            os._exit(0)
+    try:
+        deadline = time.monotonic() + 60
+        while True:
+            with files.sending(0) as is_ours:
+                if is_ours:
+                    break
+            assert time.monotonic() < deadline
+    finally:
+        os.kill(child, signal.SIGKILL)
+        os.waitpid(child, 0)
+
+
+ENDING = """
+import sys
+import mlflow
+
+mlflow.set_tracking_uri(sys.argv[1])
+mlflow.MlflowClient().log_text(sys.argv[2], "text", "a.txt")
+print("logged", flush=True)
+sys.stdin.read()
+"""
+
+
+def test_end_does_not_wait_for_what_is_slow(
+    client, uri, run_id, azurite_server, files, tmp_path, monkeypatch
+):
+    """After the time that it may take the process ends; what is under way waits for the next."""
+    with fault_proxy(azurite_server.port) as proxy:
+        uploads = threading.Event()
+
+        def slow(request) -> None:
+            if request.operation.startswith("PUT"):
+                uploads.set()
+                time.sleep(10)
+
+        proxy.fault = lambda _: Cut(0)
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection_string(proxy.endpoint))
+        monkeypatch.setenv("MLFLOW_WORKSPACE_EXIT_WAIT", "1")
+        ending = subprocess.Popen(
+            [sys.executable, "-c", ENDING, uri, run_id],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        read_until(ending, "logged")
+        proxy.fault = slow
+        assert uploads.wait(60)
+        _, errors = ending.communicate(timeout=120)
+        assert ending.returncode == 0, errors
+        assert len(files.names()) == 1
+        assert "mlflow-workspace sync" in errors
+        proxy.fault = lambda _: None
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
+    assert stored(client, run_id, tmp_path) == {"a.txt": b"text"}
+
+
+def test_damaged_while_it_waits(client, run_id, tmp_path, files, caplog):
+    """It is not sent but kept aside, and keeps no other back."""
+    location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+    first, second, _ = (
+        files.add(location, f"{name}.txt", io.BytesIO(name.encode())) for name in "abc"
+    )
+    (files.path / first / "content").write_bytes(b"changed")
+    (files.path / second / "entry.json").write_text("{")
+    log(client, run_id, "d.txt", b"d")
+    assert stored(client, run_id, tmp_path) == {"c.txt": b"c", "d.txt": b"d"}
+    assert {path.name for path in files.journal.damaged.iterdir()} == {first, second}
+    assert "was changed by somebody" in caplog.text
+
+
+def test_unsafe_path_is_refused_at_the_call(client, run_id, azurite_server, files, tmp_path):
+    """As it would be while the account is there; so is a folder that is not."""
+    azurite_server.stop()
+    log(client, run_id, "a.txt", b"a")
+    with pytest.raises(mlflow.MlflowException, match="leads out"):
+        log(client, run_id, "../../b.txt", b"b")
+    with pytest.raises(mlflow.MlflowException, match="backslash"):
+        log(client, run_id, "a\\b.txt", b"b")
+    with pytest.raises(FileNotFoundError):
+        client.log_artifacts(run_id, str(tmp_path / "missing"))
+    assert len(files.names()) == 1
+
+
+def test_what_is_never_taken_keeps_nothing_back(client, run_id, azurite_server, tmp_path, files):
+    """It is kept aside: a blob of another kind has its name."""
+    container = azurite_server.container(open_root(tmp_path).container)
+    location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+    name = open_root(tmp_path).blob(location / "a.txt")
+    container.get_blob_client(name).create_append_blob()
+    azurite_server.stop()
+    log(client, run_id, "a.txt", b"a")
+    log(client, run_id, "b.txt", b"b")
+    azurite_server.start()
+    assert stored(client, run_id, tmp_path)["b.txt"] == b"b"
+    assert not files.names()
+
+
+def open_root(tmp_path):
+    return open_hub(tmp_path / "hub").settings.artifact_root
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("MLFLOW_WORKSPACE_STRICT", "1"),
+        ("MLFLOW_WORKSPACE_JOURNAL", "off"),
+        ("_MLFLOW_SERVER_FILE_STORE", "somewhere"),
+    ],
+)
+def test_where_each_call_waits(client, run_id, azurite_server, files, monkeypatch, name, value):
+    """Nothing is kept: the call raises."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+    azurite_server.stop()
+    monkeypatch.setenv(name, value)
+    with pytest.raises(HubUnreachableError):
+        log(client, run_id, "a.txt", b"a")
+    assert not files.names()
+
+
+def test_sdk_v1_run(azure_workspace, azurite_server, tmp_path):
+    """``upload_file``, images and ``outputs`` wait as well."""
+    run = Experiment(azure_workspace, "sdk").start_logging()
+    azurite_server.stop()
+    (tmp_path / "outputs" / "model.txt").write_text("model")
+    (tmp_path / "a.txt").write_text("a")
+    run.upload_file("a.txt", str(tmp_path / "a.txt"))
+    run.complete()
+    assert run.get_status() == "Completed"
+    azurite_server.start()
+    again = Run(Experiment(azure_workspace, "sdk"), run.id)
+    assert {"a.txt", "outputs/model.txt"} <= set(again.get_file_names())
+
+
+def test_forked_child(client, run_id, azurite_server, tmp_path):
+    """What a child logged, and what its parent did, are both there."""
+    azurite_server.stop()
+    log(client, run_id, "parent.txt", b"parent")
+    child = os.fork()
+    if not child:
+        try:
+            log(client, run_id, "child.txt", b"child")
+        finally:
+            os._exit(0)
+    assert os.waitpid(child, 0)[1] == 0
+    azurite_server.start()
+    assert stored(client, run_id, tmp_path) == {"parent.txt": b"parent", "child.txt": b"child"}
+
+
+def test_many_threads(client, run_id, azurite_server, tmp_path):
+    """All of what they log while the account goes and comes back is there."""
+
+    def work(thread: int) -> None:
+        for number in range(20):
+            log(client, run_id, f"{thread}/{number}", f"{thread} {number}".encode())
+
+    threads = [threading.Thread(target=work, args=(thread,)) for thread in range(4)]
+    for thread in threads:
+        thread.start()
+    azurite_server.stop()
+    time.sleep(1)
+    azurite_server.start()
+    for thread in threads:
+        thread.join()
+    assert stored(client, run_id, tmp_path) == {
+        f"{thread}/{number}": f"{thread} {number}".encode()
+        for thread in range(4)
+        for number in range(20)
+    }
