@@ -27,6 +27,7 @@ class FileSender:
     """
 
     what = "files"
+    is_last = True
 
     def __init__(self, files: StagedFiles, open_at: OpenAt) -> None:
         self.files = files
@@ -43,6 +44,8 @@ class FileSender:
         self._hurry = threading.Event()
         self._mine: set[str] = set()
         self._away = False
+        # By location; None is of all.
+        self._refusals: dict[PurePosixPath | None, Exception] = {}
 
     @property
     def away(self) -> bool:
@@ -76,9 +79,23 @@ class FileSender:
             self.files.size() / 1e6,
         )
 
-    def flush(self, location: PurePosixPath | None, timeout_s: float) -> bool:
-        """Wait until what waits for a location, or for any, is sent; return whether it is."""
-        return self._sent_within(timeout_s, lambda: bool(self.files.names(location)))
+    def flush(self, location: PurePosixPath, timeout_s: float) -> bool:
+        """Wait until what waits for a location is sent; return whether it is.
+
+        Raises:
+            Exception: it was refused now.
+        """
+        self._refusals.clear()
+
+        def waits() -> bool:
+            if not self.files.names(location):
+                return False
+            for each in (location, None):
+                if refusal := self._refusals.get(each):
+                    raise refusal
+            return True
+
+        return self._sent_within(timeout_s, waits)
 
     def close(self, timeout_s: float) -> int:
         """Wait until what this process logged is sent; return how many files are left."""
@@ -132,10 +149,13 @@ class FileSender:
                     is_sent = True
                 else:
                     self._warn(outcome.error)
+                    if not outcome.is_aside:
+                        self._refusals[outcome.place[0]] = outcome.error
         except HubUnreachableError as error:
             self.note_away(error)
         except Exception as error:  # noqa: BLE001  the thread goes on, and the files wait
             self._warn(error)
+            self._refusals[None] = error
         return is_sent
 
     def _warn(self, error: Exception) -> None:
