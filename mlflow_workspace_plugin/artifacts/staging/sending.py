@@ -1,7 +1,6 @@
 """Sending the files that wait, each whole and in the order in which they were logged."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import wait
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
@@ -23,7 +22,7 @@ Place = tuple[PurePosixPath, str]
 """Where a file belongs: its location, and its path below that."""
 
 _AT_ONCE = 8
-_OF_ALL = (HubNotWritableError, HubSettingsError, HubUnreachableError)
+_REFUSALS = (HubNotWritableError, HubSettingsError)
 _FOR_GOOD = (ArtifactRefusedError, UnsafeArtifactPathError, ValueError)
 
 
@@ -65,13 +64,21 @@ def _send_in_order(files: StagedFiles, open_at: OpenAt) -> Iterator[Outcome]:
         part, names = _next_part(files, names)
         todo = {place: name for place, name in part.items() if place not in refused}
         sent = [threads.submit(_send, files, place, name, open_at) for place, name in todo.items()]
-        wait(sent)
-        for outcome in (each.result() for each in sent):
-            if isinstance(outcome.error, _OF_ALL):
-                raise outcome.error
+        outcomes = [each.result() for each in sent]
+        _check_place([each.error for each in outcomes])
+        for outcome in outcomes:
             if outcome.error is not None:
                 refused.add(outcome.place)
             yield outcome
+
+
+def _check_place(errors: list[Exception | None]) -> None:
+    """Raise an error that says of the place of all files that it takes none now."""
+    for error in errors:
+        if isinstance(error, HubUnreachableError):
+            raise error
+    if errors and errors[0] and all(isinstance(each, _REFUSALS) for each in errors):
+        raise errors[0]
 
 
 def _next_part(files: StagedFiles, names: list[str]) -> tuple[dict[Place, str], list[str]]:
