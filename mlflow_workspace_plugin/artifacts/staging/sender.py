@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -44,8 +45,8 @@ class FileSender:
         self._hurry = threading.Event()
         self._mine: set[str] = set()
         self._away = False
-        # By location; None is of all.
-        self._refusals: dict[PurePosixPath | None, Exception] = {}
+        # By location, with the time at which it began to be asked for; None is of all.
+        self._refusals: dict[PurePosixPath | None, tuple[float, Exception]] = {}
 
     @property
     def away(self) -> bool:
@@ -85,13 +86,15 @@ class FileSender:
         Raises:
             Exception: it was refused now.
         """
-        self._refusals.clear()
+        start = time.monotonic()
 
         def waits() -> bool:
             if not self.files.names(location):
                 return False
             for each in (location, None):
-                if refusal := self._refusals.get(each):
+                began, refusal = self._refusals.get(each, (-inf, None))
+                # What was refused before may have been put right.
+                if refusal is not None and began >= start:
                     raise refusal
             return True
 
@@ -142,6 +145,7 @@ class FileSender:
     def _send_all(self) -> bool:
         """Send what waits; return whether any of it was sent."""
         is_sent = False
+        began = time.monotonic()
         try:
             for outcome in send(self.files, self._open_at):
                 self._away = False
@@ -150,12 +154,12 @@ class FileSender:
                 else:
                     self._warn(outcome.error)
                     if not outcome.is_aside:
-                        self._refusals[outcome.place[0]] = outcome.error
+                        self._refusals[outcome.place[0]] = began, outcome.error
         except HubUnreachableError as error:
             self.note_away(error)
         except Exception as error:  # noqa: BLE001  the thread goes on, and the files wait
             self._warn(error)
-            self._refusals[None] = error
+            self._refusals[None] = began, error
         return is_sent
 
     def _warn(self, error: Exception) -> None:
