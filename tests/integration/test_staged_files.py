@@ -329,7 +329,7 @@ def test_text_that_waits_at_the_end(azure_workspace, azurite_server, tmp_path, r
         print(run.id)
     """
     hub = str(tmp_path / "hub")
-    done = run_python("-c", textwrap.dedent(code), hub, MLFLOW_WORKSPACE_EXIT_WAIT="8")
+    done = run_python("-c", textwrap.dedent(code), hub, MLFLOW_WORKSPACE_EXIT_WAIT="15")
     assert "1 files" in done.stderr
     assert "mlflow-workspace sync" in done.stderr
     azurite_server.start()

@@ -37,7 +37,8 @@ class PatientRetry(ExponentialRetry):
     def get_backoff_time(self, settings: dict[str, Any]) -> float:
         """Return the seconds to the next try; many clients do not come back at once."""
         pause: float = min(_LONGEST_PAUSE_S, _FIRST_PAUSE_S * 2 ** min(settings["count"], 10))
-        return pause * random.uniform(0.5, 1)  # noqa: S311  no secret is made of it
+        left: float = max(0.0, settings["until"] - time.monotonic())
+        return min(pause * random.uniform(0.5, 1), left)  # noqa: S311  no secret is made of it
 
     def increment(
         self,
