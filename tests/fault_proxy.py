@@ -1,10 +1,12 @@
 """A proxy in front of a storage server that lets requests fail, and counts what went through."""
 
 import asyncio
+import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from math import inf
 from urllib.parse import parse_qs, urlsplit
 
 Answer = tuple[int, dict[str, str], str]
@@ -55,6 +57,8 @@ class Proxy:
     sent: int = 0
     """Bytes of the bodies of requests that were passed on, also of those that broke."""
     fault: "Callable[[Request], Answer | Cut | None]" = field(default=lambda _: None)
+    bytes_per_s: float = inf
+    """How much of the body of a request goes through in a second, on each connection."""
 
     @property
     def endpoint(self) -> str:
@@ -65,9 +69,10 @@ class Proxy:
         """Return how many requests of a kind there were."""
         return sum(each.operation == operation for each in self.requests)
 
-    def count_sent(self, size: int) -> None:
-        """Count bytes that were passed on."""
+    async def pass_on(self, size: int) -> None:
+        """Count bytes that were passed on, and take the time for it."""
         self.sent += size
+        await asyncio.sleep(size / self.bytes_per_s)
 
     def forget(self) -> None:
         """Count from here."""
@@ -88,10 +93,13 @@ def fault_proxy(port: int) -> Iterator[Proxy]:
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
-        server = await asyncio.start_server(
-            lambda reader, writer: _connection(proxy, port, reader, writer), "127.0.0.1", 0
+        listening = socket.create_server(("127.0.0.1", 0))
+        # What the system takes in ahead of a slow line looks sent.
+        listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIECE)
+        await asyncio.start_server(
+            lambda reader, writer: _connection(proxy, port, reader, writer), sock=listening
         )
-        proxy.port = server.sockets[0].getsockname()[1]
+        proxy.port = listening.getsockname()[1]
 
     loop.run_until_complete(serve())
     thread = threading.Thread(target=loop.run_forever, daemon=True)
@@ -147,7 +155,7 @@ async def _exchange(
     try:
         to_server.write(head)
         cut = fault or Cut()
-        await _copy(reader, to_server, request.size, cut.of_request, proxy.count_sent)
+        await _copy(reader, to_server, request.size, cut.of_request, proxy.pass_on)
         await _pass_answer(request.method, cut, server, writer)
     finally:
         to_server.transport.abort()
@@ -190,7 +198,7 @@ async def _copy(
     target: asyncio.StreamWriter,
     size: int,
     limit: int | None,
-    count: Callable[[int], None] = lambda _: None,
+    passed_on: Callable[[int], Awaitable[None]] | None = None,
 ) -> None:
     end = size if limit is None else min(size, limit)
     done = 0
@@ -201,7 +209,8 @@ async def _copy(
         target.write(piece)
         await target.drain()
         done += len(piece)
-        count(len(piece))
+        if passed_on is not None:
+            await passed_on(len(piece))
     await target.drain()
     if end < size:
         raise _CutError

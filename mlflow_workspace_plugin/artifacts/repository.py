@@ -53,8 +53,22 @@ def open_repository(artifact_uri: str, tracking_uri: str) -> HubRepository:
             f"Artifact location {artifact_uri!r} was asked for outside of any workspace. "
             "Use the tracking URI of a workspace: workspace:///path/to/hub/NAME."
         )
+    return open_to_log(open_hub(parsed.hub), workspace, artifact_uri)
+
+
+def open_to_log(hub: Hub, workspace: str, artifact_uri: str) -> HubRepository:
+    """Return the repository behind a stored location, where what cannot be stored now may wait.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+        artifact_uri: a host-less ``mlflow-artifacts:`` URI.
+
+    Raises:
+        UnsafeArtifactPathError: the location is not in that workspace.
+        HubError: the place of the hub's files cannot be used.
+    """
     location = location_of(artifact_uri, workspace)
-    hub = open_hub(parsed.hub)
     stored = repository_at(hub, location)
     if hub.settings.artifact_root is None or writes_through():
         return stored
@@ -99,6 +113,22 @@ def staged_files_of(hub: Hub, workspace: str) -> StagedFiles:
 def open_to_send(hub: Hub, location: PurePosixPath) -> HubRepository:
     """Return the repository at a path, for sending what waited."""
     return repository_at(hub, location, patience_s=_SENDING_PATIENCE_S, is_quiet=True)
+
+
+def flush_files(hub: Hub, workspace: str, timeout_s: float) -> bool:
+    """Wait until the files that this process logged to a workspace are stored.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+        timeout_s: how long to wait, in seconds.
+
+    Returns:
+        Whether they are.
+    """
+    if hub.settings.artifact_root is None or writes_through():
+        return True
+    return _sender_of(hub, workspace).close(timeout_s) == 0
 
 
 def _sender_of(hub: Hub, workspace: str) -> FileSender:

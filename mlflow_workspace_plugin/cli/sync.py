@@ -118,14 +118,14 @@ def _sent(folder: JournalFolder, *, of_all_machines: bool) -> dict[str, Any]:
         store = open_workspace_store(folder.target)
         for leftover in folder.leftovers(of_all_machines=of_all_machines):
             problem = _replay(folder, leftover, store, total) or problem
-        staged = StagedFiles(folder)
-        before = set(staged.names())
-        wait_s = settings.WAIT_S.number()
-        for outcome in send(staged, partial(open_to_send, open_hub_of(folder.target)), wait_s):
-            files += outcome.error is None
-            problem = str(outcome.error) if outcome.error else problem
-        if not problem and before.intersection(staged.names()):
-            problem = "Another process of this machine sends the files just now."
+        for staged in _staged(folder, of_all_machines=of_all_machines):
+            before = set(staged.names())
+            wait_s = settings.WAIT_S.number()
+            for outcome in send(staged, partial(open_to_send, open_hub_of(folder.target)), wait_s):
+                files += outcome.error is None
+                problem = str(outcome.error) if outcome.error else problem
+            if not problem and before.intersection(staged.names()):
+                problem = "Another process of this machine sends the files just now."
     except Exception as error:  # noqa: BLE001
         problem = str(error)
     return {
@@ -137,6 +137,13 @@ def _sent(folder: JournalFolder, *, of_all_machines: bool) -> dict[str, Any]:
         "damaged lines": total.damaged,
         "problem": problem,
     }
+
+
+def _staged(folder: JournalFolder, *, of_all_machines: bool) -> list[StagedFiles]:
+    """Return the files that wait, machine by machine."""
+    here = StagedFiles(folder)
+    hosts = sorted(here.hosts()) if of_all_machines else [here.host]
+    return [StagedFiles(folder, host) for host in hosts]
 
 
 def _replay(
@@ -169,7 +176,7 @@ def _status(folder: JournalFolder) -> dict[str, Any]:
         "waiting calls": held.calls,
         "runs": held.runs,
         "in journals": held.journals,
-        "waiting files": len(StagedFiles(folder).names()),
+        "waiting files": sum(len(each.names()) for each in _staged(folder, of_all_machines=True)),
         "refused": count_refused(folder.refused),
         "damaged lines": held.damaged,
         "journals kept as damaged": sum(1 for _ in folder.damaged.glob("*")),

@@ -49,7 +49,11 @@ class AzureRoot:
     @property
     def for_mlflow(self) -> str:
         """The URI under which MLflow's own repository finds the files."""
-        return f"{_WASBS}://{self.container}@{self.account}.{_PUBLIC_SUFFIX}/{self.prefix}"
+        host = urlsplit(self.service).netloc
+        if not host.startswith(f"{self.account}.blob."):
+            # Of an emulator MLflow knows the address from the connection string.
+            host = f"{self.account}.{_PUBLIC_SUFFIX}"
+        return f"{_WASBS}://{self.container}@{host}/{self.prefix}"
 
     def blob(self, location: PurePosixPath) -> str:
         """Return the name of the blob at a path below the prefix."""

@@ -34,6 +34,7 @@ class Journal:
     """
 
     what = "calls"
+    is_last = False
 
     def __init__(
         self,

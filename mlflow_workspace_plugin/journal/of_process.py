@@ -21,6 +21,8 @@ class Keeper(Protocol):
 
     what: str
     """That is kept, in the plural."""
+    is_last: bool
+    """Whether others may give it something when they are closed."""
     folder: JournalFolder
     """Where it is kept."""
 
@@ -71,18 +73,24 @@ def _close_at_end_of_child(_function: object = None) -> None:
 def close_all() -> None:
     """Send what waits; say what is left, where it is, and how to send it."""
     deadline = time.monotonic() + settings.EXIT_WAIT_S.number()
-    for (_, target), keeper in list(_keepers.items()):
-        reason = "could not be sent"
-        try:
-            left = keeper.close(max(deadline - time.monotonic(), 0))
-        except Exception as error:  # noqa: BLE001  it would hide how the program ended
-            left, reason = keeper.waiting, f"could not be sent ({error})"
-        if left:
-            # Logging may be shut down by now.
-            sys.stderr.write(
-                f"mlflow-workspace-plugin: {left} {keeper.what} for {target} {reason} "
-                f"and wait in {keeper.folder.path}. To send them: mlflow-workspace sync\n"
-            )
+    for is_last in (False, True):
+        for (_, target), keeper in list(_keepers.items()):
+            if keeper.is_last == is_last:
+                _close(keeper, target, deadline)
+
+
+def _close(keeper: Keeper, target: str, deadline: float) -> None:
+    reason = "could not be sent"
+    try:
+        left = keeper.close(max(deadline - time.monotonic(), 0))
+    except Exception as error:  # noqa: BLE001  it would hide how the program ended
+        left, reason = keeper.waiting, f"could not be sent ({error})"
+    if left:
+        # Logging may be shut down by now.
+        sys.stderr.write(
+            f"mlflow-workspace-plugin: {left} {keeper.what} for {target} {reason} "
+            f"and wait in {keeper.folder.path}. To send them: mlflow-workspace sync\n"
+        )
 
 
 def _close_on_termination() -> None:

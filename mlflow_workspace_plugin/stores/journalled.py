@@ -17,6 +17,7 @@ from mlflow.utils.validation import (
     _validate_tag,
 )
 
+from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
 from mlflow_workspace_plugin.stores.faults import is_away
@@ -237,7 +238,10 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         Args:
             timeout_s: how long to wait, in seconds.
         """
-        return self.journal.flush(timeout_s)
+        deadline = time.monotonic() + timeout_s
+        return self.journal.flush(timeout_s) and flush_files(
+            self._hub, self._workspace, max(0, deadline - time.monotonic())
+        )
 
     def flush_async_logging(self) -> None:
         """Wait until all that was logged is stored, or the database is known to be away."""

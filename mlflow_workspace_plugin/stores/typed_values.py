@@ -1,10 +1,12 @@
 """Values whose number does not say what they are, and tags that describe metrics.
 
 The number is an ordinary metric, so that every tool of MLflow's has it. What was logged is a line
-of a file among the run's artifacts, one file for each writer, whose lines are those of a journal. A
-line may be there twice, when a process ended before the database knew of it: its number tells.
+of a file among the run's artifacts, whose lines are those of a journal. Files whose names are equal
+up to a dot are of one writer. A line may be there twice, when a process ended before the database
+knew of it: its number tells.
 """
 
+import posixpath
 import uuid
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -14,8 +16,8 @@ from mlflow.entities import Metric
 from sqlalchemy import Connection, bindparam, text
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
-from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, location_of
-from mlflow_workspace_plugin.artifacts.repository import repository_at
+from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
+from mlflow_workspace_plugin.artifacts.repository import open_to_log
 from mlflow_workspace_plugin.journal.records import Kind, Record, body, line, parse
 from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.run_writes import RunWrites
@@ -105,8 +107,7 @@ class TypedValues(MetricWrites, RunWrites):
         if not lines:
             return
         for run_id, artifact_uri in connection.execute(_ARTIFACTS, {"ids": sorted(lines)}):
-            location = location_of(artifact_uri, self._get_active_workspace())
-            repository = repository_at(self._hub, location)
+            repository = open_to_log(self._hub, self._get_active_workspace(), artifact_uri)
             repository.append(f"{FOLDER}/{writer}", b"".join(lines[run_id]))
 
 
@@ -133,9 +134,10 @@ def read_exact(repository: HubRepository, run_id: str) -> list[ExactValue]:
         repository: of the run's artifacts.
         run_id: the run.
     """
-    found = []
+    of_writers: dict[str, dict[int, list[ExactValue]]] = defaultdict(dict)
     for entry in repository.list_artifacts(FOLDER):
-        of_writer: dict[int, list[ExactValue]] = {}
+        writer = posixpath.basename(entry.path).partition(".")[0]
+        of_writer = of_writers[writer]
         with repository.local(entry.path) as stored, stored.open("rb") as file:
             for each in file:
                 record = parse(each.removesuffix(b"\n"))
@@ -143,5 +145,9 @@ def read_exact(repository: HubRepository, run_id: str) -> list[ExactValue]:
                     # The last one of a number is the one whose transaction was not undone.
                     values = [ExactValue(*value) for value in record.content]
                     of_writer[record.sequence] = values
-        found += [value for number in sorted(of_writer) for value in of_writer[number]]
-    return found
+    return [
+        value
+        for of_writer in of_writers.values()
+        for number in sorted(of_writer)
+        for value in of_writer[number]
+    ]

@@ -1,17 +1,23 @@
 """How a hub finds the credential for its storage account, and where none is ever written."""
 
 import io
+import os
+import time
 import traceback
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 import pytest
 from click.testing import CliRunner
 
 from mlflow_workspace_plugin import Experiment, Workspace
-from mlflow_workspace_plugin.artifacts.azure_blob.credentials import find_credential
+from mlflow_workspace_plugin.artifacts.azure_blob.credentials import default_login, find_credential
 from mlflow_workspace_plugin.artifacts.azure_blob.repository import AzureRepository
 from mlflow_workspace_plugin.cli import main
-from mlflow_workspace_plugin.errors import HubNotWritableError, HubSettingsError
+from mlflow_workspace_plugin.errors import (
+    HubNotWritableError,
+    HubSettingsError,
+    HubUnreachableError,
+)
 from mlflow_workspace_plugin.hub.azure import AzureRoot, parse
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub
 from tests.azurite import ACCOUNT, KEY, sas
@@ -93,13 +99,62 @@ def test_unusable_secret(azure_root, monkeypatch, value, said):
     assert "no key of any kind" not in shown
 
 
-def test_nobody_is_logged_in(monkeypatch, tmp_path):
+def test_nobody_is_logged_in(azurite_server, monkeypatch, tmp_path):
     """Without any credential it says how to log in, and which variables there are."""
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
-    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+    default_login.cache_clear()
+    # Azurite speaks no TLS here, and without TLS no token is sent; but it answers.
+    root = AzureRoot("contoso", "container", endpoint=f"https://127.0.0.1:{azurite_server.port}")
     with pytest.raises(HubNotWritableError, match=r"az login.*AZURE_STORAGE_CONNECTION_STRING"):
-        AzureRepository(AzureRoot("contoso", "container"), LOCATION).list_artifacts()
+        AzureRepository(root, LOCATION).list_artifacts()
+
+
+AZ = """#!/bin/sh
+if [ ! -e "{logged_in}" ]; then
+    echo "ERROR: AADSTS700082: The refresh token has expired." >&2
+    exit 1
+fi
+echo '{{"accessToken": "token", "expires_on": {expiry}, "tokenType": "Bearer"}}'
+"""
+
+
+@pytest.fixture
+def logged_in(monkeypatch, tmp_path) -> Path:
+    """The file that has to be there for a program ``az`` to say that somebody is logged in."""
+    program = tmp_path / "bin" / "az"
+    program.parent.mkdir()
+    logged_in = tmp_path / "logged-in"
+    # Soon over, so that it is asked for again.
+    program.write_text(AZ.format(logged_in=logged_in, expiry=int(time.time()) + 60))
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{program.parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("AZURE_TOKEN_CREDENTIALS", "AzureCliCredential")
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+    default_login.cache_clear()
+    yield logged_in
+    default_login.cache_clear()
+
+
+def test_login_while_the_network_is_away(logged_in):
+    """Nobody can log in then, and what is logged may wait: it is no refusal."""
+    root = AzureRoot("contoso", "container", endpoint="https://127.0.0.1:1")
+    with pytest.raises(HubUnreachableError, match=r"cannot log in at the moment.*AADSTS700082"):
+        AzureRepository(root, LOCATION).list_artifacts()
+
+
+def test_login_that_ended(logged_in, azurite_server):
+    """Where there was none from the start that is an error; where there was, there may be again."""
+    root = AzureRoot("contoso", "container", endpoint=f"https://127.0.0.1:{azurite_server.port}")
+    repository = AzureRepository(root, LOCATION)
+    with pytest.raises(HubNotWritableError, match=r"finds no credential.*AADSTS700082.*az login"):
+        repository.list_artifacts()
+    logged_in.touch()
+    with pytest.raises(HubUnreachableError, match="SSL"):
+        repository.list_artifacts()
+    logged_in.unlink()
+    with pytest.raises(HubUnreachableError, match=r"cannot log in at the moment.*AADSTS700082"):
+        repository.list_artifacts()
 
 
 @pytest.mark.parametrize(
@@ -136,6 +191,7 @@ def test_forms_of_a_root():
     )
     china = parse("wasbs://container@account.blob.core.chinacloudapi.cn/a")
     assert china.service == "https://account.blob.core.chinacloudapi.cn"
+    assert china.for_mlflow == "wasbs://container@account.blob.core.chinacloudapi.cn/a"
     assert parse(str(china)) == china
 
 

@@ -143,6 +143,15 @@ def test_connection_cut_in_a_block(repository, proxy):
     assert proxy.count("PUT block") == 6
 
 
+def test_slow_line(repository, proxy):
+    """A block that takes longer than a connection may take to be made is sent, and sent once."""
+    proxy.bytes_per_s = BLOCK / 16
+    content = os.urandom(BLOCK)
+    put(repository, content=content)
+    assert proxy.count("PUT block") == 1
+    assert get(repository) == content
+
+
 def test_lost_answer_of_a_commit(repository, proxy):
     """A commit that nobody heard of is repeated."""
     content = os.urandom(2 * BLOCK)

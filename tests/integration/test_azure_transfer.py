@@ -222,7 +222,8 @@ def test_killed_upload_goes_on(repository, proxy, azure_root, container, big, tm
     assert staged
     proxy.forget()
     repository.log_artifact(str(big))
-    assert proxy.count("PUT block") == 13 - len(staged)
+    # A block that was on its way at the kill may have been staged since.
+    assert proxy.count("PUT block") <= 13 - len(staged)
     repository.fetch("big.bin", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == big.read_bytes()
 

@@ -8,6 +8,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import textwrap
 import threading
 import time
 from pathlib import PurePosixPath
@@ -18,13 +19,21 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import Experiment, Run
+from mlflow_workspace_plugin.artifacts.azure_blob.container import BLOCK
 from mlflow_workspace_plugin.artifacts.paths import location_of
 from mlflow_workspace_plugin.artifacts.repository import open_repository, staged_files_of
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
+from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.cli import main
-from mlflow_workspace_plugin.errors import HubUnreachableError, NoAnswerError, StagingFullError
+from mlflow_workspace_plugin.errors import (
+    HubNotWritableError,
+    HubUnreachableError,
+    NoAnswerError,
+    StagingFullError,
+)
 from mlflow_workspace_plugin.hub.hub import open_hub
-from tests.azurite import azurite, connection_string
+from mlflow_workspace_plugin.stores.build import open_workspace_store
+from tests.azurite import azurite, connection_string, sas
 from tests.fault_proxy import Cut, fault_proxy
 
 
@@ -229,6 +238,107 @@ def test_order_is_kept(client, run_id, azurite_server, tmp_path):
     assert stored(client, run_id, tmp_path) == {"a.txt": b"39"}
 
 
+def test_clock_that_is_set_back(client, run_id, azurite_server, tmp_path, files, monkeypatch):
+    """The file that was logged last is there all the same."""
+    location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+    files.add(location, "a.txt", io.BytesIO(b"older"))
+    with monkeypatch.context() as patch:
+        patch.setattr(time, "time_ns", lambda: 0)
+        files.add(location, "a.txt", io.BytesIO(b"newer"))
+    assert stored(client, run_id, tmp_path) == {"a.txt": b"newer"}
+
+
+def test_files_of_another_machine(client, run_id, tmp_path, files):
+    """Of one that shares the folder they are sent only when that is asked for."""
+    location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+    other = StagedFiles(files.journal, "0123abcd")
+    other.add(location, "a.txt", io.BytesIO(b"a"))
+    part = other.path / "1-0123abcd-copied-there.part"
+    part.mkdir()
+    files.remove_unfinished()
+    assert part.exists()
+    (row,), code = sync()
+    assert (row["sent files"], code) == (0, 0)
+    (row,), _ = sync("--status")
+    assert row["waiting files"] == 1
+    (row,), code = sync("--all-machines")
+    assert (row["sent files"], code) == (1, 0)
+    assert stored(client, run_id, tmp_path) == {"a.txt": b"a"}
+
+
+def test_text_keeps_nothing_back(azure_workspace, azurite_server, uri):
+    """What is a line of a file waits as a file; numbers and params are stored meanwhile."""
+    run = Experiment(azure_workspace, "sdk").start_logging(snapshot_directory=None)
+    direct = open_workspace_store(uri)
+    run.log("text", "before")
+    run.flush()
+    azurite_server.stop()
+    for number in range(3):
+        run.log("text", f"away {number}")
+        run.log("number", number)
+    MlflowClient(uri).log_param(run.id, "param", "value")
+    deadline = time.monotonic() + 60
+    while not (found := direct.get_run(run.id).data).params:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    assert found.metrics["number"] == 2
+    run.flush(timeout_seconds=1)
+    assert staged_files_of(azure_workspace._hub, azure_workspace.name).names()
+    azurite_server.start()
+    run.log("text", "after")
+    run.flush()
+    assert not staged_files_of(azure_workspace._hub, azure_workspace.name).names()
+    found = run.get_metrics()
+    assert found["text"] == ["before", "away 0", "away 1", "away 2", "after"]
+    assert found["number"] == [0, 1, 2]
+
+
+def test_text_while_the_secret_has_expired(
+    azure_workspace, azurite_server, container, uri, monkeypatch
+):
+    """As nobody can be told at the call, it waits, and numbers are stored; then the new is used."""
+    good = azurite_server.connection_string
+    run = Experiment(azure_workspace, "sdk").start_logging(snapshot_directory=None)
+    expired = sas(container.container_name, hours=-1)
+    monkeypatch.setenv(
+        "AZURE_STORAGE_CONNECTION_STRING",
+        f"BlobEndpoint={azurite_server.endpoint};SharedAccessSignature={expired}",
+    )
+    run.log("text", "value")
+    run.log("number", 1)
+    deadline = time.monotonic() + 60
+    while "number" not in open_workspace_store(uri).get_run(run.id).data.metrics:
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", good)
+    assert run.get_metrics() == {"text": "value", "number": 1}
+
+
+def test_text_that_waits_at_the_end(azure_workspace, azurite_server, tmp_path, run_python):
+    """It is sent by ``sync``; the process says that it waits."""
+    azurite_server.stop()
+    code = """
+        import sys
+        from mlflow_workspace_plugin import Experiment, Workspace
+
+        run = Experiment(Workspace.get("team-a", hub=sys.argv[1]), "sdk").start_logging(
+            snapshot_directory=None
+        )
+        run.log("text", "value")
+        run.log("number", 1)
+        print(run.id)
+    """
+    hub = str(tmp_path / "hub")
+    done = run_python("-c", textwrap.dedent(code), hub, MLFLOW_WORKSPACE_EXIT_WAIT="15")
+    assert "1 files" in done.stderr
+    assert "mlflow-workspace sync" in done.stderr
+    azurite_server.start()
+    (row,), code = sync()
+    assert (row["sent files"], row["problem"], code) == (1, None, 0)
+    run = Run(Experiment(azure_workspace, "sdk"), done.stdout.strip())
+    assert run.get_metrics() == {"text": "value", "number": 1}
+
+
 def test_copy_is_what_was_logged(client, run_id, azurite_server, tmp_path):
     """What a training does to its file after the call does not reach the hub."""
     azurite_server.stop()
@@ -262,6 +372,25 @@ def test_reads_come_after_what_waits(client, run_id, azurite_server, monkeypatch
     assert [each.path for each in client.list_artifacts(run_id)] == ["a.txt"]
 
 
+def test_reads_say_why_files_wait(
+    client, run_id, azurite_server, container, files, monkeypatch, tmp_path
+):
+    """Where what waits is refused, that is the error, and not that it takes long."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "600")
+    good = azurite_server.connection_string
+    location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+    files.add(location, "a.txt", io.BytesIO(b"a"))
+    expired = sas(container.container_name, hours=-1)
+    monkeypatch.setenv(
+        "AZURE_STORAGE_CONNECTION_STRING",
+        f"BlobEndpoint={azurite_server.endpoint};SharedAccessSignature={expired}",
+    )
+    with pytest.raises(HubNotWritableError, match="expired"):
+        client.list_artifacts(run_id)
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", good)
+    assert stored(client, run_id, tmp_path) == {"a.txt": b"a"}
+
+
 def test_full(client, run_id, azurite_server, tmp_path, monkeypatch, files):
     """The call says what is full and what to do; what waits is kept, and sent."""
     monkeypatch.setenv("MLFLOW_WORKSPACE_STAGED_GB", "0.001")
@@ -292,7 +421,7 @@ def test_all_workspaces_of_the_machine_share_the_room(files, tmp_path, monkeypat
     location = PurePosixPath("workspaces/team-b/1/run/artifacts")
     of_other = staged_files_of(open_hub(tmp_path / "hub"), "team-b")
     of_other.add(location, "a.bin", io.BytesIO(bytes(300_000)))
-    part = of_other.path / "copied.part"
+    part = of_other.path / f"1-{of_other.host}-copied.part"
     part.mkdir()
     (part / "content").write_bytes(bytes(300_000))
     with pytest.raises(StagingFullError, match=r"0\.6 GB|0\.0 GB"):
@@ -341,29 +470,30 @@ import sys
 import mlflow
 
 mlflow.set_tracking_uri(sys.argv[1])
-mlflow.MlflowClient().log_text(sys.argv[2], "text", "a.txt")
+mlflow.MlflowClient().log_text(sys.argv[2], "t" * int(sys.argv[3]), "a.txt")
 print("logged", flush=True)
 sys.stdin.read()
 """
 
 
+@pytest.mark.parametrize("size", [4, 3 * BLOCK])
 def test_end_does_not_wait_for_what_is_slow(
-    client, uri, run_id, azurite_server, files, tmp_path, monkeypatch
+    client, uri, run_id, azurite_server, files, tmp_path, monkeypatch, size
 ):
     """After the time that it may take the process ends; what is under way waits for the next."""
     with fault_proxy(azurite_server.port) as proxy:
-        uploads = threading.Event()
+        uploads, ended = threading.Event(), threading.Event()
 
         def slow(request) -> None:
             if request.operation.startswith("PUT"):
                 uploads.set()
-                time.sleep(10)
+                ended.wait(60)
 
         proxy.fault = lambda _: Cut(0)
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection_string(proxy.endpoint))
         monkeypatch.setenv("MLFLOW_WORKSPACE_EXIT_WAIT", "1")
         ending = subprocess.Popen(
-            [sys.executable, "-c", ENDING, uri, run_id],
+            [sys.executable, "-c", ENDING, uri, run_id, str(size)],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -372,13 +502,15 @@ def test_end_does_not_wait_for_what_is_slow(
         read_until(ending, "logged")
         proxy.fault = slow
         assert uploads.wait(60)
-        _, errors = ending.communicate(timeout=120)
+        # Less than the time after which a request that nobody answers is given up.
+        _, errors = ending.communicate(timeout=25)
+        ended.set()
         assert ending.returncode == 0, errors
         assert len(files.names()) == 1
         assert "mlflow-workspace sync" in errors
         proxy.fault = lambda _: None
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
-    assert stored(client, run_id, tmp_path) == {"a.txt": b"text"}
+    assert stored(client, run_id, tmp_path) == {"a.txt": b"t" * size}
 
 
 def test_damaged_while_it_waits(client, run_id, tmp_path, files, caplog):

@@ -3,16 +3,22 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, ThreadPoolExecutor, wait
-from typing import Any, TypeVar
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from typing import TypeVar
 
+from azure.core.exceptions import AzureError, ClientAuthenticationError
 from azure.core.pipeline.transport import RequestsTransport
 from azure.storage.blob import BlobClient, ContainerClient
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.artifacts.azure_blob.credentials import Credential, find_credential
+from mlflow_workspace_plugin.artifacts.azure_blob.credentials import (
+    Credential,
+    default_login,
+    find_credential,
+)
 from mlflow_workspace_plugin.artifacts.azure_blob.retries import PatientRetry
 from mlflow_workspace_plugin.artifacts.azure_blob.session import DirectSession
+from mlflow_workspace_plugin.artifacts.daemon_threads import DaemonThreads
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 
 Result = TypeVar("Result")
@@ -45,25 +51,25 @@ class Container:
         self.credential = credential
         self.patience_s = patience_s
         # The SDK's own session keeps ten connections, and drops and opens those above.
-        session = DirectSession(credential.service, _FILES_AT_ONCE + _BLOCKS_AT_ONCE)
+        self._session = DirectSession(credential.service, _FILES_AT_ONCE + _BLOCKS_AT_ONCE)
         self.client = ContainerClient(
             credential.service,
             root.container,
             credential=credential.for_client(root),
             transport=RequestsTransport(
-                session=session,
+                session=self._session,
                 connection_timeout=min(
                     max(patience_s, _SHORTEST_CONNECT_TIMEOUT_S), _CONNECT_TIMEOUT_S
                 ),
                 read_timeout=min(max(patience_s, _SHORTEST_READ_TIMEOUT_S), _READ_TIMEOUT_S),
             ),
-            retry_policy=PatientRetry(patience_s),
+            retry_policy=PatientRetry(patience_s, self.is_refusal),
             # The first request of a download brings the first block.
             max_single_get_size=BLOCK,
             max_chunk_get_size=BLOCK,
         )
-        self._files = ThreadPoolExecutor(_FILES_AT_ONCE, "workspace-file")
-        self._blocks = ThreadPoolExecutor(_BLOCKS_AT_ONCE, "workspace-block")
+        self._files = DaemonThreads(_FILES_AT_ONCE, "workspace-file")
+        self._blocks = DaemonThreads(_BLOCKS_AT_ONCE, "workspace-block")
         # One for each thread, and two that wait for one.
         self._room = threading.BoundedSemaphore(_BLOCKS_AT_ONCE + 2)
 
@@ -71,13 +77,23 @@ class Container:
         """Return a client for a blob."""
         return self.client.get_blob_client(name)
 
+    def is_refusal(self, error: AzureError) -> bool:
+        """Whether there is no log-in, however often one is asked for.
+
+        That the network is away looks like that, too: then the account cannot be reached, either,
+        or there was a log-in before.
+        """
+        if not isinstance(error, ClientAuthenticationError) or error.response is not None:
+            return False
+        return not (default_login().was_granted or self._session.is_unreachable())
+
     def for_files(self, calls: Iterable[Callable[[], object]]) -> None:
         """Do something about each of many whole files, several at once.
 
         Raises:
             Exception: what one of the calls raised; those that had not begun are left out.
         """
-        running = [_submit(self._files, call) for call in calls]
+        running = [self._files.submit(call) for call in calls]
         try:
             wait(running, return_when=FIRST_EXCEPTION)
         finally:
@@ -114,7 +130,7 @@ class Container:
                 call = self._next(calls)
                 if call is None:
                     break
-                running.append(_submit(self._blocks, run, call))
+                running.append(self._blocks.submit(run, call))
                 del call  # and its block with it
         finally:
             # So that after an error nothing of this file is sent or written any more.
@@ -131,19 +147,6 @@ class Container:
             if call is None:
                 self._room.release()
         return call
-
-
-def _submit(pool: ThreadPoolExecutor, call: Callable[..., Result], *args: Any) -> "Future[Result]":
-    try:
-        return pool.submit(call, *args)
-    except RuntimeError:
-        # The interpreter is ending and starts no threads any more; what is logged then counts too.
-        done: Future[Result] = Future()
-        try:
-            done.set_result(call(*args))
-        except Exception as error:  # noqa: BLE001  as a thread's would, it waits to be asked for
-            done.set_exception(error)
-        return done
 
 
 _containers: dict[tuple[AzureRoot, float | None], tuple[Credential, float, Container]] = {}
@@ -175,6 +178,7 @@ def _forget_in_child() -> None:
     global _lock
     _lock = threading.Lock()
     _containers.clear()
+    default_login.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):

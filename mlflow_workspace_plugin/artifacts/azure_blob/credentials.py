@@ -2,6 +2,7 @@
 
 import base64
 import binascii
+import functools
 import logging
 import os
 import re
@@ -42,7 +43,7 @@ class Credential:
         if self.sas is not None:
             _keep_signatures_out_of_logs()
             return AzureSasCredential(self.sas)
-        return _default_credential()
+        return default_login()
 
     def for_mlflow(self, root: AzureRoot) -> dict[str, str]:
         """Return the environment variables from which MLflow's own repository takes the secret."""
@@ -137,7 +138,31 @@ def _of_key(root: AzureRoot, name: str, value: str, service: str | None = None) 
     return Credential(name, (service or root.service).rstrip("/"), key=value)
 
 
-def _default_credential() -> Any:
+class Login:
+    """What azure-identity finds, and whether it ever found anything in this process."""
+
+    def __init__(self, credential: Any) -> None:
+        self._credential = credential
+        self.was_granted = False
+
+    def get_token(self, *scopes: str, **options: Any) -> Any:
+        """Return a token, as ``DefaultAzureCredential`` does.
+
+        Raises:
+            ClientAuthenticationError: there is none.
+        """
+        token = self._credential.get_token(*scopes, **options)
+        self.was_granted = True
+        return token
+
+
+@functools.cache
+def default_login() -> Login:
+    """Return the log-in of this process: to find it may take a program, and seconds.
+
+    Raises:
+        HubSettingsError: azure-identity cannot be used.
+    """
     try:
         from azure.identity import DefaultAzureCredential
     except ImportError as error:
@@ -147,7 +172,7 @@ def _default_credential() -> Any:
             f"{CONNECTION_STRING}, {ACCOUNT_KEYS[0]} or {SAS}, or install it with: "
             'pip install "mlflow-workspace-plugin[azure]"'
         ) from error
-    return DefaultAzureCredential()
+    return Login(DefaultAzureCredential())
 
 
 class _WithoutSignatures(logging.Filter):

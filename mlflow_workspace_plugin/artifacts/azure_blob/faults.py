@@ -44,6 +44,7 @@ _NEVER_TAKEN = (
     "OutOfRangeInput",
 )
 """Of a file, however often it is sent."""
+_MOST_SHOWN = 1_000
 _NO_KEYS = "KeyBasedAuthenticationNotPermitted"
 
 
@@ -89,7 +90,9 @@ def translate(
         )
     if status == 404:
         return MlflowException(f"No such artifact in {root.place()!r}.", RESOURCE_DOES_NOT_EXIST)
-    if status in (401, 403) or isinstance(error, ClientAuthenticationError):
+    if isinstance(error, ClientAuthenticationError) and error.response is None:
+        return _no_login(error, container)
+    if status in (401, 403):
         return _refusal(error, code, reason, container)
     if status is None or status >= 500 or status in (408, 429):
         return HubUnreachableError(_unreachable(container, status, code, reason))
@@ -100,17 +103,28 @@ def translate(
     )
 
 
+def _no_login(error: ClientAuthenticationError, container: Container) -> HubError:
+    account, source = container.root.account, container.credential.source
+    # The first line only says that there is none.
+    reason = " ".join(scrubbed(str(error)).split())[:_MOST_SHOWN].rstrip(".")
+    if container.is_refusal(error):
+        return HubNotWritableError(
+            f"Storage account {account!r}, which holds the hub's files, cannot be asked, as "
+            f"{source} finds no credential: {reason}. Log in (az login), or set "
+            "AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_ACCESS_KEY or AZURE_STORAGE_SAS_TOKEN."
+        )
+    return HubUnreachableError(
+        f"Storage account {account!r}, which holds the hub's files, cannot be reached, as {source} "
+        f"cannot log in at the moment: {reason}. Check the network, and whether the log-in is "
+        "still valid (az login)."
+    )
+
+
 def _refusal(error: AzureError, code: str, reason: str, container: Container) -> HubError:
     root, source = container.root, container.credential.source
     where = f"Storage account {root.account!r}, which holds the hub's files,"
     response = getattr(error, "response", None)
-    if response is None:
-        return HubNotWritableError(
-            f"{where} cannot be asked, as {source} finds no credential: {reason} Log in "
-            "(az login), or set AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_ACCESS_KEY or "
-            "AZURE_STORAGE_SAS_TOKEN."
-        )
-    skew = _skew_s(response.headers.get("Date"))
+    skew = _skew_s(response and response.headers.get("Date"))
     if abs(skew) > _MOST_SKEW_S:
         return HubNotWritableError(
             f"{where} refused the request because this machine's clock is "

@@ -1,10 +1,13 @@
 """The HTTP session below the SDK, which for a small file is half of its processor time."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
 from requests.adapters import HTTPAdapter
+
+_PIECE = 2**16
+_LOOK_S = 5.0
 
 
 class DirectSession(requests.Session):
@@ -23,6 +26,7 @@ class DirectSession(requests.Session):
         for scheme in ("https://", "http://"):
             self.mount(scheme, HTTPAdapter(pool_maxsize=connections))
         found = self.merge_environment_settings(service, {}, stream=None, verify=True, cert=None)
+        self._service = service
         self._of_environment = {name: found[name] for name in ("proxies", "verify", "cert")}
 
     def request(  # type: ignore[override]  # what the SDK's transport gives
@@ -42,6 +46,8 @@ class DirectSession(requests.Session):
         Raises:
             requests.RequestException: there is none.
         """
+        if isinstance(data, bytes) and len(data) > _PIECE:
+            data = _InPieces(data)
         prepared = requests.PreparedRequest()
         prepared.prepare(method=method, url=url, headers=headers, files=files, data=data)
         response = self.get_adapter(url).send(
@@ -50,3 +56,31 @@ class DirectSession(requests.Session):
         if not stream:
             response.content  # noqa: B018  keeps it, and lets the connection go
         return response
+
+    def is_unreachable(self) -> bool:
+        """Whether the service answers nobody at all."""
+        head = requests.Request("HEAD", self._service).prepare()
+        try:
+            self.get_adapter(self._service).send(head, timeout=_LOOK_S, **self._of_environment)
+        except requests.exceptions.SSLError:
+            return False
+        except requests.RequestException:
+            return True
+        return False
+
+
+class _InPieces:
+    """A body that is sent piece by piece, each of which has the whole timeout.
+
+    Of bytes the whole would have to be sent within the timeout for connecting, which is short: over
+    a slow line no block ever would be.
+    """
+
+    def __init__(self, content: bytes) -> None:
+        self._content = memoryview(content)
+
+    def __len__(self) -> int:
+        return len(self._content)
+
+    def __iter__(self) -> Iterator[memoryview]:
+        return (self._content[at : at + _PIECE] for at in range(0, len(self), _PIECE))

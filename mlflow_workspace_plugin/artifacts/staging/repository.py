@@ -1,7 +1,9 @@
 """The artifact repository of a hub in a storage account, for a process that logs to it."""
 
+import io
 import shutil
 import tempfile
+import uuid
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
@@ -15,7 +17,7 @@ from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.local_files import files_in
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
-from mlflow_workspace_plugin.errors import HubUnreachableError, NoAnswerError
+from mlflow_workspace_plugin.errors import HubError, HubUnreachableError, NoAnswerError
 
 
 class StagingRepository(HubRepository):
@@ -76,8 +78,20 @@ class StagingRepository(HubRepository):
                 self._stage(repeatable, artifact_path, artifact_file_name)
 
     def append(self, path: str, lines: bytes) -> None:
-        """Append lines to a file (ours); never later, for who calls keeps them until it is done."""
-        self._stored.append(path, lines)
+        """Append lines to a file, now, or later to one whose name begins with its (ours).
+
+        Raises:
+            StagingFullError: that is not possible now, and too much waits already.
+        """
+        try:
+            is_stored = self._is_stored(lambda: self._soon.append(path, lines))
+        except HubError:
+            # They come from a journal. Nobody could be told at a call, and what is behind them in
+            # it has nothing to do with files.
+            is_stored = False
+        if not is_stored:
+            folder, _, name = path.rpartition("/")
+            self._stage(io.BytesIO(lines), folder or None, f"{name}.{uuid.uuid4().hex}")
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under a path."""
@@ -143,7 +157,8 @@ class StagingRepository(HubRepository):
         """Wait until what this machine keeps for the location is stored.
 
         Raises:
-            NoAnswerError: it cannot be.
+            NoAnswerError: it cannot be, for the place does not answer.
+            HubError: it is refused.
         """
         wait_s = settings.WAIT_S.number()
         if not self._sender.flush(self._location, wait_s):

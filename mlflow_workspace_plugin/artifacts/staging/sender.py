@@ -6,6 +6,7 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
+from math import inf
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
@@ -27,6 +28,7 @@ class FileSender:
     """
 
     what = "files"
+    is_last = True
 
     def __init__(self, files: StagedFiles, open_at: OpenAt) -> None:
         self.files = files
@@ -43,6 +45,8 @@ class FileSender:
         self._hurry = threading.Event()
         self._mine: set[str] = set()
         self._away = False
+        # By location, with the time at which it began to be asked for; None is of all.
+        self._refusals: dict[PurePosixPath | None, tuple[float, Exception]] = {}
 
     @property
     def away(self) -> bool:
@@ -76,9 +80,25 @@ class FileSender:
             self.files.size() / 1e6,
         )
 
-    def flush(self, location: PurePosixPath | None, timeout_s: float) -> bool:
-        """Wait until what waits for a location, or for any, is sent; return whether it is."""
-        return self._sent_within(timeout_s, lambda: bool(self.files.names(location)))
+    def flush(self, location: PurePosixPath, timeout_s: float) -> bool:
+        """Wait until what waits for a location is sent; return whether it is.
+
+        Raises:
+            Exception: it was refused now.
+        """
+        start = time.monotonic()
+
+        def waits() -> bool:
+            if not self.files.names(location):
+                return False
+            for each in (location, None):
+                began, refusal = self._refusals.get(each, (-inf, None))
+                # What was refused before may have been put right.
+                if refusal is not None and began >= start:
+                    raise refusal
+            return True
+
+        return self._sent_within(timeout_s, waits)
 
     def close(self, timeout_s: float) -> int:
         """Wait until what this process logged is sent; return how many files are left."""
@@ -125,6 +145,7 @@ class FileSender:
     def _send_all(self) -> bool:
         """Send what waits; return whether any of it was sent."""
         is_sent = False
+        began = time.monotonic()
         try:
             for outcome in send(self.files, self._open_at):
                 self._away = False
@@ -132,10 +153,13 @@ class FileSender:
                     is_sent = True
                 else:
                     self._warn(outcome.error)
+                    if not outcome.is_aside:
+                        self._refusals[outcome.place[0]] = began, outcome.error
         except HubUnreachableError as error:
             self.note_away(error)
         except Exception as error:  # noqa: BLE001  the thread goes on, and the files wait
             self._warn(error)
+            self._refusals[None] = began, error
         return is_sent
 
     def _warn(self, error: Exception) -> None:

@@ -1,14 +1,16 @@
 """Sending the files that wait, each whole and in the order in which they were logged."""
 
-import threading
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from mlflow_workspace_plugin.artifacts.daemon_threads import DaemonThreads
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFile, StagedFiles
 from mlflow_workspace_plugin.errors import (
     ArtifactRefusedError,
+    HubNotWritableError,
+    HubSettingsError,
     HubUnreachableError,
     UnsafeArtifactPathError,
 )
@@ -20,6 +22,7 @@ Place = tuple[PurePosixPath, str]
 """Where a file belongs: its location, and its path below that."""
 
 _AT_ONCE = 8
+_REFUSALS = (HubNotWritableError, HubSettingsError)
 _FOR_GOOD = (ArtifactRefusedError, UnsafeArtifactPathError, ValueError)
 
 
@@ -30,6 +33,8 @@ class Outcome:
     place: Place
     error: Exception | None = None
     """Why it was not sent."""
+    is_aside: bool = False
+    """Whether it waits no more, as it never could be sent."""
 
 
 def send(files: StagedFiles, open_at: OpenAt, wait_s: float = 0) -> Iterator[Outcome]:
@@ -44,6 +49,7 @@ def send(files: StagedFiles, open_at: OpenAt, wait_s: float = 0) -> Iterator[Out
 
     Raises:
         HubUnreachableError: the place of the files does not answer; they wait.
+        HubNotWritableError, HubSettingsError: it takes nothing of this process; they wait.
     """
     with files.sending(wait_s) as is_ours:
         if is_ours:
@@ -53,16 +59,26 @@ def send(files: StagedFiles, open_at: OpenAt, wait_s: float = 0) -> Iterator[Out
 def _send_in_order(files: StagedFiles, open_at: OpenAt) -> Iterator[Outcome]:
     names = files.names()
     refused: set[Place] = set()
+    threads = DaemonThreads(_AT_ONCE, "staged-file")
     while names:
         part, names = _next_part(files, names)
         todo = {place: name for place, name in part.items() if place not in refused}
-        outcomes = _in_parallel(lambda item: _send(files, *item, open_at), list(todo.items()))
+        sent = [threads.submit(_send, files, place, name, open_at) for place, name in todo.items()]
+        outcomes = [each.result() for each in sent]
+        _check_place([each.error for each in outcomes])
         for outcome in outcomes:
-            if isinstance(outcome.error, HubUnreachableError):
-                raise outcome.error
             if outcome.error is not None:
                 refused.add(outcome.place)
             yield outcome
+
+
+def _check_place(errors: list[Exception | None]) -> None:
+    """Raise an error that says of the place of all files that it takes none now."""
+    for error in errors:
+        if isinstance(error, HubUnreachableError):
+            raise error
+    if errors and errors[0] and all(isinstance(each, _REFUSALS) for each in errors):
+        raise errors[0]
 
 
 def _next_part(files: StagedFiles, names: list[str]) -> tuple[dict[Place, str], list[str]]:
@@ -96,11 +112,20 @@ def _send(files: StagedFiles, place: Place, name: str, open_at: OpenAt) -> Outco
         if staged is not None:
             _store(files, name, staged, open_at)
     except _FOR_GOOD as error:
-        kept = files.put_aside(name)
-        return Outcome(place, ValueError(f"{error} It is not sent, and kept in {str(kept)!r}."))
+        return _put_aside(files, place, name, error)
     except Exception as error:  # noqa: BLE001  each is told of, and the others are sent
         return Outcome(place, error)
     return Outcome(place)
+
+
+def _put_aside(files: StagedFiles, place: Place, name: str, reason: Exception) -> Outcome:
+    try:
+        kept = files.put_aside(name)
+    except OSError as error:
+        said = f"{reason} It is not sent, and cannot be moved out of the way: {error}."
+        return Outcome(place, ValueError(said))
+    said = f"{reason} It is not sent, and kept in {str(kept)!r}."
+    return Outcome(place, ValueError(said), is_aside=True)
 
 
 def _store(files: StagedFiles, name: str, staged: StagedFile, open_at: OpenAt) -> None:
@@ -109,27 +134,3 @@ def _store(files: StagedFiles, name: str, staged: StagedFile, open_at: OpenAt) -
     with staged.content.open("rb") as stream:
         open_at(staged.location).log_artifact_from_stream(stream, base, folder or None)
     files.remove(name)
-
-
-def _in_parallel(
-    call: Callable[[tuple[Place, str]], Outcome], items: list[tuple[Place, str]]
-) -> list[Outcome]:
-    outcomes: dict[int, Outcome] = {}
-
-    def run(index: int) -> None:
-        outcomes[index] = call(items[index])
-
-    started = []
-    for index in range(len(items)):
-        # Not those of an executor, to whose end the interpreter waits.
-        thread = threading.Thread(target=run, args=(index,), name="staged-file", daemon=True)
-        try:
-            thread.start()
-        except RuntimeError:
-            # The interpreter is ending and starts no threads any more.
-            run(index)
-        else:
-            started.append(thread)
-    for thread in started:
-        thread.join()
-    return [outcomes[index] for index in range(len(items))]

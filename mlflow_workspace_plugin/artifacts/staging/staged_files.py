@@ -1,11 +1,13 @@
 """The files that wait on this machine for a workspace.
 
 ``JOURNAL_DIR/TARGET/files/NAME/`` holds one: its ``content``, and ``entry.json``, which says where
-it belongs. A name begins with the time, so that names sort as the files were logged, and tells what
-it is for and how large. A file is copied into ``NAME.part``, which gets its name when it is whole.
-Its writer holds ``NAME.lock`` until then: what a killed process left unfinished is known by that.
+it belongs. A name begins with the time, so that names sort as the files were logged, and tells
+which machine it is of, what it is for, and how large. A file is copied into ``NAME.part``, which
+gets its name when it is whole. Its writer holds ``NAME.lock`` until then: what a killed process
+left unfinished is known by that.
 
-Any process of the machine may send any of them, one process at a time.
+Any process of the machine may send any of them, one process at a time. Other machines may share the
+folder, and a lock may not reach them.
 """
 
 import hashlib
@@ -24,10 +26,12 @@ from typing import BinaryIO
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.local_files import digest_of
 from mlflow_workspace_plugin.errors import StagingFullError
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.folder import JournalFolder, host_id
 from mlflow_workspace_plugin.journal.lock import HeldLock
 
-_NAME = re.compile(r"[0-9]{20}-(?P<location>[0-9a-f]{12})-[0-9a-f]{32}-(?P<size>[0-9]+)")
+_NAME = re.compile(
+    r"(?P<stamp>[0-9]{20})-(?P<host>[0-9a-f]+)-(?P<location>[0-9a-f]{12})-[0-9a-f]{32}-(?P<size>[0-9]+)"
+)
 _CHUNK = 2**20
 _LOOK_S = 0.2
 _COUNTED_EVERY = 64 * 2**20
@@ -70,10 +74,12 @@ class StagedFiles:
 
     Args:
         journal: the folder of the journals of the workspace, in which they are.
+        host: the id of the machine; None is this one.
     """
 
-    def __init__(self, journal: JournalFolder) -> None:
+    def __init__(self, journal: JournalFolder, host: str | None = None) -> None:
         self.journal = journal
+        self.host = host or host_id()
         self.path = journal.path / "files"
         self._locks: set[HeldLock] = set()
 
@@ -91,7 +97,7 @@ class StagedFiles:
         """
         self.journal.make()
         self.path.mkdir(mode=0o700, exist_ok=True)
-        name = f"{time.time_ns():020}-{_digest(location)}-{uuid.uuid4().hex}"
+        name = f"{self._stamp():020}-{self.host}-{_digest(location)}-{uuid.uuid4().hex}"
         lock = HeldLock.create(self.path / f"{name}.lock")
         self._locks.add(lock)
         part = self.path / f"{name}.part"
@@ -127,7 +133,7 @@ class StagedFiles:
         """
         deadline = time.monotonic() + wait_s
         lock = None
-        while self.names() and (lock := HeldLock.take(self.path / "sending.lock")) is None:
+        while self.names() and (lock := HeldLock.take(self.path / f"{self.host}.lock")) is None:
             if time.monotonic() > deadline:
                 break
             time.sleep(_LOOK_S)
@@ -138,7 +144,7 @@ class StagedFiles:
         try:
             yield True
         finally:
-            lock.close()
+            lock.remove()
             self._locks.discard(lock)
 
     def let_go(self) -> None:
@@ -196,17 +202,30 @@ class StagedFiles:
 
     def remove_unfinished(self) -> None:
         """Remove what killed processes left of files that they did not finish to copy."""
-        for path in [*self.path.glob("*.part"), *self.path.glob("*.lock")]:
+        ours = f"*-{self.host}-*"
+        for path in [*self.path.glob(f"{ours}.part"), *self.path.glob(f"{ours}.lock")]:
             lock = HeldLock.take(path.with_suffix(".lock"))
             if lock is not None:
                 shutil.rmtree(path.with_suffix(".part"), ignore_errors=True)
                 lock.remove()
 
-    def _matches(self) -> list["re.Match[str]"]:
+    def hosts(self) -> set[str]:
+        """Return the ids of all machines whose files wait."""
+        return {match["host"] for match in self._of_all_machines()}
+
+    def _of_all_machines(self) -> list["re.Match[str]"]:
         try:
             return [match for path in self.path.iterdir() if (match := _NAME.fullmatch(path.name))]
         except FileNotFoundError:
             return []
+
+    def _matches(self) -> list["re.Match[str]"]:
+        return [match for match in self._of_all_machines() if match["host"] == self.host]
+
+    def _stamp(self) -> int:
+        """Return the time, in nanoseconds; a clock that was set back does not change the order."""
+        newest = max((int(match["stamp"]) for match in self._matches()), default=0)
+        return max(time.time_ns(), newest + 1)
 
     def _copy(self, stream: BinaryIO, target: Path) -> tuple[int, str]:
         """Copy what a stream yields; return the copy's size and SHA-256."""
@@ -241,8 +260,8 @@ class StagedFiles:
         total = 0
         for path in self.journal.path.parent.glob("*/files/*"):
             if match := _NAME.fullmatch(path.name):
-                total += int(match["size"])
-            elif path.suffix == ".part":
+                total += int(match["size"]) if match["host"] == self.host else 0
+            elif path.suffix == ".part" and f"-{self.host}-" in path.name:
                 with suppress(OSError):
                     total += (path / "content").stat().st_size
         return total
