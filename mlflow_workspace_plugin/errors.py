@@ -35,6 +35,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       HubUnreachableError              the database server does not answer, or refuses the login
       HubFullError                     the disk or quota is full
         StagingFullError               no more files may wait on this machine
+      ArtifactRefusedError             the storage account takes no such file
       HubBusyError                     another process kept the database locked, or uses it
       NoAnswerError                    the database was away for as long as a call may wait
       HubTooOldError                   an older MLflow made it: ``mlflow-workspace hub upgrade``

@@ -13,16 +13,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 import pytest
 
 from tests import python_processes
-from tests.azurite import ACCOUNT, Azurite, azurite
+from tests.azurite import ACCOUNT, Azurite, azurite, connection_string
+from tests.fault_proxy import Proxy, fault_proxy
 from tests.postgres import PostgreSQL, for_mlflow, postgresql
 
 TESTS = Path(__file__).parent
 EXAMPLES = TESTS.parent / "examples"
+LOCATION = PurePosixPath("workspaces/team-a/1/run/artifacts")
 _AZURITE = "CONNECTION_STRING_OF_AZURITE"
 
 
@@ -184,6 +186,23 @@ def azure_root(container, azurite_server, monkeypatch) -> str:
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
     monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "5")
     return f"azure://{ACCOUNT}/{container.container_name}/some/prefix"
+
+
+@pytest.fixture
+def proxy(azurite_server) -> Iterator[Proxy]:
+    """A proxy in front of Azurite, in which requests can be made to fail."""
+    with fault_proxy(azurite_server.port) as running:
+        yield running
+
+
+@pytest.fixture
+def repository(azure_root, proxy, monkeypatch):
+    """The files of a run, ``LOCATION``, on Azurite, reached through the proxy."""
+    from mlflow_workspace_plugin.artifacts.azure_blob.repository import AzureRepository
+    from mlflow_workspace_plugin.hub.azure import parse
+
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection_string(proxy.endpoint))
+    return AzureRepository(parse(azure_root), LOCATION)
 
 
 @pytest.fixture

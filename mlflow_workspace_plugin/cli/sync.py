@@ -118,10 +118,11 @@ def _sent(folder: JournalFolder, *, of_all_machines: bool) -> dict[str, Any]:
         store = open_workspace_store(folder.target)
         for leftover in folder.leftovers(of_all_machines=of_all_machines):
             problem = _replay(folder, leftover, store, total) or problem
+        open_at = partial(open_to_send, open_hub_of(folder.target))
+        wait_s = settings.WAIT_S.number()
         for staged in _staged(folder, of_all_machines=of_all_machines):
             before = set(staged.names())
-            wait_s = settings.WAIT_S.number()
-            for outcome in send(staged, partial(open_to_send, open_hub_of(folder.target)), wait_s):
+            for outcome in send(staged, open_at, wait_s):
                 files += outcome.error is None
                 problem = str(outcome.error) if outcome.error else problem
             if not problem and before.intersection(staged.names()):

@@ -4,7 +4,7 @@ import io
 import os
 import time
 import traceback
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
@@ -21,8 +21,8 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.azure import AzureRoot, parse
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub
 from tests.azurite import ACCOUNT, KEY, sas
+from tests.conftest import LOCATION
 
-LOCATION = PurePosixPath("workspaces/team-a/1/run/artifacts")
 OTHERS_KEY = (
     "b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXI="
 )

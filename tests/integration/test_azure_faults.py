@@ -8,7 +8,6 @@ import threading
 import traceback
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
-from pathlib import PurePosixPath
 
 import pytest
 from mlflow.exceptions import MlflowException
@@ -22,26 +21,18 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub.azure import parse
 from tests.azurite import ACCOUNT, KEY, azurite, connection_string, sas
-from tests.fault_proxy import Cut, error, fault_proxy
+from tests.conftest import LOCATION
+from tests.fault_proxy import Cut, error
 
-LOCATION = PurePosixPath("workspaces/team-a/1/run/artifacts")
 WRONG_KEY = (
     "d3Jvbmcga2V5IHdyb25nIGtleSB3cm9uZyBrZXkgd3Jvbmcga2V5IHdyb25nIGtleSB3cm9uZyBrZXkgd3Jvbg=="
 )
 
 
 @pytest.fixture
-def proxy(azurite_server):
-    with fault_proxy(azurite_server.port) as running:
-        yield running
-
-
-@pytest.fixture
-def repository(azure_root, proxy, monkeypatch):
-    """A repository that reaches Azurite through the proxy."""
-    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection_string(proxy.endpoint))
+def repository(repository, monkeypatch):
     monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "2")
-    return AzureRepository(parse(azure_root), LOCATION)
+    return repository
 
 
 def use_sas(monkeypatch, proxy, token: str) -> None:

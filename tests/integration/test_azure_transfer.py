@@ -18,7 +18,6 @@ from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin.artifacts.azure_blob.container import BLOCK
-from mlflow_workspace_plugin.artifacts.azure_blob.repository import AzureRepository
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
@@ -26,11 +25,8 @@ from mlflow_workspace_plugin.errors import (
     HubUnreachableError,
     UnsafeArtifactPathError,
 )
-from mlflow_workspace_plugin.hub.azure import parse
-from tests.azurite import connection_string
-from tests.fault_proxy import error, fault_proxy
-
-LOCATION = PurePosixPath("workspaces/team-a/1/run/artifacts")
+from tests.conftest import LOCATION
+from tests.fault_proxy import error
 
 TRANSFER = """
 import sys
@@ -43,19 +39,6 @@ if sys.argv[3] == "upload":
 else:
     repository.fetch("big.bin", Path(sys.argv[4]))
 """
-
-
-@pytest.fixture
-def proxy(azurite_server):
-    with fault_proxy(azurite_server.port) as running:
-        yield running
-
-
-@pytest.fixture
-def repository(azure_root, proxy, monkeypatch):
-    """A repository that reaches Azurite through the proxy."""
-    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection_string(proxy.endpoint))
-    return AzureRepository(parse(azure_root), LOCATION)
 
 
 @pytest.fixture

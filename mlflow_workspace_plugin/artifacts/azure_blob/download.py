@@ -14,7 +14,7 @@ from mlflow_workspace_plugin.artifacts.azure_blob.container import BLOCK, Contai
 from mlflow_workspace_plugin.artifacts.azure_blob.digests import is_content_of, is_verifiable
 from mlflow_workspace_plugin.artifacts.azure_blob.listing import is_folder
 from mlflow_workspace_plugin.artifacts.azure_blob.partial_file import PartialFile, partial_file
-from mlflow_workspace_plugin.artifacts.azure_blob.upload import Progress
+from mlflow_workspace_plugin.artifacts.azure_blob.progress import Progress, unseen
 from mlflow_workspace_plugin.errors import AzureMLException, HubBusyError
 
 _TRIES = 3
@@ -43,7 +43,7 @@ def download_file(container: Container, name: str, target: Path, progress: Progr
     for _ in range(_TRIES):
         if _download(container, name, target, progress):
             return
-        progress = _ignore
+        progress = unseen
     raise HubBusyError(
         f"Artifact {name!r} could not be read: it was replaced {_TRIES} times meanwhile. "
         "Download it when its writer is done."
@@ -74,7 +74,7 @@ def _download(container: Container, name: str, target: Path, progress: Progress)
         part.discard()
     if resumed:
         # What a power cut left of the earlier try was not what had been written.
-        return _download(container, name, target, _ignore)
+        return _download(container, name, target, unseen)
     raise AzureMLException(
         f"The copy of {name!r} is not what was stored: {container.root.place()} or the disk of "
         f"{str(target)!r} is faulty. Download it again; if that does not help, store it again."
@@ -107,7 +107,3 @@ def _download_rest(
 
 def _version(name: str, properties: BlobProperties) -> str:
     return hashlib.sha256(f"{name} {properties.etag}".encode()).hexdigest()[:16]
-
-
-def _ignore(_: int) -> None:
-    pass

@@ -1,12 +1,20 @@
 """The progress bar of a transfer."""
 
 import sys
+from collections.abc import Callable
 from typing import Any
 
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from tqdm.auto import tqdm
 
+Progress = Callable[[int], object]
+"""Is told of bytes that were transferred, or were there already."""
+
 _SHOWN_AFTER_S = 2.0
+
+
+def unseen(_: int) -> None:
+    """Show nothing of bytes that were counted before."""
 
 
 def progress_bar(description: str, size: int | None, *, is_quiet: bool = False) -> "tqdm[Any]":

@@ -28,10 +28,8 @@ from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, ContentSet
 from mlflow_workspace_plugin.artifacts.azure_blob.codes import code_of
 from mlflow_workspace_plugin.artifacts.azure_blob.container import BLOCK, Container
 from mlflow_workspace_plugin.artifacts.azure_blob.digests import SHA256, is_content_of
+from mlflow_workspace_plugin.artifacts.azure_blob.progress import Progress, unseen
 from mlflow_workspace_plugin.errors import HubBusyError
-
-Progress = Callable[[int], object]
-"""Is told of bytes that are stored, or were already."""
 
 _MOST_BLOCKS = 50_000  # of a blob
 _COMMITS = 10
@@ -124,7 +122,7 @@ def _upload_large(
         if _store_blocks(container, container.blob(name), stream, block_size, progress):
             return
         stream.seek(start)
-        progress = _ignore
+        progress = unseen
     raise HubBusyError(
         f"Artifact {name!r} could not be stored in {_COMMITS} tries: others store one of that name "
         "just now. Give each writer a name of its own."
@@ -244,7 +242,3 @@ def _repeatable(first: bytes, stream: BinaryIO) -> Iterator[BinaryIO]:
             yield copy
     else:
         yield stream
-
-
-def _ignore(_: int) -> None:
-    pass

@@ -3,13 +3,11 @@
 import json
 import os
 import re
-from contextlib import AbstractContextManager
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.files.transfer import fetch
@@ -98,14 +96,8 @@ class RunDetails(RunFiles):
         return [name for name in self.get_file_names() if _IS_LOG.match(name)]
 
     def _log_text(self, name: str) -> str:
-        with self._log_file(name) as file:
+        with self._repository().local(name) as file:
             return file.read_text(encoding="utf-8", errors="replace")
-
-    def _log_file(self, name: str) -> AbstractContextManager[Path]:
-        """Yield a log as a local file. MLflow's client would show a progress bar."""
-        tracking_uri = self._experiment.workspace.get_mlflow_tracking_uri()
-        repository = open_repository(self._mlflow_run().info.artifact_uri, tracking_uri)
-        return repository.local(name)
 
     def _page_of(self, name: str) -> str:
         return self._page(f"/artifacts/{quote(name)}")
