@@ -30,6 +30,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
     HubError                           something is wrong with the hub itself
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
+      HubNotTrustedError               this user has not said that secrets may go where it says
       HubNotWritableError              the hub cannot be read or written by this user
       HubCorruptError                  the database is none of MLflow's, or a damaged one
       HubUnreachableError              the database server does not answer, or refuses the login
@@ -269,6 +270,12 @@ class HubNotFoundError(HubError):
 
 class HubSettingsError(HubError):
     """``hub.toml`` cannot be used."""
+
+
+class HubNotTrustedError(HubError):
+    """``hub.toml`` names where secrets go, and this user has not said that they may."""
+
+    code = PERMISSION_DENIED
 
 
 class HubNotWritableError(HubError):

@@ -40,6 +40,21 @@ HUB = Variable(
     "The default hub: the folder in which workspaces are created and looked up by name.",
 )
 
+TRUST = Variable(
+    "MLFLOW_WORKSPACE_TRUST",
+    "",
+    "Folders of hubs, separated by `:`, that may name where secrets go: for containers and CI.",
+)
+
+TRUST_FILE = Variable(
+    "MLFLOW_WORKSPACE_TRUST_FILE",
+    str(
+        Path(platformdirs.user_config_dir("mlflow-workspace-plugin", appauthor=False))
+        / "trusted.json"
+    ),
+    "The user's own record of where secrets may go, which `mlflow-workspace hub trust` writes.",
+)
+
 UI_URL = Variable(
     "MLFLOW_WORKSPACE_UI_URL",
     "http://127.0.0.1:5000",
@@ -88,4 +103,7 @@ STAGED_GB = Variable(
     "How many GB of files may wait on this machine while the hub's storage account is away.",
 )
 
-ALL = (HUB, UI_URL, JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB)
+ALL = (
+    *(HUB, TRUST, TRUST_FILE, UI_URL),
+    *(JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB),
+)

@@ -25,6 +25,8 @@ HUB_SCHEME = "workspace-hub"
 
 _USER_IN_PATH = re.compile(r"/*[^/@]*:[^/@]*@")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
+# MLflow's URI helpers drop slashes; behind three of them is a folder.
+_HOST_AND_PORT = re.compile(r"([\w+.-]+:/{0,2})(?!/)(\[[0-9A-Fa-f:.]*\]|[^/:]*)(:[^/]*)")
 _FORMS = (
     "Write workspace:///path/to/hub/NAME for a workspace, "
     "or workspace-hub:///path/to/hub for a server."
@@ -103,10 +105,19 @@ def parse(uri: str) -> WorkspaceUri | HubUri | ServedWorkspaceUri:
 
 
 def redact(uri: str) -> str:
-    """Return the URI without what could be a secret: user information and query values."""
+    """Return the URI without what could be a secret.
+
+    That is user information, query values, and what stands in place of a port and is none.
+    """
     without_user = re.sub(r"(:/*).*@", r"\1***@", uri, count=1, flags=re.DOTALL)
     without_query, *rest = re.split(r"[?#]", without_user, maxsplit=1)
-    return without_query + ("?***" if rest else "")
+    without_port = _HOST_AND_PORT.sub(_without_port, without_query, count=1)
+    return without_port + ("?***" if rest else "")
+
+
+def is_loopback(host: str) -> bool:
+    """Whether a host's name or address is this machine's own; no name is looked up."""
+    return _LOOPBACK.fullmatch(host) is not None
 
 
 def hub_folder(hub: "str | os.PathLike[str]") -> Path:
@@ -208,7 +219,12 @@ def _folded(name: str) -> str:
 
 
 def _default_scheme(host: str) -> str:
-    return "http" if _LOOPBACK.fullmatch(host) else "https"
+    return "http" if is_loopback(host) else "https"
+
+
+def _without_port(found: "re.Match[str]") -> str:
+    is_port = re.fullmatch(r":\d{0,5}", found[3]) and int(found[3][1:] or 0) < 2**16
+    return found[0] if is_port else f"{found[1]}{found[2]}:***"
 
 
 def _quote(folder: Path) -> str:

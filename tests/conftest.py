@@ -37,14 +37,24 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("database", on, indirect=True, scope="session")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def record_of_trust(tmp_path_factory) -> Iterator[Path]:
+    """The record of what the tests trust, for all of a process: a hub may be of several tests."""
+    file = tmp_path_factory.mktemp("trust") / "trusted.json"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_WORKSPACE_TRUST_FILE", str(file))
+        yield file
+
+
 @pytest.fixture(autouse=True)
-def clean_environment(monkeypatch, tmp_path) -> Iterator[None]:
+def clean_environment(monkeypatch, tmp_path, record_of_trust) -> Iterator[None]:
     """Nothing of the user's reaches a test: no MLflow setting, no default hub, no state left."""
     for name in list(os.environ):
         if name.startswith(("MLFLOW_", "AZURE_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_WORKSPACE_HUB", str(tmp_path / "default-hub"))
     monkeypatch.setenv("MLFLOW_WORKSPACE_JOURNAL_DIR", str(tmp_path / "journal"))
+    monkeypatch.setenv("MLFLOW_WORKSPACE_TRUST_FILE", str(record_of_trust))
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.chdir(tmp_path)
     yield
@@ -117,6 +127,16 @@ def postgresql_template(server, tmp_path_factory) -> str:
     return "template_hub"
 
 
+def write_settings(hub: Path, text: str) -> None:
+    """Write the ``hub.toml`` of a hub, and trust it, as who makes a hub does."""
+    from mlflow_workspace_plugin.hub import trust
+    from mlflow_workspace_plugin.hub.folder import HubFolder
+
+    folder = HubFolder(hub)
+    folder.settings_file.write_text(text)
+    trust.remember(trust.destinations(folder.load_settings()))
+
+
 _numbers = itertools.count()
 
 
@@ -139,7 +159,7 @@ def copied_hub(request, database) -> Callable[[Path], Path]:
             azurite = request.getfixturevalue("azurite_server")
             name = azurite.container(f"hub-{os.getpid()}-{next(_numbers)}").container_name
             settings += f'artifacts = "azure://{ACCOUNT}/{name}/hub?credential=${{{_AZURITE}}}"\n'
-        (folder / "hub.toml").write_text(settings)
+        write_settings(folder, settings)
         return folder
 
     return copy
@@ -212,7 +232,7 @@ def azure_workspace(sqlite_template, tmp_path, azure_root):
 
     hub = shutil.copytree(sqlite_template, tmp_path / "hub")
     (hub / "artifacts").rmdir()
-    (hub / "hub.toml").write_text(f'artifacts = "{azure_root}"\n')
+    write_settings(hub, f'artifacts = "{azure_root}"\n')
     return Workspace.create("team-a", hub=hub)
 
 

@@ -1,4 +1,4 @@
-"""``mlflow-workspace hub``: make and upgrade hubs."""
+"""``mlflow-workspace hub``: make, trust and upgrade hubs."""
 
 from pathlib import Path
 
@@ -6,15 +6,16 @@ import click
 
 from mlflow_workspace_plugin.artifacts.repository import check_access
 from mlflow_workspace_plugin.cli.options import plain_errors
-from mlflow_workspace_plugin.hub import azure
-from mlflow_workspace_plugin.hub.folder import JOURNAL_MODES, JournalMode
+from mlflow_workspace_plugin.errors import HubNotFoundError
+from mlflow_workspace_plugin.hub import azure, trust
+from mlflow_workspace_plugin.hub.folder import JOURNAL_MODES, HubFolder, JournalMode
 from mlflow_workspace_plugin.hub.hub import create_hub, upgrade_hub
 from mlflow_workspace_plugin.uris import hub_folder
 
 
 @click.group()
 def hub() -> None:
-    """Make and upgrade hubs."""
+    """Make, trust and upgrade hubs."""
 
 
 @hub.command()
@@ -49,6 +50,33 @@ def init(
     how = opened.settings.database or f"journal_mode {opened.settings.journal_mode}"
     where = "" if opened.settings.artifacts is None else f", files in {opened.place_of()}"
     click.echo(f"Hub {opened.path} is ready ({how}{where}).")
+
+
+@hub.command("trust")
+@click.argument("folder")
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@plain_errors
+def trust_(folder: str, yes: bool) -> None:  # noqa: FBT001
+    """Let the hub in FOLDER send secrets of yours where its hub.toml says.
+
+    A hub that somebody else made, or that was changed, is used only after that. Nothing is sent
+    meanwhile, nor here.
+    """
+    path: Path = hub_folder(folder)
+    found = HubFolder(path)
+    if found.identity() is None:
+        raise HubNotFoundError(f"There is no hub in {str(path)!r}. Name the folder of one.")
+    wanted = trust.destinations(found.load_settings())
+    if not wanted:
+        click.echo(f"Hub {path} keeps all in its folder: it sends no secret, and needs no trust.")
+        return
+    click.echo(f"Hub {path} sends secrets of yours to what its hub.toml names:")
+    for each in wanted:
+        click.echo(f"  {each}\n    with {each.secrets}")
+    if not yes:
+        click.confirm("Do you know these places, and may they have that?", abort=True)
+    trust.remember(wanted)
+    click.echo(f"Hub {path} is trusted, until its hub.toml names another place or variable.")
 
 
 @hub.command()

@@ -24,6 +24,9 @@ _PUBLIC_SUFFIX = "blob.core.windows.net"
 _ACCOUNT = re.compile(r"[a-z0-9]{3,24}")
 _CONTAINER = re.compile(r"(?=.{3,63}$)[a-z0-9]+(-[a-z0-9]+)*")
 _PREFIX = re.compile(r"[\w.+=,()~ -]+(/[\w.+=,()~ -]+)*", re.ASCII)
+_ENDPOINT = re.compile(
+    r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?(/[\w-]+)?/?", re.ASCII | re.IGNORECASE
+)
 _REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _FORM = "Write azure://ACCOUNT/CONTAINER/PREFIX, with ?credential=${NAME_OF_A_VARIABLE} if needed."
 
@@ -81,7 +84,11 @@ def parse(uri: str) -> AzureRoot:
             not repeat.
     """
     shown = uris.redact(uri)
-    parts = urlsplit(uri)
+    try:
+        parts = urlsplit(uri)
+    except ValueError:
+        # Its own text repeats what it could not read.
+        raise HubSettingsError(f"Artifact root {shown!r} cannot be read. {_FORM}") from None
     if parts.scheme not in (SCHEME, _WASBS):
         known = re.match(r"[A-Za-z][\w+.-]*(?=://)", uri)
         raise HubSettingsError(
@@ -125,7 +132,7 @@ def _options(query: str, shown: str) -> tuple[str | None, str | None]:
             "AZURE_STORAGE_SAS_TOKEN."
         )
     endpoint = given.get("endpoint", [None])[-1]
-    if endpoint is not None and not re.fullmatch(r"https?://[\w.:\[\]-]+(/[\w-]+)?/?", endpoint):
+    if endpoint is not None and not _ENDPOINT.fullmatch(endpoint):
         raise HubSettingsError(
             f"The endpoint of artifact root {shown!r} is no URL of a blob service. "
             "Write endpoint=https://HOST, or endpoint=http://127.0.0.1:PORT/ACCOUNT for Azurite."

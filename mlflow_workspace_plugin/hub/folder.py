@@ -1,5 +1,6 @@
 """The folder of a hub: what lies where in it, who may read it, and its settings file."""
 
+import functools
 import json
 import os
 import stat
@@ -157,15 +158,18 @@ class HubFolder:
                     "access, or copy the hub to a folder of your own."
                 )
 
-    def load_settings(self) -> HubSettings:
-        """Read ``hub.toml``.
+    def load_settings(self, descriptor: int | None = None) -> HubSettings:
+        """Read ``hub.toml``. Nothing may be sent where it says yet: see ``hub.trust``.
+
+        Args:
+            descriptor: of the folder, if it is open; else it is found by its path.
 
         Raises:
             HubSettingsError: it is not TOML, or sets what this version does not know. An unknown
                 key is never skipped: it may say that the rows are in another database.
         """
         try:
-            values = tomllib.loads(self.settings_file.read_text(encoding="utf-8"))
+            values = tomllib.loads(self._read_settings(descriptor))
         except FileNotFoundError:
             return HubSettings()
         except (OSError, ValueError) as error:
@@ -174,8 +178,8 @@ class HubFolder:
             ) from error
         if unknown := sorted(values.keys() - {each.name for each in fields(HubSettings)}):
             raise HubSettingsError(
-                f"{str(self.settings_file)!r} sets {', '.join(unknown)}, which this version does "
-                "not know. Upgrade with: pip install -U mlflow-workspace-plugin"
+                f"{str(self.settings_file)!r} sets {', '.join(map(ascii, unknown))}, which this "
+                "version does not know. Upgrade with: pip install -U mlflow-workspace-plugin"
             )
         if "journal_mode" in values:
             values["journal_mode"] = self._checked(values["journal_mode"])
@@ -223,6 +227,14 @@ class HubFolder:
         unfinished.write_text("# Settings of this hub.\n" + lines, encoding="utf-8")
         self.share_file(unfinished)
         os.replace(unfinished, self.settings_file)  # noqa: PTH105  the name says what it does
+
+    def _read_settings(self, descriptor: int | None) -> str:
+        if descriptor is None:
+            return self.settings_file.read_text(encoding="utf-8")
+        name = self.settings_file.name
+        opener = functools.partial(os.open, dir_fd=descriptor)
+        with open(name, encoding="utf-8", opener=opener) as file:
+            return file.read()
 
     def _normalised(self, artifacts: str) -> str:
         try:

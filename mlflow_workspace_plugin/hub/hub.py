@@ -22,7 +22,7 @@ from mlflow_workspace_plugin.errors import (
     HubSettingsError,
     HubTooOldError,
 )
-from mlflow_workspace_plugin.hub import azure, postgresql, schema
+from mlflow_workspace_plugin.hub import azure, postgresql, schema, trust
 from mlflow_workspace_plugin.hub.catalog import Catalog
 from mlflow_workspace_plugin.hub.database import (
     RESTORE_REMEDY,
@@ -138,6 +138,8 @@ def create_hub(
         artifacts: the URI of a place in Azure Blob Storage for the files of a new hub, with a
             secret as ``?credential=${NAME}`` only. By default they are in the folder.
 
+    Where the database and the files are, as named here, is recorded as trusted by this user.
+
     Returns:
         The hub, and what the user should be told about how it was made (None if nothing).
 
@@ -166,6 +168,10 @@ def create_hub(
                     notice = _make(folder, journal_mode, artifacts)
                 else:
                     _make_on(folder, HubSettings(database=database, artifacts=artifacts))
+    if database is not None or artifacts is not None:
+        # Whoever names a place himself trusts it; another one that is in hub.toml he may not know.
+        named = trust.destinations(folder.load_settings())
+        trust.remember(each for each in named if each.uri in (database, artifacts))
     hub = open_hub(path)
     _check_settings(hub, journal_mode, database, artifacts)
     return hub, notice
@@ -192,7 +198,7 @@ def upgrade_hub(path: Path, *, force: bool = False) -> Upgrade | None:
     if folder.identity() is None:
         raise HubNotFoundError(f"There is no hub in {str(path)!r}. Name the folder of one.")
     folder.check_access()
-    settings = folder.load_settings()
+    settings = trust.load_trusted_settings(folder)
     if settings.database is None:
         _check_magic(folder)
     engine = create_engine(url_of(folder, settings), settings)
@@ -223,7 +229,7 @@ def integrity_problems(folder: HubFolder) -> list[str]:
 
 def _open(folder: HubFolder) -> Hub:
     folder.check_access()
-    settings = folder.load_settings()
+    settings = trust.load_trusted_settings(folder)
     if settings.database is None:
         _check_magic(folder)
     url = url_of(folder, settings)

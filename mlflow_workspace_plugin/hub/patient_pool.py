@@ -25,13 +25,7 @@ _PAUSE_S = 0.1
 _SAID_AFTER_S = 2.0
 _WAIT_WITH_ONE_S = 2.0
 _GIVE_BACK = "workspace_give_back"
-# In a server's words, and in those of PgBouncer: a connection that failed has no SQLSTATE.
-_NONE_FREE = (
-    "too many clients already",
-    "too many connections for",
-    "remaining connection slots are reserved",
-    "no more connections allowed",
-)
+_NONE_FREE = "53300"  # SQLSTATE's too_many_connections
 
 
 class PatientPool(QueuePool):
@@ -72,7 +66,7 @@ class PatientPool(QueuePool):
                 return super().connect()
             except Exception as error:
                 waited_s = time.monotonic() - start
-                if not _says_none_is_free(error):
+                if getattr(error, "sqlstate", None) != _NONE_FREE:
                     raise
                 if waited_s > wait_s:
                     for each in held:
@@ -93,7 +87,3 @@ class PatientPool(QueuePool):
 def _give_back(_: Any, record: Any) -> None:
     if record.record_info.pop(_GIVE_BACK, False):
         record.invalidate()
-
-
-def _says_none_is_free(error: Exception) -> bool:
-    return any(words in str(error) for words in _NONE_FREE)

@@ -4,12 +4,14 @@ In the URL ``${NAME}`` stands for an environment variable, and nothing else may 
 password. It is looked up when a connection is made, so the value is in no URL, engine or message.
 """
 
+import difflib
 import importlib
 import os
 import re
 import time
 from collections.abc import Mapping
 from typing import Any
+from urllib.parse import parse_qsl
 
 from mlflow.environment_variables import (
     MLFLOW_SQLALCHEMYSTORE_ECHO,
@@ -32,6 +34,7 @@ from mlflow_workspace_plugin.errors import (
     HubSettingsError,
     HubUnreachableError,
 )
+from mlflow_workspace_plugin.hub.log_in import REFERENCE, log_in
 from mlflow_workspace_plugin.hub.patient_pool import PatientPool
 
 DRIVER = "postgresql+psycopg"
@@ -55,7 +58,23 @@ _SCHEMES = ("postgresql", "postgres", DRIVER)
 _SECRETS = frozenset(
     {"password", "sslpassword", "oauth_client_secret", "scram_client_key", "scram_server_key"}
 )
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
+# What else it knows. Not among them is what would write a file (sslkeylogfile), what SQLAlchemy or
+# psycopg would take for its own, and any word that may be a secret under a name mistyped.
+_OPTIONS = _SECRETS.union(
+    re.findall(
+        r"\w+",
+        """
+        host hostaddr port user dbname passfile service application_name client_encoding options
+        connect_timeout keepalives keepalives_idle keepalives_interval keepalives_count
+        tcp_user_timeout target_session_attrs load_balance_hosts require_auth requirepeer
+        channel_binding sslmode sslnegotiation sslcompression sslcert sslkey sslcertmode sslrootcert
+        sslcrl sslcrldir sslsni ssl_min_protocol_version ssl_max_protocol_version
+        min_protocol_version max_protocol_version gssencmode krbsrvname gsslib gssdelegation
+        oauth_issuer oauth_client_id oauth_scope
+        """,
+    )
+)
+_SEVERAL = frozenset({"host", "port"})
 _QUOTED_REFERENCE = re.compile(r"%24%7B([A-Za-z_][A-Za-z0-9_]*)%7D", re.IGNORECASE)
 _FORM = f"Write {DRIVER}://USER:${{PASSWORD_VARIABLE}}@HOST:PORT/DATABASE."
 
@@ -86,7 +105,7 @@ def normalised(url: str) -> str:
             f"Database URL {uris.redact(url)!r} cannot be read. {_FORM}"
         ) from None
     secrets = [parsed.password, *(parsed.query[name] for name in _SECRETS & parsed.query.keys())]
-    if any(each and not _REFERENCE.fullmatch(str(each)) for each in secrets):
+    if any(each and not REFERENCE.fullmatch(str(each)) for each in secrets):
         raise HubSettingsError(
             f"Database URL {uris.redact(url)!r} holds a password, which would lie readable in "
             "hub.toml. Put it into an environment variable and write ${NAME_OF_THE_VARIABLE} in "
@@ -94,11 +113,12 @@ def normalised(url: str) -> str:
             "looks: PGPASSWORD or ~/.pgpass."
         )
     authority = re.split("[/?]", url.partition("://")[2], maxsplit=1)[0]
-    if authority.count("@") > 1 or re.search(r"[\x00-\x20\x7f]", url):
+    if authority.count("@") > 1 or re.search(r"[\x00-\x20\x7f-\x9f]", url):
         raise HubSettingsError(
             f"Database URL {uris.redact(url)!r} has a blank, or an '@' too many. Percent-encode "
             f"them. {_FORM}"
         )
+    _check_options(url, parsed)
     return _text(parsed)
 
 
@@ -207,6 +227,30 @@ class _Plugin(CreateEnginePlugin):
 plugins.register(_Plugin.NAME, __name__, _Plugin.__name__)
 
 
+def _check_options(url: str, parsed: URL) -> None:
+    """Refuse what is not known: it would be written down, and may be a secret."""
+    given = parse_qsl(url.partition("?")[2], keep_blank_values=True)
+    names = [name for name, _ in given]
+    if unknown := [name for name, value in given if name not in _OPTIONS or not value]:
+        known = difflib.get_close_matches(unknown[0], _OPTIONS, 1)
+        hint = f" Did you mean {known[0]}?" if known else ""
+        raise HubSettingsError(
+            f"Database URL {uris.redact(url)!r} has an option without a value, or one that "
+            f"PostgreSQL's library or this version does not know.{hint} Remove it: a hub's URL is "
+            "kept as it is, and a secret in it would lie readable in hub.toml. Those of a user are "
+            "in an environment variable, ${NAME}, or where libpq looks."
+        )
+    parts = {"host": parsed.host, "port": parsed.port, "user": parsed.username}
+    parts |= {"password": parsed.password, "dbname": parsed.database}
+    twice = {name for name in names if names.count(name) > 1} - _SEVERAL
+    twice |= {name for name, value in parts.items() if value and name in names}
+    if twice:
+        raise HubSettingsError(
+            f"Database URL {uris.redact(url)!r} says twice what {', '.join(sorted(twice))} is. "
+            "Remove one of them."
+        )
+
+
 def _text(url: URL) -> str:
     """Return the URL as text in which references stay readable."""
     return _QUOTED_REFERENCE.sub(r"${\1}", url.render_as_string(hide_password=False))
@@ -246,23 +290,7 @@ def _set_up(engine: Engine) -> None:
     def _do_connect(
         dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]
     ) -> Any:
-        # The engine keeps the parameters, so they are left as they are.
-        values = {
-            name: _REFERENCE.sub(_value_of, value) if isinstance(value, str) else value
-            for name, value in parameters.items()
-        }
-        cursor = dialect.loaded_dbapi.ClientCursor
-        return dialect.connect(*arguments, **values, cursor_factory=cursor)
-
-
-def _value_of(reference: "re.Match[str]") -> str:
-    value = os.environ.get(reference[1])
-    if value is None:
-        raise HubSettingsError(
-            f"The hub's database URL refers to the environment variable {reference[1]}, which is "
-            "not set. Set it, or correct hub.toml."
-        )
-    return value
+        return log_in(dialect, arguments, parameters)
 
 
 def _check_idle_connections(engine: Engine) -> None:

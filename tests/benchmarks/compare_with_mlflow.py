@@ -58,6 +58,7 @@ def prepare_environment(bytecode: Path) -> None:
     # Each call is timed until its values are stored, but for the workloads of the journal.
     os.environ["MLFLOW_WORKSPACE_JOURNAL"] = "off"
     os.environ["MLFLOW_WORKSPACE_JOURNAL_DIR"] = str(bytecode.parent / "journal")
+    os.environ["MLFLOW_WORKSPACE_TRUST_FILE"] = str(bytecode.parent / "trusted.json")
     paths = [str(ROOT), os.environ.get("PYTHONPATH", "")]
     os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
     os.environ["PYTHONPYCACHEPREFIX"] = sys.pycache_prefix = str(bytecode)

@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import Experiment, Model, Workspace
 from tests.azurite import ACCOUNT
+from tests.conftest import write_settings
 
 DEEP = "/".join(["a-folder-whose-name-is-long" * 4] * 6)
 """Longer than any column of MLflow's that takes a location of a run or of an experiment."""
@@ -28,7 +29,7 @@ def hub_on_postgresql(folder: Path, url: str, artifacts: str | None) -> Path:
         (folder / "artifacts").mkdir()
     else:
         settings += f'artifacts = "{artifacts}"\n'
-    (folder / "hub.toml").write_text(settings)
+    write_settings(folder, settings)
     return folder
 
 
@@ -114,7 +115,7 @@ def test_hub_that_is_pointed_at_a_copy_of_its_files(
     settings = hub_path / "hub.toml"
     kept = settings.read_text().splitlines() if settings.exists() else []
     kept = [line for line in kept if not line.startswith("artifacts")]
-    settings.write_text("\n".join([*kept, f'artifacts = "{azure("moved")}"', ""]))
+    write_settings(hub_path, "\n".join([*kept, f'artifacts = "{azure("moved")}"', ""]))
     above_tests = str(Path(__file__).parents[2])
     run_python("-c", READ, above_tests, str(hub_path), run_id, str(tmp_path / "target"))
     # And it goes on.

@@ -21,7 +21,7 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.azure import AzureRoot, parse
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub
 from tests.azurite import ACCOUNT, KEY, sas
-from tests.conftest import LOCATION
+from tests.conftest import LOCATION, write_settings
 
 OTHERS_KEY = (
     "b3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXIgb3RoZXI="
@@ -236,8 +236,8 @@ def test_files_that_moved(azure_workspace, azurite_server, container, tmp_path):
         name = each.name.replace("some/prefix", "elsewhere")
         other.upload_blob(name, content, metadata=each.metadata)
     container.delete_container()
-    settings = tmp_path / "hub" / "hub.toml"
-    settings.write_text(f'artifacts = "azure://{ACCOUNT}/{other.container_name}/elsewhere"\n')
+    copy = f"azure://{ACCOUNT}/{other.container_name}/elsewhere"
+    write_settings(tmp_path / "hub", f'artifacts = "{copy}"\n')
     hub = tmp_path / "moved"
     (tmp_path / "hub").rename(hub)
     assert open_hub(hub).place_of().endswith("-copy/elsewhere")

@@ -33,7 +33,7 @@ from mlflow_workspace_plugin.errors import (
     InvalidUriError,
     WorkspaceNotFoundError,
 )
-from mlflow_workspace_plugin.hub import schema
+from mlflow_workspace_plugin.hub import schema, trust
 from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, url_of
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
@@ -52,7 +52,9 @@ def older_hub(folder, url=None, revision=OLDER):
     """A hub whose database was made by the migrations of an older MLflow."""
     folder.mkdir()
     (folder / "artifacts").mkdir()
-    HubFolder(folder).save_settings(HubSettings(database=url))
+    settings = HubSettings(database=url)
+    HubFolder(folder).save_settings(settings)
+    trust.remember(trust.destinations(settings))
     engine = create_engine(url_of_hub(folder))
     InitialBase.metadata.create_all(engine)
     config = _get_alembic_config(engine.url.render_as_string(hide_password=False))

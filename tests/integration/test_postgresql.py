@@ -31,6 +31,7 @@ from mlflow_workspace_plugin.hub import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
 from tests import python_processes
+from tests.conftest import write_settings
 from tests.integration.test_hub import OLDER, execute, set_revision
 from tests.postgres import postgresql
 from tests.servers import free_port, serving
@@ -45,7 +46,7 @@ def hub_path(server, postgresql_template, tmp_path):
     """A hub on a database of its own, only ever on PostgreSQL."""
     (tmp_path / "hub" / "artifacts").mkdir(parents=True)
     url = server.create_database(f"pg_{tmp_path.name}"[:60], postgresql_template)
-    (tmp_path / "hub" / "hub.toml").write_text(f'database = "{url}"\n')
+    write_settings(tmp_path / "hub", f'database = "{url}"\n')
     return tmp_path / "hub"
 
 

@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import HubBusyError, HubTooOldError, HubUnreachableError
 from mlflow_workspace_plugin.hub import schema
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
+from tests.conftest import write_settings
 from tests.integration.test_hub import older_hub
 from tests.postgres import postgresql
 from tests.python_processes import WAIT_FOR_THE_OTHERS, run_at_once
@@ -142,7 +143,7 @@ class TestUpgradingWhileOthersWork:
         try:
             server.execute("GRANT ALL ON ALL TABLES IN SCHEMA public TO owner", name)
             settings = older / "hub.toml"
-            settings.write_text(settings.read_text().replace("postgres@", "owner@"))
+            write_settings(older, settings.read_text().replace("postgres@", "owner@"))
             with (
                 psycopg.connect(url, application_name="theirs"),
                 pytest.raises(HubBusyError, match="1 x theirs of postgres"),

@@ -63,6 +63,8 @@ class Container:
                 ),
                 read_timeout=min(max(patience_s, _SHORTEST_READ_TIMEOUT_S), _READ_TIMEOUT_S),
             ),
+            # What this user trusted is this service, and not where it sends others.
+            permit_redirects=False,
             retry_policy=PatientRetry(patience_s, self.is_refusal),
             # The first request of a download brings the first block.
             max_single_get_size=BLOCK,
