@@ -31,6 +31,7 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.log_in import REFERENCE
 
+_LOCK_WAIT_S = 30
 _WHAT_IS_FOUND = {
     "database": "PGPASSWORD, ~/.pgpass, a service file, and what else PostgreSQL's library finds",
     "artifacts": "AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_ACCESS_KEY, "
@@ -104,8 +105,8 @@ def remember(wanted: Iterable[Destination]) -> None:
     """
     file = _record_file()
     try:
-        file.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        with FileLock(file.with_name(f"{file.name}.lock")):
+        _make_private(file.parent)
+        with FileLock(file.with_name(f"{file.name}.lock"), timeout=_LOCK_WAIT_S, mode=0o600):
             known = _read(file)
             new = [each for each in wanted if each not in known]
             if new:
@@ -113,9 +114,16 @@ def remember(wanted: Iterable[Destination]) -> None:
     except OSError as error:
         raise HubNotWritableError(
             f"The record of where your secrets may go, {str(file)!r}, cannot be written: "
-            f"{error.strerror}. Let {settings.TRUST_FILE.name} name a file that can be, or set "
-            f"{settings.TRUST.name} to the hub's folder."
+            f"{error.strerror or error}. Let {settings.TRUST_FILE.name} name a file that can be, "
+            f"or set {settings.TRUST.name} to the hub's folder."
         ) from error
+
+
+def _make_private(folder: Path) -> None:
+    """Make a folder, and those above it, for its owner only, whatever the umask."""
+    if not folder.is_dir():
+        _make_private(folder.parent)
+        folder.mkdir(mode=0o700, exist_ok=True)
 
 
 def _record_file() -> Path:
@@ -148,21 +156,25 @@ def _read(file: Path) -> list[Destination]:
         return []
     except OSError as error:
         raise _unusable(file, error.strerror or "") from error
-    with open(descriptor, "rb") as opened:  # noqa: PTH123  no path
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise _unusable(file, "it is no file")
-        if status.st_uid != os.geteuid():
-            raise _unusable(file, "it is another user's")
-        if stat.S_IMODE(status.st_mode) & 0o077:
-            raise _unusable(
-                file, "others may read or write it (chmod 600, if it is as you left it)"
-            )
-        content = opened.read()
+    try:
+        _check_owner(file, os.fstat(descriptor))
+        with open(descriptor, "rb", closefd=False) as opened:
+            content = opened.read()
+    finally:
+        os.close(descriptor)
     try:
         return [Destination(str(each["setting"]), str(each["uri"])) for each in json.loads(content)]
     except (ValueError, TypeError, LookupError, RecursionError):
         raise _unusable(file, "it is damaged") from None
+
+
+def _check_owner(file: Path, status: os.stat_result) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise _unusable(file, "it is no file")
+    if status.st_uid != os.geteuid():
+        raise _unusable(file, "it is another user's")
+    if stat.S_IMODE(status.st_mode) & 0o077:
+        raise _unusable(file, "others may read or write it (chmod 600, if it is as you left it)")
 
 
 def _write(file: Path, known: list[Destination]) -> None:
