@@ -182,10 +182,12 @@ def _try_again(psycopg: Any, values: dict[str, Any]) -> tuple[bytes | None, str]
     """Connect once more; return the SQLSTATE that the server tells, and what libpq says of it."""
     pq = psycopg.pq
     deadline = time.monotonic() + _LOOK_S
+    # Without what psycopg and SQLAlchemy keep for themselves.
+    of_libpq = {name: each for name, each in values.items() if isinstance(each, (str, int))}
     # Only in memory: the proof of a password is among the messages.
     messages = os.memfd_create("messages")
     try:
-        connection = pq.PGconn.connect_start(psycopg.conninfo.make_conninfo(**values).encode())
+        connection = pq.PGconn.connect_start(psycopg.conninfo.make_conninfo(**of_libpq).encode())
         try:
             connection.trace(messages)
             while (status := connection.connect_poll()) in (
@@ -207,7 +209,7 @@ def _try_again(psycopg: Any, values: dict[str, Any]) -> tuple[bytes | None, str]
             written.seek(0)
             states = _STATE.findall(written.read())
         return (states[-1] if states else None), said
-    except (psycopg.Error, OSError, ValueError):
+    except (psycopg.OperationalError, OSError):
         return None, ""
     finally:
         os.close(messages)

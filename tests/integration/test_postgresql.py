@@ -236,6 +236,15 @@ class TestSecrets:
             "postgresql://host/db?sslmode=require&sslpassword=S3cret",
             "postgresql://alice:${ALICE}S3cret@host/db",
             "postgresql://alice@S3cret@host/db",
+            "postgresql://alice@host:S3cret/db",
+            "postgresql://host/db?pasword=S3cret",
+            "postgresql://host/db?PASSWORD=S3cret",
+            "postgresql://host/db?S3cret",
+            "postgresql://host/db?S3cret=1",
+            "postgresql://host/db?password=${ALICE}&password=S3cret",
+            "postgresql://host/db?plugin=S3cret",
+            "postgresql://host/db?sslkeylogfile=/S3cret",
+            "postgresql://host/db?autocommit=S3cret",
             "postgresql+psycopg2://alice:S3cret@host/db",
             "mysql://alice:S3cret@host/db",
             "host=host dbname=db password=S3cret",
@@ -250,6 +259,18 @@ class TestSecrets:
         assert "S3cret" not in said
         assert "${" in said
         assert not (tmp_path / "hub").exists()
+
+    def test_option_that_was_mistyped(self, tmp_path):
+        """What was meant is named; and nothing is said twice, of which one would not count."""
+        for options, reason in (
+            ("?sslmod=require", "Did you mean sslmode?"),
+            ("?host=other", "says twice what host is"),
+            ("?dbname=other", "says twice what dbname is"),
+            ("?sslmode=disable&sslmode=require", "says twice what sslmode is"),
+        ):
+            with pytest.raises(HubSettingsError) as raised:
+                create_hub(tmp_path / "hub", database=f"postgresql://host/db{options}")
+            assert reason in raised.value.message
 
     def test_other_parts_may_be_references_too(self, server, tmp_path, empty, monkeypatch):
         """So that one hub.toml serves several places; MLflow's server finds its way too."""

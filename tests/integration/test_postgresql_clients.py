@@ -3,6 +3,7 @@
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psycopg
@@ -12,11 +13,17 @@ from sqlalchemy.exc import OperationalError
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.cli import main
-from mlflow_workspace_plugin.errors import HubBusyError, HubTooOldError, HubUnreachableError
+from mlflow_workspace_plugin.errors import (
+    HubBusyError,
+    HubSettingsError,
+    HubTooOldError,
+    HubUnreachableError,
+)
 from mlflow_workspace_plugin.hub import schema
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from tests.conftest import write_settings
 from tests.integration.test_hub import older_hub
+from tests.listener import relay
 from tests.postgres import postgresql
 from tests.python_processes import WAIT_FOR_THE_OTHERS, run_at_once
 
@@ -106,6 +113,54 @@ def test_server_that_stays_full_is_an_error(tmp_path, monkeypatch):
         for each in others:
             each.close()
         create_hub(tmp_path / "hub", database=server.url())[0].engine.dispose()
+
+
+IN_ANOTHER_LANGUAGE = (
+    (b"sorry, too many clients already", b"es sind keine Plaetze mehr frei"),
+    (b'database "nowhere" does not exist', b'Datenbank "nowhere" gibt es nicht'),
+)
+
+
+def in_another_language(data: bytes) -> bytes:
+    """What a server says, as if its lc_messages were another; the codes are the same."""
+    for english, other in IN_ANOTHER_LANGUAGE:
+        assert len(english) == len(other)
+        data = data.replace(english, other)
+    return data
+
+
+def test_waiting_for_a_connection_in_any_language(tmp_path, monkeypatch):
+    """A server that is full is known by its code; what else it refuses is an error at once."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "100000")
+    with (
+        postgresql(max_connections="5") as server,
+        relay(server.port, in_another_language) as port,
+    ):
+        url = server.url().replace(str(server.port), str(port))
+        others = [psycopg.connect(server.url().replace("+psycopg", "")) for _ in range(5)]
+        with pytest.raises(psycopg.OperationalError, match="keine Plaetze mehr"):
+            psycopg.connect(url.replace("+psycopg", ""))
+        waiting = ThreadPoolExecutor(1).submit(create_hub, tmp_path / "hub", database=url)
+        with pytest.raises(TimeoutError):
+            waiting.result(3)
+        for each in others:
+            each.close()
+        waiting.result(100)[0].engine.dispose()
+        with pytest.raises(HubUnreachableError, match='Datenbank "nowhere" gibt es nicht'):
+            create_hub(tmp_path / "nowhere", database=url.removesuffix("postgres") + "nowhere")
+
+
+def test_server_that_is_too_old_is_refused(server, tmp_path):
+    """With the version that it tells, and what to do; nothing is made."""
+
+    def older(data):
+        return data.replace(b"server_version\x0015.", b"server_version\x0014.")
+
+    with relay(server.port, older) as port:
+        url = server.url().replace(str(server.port), str(port))
+        with pytest.raises(HubSettingsError, match=r"is PostgreSQL 14\..*need PostgreSQL 15"):
+            create_hub(tmp_path / "hub", database=url)
+    assert not (tmp_path / "hub" / "hub.toml").exists()
 
 
 @pytest.fixture
@@ -213,6 +268,9 @@ def tls_server(certificates):
             status = (server.folder / "data").stat()
             os.chown(copy, status.st_uid, status.st_gid)
         server.execute("ALTER SYSTEM SET ssl = on")
+        access = server.folder / "data" / "pg_hba.conf"
+        access.write_text("host all bob 127.0.0.1/32 password\n" + access.read_text())
+        server.execute(f"CREATE ROLE bob SUPERUSER LOGIN PASSWORD '{SECRET}'")
         server.execute(f"CREATE ROLE alice LOGIN PASSWORD '{SECRET}' IN ROLE password")
         server.execute("SELECT pg_reload_conf()")
         yield server
@@ -287,6 +345,21 @@ class TestLoggingIn:
             create_hub(tmp_path / "hub", database=url)
         assert SECRET not in str(raised.value)
         assert not (tmp_path / "hub" / "hub.toml").exists()
+
+    def test_password_in_clear_text_through_tls(self, tls_server, of_alice, tmp_path, monkeypatch):
+        """As of directories and log-ins of clouds; what is wrong is said as elsewhere."""
+        monkeypatch.setenv("BOBS_PASSWORD", SECRET)
+        # This machine, by an address that nobody knows for its own.
+        place = f"bob:${{BOBS_PASSWORD}}@0.0.0.0:{tls_server.port}/{of_alice}"
+        for number, options in enumerate(("", "?sslmode=disable", "?require_auth=password")):
+            hub, _ = create_hub(
+                tmp_path / f"hub-{number}", database=f"postgresql://{place}{options}"
+            )
+            assert encryption(hub).startswith("TLSv1")
+            hub.engine.dispose()
+        monkeypatch.setenv("BOBS_PASSWORD", "wrong")
+        with pytest.raises(HubUnreachableError, match="password authentication failed"):
+            create_hub(tmp_path / "other", database=f"postgresql://{place}")
 
     def test_service_file(self, tls_server, of_alice, certificates, tmp_path, monkeypatch):
         """One name for host, database, user, password and certificate: hub.toml holds no other."""

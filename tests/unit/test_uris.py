@@ -133,6 +133,16 @@ def test_malformed_uri_is_refused_with_its_reason(text, reason):
         "workspace://user:s3c?s3cret@host/team-a",
         "workspace:user:s3cret@host/team-a",
         "workspace:/user:s3cret@host/team-a",
+        "workspace://host:s3cret/team-a",
+        "workspace://host:80s3cret/team-a",
+        "workspace://host:80:s3cret/team-a",
+        "workspace://[::1]:s3cret/team-a",
+        "workspace://host:s3c?s3cret/team-a",
+        "workspace://host:s3c#s3cret/team-a",
+        "workspace-hub://host:s3cret/team-a",
+        "workspace:host:s3cret/team-a",
+        "workspace://:s3cret/team-a",
+        "http://host:s3cret/team-a",
     ],
 )
 def test_secret_in_a_uri_is_refused_and_never_repeated(text):
@@ -140,6 +150,22 @@ def test_secret_in_a_uri_is_refused_and_never_repeated(text):
     with pytest.raises(InvalidUriError) as raised:
         uris.parse(text)
     assert "s3cret" not in str(raised.value)
+
+
+@given(st.text(alphabet="abc019:[].%\\ é\u202e", min_size=1, max_size=12))
+def test_what_is_no_port_is_never_repeated(text):
+    """Whatever stands behind the host may be a password."""
+    secret = f"s3cret{text}"
+    shown = uris.redact(f"workspace://host:{secret}/team-a")
+    assert "s3cret" not in shown
+    assert shown.endswith("/team-a")
+
+
+def test_port_is_shown():
+    """It is no secret, and helps."""
+    for uri in ("workspace://host:5000/team-a", "workspace://[::1]:80/x", "workspace:///a:b/x"):
+        assert uris.redact(uri) == uri
+    assert uris.redact("workspace://host:70000/x") == "workspace://host:***/x"
 
 
 def test_hub_is_named_by_folder_or_by_uri(tmp_path):
