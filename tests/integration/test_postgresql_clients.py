@@ -26,6 +26,7 @@ from tests.integration.test_hub import older_hub
 from tests.listener import relay
 from tests.postgres import postgresql
 from tests.python_processes import WAIT_FOR_THE_OTHERS, run_at_once
+from tests.waiting import wait_until
 
 SECRET = "pass:word\\with@signs"
 
@@ -94,6 +95,8 @@ def test_who_waits_for_a_second_connection_gives_up_the_first(tmp_path, monkeypa
         others = [psycopg.connect(url) for _ in range(4)]
         with made.engine.connect(), pytest.raises(OperationalError, match="too many clients"):
             made.engine.connect()
+        # The server notices a moment later.
+        wait_until(lambda: count_connected(others[0]) == len(others))
         psycopg.connect(url).close()
         others.pop().close()
         with made.engine.connect(), made.engine.connect():
@@ -101,6 +104,13 @@ def test_who_waits_for_a_second_connection_gives_up_the_first(tmp_path, monkeypa
         made.engine.dispose()
         for each in others:
             each.close()
+
+
+def count_connected(connection) -> int:
+    """How many clients a server has."""
+    of_clients = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'client backend'"
+    with connection.transaction():
+        return connection.execute(of_clients).fetchone()[0]
 
 
 def test_server_that_stays_full_is_an_error(tmp_path, monkeypatch):
