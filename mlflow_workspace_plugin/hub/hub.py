@@ -169,9 +169,7 @@ def create_hub(
                 else:
                     _make_on(folder, HubSettings(database=database, artifacts=artifacts))
     if database is not None or artifacts is not None:
-        # Whoever names a place himself trusts it; another one that is in hub.toml he may not know.
-        named = trust.destinations(folder.load_settings())
-        trust.remember(each for each in named if each.uri in (database, artifacts))
+        trust.remember_own(folder, database, artifacts)
     hub = open_hub(path)
     _check_settings(hub, journal_mode, database, artifacts)
     return hub, notice

@@ -236,9 +236,9 @@ def _check_options(url: str, parsed: URL) -> None:
         hint = f" Did you mean {known[0]}?" if known else ""
         raise HubSettingsError(
             f"Database URL {uris.redact(url)!r} has an option without a value, or one that "
-            f"PostgreSQL's library or this version does not know.{hint} Remove it: a hub's URL is "
-            "kept as it is, and a secret in it would lie readable in hub.toml. Those of a user are "
-            "in an environment variable, ${NAME}, or where libpq looks."
+            f"PostgreSQL's library or this version does not know.{hint} Correct or remove it: it "
+            "would be written into hub.toml. A secret is in an environment variable, and ${NAME} "
+            "in its place, or where libpq looks: PGPASSWORD or ~/.pgpass."
         )
     parts = {"host": parsed.host, "port": parsed.port, "user": parsed.username}
     parts |= {"password": parsed.password, "dbname": parsed.database}

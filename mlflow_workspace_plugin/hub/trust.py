@@ -55,8 +55,11 @@ class Destination:
 
     @property
     def secrets(self) -> str:
-        """What is sent there, for people: the names of variables, or what is found without."""
-        return ", ".join(self.variables) or _WHAT_IS_FOUND[self.setting]
+        """What may be sent there, for people: variables, and what is found without being named."""
+        if self.setting == "artifacts" and self.variables:
+            # Which then is the secret, and no other is looked for.
+            return ", ".join(self.variables)
+        return ", ".join([*self.variables, _WHAT_IS_FOUND[self.setting]])
 
     def __str__(self) -> str:
         # It may be a stranger's, who would have a terminal show something else.
@@ -117,6 +120,23 @@ def remember(wanted: Iterable[Destination]) -> None:
             f"{error.strerror or error}. Let {settings.TRUST_FILE.name} name a file that can be, "
             f"or set {settings.TRUST.name} to the hub's folder."
         ) from error
+
+
+def remember_own(folder: HubFolder, *uris: str | None) -> None:
+    """Record what this user named himself, as far as ``hub.toml`` names it, too.
+
+    Another place that is in there he may not know.
+
+    Raises:
+        HubSettingsError, HubNotWritableError: as for :func:`remember`; not where the environment
+            trusts the folder, as in a container without a home.
+    """
+    own = [each for each in destinations(folder.load_settings()) if each.uri in uris]
+    try:
+        remember(own)
+    except HubNotWritableError:
+        if not _is_named(folder.path.stat()):
+            raise
 
 
 def _make_private(folder: Path) -> None:

@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     HubError,
     HubNotTrustedError,
+    HubNotWritableError,
     HubSettingsError,
     HubUnreachableError,
 )
@@ -288,6 +289,15 @@ class TestOwnRecord:
             assert trust.load_trusted_settings(HubFolder(hub)).database == url
         open_hub(tmp_path / "link")
         assert not record.exists()
+
+    def test_container_without_a_home(self, url, tmp_path, monkeypatch):
+        """Where nothing can be recorded the environment is enough, and without it an error."""
+        monkeypatch.setenv("MLFLOW_WORKSPACE_TRUST_FILE", "/dev/null/trusted.json")
+        hub = tmp_path / "hub"
+        with pytest.raises(HubNotWritableError, match="MLFLOW_WORKSPACE_TRUST"):
+            create_hub(hub, database=url)
+        monkeypatch.setenv("MLFLOW_WORKSPACE_TRUST", str(hub))
+        create_hub(hub, database=url)
 
     def test_folder_that_is_exchanged_while_it_is_read(self, url, tmp_path, monkeypatch, stranger):
         """What was read is what was compared, and what is used."""
