@@ -8,6 +8,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       UnsafeArtifactPathError          an artifact path leads out of where it may lead
       ConfigFileError                  a config.json is missing, unreadable or incomplete
       InvalidMetricError               a value that is not one number was logged as a metric
+      UnstorableValueError             the database cannot store a text or number as it is
       RunNotFoundError                 the hub holds no run of that id; a ServiceException too
       RunExistsError                   the caller's own id for a run is taken
       ImmutablePropertyError           a property of a run was given another value
@@ -57,6 +58,11 @@ from mlflow.protos.databricks_pb2 import (
     RESOURCE_EXHAUSTED,
     TEMPORARILY_UNAVAILABLE,
 )
+
+
+def clause(error: object) -> str:
+    """Return what an error says as a part of a sentence, which goes on behind it."""
+    return str(error).rstrip(" .\n")
 
 
 class AzureMLException(MlflowException):
@@ -115,6 +121,10 @@ class ConfigFileError(UserErrorException):
 
 class InvalidMetricError(UserErrorException):
     """A value that is not one number was logged as a metric."""
+
+
+class UnstorableValueError(UserErrorException):
+    """The database cannot store a text or number that was given, now or later."""
 
 
 class RunNotFoundError(UserErrorException, ServiceException):

@@ -3,6 +3,7 @@
 import contextvars
 import functools
 import inspect
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -46,6 +47,7 @@ class _LostAnswerError(Exception):
     """The database went away while it stored something."""
 
 
+_logger = logging.getLogger(__name__)
 _in_call = _InCall()
 _reminder = Reminder()
 
@@ -148,7 +150,9 @@ class Patient:
             ) from error.__cause__
         except Exception as error:
             if may_come_back(error):
-                raise self._no_answer(str(error)) from error
+                # Its text is in ours.
+                _logger.debug("%s", error, exc_info=error)
+                raise self._no_answer(str(error)) from error.__cause__
             raise
 
     def _soon(self, call: Callable[[], Answer]) -> Answer:
