@@ -61,8 +61,16 @@ from mlflow.protos.databricks_pb2 import (
 
 
 def clause(error: object) -> str:
-    """Return what an error says as a part of a sentence, which goes on behind it."""
-    return str(error).rstrip(" .\n")
+    """Return what an error says as a part of a sentence, without a full stop at its end.
+
+    Of a database's errors it is what the database says: SQLAlchemy adds the statement, and advice.
+    """
+    source = error
+    # MLflow's sessions raise their own error from that of SQLAlchemy.
+    if isinstance(error, MlflowException) and not isinstance(error, AzureMLException):
+        source = error.__cause__
+    lines = str(getattr(source, "orig", None) or error).splitlines()
+    return "; ".join(stripped for line in lines if (stripped := line.strip(" \t."))) or repr(error)
 
 
 class AzureMLException(MlflowException):
