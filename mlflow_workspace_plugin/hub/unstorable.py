@@ -22,6 +22,7 @@ _OF_CONTENT = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 # SQLite's, of Python 3.10, for what later ones have another error.
 _NOT_BOUND = "binding parameter"
 _NO_DATABASE_TAKES = re.compile("[\0\ud800-\udfff]")
+_TOO_LONG = re.compile(r"too long for type character varying\((\d+)\)")
 _SHOWN = 60
 
 
@@ -98,15 +99,19 @@ def translate(error: BaseException | None, hub: str) -> UnstorableValueError | N
         )
     if error is None or isinstance(error, IntegrityError) or not is_of_content(error):
         return None
-    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) is None:
-        for text in _texts(error.params):
-            flaw = flaw_of(text, is_sqlite=False)
-            if flaw is not None:
-                return UnstorableValueError(
-                    f"Hub {hub!r} cannot store {shown(text)}: it has {flaw}."
-                )
+    texts = list(_texts(getattr(error, "params", None)))
     lines = (line.strip(" \t.") for line in str(getattr(error, "orig", error)).splitlines())
     reason = "; ".join(line for line in lines if line)
+    too_long = _TOO_LONG.search(reason)
+    for text in texts:
+        flaw = flaw_of(text, is_sqlite=False)
+        if flaw is not None and too_long is None:
+            return UnstorableValueError(f"Hub {hub!r} cannot store {shown(text)}: it has {flaw}.")
+        if too_long is not None and len(text) > int(too_long[1]):
+            return UnstorableValueError(
+                f"Hub {hub!r} cannot store {shown(text)}: it has {len(text)} characters, and the "
+                f"database holds {too_long[1]}. Shorten it."
+            )
     return UnstorableValueError(
         f"Hub {hub!r} cannot store this: {reason}. Shorten or correct what was given."
     )

@@ -215,7 +215,7 @@ class Deliveries(TypedValues):
             if record.sequence <= self._last_sequence(connection, writer):
                 return
         receipts = Receipts()
-        receipts.add(record.run_id, logged=_logged(record))
+        receipts.add(record.run_id, logged=_logged(record), dropped=_dropped(record))
         refused = self._apply_or_refuse(record)
         if refused is None:
             receipts.add(record.run_id, stored=_count(record))
@@ -227,8 +227,7 @@ class Deliveries(TypedValues):
             if not is_of_content(error):
                 raise
             # No database takes the names in the record, not even to count it under them.
-            receipts = receipts.storable()
-            self._note_unusual(writer, record, receipts, refused or error, keep_refused)
+            self._note_unusual(writer, record, receipts.storable(), refused, keep_refused)
 
     def _apply_or_refuse(self, record: Record) -> Exception | None:
         """Do what a record says; return why it is refused, or None.
@@ -412,7 +411,7 @@ def _receipts_of(records: list[Record], runs: Collection[str]) -> Receipts:
     receipts = Receipts()
     for record in records:
         if record.kind == Kind.DROPPED:
-            receipts.add(record.run_id, dropped=Counter(record.content))
+            receipts.add(record.run_id, dropped=_dropped(record))
         elif record.kind in (Kind.LOGGED, Kind.INFO):
             receipts.add(record.run_id, logged=_logged(record))
         elif record.kind in VALUES and record.run_id not in runs:
@@ -435,6 +434,11 @@ def _logged(record: Record) -> Counter[str]:
     if record.kind == Kind.INFO:
         return Counter(record.content[3])
     return Counter(record.content if record.kind == Kind.LOGGED else {})
+
+
+def _dropped(record: Record) -> Counter[str]:
+    """Return how many values of each metric a record says were lost before it."""
+    return Counter(record.content if record.kind == Kind.DROPPED else {})
 
 
 def _models_of(records: Iterable[Record]) -> set[str]:
