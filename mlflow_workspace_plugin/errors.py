@@ -69,8 +69,11 @@ def clause(error: object) -> str:
     # MLflow's sessions raise their own error from that of SQLAlchemy.
     if isinstance(error, MlflowException) and not isinstance(error, AzureMLException):
         source = error.__cause__
-    lines = str(getattr(source, "orig", None) or error).splitlines()
-    return "; ".join(stripped for line in lines if (stripped := line.strip(" \t."))) or repr(error)
+    driver = getattr(source, "orig", None)
+    # PostgreSQL also says where in the statement.
+    primary = getattr(getattr(driver, "diag", None), "message_primary", None)
+    lines = str(primary or driver or error).splitlines()
+    return "; ".join(said for line in lines if (said := line.strip(" \t."))) or repr(error)
 
 
 class AzureMLException(MlflowException):

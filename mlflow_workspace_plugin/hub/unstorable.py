@@ -13,7 +13,7 @@ from sqlalchemy.exc import (
     ProgrammingError,
 )
 
-from mlflow_workspace_plugin.errors import UnstorableValueError
+from mlflow_workspace_plugin.errors import UnstorableValueError, clause
 
 # Data, constraints, and what is larger than the server can hold or index.
 _CLASSES_OF_CONTENT = ("22", "23", "54")
@@ -94,26 +94,25 @@ def translate(error: BaseException | None, hub: str) -> UnstorableValueError | N
     """
     if isinstance(error, UnicodeEncodeError):
         return UnstorableValueError(
-            f"Hub {hub!r} cannot store {shown(error.object)}: it has "
+            f"Hub {hub!r} cannot hold {shown(error.object)}: it has "
             f"{flaw_of(error.object, is_sqlite=True) or error.reason}."
         )
     if error is None or isinstance(error, IntegrityError) or not is_of_content(error):
         return None
     texts = list(_texts(getattr(error, "params", None)))
-    lines = (line.strip(" \t.") for line in str(getattr(error, "orig", error)).splitlines())
-    reason = "; ".join(line for line in lines if line)
+    reason = clause(error)
     too_long = _TOO_LONG.search(reason)
     for text in texts:
         flaw = flaw_of(text, is_sqlite=False)
         if flaw is not None and too_long is None:
-            return UnstorableValueError(f"Hub {hub!r} cannot store {shown(text)}: it has {flaw}.")
+            return UnstorableValueError(f"Hub {hub!r} cannot hold {shown(text)}: it has {flaw}.")
         if too_long is not None and len(text) > int(too_long[1]):
             return UnstorableValueError(
-                f"Hub {hub!r} cannot store {shown(text)}: it has {len(text)} characters, and the "
+                f"Hub {hub!r} cannot hold {shown(text)}: it has {len(text)} characters, and the "
                 f"database holds {too_long[1]}. Shorten it."
             )
     return UnstorableValueError(
-        f"Hub {hub!r} cannot store this: {reason}. Shorten or correct what was given."
+        f"Hub {hub!r} cannot hold this: {reason}. Shorten or correct what was given."
     )
 
 

@@ -524,6 +524,15 @@ class TestWhatIsSaid:
         assert "INSERT INTO experiments" in caplog.text
         assert "Traceback" in caplog.text
 
+    def test_commands_say_what_they_did_not_expect(self, workspace, hub_path):
+        """In the words of the database, without the statement."""
+        engine = open_hub(hub_path).engine
+        with engine.begin() as connection:
+            connection.execute(text("DROP TABLE workspace_plugin_workspaces"))
+        done = CliRunner().invoke(main, ["list", "--hub", str(hub_path)])
+        assert done.exit_code == 1
+        assert done.output == 'Error: relation "workspace_plugin_workspaces" does not exist.\n'
+
     def test_connection_that_is_lost_in_use_is_no_stack(self, workspace, hub_path, caplog):
         """SQLAlchemy's pool logs one where it cannot reset the connection that comes back."""
         engine = open_hub(hub_path).engine
