@@ -8,6 +8,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       UnsafeArtifactPathError          an artifact path leads out of where it may lead
       ConfigFileError                  a config.json is missing, unreadable or incomplete
       InvalidMetricError               a value that is not one number was logged as a metric
+      UnstorableValueError             the database cannot store a text or number as it is
       RunNotFoundError                 the hub holds no run of that id; a ServiceException too
       RunExistsError                   the caller's own id for a run is taken
       ImmutablePropertyError           a property of a run was given another value
@@ -58,6 +59,22 @@ from mlflow.protos.databricks_pb2 import (
     RESOURCE_EXHAUSTED,
     TEMPORARILY_UNAVAILABLE,
 )
+
+
+def clause(error: object) -> str:
+    """Return what an error says as a part of a sentence, without a full stop at its end.
+
+    Of a database's errors it is what the database says: SQLAlchemy adds the statement, and advice.
+    """
+    source = error
+    # MLflow's sessions raise their own error from that of SQLAlchemy.
+    if isinstance(error, MlflowException) and not isinstance(error, AzureMLException):
+        source = error.__cause__
+    driver = getattr(source, "orig", None)
+    # PostgreSQL also says where in the statement.
+    primary = getattr(getattr(driver, "diag", None), "message_primary", None)
+    lines = str(primary or driver or error).splitlines()
+    return "; ".join(said for line in lines if (said := line.strip(" \t."))) or repr(error)
 
 
 class AzureMLException(MlflowException):
@@ -116,6 +133,10 @@ class ConfigFileError(UserErrorException):
 
 class InvalidMetricError(UserErrorException):
     """A value that is not one number was logged as a metric."""
+
+
+class UnstorableValueError(UserErrorException):
+    """The database cannot store a text or number that was given, now or later."""
 
 
 class RunNotFoundError(UserErrorException, ServiceException):

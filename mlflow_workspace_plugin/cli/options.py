@@ -14,6 +14,7 @@ from rich.table import Table
 from rich.text import Text
 
 from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin.errors import clause
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -45,10 +46,15 @@ def plain_errors(command: Command) -> Command:
     def call(*args: Any, **kwargs: Any) -> Any:
         try:
             return command(*args, **kwargs)
-        except MlflowException as error:
-            _stop(error.message, error)
         except OSError as error:
             _stop(str(error), error)
+        except Exception as error:
+            # What SQLAlchemy has of a database's driver, and nobody expected.
+            if hasattr(error, "orig") or hasattr(error.__cause__, "orig"):
+                _stop(f"{clause(error)}.", error)
+            if not isinstance(error, MlflowException):
+                raise
+            _stop(error.message, error)
 
     return call  # type: ignore[return-value]
 

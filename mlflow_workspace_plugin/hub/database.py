@@ -1,5 +1,6 @@
 """The SQLAlchemy engine of a hub: one for each process and hub, shared by all of its stores."""
 
+import logging
 import os
 import sqlite3
 import weakref
@@ -21,7 +22,7 @@ from mlflow_workspace_plugin.errors import (
     HubNotWritableError,
     HubSettingsError,
 )
-from mlflow_workspace_plugin.hub import postgresql
+from mlflow_workspace_plugin.hub import postgresql, unstorable
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
 
 RESTORE_REMEDY = (
@@ -31,6 +32,8 @@ RESTORE_REMEDY = (
 
 BUSY_TIMEOUT_MS = 20_000  # as in MLflow's own sessions
 _CACHE_KIB = 65_536  # taken as needed
+
+_logger = logging.getLogger(__name__)
 
 _engines: dict[str, Engine] = {}
 _inherited: list[Any] = []
@@ -118,17 +121,33 @@ def translated_errors(hub: Path, database: str | None = None) -> Iterator[None]:
         HubCorruptError: the database file is damaged.
         HubBusyError: the database stayed locked.
         HubUnreachableError: the database server does not answer, or refuses to.
+        UnstorableValueError: the database cannot store what it was given.
     """
     try:
         yield
     except AzureMLException:
         raise
-    except (DBAPIError, MlflowException, OSError, sqlite3.Error) as error:
+    except (DBAPIError, MlflowException, OSError, UnicodeEncodeError, sqlite3.Error) as error:
         cause = error.__cause__ if isinstance(error, MlflowException) else error
-        translated = _translate(cause, hub) or postgresql.translate(cause, str(hub), database)
+        translated = (
+            unstorable.translate(cause, str(hub))
+            or _translate(cause, hub)
+            or postgresql.translate(cause, str(hub), database)
+        )
         if translated is None:
             raise
-        raise translated from error
+        # All of it, statement and stack, is a hundred lines in which nobody finds the sentence.
+        _logger.debug("%s", translated, exc_info=error)
+        raise translated from _source(cause)
+
+
+def _source(cause: BaseException | None) -> BaseException | None:
+    """Return the driver's own error, as a line that says what is behind ours."""
+    source = cause.orig if isinstance(cause, DBAPIError) else cause
+    if isinstance(source, Exception):
+        source.__cause__ = source.__context__ = None
+        return source.with_traceback(None)
+    return source
 
 
 def _translate(cause: BaseException | None, hub: Path) -> AzureMLException | None:
@@ -166,12 +185,20 @@ def translated_sessions(
     hub: Path,
     database: str | None = None,
 ) -> Callable[..., AbstractContextManager[Any]]:
-    """Wrap one of MLflow's session makers in :func:`translated_errors`."""
+    """Wrap one of MLflow's session makers in :func:`translated_errors`.
+
+    MLflow's own would log each error of a database with its stack; ours it lets through.
+    """
 
     @contextmanager
     def session(*args: Any, **kwargs: Any) -> Iterator[Any]:
-        with translated_errors(hub, database), session_maker(*args, **kwargs) as opened:
+        with (
+            translated_errors(hub, database),
+            session_maker(*args, **kwargs) as opened,
+            translated_errors(hub, database),
+        ):
             yield opened
+            opened.commit()
 
     return session
 

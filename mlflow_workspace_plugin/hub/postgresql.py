@@ -6,6 +6,7 @@ password. It is looked up when a connection is made, so the value is in no URL, 
 
 import difflib
 import importlib
+import logging
 import os
 import re
 import time
@@ -34,6 +35,7 @@ from mlflow_workspace_plugin.errors import (
     HubSettingsError,
     HubUnreachableError,
 )
+from mlflow_workspace_plugin.hub import unstorable
 from mlflow_workspace_plugin.hub.log_in import REFERENCE, log_in
 from mlflow_workspace_plugin.hub.patient_pool import PatientPool
 
@@ -52,6 +54,8 @@ _IDLE_S = 5.0
 # pool would it may have when it needs them.
 _KEPT = 2
 _MORE = 13
+
+_POOL_NAME = "workspace"
 
 _SCHEMES = ("postgresql", "postgres", DRIVER)
 # What libpq takes as a secret in text; files of secrets are named by other parameters.
@@ -154,7 +158,9 @@ def create_engine(url: str) -> Engine:
     options |= {name: value for name, value in _KEEPALIVE.items() if name not in parsed.query}
     if "connect_timeout" not in parsed.query and "PGCONNECT_TIMEOUT" not in os.environ:
         options["connect_timeout"] = str(_CONNECT_TIMEOUT_S)
-    engine = sqlalchemy_create_engine(parsed, connect_args=options, **_pool_options())
+    engine = sqlalchemy_create_engine(
+        parsed, connect_args=options, pool_logging_name=_POOL_NAME, **_pool_options()
+    )
     _set_up(engine)
     _check_idle_connections(engine)
     return engine
@@ -174,6 +180,8 @@ def translate(error: BaseException, hub: str, database: str | None) -> AzureMLEx
         database: the URL of its database.
     """
     if not isinstance(error, DBAPIError) or not type(error.orig).__module__.startswith("psycopg"):
+        return None
+    if unstorable.is_of_content(error):
         return None
     state = getattr(error.orig, "sqlstate", None)
     lines = (line.strip(" \t.?") for line in str(error.orig).splitlines())
@@ -216,6 +224,7 @@ class _Plugin(CreateEnginePlugin):
     def __init__(self, url: URL, kwargs: dict[str, Any]) -> None:
         super().__init__(url, kwargs)
         kwargs.setdefault("poolclass", PatientPool)
+        kwargs.setdefault("pool_logging_name", _POOL_NAME)
 
     def update_url(self, url: URL) -> URL:
         return url
@@ -283,6 +292,7 @@ def _set_up(engine: Engine) -> None:
     text, and 3.15 could otherwise read no version of a model. Nothing is prepared on the server
     then, which suits connection poolers.
     """
+    _log_lost_connections_for_debugging(engine)
     # SQLAlchemy would say of all text that it is VARCHAR.
     engine.dialect.colspecs = {**engine.dialect.colspecs, String: String}
 
@@ -291,6 +301,24 @@ def _set_up(engine: Engine) -> None:
         dialect: Any, _record: Any, arguments: list[Any], parameters: dict[str, Any]
     ) -> Any:
         return log_in(dialect, arguments, parameters)
+
+
+def _log_lost_connections_for_debugging(engine: Engine) -> None:
+    """Keep the stacks off the screen that SQLAlchemy's pool logs as errors.
+
+    It does so when it cannot reset or close a connection that was lost meanwhile, as behind a
+    pooler that was restarted. Nothing follows from that: another one takes its place.
+    """
+    logger: Any = engine.pool.logger
+    # With echo it is SQLAlchemy's own kind of logger, which says all that it was asked to.
+    if isinstance(logger, logging.Logger) and _for_debugging not in logger.filters:
+        logger.addFilter(_for_debugging)
+
+
+def _for_debugging(record: logging.LogRecord) -> bool:
+    if record.exc_info:
+        record.levelno, record.levelname = logging.DEBUG, "DEBUG"
+    return logging.getLogger(record.name).isEnabledFor(record.levelno)
 
 
 def _check_idle_connections(engine: Engine) -> None:

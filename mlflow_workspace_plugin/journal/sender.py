@@ -5,6 +5,7 @@ import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
+from mlflow_workspace_plugin.errors import clause
 from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.give_way import give_way
@@ -250,7 +251,7 @@ class Sender:
             "%s cannot be reached: %s. %d calls wait in %s (%.1f MB). They are sent when it is "
             "back, or by mlflow-workspace sync.",
             self._folder.target,
-            error,
+            clause(error),
             self.waiting,
             self._folder.path,
             self._folder.size() / 1e6,

@@ -1,20 +1,16 @@
 """What was refused after its call had returned, noted on its run."""
 
-import logging
-
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from sqlalchemy import Connection, text
 
+from mlflow_workspace_plugin.hub import unstorable
 from mlflow_workspace_plugin.journal.records import Record
-from mlflow_workspace_plugin.stores.faults import is_refusal
 from mlflow_workspace_plugin.stores.run_writes import upsert_tags
 
 CONFLICT_TAG = "mlflow.workspace.refused"
 """What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
 
 _TAG = text("SELECT value FROM tags WHERE run_uuid = :run_id AND key = :key")
-
-_logger = logging.getLogger(__name__)
 
 
 def note_conflict(connection: Connection, record: Record, error: Exception) -> None:
@@ -29,11 +25,6 @@ def note_conflict(connection: Connection, record: Record, error: Exception) -> N
     parameters = {"run_id": record.run_id, "key": CONFLICT_TAG}
     before = connection.execute(_TAG, parameters).scalar_one_or_none()
     said = what if before is None else f"{before}\n{what}"
-    try:
-        with connection.begin_nested():
-            upsert_tags(connection, record.run_id, {CONFLICT_TAG: said[:MAX_TAG_VAL_LENGTH]})
-    except Exception as fault:
-        if not is_refusal(fault):
-            raise
-        # The text may be what no database takes, which is why it was refused.
-        _logger.debug("The refusal could not be noted on its run.", exc_info=True)
+    # The text may hold what no database takes, which is why it was refused.
+    value = unstorable.storable(said)[:MAX_TAG_VAL_LENGTH]
+    upsert_tags(connection, record.run_id, {CONFLICT_TAG: value})

@@ -4,17 +4,25 @@ A session sends three PRAGMAs and keeps an object for each row. The hot paths ne
 """
 
 import functools
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
+from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric, SqlRun
+from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from mlflow_workspace_plugin.hub import unstorable
 from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
+
+RUN_NAME_LENGTH = SqlRun.__table__.c.name.type.length
+_DATASET_NAME = SqlLoggedModelMetric.__table__.c.dataset_name.type.length
+_DATASET_DIGEST = SqlLoggedModelMetric.__table__.c.dataset_digest.type.length
 
 _EXPERIMENT_OF_ACTIVE_RUN = text("""
     SELECT runs.experiment_id FROM runs
@@ -127,6 +135,39 @@ class Connections:
     @property
     def _is_sqlite(self) -> bool:
         return self._hub.engine.dialect.name == "sqlite"
+
+    def _check_text(self, what: str, text: str | None, limit: int | None = None) -> None:
+        """Refuse a text that the database would not store as it is.
+
+        Args:
+            what: names the text, such as ``The key of a param``.
+            text: what is to be stored.
+            limit: how many characters the column holds, where MLflow does not see to it.
+
+        Raises:
+            UnstorableValueError: it cannot be stored.
+        """
+        # What is no text is not ours to judge.
+        if isinstance(text, str):
+            unstorable.refuse(what, text, is_sqlite=self._is_sqlite, limit=limit)
+
+    def _check_batch(
+        self, metrics: Iterable[Metric], params: Iterable[Param], tags: Iterable[RunTag]
+    ) -> None:
+        """Refuse metrics, params or tags of which the database would not store a text."""
+        for metric in metrics:
+            self._check_text("The key of a metric", metric.key)
+            if metric.model_id is not None:
+                self._check_text("A model id", metric.model_id)
+                self._check_text("The name of a dataset", metric.dataset_name, _DATASET_NAME)
+                self._check_text("The digest of a dataset", metric.dataset_digest, _DATASET_DIGEST)
+        for param in params:
+            self._check_text("The key of a param", param.key)
+            self._check_text(f"The value of param {param.key!r}", param.value)
+        for tag in tags:
+            self._check_text("The key of a tag", tag.key)
+            limit = RUN_NAME_LENGTH if tag.key == MLFLOW_RUN_NAME else None
+            self._check_text(f"The value of tag {tag.key!r}", tag.value, limit)
 
     def _experiment_of_active_run(self, connection: Connection, run_id: str) -> int | None:
         """Return the experiment of a run that may be written to: active, and of the workspace."""

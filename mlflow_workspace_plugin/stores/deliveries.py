@@ -1,5 +1,6 @@
 """Storing the records of a journal, each exactly once."""
 
+import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
@@ -10,6 +11,7 @@ from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mlflow_workspace_plugin.hub import unstorable
 from mlflow_workspace_plugin.journal.records import (
     AWAITED,
     NO_CALLS,
@@ -21,7 +23,7 @@ from mlflow_workspace_plugin.journal.records import (
 from mlflow_workspace_plugin.journal.target import KeepRefused
 from mlflow_workspace_plugin.stores.conflicts import note_conflict
 from mlflow_workspace_plugin.stores.delivered_rows import RunRows, insert_rows, rows_by_run
-from mlflow_workspace_plugin.stores.faults import is_refusal
+from mlflow_workspace_plugin.stores.faults import is_of_content, is_refusal
 from mlflow_workspace_plugin.stores.metric_tables import (
     MetricTables,
     PostgresqlMetricTables,
@@ -77,6 +79,10 @@ _OWN_MODELS = text("""
     AND logged_models.lifecycle_stage = 'active'
 """).bindparams(bindparam("ids", expanding=True))
 
+# How often a record is tried that seems to fail for its content.
+_TRIES = 3
+_PAUSE_S = 0.1
+
 
 class Deliveries(TypedValues):
     """Stores what journals deliver."""
@@ -101,7 +107,7 @@ class Deliveries(TypedValues):
         try:
             done = self._deliver_usual(writer, records, keep_refused)
         except Exception as error:
-            if not is_refusal(error):
+            if not (is_refusal(error) or is_of_content(error)):
                 raise
             if len(records) > 1:
                 # One of them is what the database refuses.
@@ -208,19 +214,58 @@ class Deliveries(TypedValues):
         with self._delivery() as connection:
             if record.sequence <= self._last_sequence(connection, writer):
                 return
-        refused: Exception | None = None
         receipts = Receipts()
-        receipts.add(record.run_id, logged=_logged(record))
-        counts = _count(record)
+        receipts.add(record.run_id, logged=_logged(record), dropped=_dropped(record))
+        refused = self._apply_or_refuse(record)
+        if refused is None:
+            receipts.add(record.run_id, stored=_count(record))
+        else:
+            receipts.add(record.run_id, refused=_count(record))
+        try:
+            self._note_unusual(writer, record, receipts, refused, keep_refused)
+        except Exception as error:
+            if not is_of_content(error):
+                raise
+            # No database takes the names in the record, not even to count it under them.
+            self._note_unusual(writer, record, receipts.storable(), refused, keep_refused)
+
+    def _apply_or_refuse(self, record: Record) -> Exception | None:
+        """Do what a record says; return why it is refused, or None.
+
+        What fails for the record's content, as it seems, is tried again: another writer may have
+        been in the way, and whoever is away answers no ping.
+
+        Raises:
+            Exception: the database is away.
+        """
+        # What was typed is appended to files first, each time anew.
+        tries = 1 if record.kind == Kind.TYPED else _TRIES
+        for _ in range(tries - 1):
+            refused = self._refusal(record)
+            if refused is None or is_refusal(refused):
+                return refused
+            time.sleep(_PAUSE_S)
+        return self._refusal(record)
+
+    def _refusal(self, record: Record) -> Exception | None:
         try:
             self._apply(record)
         except Exception as error:
             if not is_refusal(error):
-                raise
-            refused = error
-            receipts.add(record.run_id, refused=counts)
-        else:
-            receipts.add(record.run_id, stored=counts)
+                if not is_of_content(error):
+                    raise
+                self.ping()
+            return error
+        return None
+
+    def _note_unusual(
+        self,
+        writer: str,
+        record: Record,
+        receipts: Receipts,
+        refused: Exception | None,
+        keep_refused: KeepRefused,
+    ) -> None:
         with self._delivery() as connection:
             self._last_sequence(connection, writer)
             self._note(connection, writer, record.sequence, receipts)
@@ -228,6 +273,7 @@ class Deliveries(TypedValues):
                 refused is not None
                 and keep_refused(record, refused)
                 and record.kind in AWAITED
+                and record.run_id == unstorable.storable(record.run_id)
                 and self._writable_runs(connection, {record.run_id})
             ):
                 note_conflict(connection, record, refused)
@@ -274,8 +320,10 @@ class Deliveries(TypedValues):
             exact, table = content[1:] if record.kind == Kind.TYPED else ((), None)
             self._log_typed(run_id, metrics, [ExactValue(*value) for value in exact], table)
         elif record.kind == Kind.DESCRIBED:
-            # There is no such run, or it was deleted: that is what is raised.
+            # If there is no such run, or it was deleted, that is what is raised.
             self._experiment_or_refusal(run_id)
+            with self._transaction() as connection:
+                insert_descriptors(connection, run_id, content)
         elif record.kind == Kind.PARAM:
             self.log_param(run_id, *(Param(*each) for each in content.items()))
         elif record.kind == Kind.TAG:
@@ -363,7 +411,7 @@ def _receipts_of(records: list[Record], runs: Collection[str]) -> Receipts:
     receipts = Receipts()
     for record in records:
         if record.kind == Kind.DROPPED:
-            receipts.add(record.run_id, dropped=Counter(record.content))
+            receipts.add(record.run_id, dropped=_dropped(record))
         elif record.kind in (Kind.LOGGED, Kind.INFO):
             receipts.add(record.run_id, logged=_logged(record))
         elif record.kind in VALUES and record.run_id not in runs:
@@ -386,6 +434,11 @@ def _logged(record: Record) -> Counter[str]:
     if record.kind == Kind.INFO:
         return Counter(record.content[3])
     return Counter(record.content if record.kind == Kind.LOGGED else {})
+
+
+def _dropped(record: Record) -> Counter[str]:
+    """Return how many values of each metric a record says were lost before it."""
+    return Counter(record.content if record.kind == Kind.DROPPED else {})
 
 
 def _models_of(records: Iterable[Record]) -> set[str]:

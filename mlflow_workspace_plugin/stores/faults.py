@@ -9,10 +9,10 @@ from mlflow.protos.databricks_pb2 import (
     TEMPORARILY_UNAVAILABLE,
     ErrorCode,
 )
-from sqlalchemy.exc import DataError, IntegrityError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from mlflow_workspace_plugin.errors import HubError
+from mlflow_workspace_plugin.errors import HubError, UnstorableValueError
+from mlflow_workspace_plugin.hub import unstorable
 
 _REFUSALS = {
     ErrorCode.Name(code)
@@ -24,29 +24,39 @@ _REFUSALS = {
     )
 }
 _OF_CONTENT = (
-    IntegrityError,
-    DataError,
     ValueError,
     TypeError,
     OverflowError,
     LookupError,
     AttributeError,
+    RecursionError,
+    UnstorableValueError,
 )
 _UNAVAILABLE = ErrorCode.Name(TEMPORARILY_UNAVAILABLE)
 
 
 def is_refusal(error: BaseException) -> bool:
-    """Whether it says that a record cannot be stored, now or later.
+    """Whether MLflow's rules, or ours, say that a record cannot be stored, now or later."""
+    return (
+        isinstance(error, MlflowException)
+        and not isinstance(error, (HubError, UnstorableValueError))
+        and error.error_code in _REFUSALS
+    )
+
+
+def is_of_content(error: BaseException) -> bool:
+    """Whether it came of what was to be stored, as far as its class tells.
 
     So does what no driver can send, and a fault in what is done with this record, which would keep
     back all behind it for ever. Everything else is a reason to keep the record and try again.
     """
-    if isinstance(error, _OF_CONTENT) or isinstance(error.__cause__, _OF_CONTENT):
-        return True
-    return (
-        isinstance(error, MlflowException)
-        and not isinstance(error, HubError)
-        and error.error_code in _REFUSALS
+    if isinstance(error, HubError):
+        return False
+    # MLflow's sessions, and SQLAlchemy, raise their own errors from those of others.
+    causes = (error, error.__cause__, getattr(error.__cause__ or error, "orig", None))
+    return any(
+        cause is not None and (isinstance(cause, _OF_CONTENT) or unstorable.is_of_content(cause))
+        for cause in causes
     )
 
 

@@ -20,6 +20,7 @@ from mlflow.utils.validation import (
 from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
+from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
 from mlflow_workspace_plugin.stores.faults import is_away
 from mlflow_workspace_plugin.stores.known_runs import KnownRun, KnownRuns
 from mlflow_workspace_plugin.stores.metric_rows import integer
@@ -65,6 +66,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             or run_id in self.journal.refused_runs
         ):
             _validate_metric(key, value, timestamp, step)
+            self._check_batch([metric], (), ())
             self._append_metrics(run_id, [metric])
             return
         called_at = time.time_ns() // 1_000_000
@@ -88,6 +90,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         )
         _, params, tags = _validate_batch_log_data([] if are_valid else metrics, params, tags)
         _validate_param_keys_unique(params)
+        self._check_batch([] if are_valid else metrics, params, tags)
         if not (metrics or params or tags):
             self._through(super().log_batch, run_id, [], [], [])
         if params:
@@ -111,7 +114,10 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
 
         Raises:
             MlflowException: the run does not exist, or was deleted.
+            UnstorableValueError: the database cannot store one of the texts.
         """
+        self._check_batch(metrics, (), [RunTag(*each) for each in (descriptors or {}).items()])
+        self._check_text("The name of a table", table)
         if self._runs.get(run_id) is None or run_id in self.journal.refused_runs:
             self._look_up(run_id)
         # In this order: a number is never there without what it stands for.
@@ -131,6 +137,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
                 or the run does not exist, or was deleted.
         """
         valid = _validate_param(param.key, param.value)
+        self._check_batch((), [valid], ())
         self._append(Kind.PARAM, run_id, {valid.key: valid.value})
 
     def set_tag(self, run_id: str, tag: RunTag) -> None:
@@ -141,6 +148,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
                 was deleted.
         """
         valid = _validate_tag(tag.key, tag.value)
+        self._check_batch((), (), [valid])
         self._append(Kind.TAG, run_id, {valid.key: valid.value})
 
     def update_run_info(
@@ -153,6 +161,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
                 deleted.
         """
         status = None if run_status is None else RunStatus.to_string(run_status)
+        self._check_text("The name of a run", run_name, RUN_NAME_LENGTH)
         stored = self._append(Kind.INFO, run_id, [status, end_time, run_name])
         known = self._runs.get(run_id)
         if known is not None:
@@ -294,6 +303,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         Returns:
             None when the database is away, so that nothing can be known of the run.
         """
+        self._check_text("The id of a run", run_id)
         if self.journal.away:
             return None
         try:
@@ -323,6 +333,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
 
     def _append(self, kind: Kind, run_id: str, content: Any) -> bool:
         """Append a record and wait for it; return whether it is stored, or the database away."""
+        self._check_text("The id of a run", run_id)
         stored = self.journal.append_and_wait(kind, run_id, content)
         known = self._runs.get(run_id)
         if known is not None and kind in (Kind.PARAM, Kind.PARAMS):

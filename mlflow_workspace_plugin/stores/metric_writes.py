@@ -57,6 +57,8 @@ class MetricWrites(Connections, WorkspaceAwareSqlAlchemyStore):
         _validate_run_id(run_id)
         metrics, params, tags = _validate_batch_log_data(metrics, params, tags)
         _validate_param_keys_unique(params)
+        # What is refused leaves nothing of the others.
+        self._check_batch(metrics, params, tags)
         try:
             if params:
                 self._log_params(run_id, params)

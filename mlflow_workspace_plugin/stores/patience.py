@@ -3,6 +3,7 @@
 import contextvars
 import functools
 import inspect
+import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -12,7 +13,7 @@ from typing import Any, TypeVar
 from sqlalchemy import Connection, event
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.errors import HubBusyError, NoAnswerError
+from mlflow_workspace_plugin.errors import HubBusyError, NoAnswerError, clause
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.journal import Journal
@@ -46,6 +47,7 @@ class _LostAnswerError(Exception):
     """The database went away while it stored something."""
 
 
+_logger = logging.getLogger(__name__)
 _in_call = _InCall()
 _reminder = Reminder()
 
@@ -125,7 +127,7 @@ class Patient:
         """
         wait_s = settings.WAIT_S.number()
         if not _in_call.entered and not self.journal.flush() and not self.journal.flush(wait_s):
-            raise self._no_answer("What was logged could not be stored.")
+            raise self._no_answer("What was logged could not be stored")
         return self._answered(method, *args, **kwargs)
 
     def _answered(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -143,12 +145,14 @@ class Patient:
             return until_answered(lambda left_s: self._within(left_s, call))
         except _LostAnswerError as error:
             raise NoAnswerError(
-                f"{self.journal.folder.target} went away while it stored this: {error} It is "
-                "stored, or a part of it, or nothing. Look what is there before you call again."
+                f"{self.journal.folder.target} went away while it stored this: {clause(error)}. It "
+                "is stored, or a part of it, or nothing. Look what is there before you call again."
             ) from error.__cause__
         except Exception as error:
             if may_come_back(error):
-                raise self._no_answer(str(error)) from error
+                # Its text is in ours.
+                _logger.debug("%s", error, exc_info=error)
+                raise self._no_answer(clause(error)) from error.__cause__
             raise
 
     def _soon(self, call: Callable[[], Answer]) -> Answer:
@@ -174,7 +178,7 @@ class Patient:
         journal = self.journal
         return NoAnswerError(
             f"{journal.folder.target} did not answer for {settings.WAIT_S.get()} s: "
-            f"{reason} What was logged is kept: {journal.waiting} calls wait in "
+            f"{reason}. What was logged is kept: {journal.waiting} calls wait in "
             f"{journal.folder.path}; mlflow-workspace sync sends them. To wait longer for an "
             f"answer, set {settings.WAIT_S.name}."
         )
@@ -202,7 +206,7 @@ def until_answered(call: Callable[[float], Answer]) -> Answer:
         except Exception as error:
             if not may_come_back(error) or time.monotonic() + pause > deadline:
                 raise
-            _reminder.warn("waiting", "%s Trying for %.0f s in all.", error, wait_s)
+            _reminder.warn("waiting", "%s. Trying for %.0f s in all.", clause(error), wait_s)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
@@ -213,7 +217,8 @@ def _entered(call: Callable[[], Answer]) -> Answer:
         return call()
     except Exception as error:
         if _in_call.may_have_stored and may_come_back(error):
-            raise _LostAnswerError(str(error)) from error
+            _logger.debug("%s", error, exc_info=error)
+            raise _LostAnswerError(clause(error)) from error.__cause__
         raise
     finally:
         _in_call.entered = False

@@ -7,6 +7,8 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 
+from mlflow_workspace_plugin.hub import unstorable
+
 _WRITERS = text(
     "SELECT writer, sequence FROM workspace_plugin_writers WHERE writer IN :writers"
 ).bindparams(bindparam("writers", expanding=True))
@@ -22,6 +24,7 @@ _WORKSPACE = text("""
 _ROWS = text("SELECT key, count(*) FROM metrics WHERE run_uuid = :run_id GROUP BY key")
 
 _RUN_ID_LENGTH = 32
+_KEY_LENGTH = 250
 _COUNTS = ("logged", "stored", "repeated", "refused", "dropped")
 STORE_RECEIPT = text(f"""
     INSERT INTO workspace_plugin_receipts (run_uuid, key, writer, {", ".join(_COUNTS)})
@@ -52,6 +55,14 @@ class Receipts:
             # A longer id is no run's.
             if len(run_id) <= _RUN_ID_LENGTH
         ]
+
+    def storable(self) -> "Receipts":
+        """Return them with keys that a database takes, of values that were refused for theirs."""
+        found = Receipts()
+        for (run_id, key), counts in self._counts.items():
+            key = unstorable.storable(key)[:_KEY_LENGTH]
+            found._counts.setdefault((unstorable.storable(run_id), key), Counter()).update(counts)
+        return found
 
 
 @dataclass

@@ -26,6 +26,7 @@ from mlflow_workspace_plugin.errors import (
     HubTooOldError,
     HubUnreachableError,
     NoAnswerError,
+    UnstorableValueError,
 )
 from mlflow_workspace_plugin.hub import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
@@ -35,6 +36,7 @@ from tests.conftest import write_settings
 from tests.integration.test_hub import OLDER, execute, set_revision
 from tests.postgres import postgresql
 from tests.servers import free_port, serving
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.store
 
@@ -503,6 +505,74 @@ def lose(engine, what):
             driver.close()
 
     return lost
+
+
+UNREACHABLE = """
+import sys
+from mlflow import MlflowClient
+client = MlflowClient(sys.argv[1], sys.argv[1])
+client.create_run("0")
+with open("ready", "w"):
+    pass
+while True:
+    client.search_runs(["0"])
+"""
+
+
+class TestWhatIsSaid:
+    def test_server_that_is_gone_is_one_sentence(self, tmp_path, run_python, monkeypatch):
+        """On the screen of a script; not the hundreds of lines of statements and stacks before."""
+        monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+        with postgresql() as server:
+            create_hub(tmp_path / "hub", database=server.url())[0].engine.dispose()
+            uri = Workspace.create("team-a", hub=tmp_path / "hub").get_mlflow_tracking_uri()
+            stop = threading.Thread(target=stop_when_ready, args=(server, tmp_path / "ready"))
+            stop.start()
+            done = run_python("-c", UNREACHABLE, uri, check=False)
+            stop.join()
+        said = done.stderr
+        assert done.returncode == 1
+        assert "NoAnswerError" in said.splitlines()[-1]
+        assert "cannot be reached" in said.splitlines()[-1]
+        assert len(said.splitlines()) < 40, said
+        assert ".. " not in said.replace("...", "")
+        assert "sqlalche.me" not in said
+
+    def test_all_of_it_is_logged_for_debugging(self, workspace, caplog):
+        """The statement and the stack that the sentence leaves out."""
+        store = open_workspace_store(workspace.get_mlflow_tracking_uri())
+        with caplog.at_level(logging.DEBUG), pytest.raises(UnstorableValueError):
+            store.create_experiment("a\0b")
+        assert "INSERT INTO experiments" in caplog.text
+        assert "Traceback" in caplog.text
+
+    def test_commands_say_what_they_did_not_expect(self, workspace, hub_path):
+        """In the words of the database, without the statement."""
+        engine = open_hub(hub_path).engine
+        with engine.begin() as connection:
+            connection.execute(text("DROP TABLE workspace_plugin_workspaces"))
+        done = CliRunner().invoke(main, ["list", "--hub", str(hub_path)])
+        assert done.exit_code == 1
+        assert done.output == 'Error: relation "workspace_plugin_workspaces" does not exist.\n'
+
+    def test_connection_that_is_lost_in_use_is_no_stack(self, workspace, hub_path, caplog):
+        """SQLAlchemy's pool logs one where it cannot reset the connection that comes back."""
+        engine = open_hub(hub_path).engine
+        connection = engine.raw_connection()
+        cursor = connection.cursor()
+        pid = cursor.execute("SELECT pg_backend_pid()").fetchone()
+        with engine.connect() as other:
+            other.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": pid[0]})
+        with pytest.raises(psycopg.OperationalError):
+            cursor.execute("SELECT 1")
+        connection.close()
+        assert "Traceback" not in caplog.text
+        assert workspace.client.search_experiments() == []
+
+
+def stop_when_ready(server, ready):
+    wait_until(ready.exists, timeout_s=60)
+    server.stop()
 
 
 class TestLostAnswers:
