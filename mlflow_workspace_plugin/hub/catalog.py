@@ -28,7 +28,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    inspect,
     not_,
     or_,
     select,
@@ -47,7 +46,7 @@ from mlflow_workspace_plugin.hub import postgresql
 from mlflow_workspace_plugin.hub.database import translated_errors, translated_sessions
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
-from mlflow_workspace_plugin.hub.tables import RECEIPTS, WORKSPACES, create_tables, table_names
+from mlflow_workspace_plugin.hub.tables import RECEIPTS, WORKSPACES
 
 DEFAULT_WORKSPACE = "default"
 
@@ -94,10 +93,6 @@ class Catalog:
         self._engine = engine
         self._url = url
         self.store = HubWorkspaceStore(engine, folder, url)
-        if not set(table_names()) <= set(inspect(engine).get_table_names()):
-            # A database that MLflow made, or an earlier version of this package.
-            with self._locked():
-                create_tables(engine)
 
     def list(self) -> list[WorkspaceRecord]:
         """Return all workspaces, by name."""
