@@ -40,10 +40,13 @@ MLFLOW_OF_REVISION = {
 
 SUPPORTED = ("3.15", "3.16", "3.17", "3.18")
 
+MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations"
+"""The folder of MLflow's migrations, as Alembic takes it."""
+
 
 @functools.cache
 def _migrations() -> ScriptDirectory:
-    return ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    return ScriptDirectory(str(MIGRATIONS))
 
 
 @functools.cache

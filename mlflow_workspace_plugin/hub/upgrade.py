@@ -53,7 +53,8 @@ def is_due(engine: Engine, hub: Path) -> bool:
         HubCorruptError: it holds no tables of MLflow's.
     """
     # Both are asked, lest newer tables of one go unseen.
-    return any([_is_older(check, engine, hub) for check in (schema.verify, version.verify)])
+    are_older = [_is_older(check, engine, hub) for check in (schema.verify, version.verify)]
+    return any(are_older)
 
 
 def _is_older(check: Callable[[Engine, Path], object], engine: Engine, hub: Path) -> bool:
@@ -107,11 +108,9 @@ def upgrade_server(engine: Engine, folder: HubFolder, *, force: bool) -> Upgrade
     except AzureMLException:
         raise
     except Exception as error:
-        # Of the database's errors, not the statement and SQLAlchemy's advice.
-        cause = getattr(error, "orig", error)
         done = schema.current_revision(engine) != before
         raise HubTooOldError(
-            f"Hub {str(folder.path)!r} was not upgraded: {type(cause).__name__}: {cause}. Its "
+            f"Hub {str(folder.path)!r} was not upgraded: {_cause(error)}. Its "
             f"database {postgresql.place(engine.url)!r} is as it was before"
             f"{', but for the tables of MLflow, which are upgraded' if done else ''}. Correct the "
             f"cause and try again{'' if done else ', or keep the older MLflow'}."
@@ -137,6 +136,12 @@ def _refuse_if_connected(engine: Engine, folder: HubFolder) -> None:
         )
 
 
+def _cause(error: Exception) -> str:
+    # Of the database's errors, not the statement and SQLAlchemy's advice.
+    cause = getattr(error, "orig", error)
+    return f"{type(cause).__name__}: {cause}"
+
+
 def _migrate_copy(copy: Path, folder: HubFolder) -> None:
     engine = engine_of_copy(copy)
     try:
@@ -147,7 +152,7 @@ def _migrate_copy(copy: Path, folder: HubFolder) -> None:
     except AzureMLException:
         raise
     except Exception as error:  # noqa: BLE001  whatever it was, what became of the hub is said
-        problems = [f"{type(error).__name__}: {error}"]
+        problems = [_cause(error)]
     finally:
         engine.dispose()
     problems += problems_of_file(copy)

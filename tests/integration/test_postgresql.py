@@ -31,7 +31,7 @@ from mlflow_workspace_plugin.hub import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
 from tests import python_processes
-from tests.integration.test_hub import OLDER, execute, set_revision
+from tests.hubs import OLDER, execute, set_revision
 from tests.postgres import postgresql
 from tests.servers import free_port, serving
 

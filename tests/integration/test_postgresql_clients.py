@@ -15,7 +15,7 @@ from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import HubBusyError, HubTooOldError, HubUnreachableError
 from mlflow_workspace_plugin.hub import schema
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
-from tests.integration.test_hub import older_hub
+from tests.hubs import older_hub
 from tests.postgres import postgresql
 from tests.python_processes import WAIT_FOR_THE_OTHERS, run_at_once
 

@@ -81,7 +81,7 @@ def verify(engine: Engine, hub: Path) -> bool:
     version = _version(engine, found)
     unknown = sorted(found.difference(table_names()))
     if unknown or (version and not _is_known(version)):
-        what = f"the tables {', '.join(unknown)}" if unknown else f"tables of version {version}"
+        what = f"the tables {', '.join(unknown)}" if unknown else f"tables of version {version!r}"
         raise HubTooNewError(
             f"Hub {str(hub)!r} was made by a newer mlflow-workspace-plugin: it holds {what}, which "
             "this version does not know. Install: pip install -U mlflow-workspace-plugin"
