@@ -1,7 +1,7 @@
 """What was deleted in a workspace, and freeing it: its rows and its files.
 
-``mlflow gc`` frees it, too. Here it can be said beforehand what that would be; what a version of a
-registered model is loaded from stays; and with an experiment goes all that lies in its folder, the
+``mlflow gc`` frees it, too. Here it can be said beforehand what that would be; what a registered
+model or a skill is loaded from stays; and with an experiment goes all that lies in its folder, the
 files of its logged models and traces as well.
 """
 
@@ -25,6 +25,7 @@ from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, workspace_root
 from mlflow_workspace_plugin.hub.database import translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.skills import locations_of_skills
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 # With an experiment go its logged models, whether or not they were deleted.
@@ -58,7 +59,7 @@ class Garbage:
     models: list[Piece]
     experiments: list[Piece]
     kept: list[Piece]
-    """Deleted runs and logged models from whose files registered models are loaded."""
+    """Deleted runs and logged models from whose files registered models or skills are loaded."""
 
     @property
     def locations(self) -> list[str]:
@@ -202,12 +203,13 @@ def _model_locations(connection: Connection, experiment: Piece) -> set[str]:
 
 
 def _used_locations(connection: Connection, workspace: str) -> set[str]:
-    """Return the URIs of all files of registered models, and of all folders they are in."""
+    """Return the URIs of all files of registered models and skills, and of all folders above."""
     query = select(SqlModelVersion.storage_location, SqlModelVersion.source).where(
         SqlModelVersion.workspace == workspace,
         SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
     )
     found = {each for row in connection.execute(query) for each in row if each}
+    found.update(locations_of_skills(connection, workspace))
     return found.union(*map(_above, found))
 
 
