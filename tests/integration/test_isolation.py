@@ -148,10 +148,10 @@ def fill(content, folder):
     ).id
 
     if HAS_SKILLS:
-        fill_with_skills(content)
+        fill_with_skills(content, folder / f"{MARK}.bin")
 
 
-def fill_with_skills(content):
+def fill_with_skills(content, file):
     """Put a skill into team-a, and what MLflow's server stores of another one's content."""
     client, ids = content.workspace.client, content.ids
     ids.skill = f"skill-{MARK}"
@@ -162,7 +162,7 @@ def fill_with_skills(content):
     client.set_skill_version_tag(name=ids.skill, version=1, key="tag", value=MARK)
     path = f"skills/{ids.skill}/{'a' * 32}"
     location = PurePosixPath("workspaces", "team-a", path)
-    repository_at(content.workspace._hub, location).log_artifact(str(content.hub / "hub.lock"))
+    repository_at(content.workspace._hub, location).log_artifact(str(file))
     content.workspace.tracking_store.create_skill_version(
         ids.skill, source_type="mlflow", source=f"mlflow-artifacts:/{path}"
     )
@@ -453,6 +453,7 @@ EMPTY = {
     "search_mcp_server_versions": [],
     "search_mcp_access_endpoints": [],
     "search_skills": [],
+    "search_skill_versions": [],
     "link_traces_to_run": None,
     "list_workspaces": ["team-b"],
     "get_model_version_stages": ["None", "Staging", "Production", "Archived"],

@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from mlflow_workspace_plugin.stores.garbage import find_garbage, free
 from tests import python_processes
+from tests.hubs import execute
 from tests.servers import free_port, serving
 
 pytestmark = [
@@ -124,7 +125,8 @@ def test_content_of_another_workspace_is_not_read(workspace, other_workspace):
     relative = location.removeprefix("workspaces/team-a/")
     mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
     uri = f"mlflow-artifacts:/{relative}"
-    assert [each.path for each in mlflow.artifacts.list_artifacts(uri)] == ["SKILL.md"]
+    (entry,) = mlflow.artifacts.list_artifacts(uri)
+    assert PurePosixPath(entry.path).name == "SKILL.md"
     mlflow.set_tracking_uri(other_workspace.get_mlflow_tracking_uri())
     assert mlflow.artifacts.list_artifacts(uri) == []
     with pytest.raises(MlflowException):
@@ -175,25 +177,29 @@ def test_gc_touches_no_skill(workspace, hub_path):
     client = workspace.client
     store = workspace.tracking_store
     token = location.rpartition("workspaces/team-a/")[2]
-    inside = [
-        client.create_experiment(f"inside {path}", artifact_location=f"mlflow-artifacts:/{path}")
-        for path in ("skills", "skills/code-review", token, location)
+    places = [
+        f"mlflow-artifacts:/{path}"
+        for path in ("skills", "skills/code-review", token, location.rpartition("/")[0], location)
     ]
-    inside += [client.create_experiment("own")]
-    runs = [client.create_run(each).info.run_id for each in inside]
+    runs, experiments = [], []
+    for number in range(len(places) + 1):
+        experiments.append(client.create_experiment(f"experiment-{number}"))
+        runs.append(client.create_run(experiments[-1]).info.run_id)
     client.log_text(runs[-1], MANIFEST, "skill/SKILL.md")
     store.create_skill_version(
         "of-a-run", source_type="mlflow", source=f"runs:/{runs[-1]}", subpath="skill"
     )
-    for run_id, experiment in zip(runs, inside, strict=True):
+    for run_id, place in zip(runs, places, strict=False):
+        execute(hub_path, f"UPDATE runs SET artifact_uri = '{place}' WHERE run_uuid = '{run_id}'")
+    for run_id, experiment in zip(runs, experiments, strict=True):
         client.delete_run(run_id)
         client.delete_experiment(experiment)
     hub = workspace._hub
     garbage = find_garbage(hub, "team-a")
-    assert [each.id for each in garbage.kept] == [runs[-1]]
+    assert runs[-1] in {each.id for each in garbage.kept}
     free(hub, "team-a", garbage)
     assert files_of(hub_path, location) == ["SKILL.md"]
-    place = f"workspaces/team-a/{inside[-1]}"
+    place = f"workspaces/team-a/{experiments[-1]}"
     assert files_of(hub_path, place) == ["SKILL.md"]
     delete_version(client, "of-a-run", 1)
     free(hub, "team-a", find_garbage(hub, "team-a"))
