@@ -19,7 +19,7 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
 from mlflow.utils.time import get_current_time_millis
-from sqlalchemy import Connection, Select, bindparam, or_, select
+from sqlalchemy import Connection, Select, bindparam, or_, select, union
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, workspace_root
@@ -67,6 +67,26 @@ class Garbage:
         pieces = (*self.runs, *self.models, *self.experiments)
         found = {each.location for each in pieces if each.location is not None}
         return sorted(each for each in found if found.isdisjoint(_above(each)))
+
+
+NOTHING = Garbage([], [], [], [])
+"""In a workspace in which nothing was deleted."""
+
+
+def workspaces_with_garbage(hub: Hub) -> set[str]:
+    """Return the names MLflow knows of the workspaces in which anything was deleted, ever."""
+    of_experiments = select(SqlExperiment.workspace)
+    of_runs = of_experiments.join(SqlRun, SqlRun.experiment_id == SqlExperiment.experiment_id)
+    of_models = of_experiments.join(
+        SqlLoggedModel, SqlLoggedModel.experiment_id == SqlExperiment.experiment_id
+    )
+    query = union(
+        of_experiments.where(SqlExperiment.lifecycle_stage == LifecycleStage.DELETED),
+        of_runs.where(SqlRun.lifecycle_stage == LifecycleStage.DELETED),
+        of_models.where(SqlLoggedModel.lifecycle_stage == LifecycleStage.DELETED),
+    )
+    with translated_errors(hub.path, hub.database_uri), hub.engine.connect() as connection:
+        return set(connection.scalars(query))
 
 
 def find_garbage(hub: Hub, workspace: str, older_than_s: float = 0) -> Garbage:
