@@ -87,7 +87,7 @@ def upgrade_file(folder: HubFolder, *, force: bool) -> Upgrade:
 
 
 def upgrade_server(engine: Engine, folder: HubFolder, *, force: bool) -> Upgrade:
-    """Upgrade the PostgreSQL database of a hub, MLflow's tables in its one transaction.
+    """Upgrade the PostgreSQL database of a hub, which undoes as a whole what fails in a part.
 
     Args:
         engine: of the database, whose lock the caller holds.
@@ -100,20 +100,17 @@ def upgrade_server(engine: Engine, folder: HubFolder, *, force: bool) -> Upgrade
     """
     if not force:
         _refuse_if_connected(engine, folder)
-    before = schema.current_revision(engine)
     try:
-        with translated_errors(folder.path, str(engine.url)):
+        # What fails in the one undoes the other.
+        with translated_errors(folder.path, str(engine.url)), version.upgraded(engine):
             schema.upgrade(engine)
-            version.upgrade(engine)
     except AzureMLException:
         raise
     except Exception as error:
-        done = schema.current_revision(engine) != before
         raise HubTooOldError(
-            f"Hub {str(folder.path)!r} was not upgraded: {_cause(error)}. Its "
-            f"database {postgresql.place(engine.url)!r} is as it was before"
-            f"{', but for the tables of MLflow, which are upgraded' if done else ''}. Correct the "
-            f"cause and try again{'' if done else ', or keep the older MLflow'}."
+            f"Hub {str(folder.path)!r} was not upgraded: {_cause(error)}. Its database "
+            f"{postgresql.place(engine.url)!r} is as it was before. Correct the cause and try "
+            "again, or keep the older MLflow."
         ) from error
     schema.verify(engine, folder.path)
     return Upgrade(None)
@@ -147,7 +144,8 @@ def _migrate_copy(copy: Path, folder: HubFolder) -> None:
     try:
         with translated_errors(folder.path):
             schema.upgrade(engine)
-            version.upgrade(engine)
+            with version.upgraded(engine):
+                pass
         problems = ["a table is older still"] if is_due(engine, folder.path) else []
     except AzureMLException:
         raise

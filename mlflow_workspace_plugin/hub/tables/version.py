@@ -10,6 +10,8 @@ To change the tables, change them in ``hub.tables`` and add a step to ``versions
 
 import functools
 import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from alembic import command
@@ -48,10 +50,16 @@ def make(engine: Engine) -> None:
         command.stamp(_config(connection), "head")
 
 
-def upgrade(engine: Engine) -> None:
-    """Bring our tables to the newest version, whatever they are; there may be none."""
+@contextmanager
+def upgraded(engine: Engine) -> Iterator[None]:
+    """Bring our tables to the newest version, whatever they are; there may be none.
+
+    The block comes before the commit: where the database undoes such changes, that is PostgreSQL,
+    what fails in it undoes them.
+    """
     with engine.begin() as connection:
         command.upgrade(_config(connection), "head")
+        yield
 
 
 def open_tables(engine: Engine, folder: HubFolder) -> None:
