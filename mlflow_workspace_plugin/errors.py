@@ -342,8 +342,8 @@ class HubBusyError(HubError):
 
 
 class HubTooOldError(HubError):
-    """The hub was made by an older MLflow, and is not migrated without being asked to."""
+    """An older MLflow or plugin made the hub, and it is not migrated without being asked to."""
 
 
 class HubTooNewError(HubError):
-    """The hub was made by a newer MLflow than the installed one."""
+    """A newer MLflow or plugin made the hub than the installed one."""

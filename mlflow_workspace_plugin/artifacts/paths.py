@@ -13,6 +13,8 @@ INTERNAL_FOLDER = ".mlflow-workspace"
 """The folder among a run's artifacts that holds what is ours; SDK v1's calls do not list it."""
 
 _WORKSPACES = "workspaces"
+_SKILLS = "skills"
+_DEFAULT = "default"
 
 
 def workspace_root(workspace: str) -> PurePosixPath:
@@ -24,9 +26,10 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     """Return the path, below the hub's artifact root, of a stored ``mlflow-artifacts:`` URI.
 
     Args:
-        artifact_uri: such as ``mlflow-artifacts:/workspaces/team-a/1/RUN/artifacts``.
-        workspace: the only workspace that the caller may see. Locations without a workspace are
-            those that MLflow stored before it had any; they belong to ``default``.
+        artifact_uri: such as ``mlflow-artifacts:/workspaces/team-a/1/RUN/artifacts``. Those of
+            skills, ``mlflow-artifacts:/skills/NAME/TOKEN``, are relative to their workspace.
+        workspace: the only workspace that the caller may see. Other locations without a workspace
+            are those that MLflow stored before it had any; they belong to ``default``.
 
     Raises:
         UnsafeArtifactPathError: it lies in another workspace, or leads out of its own.
@@ -34,8 +37,11 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     path = urlsplit(artifact_uri).path.lstrip("/")
     check_path(path)
     location = PurePosixPath(path)
+    if location.parts[:1] == (_SKILLS,) and workspace != _DEFAULT:
+        # Where MLflow's server puts them. It lets those of default lie at the root.
+        return workspace_root(workspace) / location
     if location.parts and location.parts[0].lower() != _WORKSPACES:
-        owner = "default"
+        owner = _DEFAULT
     else:
         owner = location.parts[1] if len(location.parts) > 1 else ""
     if owner != workspace:

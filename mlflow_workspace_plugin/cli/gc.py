@@ -14,7 +14,14 @@ from mlflow_workspace_plugin.cli.options import (
     print_table,
 )
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
-from mlflow_workspace_plugin.stores.garbage import find_garbage, free, sizes_of_files
+from mlflow_workspace_plugin.stores.garbage import (
+    NOTHING,
+    Garbage,
+    find_garbage,
+    free,
+    sizes_of_files,
+    workspaces_with_garbage,
+)
 
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
@@ -44,17 +51,24 @@ def gc(
 ) -> None:
     """Free deleted runs, logged models and experiments for good: rows and files.
 
-    What a version of a registered model is loaded from is kept.
+    What a version of a registered model, or of a skill, is loaded from is kept.
     """
     if (workspace is None) != all_workspaces:
         raise click.UsageError("Give either --workspace or --all-workspaces.")
     opened = open_hub(hub)
     found = opened.catalog.list() if workspace is None else [opened.catalog.get(workspace)]
-    rows = [_collect(opened, each.name, older_than, dry_run=dry_run) for each in found]
+    # Asked once, for of many workspaces few hold any.
+    some = workspaces_with_garbage(opened)
+    garbage = {
+        each.name: find_garbage(opened, each.name, older_than) if each.name in some else NOTHING
+        for each in found
+    }
+    rows = [_collect(opened, name, each, dry_run=dry_run) for name, each in garbage.items()]
     if as_json:
         print_json({"dry_run": dry_run, "workspaces": rows})
         return
-    print_table("Would be freed" if dry_run else "Freed", rows)
+    title = "Would be freed" if dry_run else "Freed"
+    print_table(title, [row for row in rows if any(row[key] for key in row if key != "workspace")])
     total = {key: sum(row[key] for row in rows) for key in ("runs", "files", "bytes", "kept")}
     click.echo(
         f"{'Would free' if dry_run else 'Freed'} {total['runs']:,} runs, {total['files']:,} files, "
@@ -62,15 +76,14 @@ def gc(
     )
     if total["kept"]:
         click.echo(
-            f"{total['kept']:,} deleted runs and logged models are kept, for registered models are "
-            "loaded from their files."
+            f"{total['kept']:,} deleted runs and logged models are kept, for registered models or "
+            "skills are loaded from their files."
         )
 
 
-def _collect(hub: Hub, workspace: str, older_than: float, *, dry_run: bool) -> dict[str, Any]:
-    garbage = find_garbage(hub, workspace, older_than)
+def _collect(hub: Hub, workspace: str, garbage: Garbage, *, dry_run: bool) -> dict[str, Any]:
     sizes = list(sizes_of_files(hub, workspace, garbage))
-    if not dry_run:
+    if garbage is not NOTHING and not dry_run:
         free(hub, workspace, garbage)
     return {
         "workspace": workspace,

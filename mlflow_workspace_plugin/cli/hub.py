@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.repository import check_access
 from mlflow_workspace_plugin.cli.options import plain_errors
 from mlflow_workspace_plugin.errors import HubNotFoundError
@@ -80,20 +81,21 @@ def trust_(folder: str, yes: bool) -> None:  # noqa: FBT001
 
 
 @hub.command()
-@click.argument("folder")
+@click.argument("folder", required=False)
 @click.option(
     "--force", is_flag=True, help="Upgrade although others are connected to the database."
 )
 @plain_errors
-def upgrade(folder: str, force: bool) -> None:  # noqa: FBT001
-    """Migrate the hub in FOLDER, which an older MLflow made, to the installed MLflow.
+def upgrade(folder: str | None, force: bool) -> None:  # noqa: FBT001
+    """Migrate the hub in FOLDER, by default the default hub, to the installed versions.
 
-    hub.db is backed up first and checked afterwards; a PostgreSQL database is to be backed up
-    with pg_dump, and stays as it was if the migration fails. Nothing else may use the hub
-    meanwhile: while others are connected to PostgreSQL they are named, and nothing is done.
-    Older MLflow versions cannot open the hub any more.
+    That is one which an older MLflow, or an older version of this package, made. Of hub.db a copy
+    is migrated and checked, and written back in one transaction, with a backup beside it; a
+    PostgreSQL database is to be backed up with pg_dump. Whenever this fails, or is killed, the hub
+    is as it was. Nothing else may use it meanwhile: while others have the database open they are
+    named, and nothing is done. Older versions cannot open the hub any more.
     """
-    path: Path = hub_folder(folder)
+    path: Path = hub_folder(settings.HUB.get() if folder is None else folder)
     done = upgrade_hub(path, force=force)
     if done is None:
         click.echo(f"Hub {path} is up to date.")

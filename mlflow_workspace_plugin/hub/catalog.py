@@ -20,6 +20,7 @@ from mlflow.store.db.base_sql_model import Base
 from mlflow.store.db.utils import _get_managed_session_maker
 from mlflow.store.model_registry.dbmodels.models import SqlRegisteredModel
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun
+from mlflow.store.workspace.dbmodels.models import SqlWorkspace
 from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import (
     Connection,
@@ -28,7 +29,6 @@ from sqlalchemy import (
     exists,
     func,
     insert,
-    inspect,
     not_,
     or_,
     select,
@@ -47,9 +47,16 @@ from mlflow_workspace_plugin.hub import postgresql
 from mlflow_workspace_plugin.hub.database import translated_errors, translated_sessions
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
-from mlflow_workspace_plugin.hub.tables import RECEIPTS, WORKSPACES, create_tables, table_names
+from mlflow_workspace_plugin.hub.tables import RECEIPTS, WORKSPACES
 
 DEFAULT_WORKSPACE = "default"
+
+_NAME = "name_in_mlflow"
+_ALL = (
+    select(SqlWorkspace.name.label(_NAME), WORKSPACES)
+    .outerjoin_from(SqlWorkspace, WORKSPACES, WORKSPACES.c.name == SqlWorkspace.name)
+    .order_by(SqlWorkspace.name)
+)
 
 
 @dataclass(frozen=True)
@@ -94,23 +101,24 @@ class Catalog:
         self._engine = engine
         self._url = url
         self.store = HubWorkspaceStore(engine, folder, url)
-        if not set(table_names()) <= set(inspect(engine).get_table_names()):
-            # A database that MLflow made, or an earlier version of this package.
-            with self._locked():
-                create_tables(engine)
 
     def list(self) -> list[WorkspaceRecord]:
         """Return all workspaces, by name."""
-        # MLflow's rows first: one that is there has had ours since before.
-        found = [workspace.name for workspace in self.store.list_workspaces()]
+        # In one query, so that one that is made just now is there with its name, or not at all.
         with self._transaction() as connection:
-            rows = connection.execute(select(WORKSPACES)).mappings()
-            known = {row["name"]: WorkspaceRecord(**row) for row in rows}
-        return [known.get(name, WorkspaceRecord(name, name)) for name in found]
+            rows = connection.execute(_ALL).mappings().all()
+        return [
+            WorkspaceRecord(row[_NAME], row[_NAME])
+            if row["name"] is None
+            else WorkspaceRecord(**{key: value for key, value in row.items() if key != _NAME})
+            for row in rows
+        ]
 
     def holds(self, name: str) -> bool:
         """Whether there is a workspace of that name, as MLflow knows it."""
-        return any(workspace.name == name for workspace in self.store.list_workspaces())
+        query = select(SqlWorkspace.name).where(SqlWorkspace.name == name)
+        with self._transaction() as connection:
+            return connection.execute(query).first() is not None
 
     def get(self, name: str) -> WorkspaceRecord:
         """Return the workspace with a name as it was given, in any case, or as MLflow knows it.

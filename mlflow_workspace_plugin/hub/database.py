@@ -5,7 +5,7 @@ import os
 import sqlite3
 import weakref
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +68,24 @@ def create_engine(url: str, settings: HubSettings) -> Engine:
         )
     _renew_after_fork(engine)
     return engine
+
+
+def engine_of_copy(copy: Path) -> Engine:
+    """Create an engine on a copy of a SQLite file, which nobody misses after a power loss."""
+    engine: Engine = create_sqlalchemy_engine(database_url(copy))
+    _on_connect(engine, "PRAGMA journal_mode = MEMORY", "PRAGMA synchronous = OFF")
+    return engine
+
+
+def problems_of_file(database: Path) -> list[str]:
+    """Return what SQLite finds wrong with a file; an empty list when it is sound."""
+    try:
+        with closing(sqlite3.connect(f"{database.as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("PRAGMA integrity_check(10)").fetchall()
+            rows += connection.execute("PRAGMA foreign_key_check").fetchall()
+    except sqlite3.DatabaseError as error:
+        return [str(error)]
+    return [" ".join(map(str, row)) for row in rows if row != ("ok",)]
 
 
 def set_journal_mode(engine: Engine, journal_mode: JournalMode) -> None:

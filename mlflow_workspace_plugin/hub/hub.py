@@ -2,42 +2,39 @@
 
 import os
 import shlex
-import sqlite3
 import threading
-from contextlib import closing, suppress
+from contextlib import suppress
 from dataclasses import dataclass
-from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
-import mlflow
 from filelock import FileLock
 from sqlalchemy import Engine
 
 from mlflow_workspace_plugin.errors import (
-    AzureMLException,
-    HubBusyError,
     HubCorruptError,
     HubError,
     HubNotFoundError,
     HubSettingsError,
     HubTooOldError,
 )
-from mlflow_workspace_plugin.hub import azure, postgresql, schema, trust
+from mlflow_workspace_plugin.hub import azure, postgresql, schema, trust, upgrade
 from mlflow_workspace_plugin.hub.catalog import Catalog
 from mlflow_workspace_plugin.hub.database import (
     RESTORE_REMEDY,
     create_engine,
     database_url,
     open_engine,
+    problems_of_file,
     set_journal_mode,
     translated_errors,
     url_of,
 )
 from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
-from mlflow_workspace_plugin.hub.lock import locked, others_connected
+from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.statistics import Statistics
-from mlflow_workspace_plugin.hub.tables import create_tables
+from mlflow_workspace_plugin.hub.tables import version
+from mlflow_workspace_plugin.hub.upgrade import Upgrade
 
 _SQLITE_MAGIC = b"SQLite format 3\x00"
 
@@ -88,13 +85,6 @@ class Hub:
     def rows(self) -> str:
         """Where the rows are, for people to read: a file, or the URL of a database."""
         return self.settings.database or str(self.folder.database)
-
-
-@dataclass(frozen=True)
-class Upgrade:
-    """A migration that was done. ``backup`` is the database as it was; None with PostgreSQL."""
-
-    backup: Path | None
 
 
 def open_hub(path: Path) -> Hub:
@@ -176,53 +166,52 @@ def create_hub(
 
 
 def upgrade_hub(path: Path, *, force: bool = False) -> Upgrade | None:
-    """Migrate a hub that an older MLflow made. A SQLite file is backed up first.
+    """Migrate a hub that an older MLflow, or an older version of this package, made.
+
+    A SQLite file is backed up; whenever this is killed, it is as before or upgraded.
 
     Args:
         path: the hub's folder. No other process may use the hub meanwhile.
-        force: migrate although others are connected to the PostgreSQL database. Those that use
-            the hub fail then, until they have the newer MLflow.
+        force: migrate although others have the database open. Those that use the hub fail then,
+            until they have the newer version. Who is at work in a SQLite file is waited for in
+            vain all the same.
 
     Returns:
         What was done; None when the hub was up to date.
 
     Raises:
-        HubTooNewError: a newer MLflow made it.
+        HubTooNewError: a newer MLflow, or a newer version of this package, made it.
         HubTooOldError: PostgreSQL refused a migration, and the database is as it was.
-        HubBusyError: others are connected to the PostgreSQL database, and ``force`` is False.
-        HubCorruptError: the SQLite file was damaged, or is after the migration.
+        HubBusyError: others have the database open.
+        HubCorruptError: the SQLite file cannot be migrated, and is as it was.
     """
     folder = HubFolder(path)
     if folder.identity() is None:
         raise HubNotFoundError(f"There is no hub in {str(path)!r}. Name the folder of one.")
     folder.check_access()
     settings = trust.load_trusted_settings(folder)
-    if settings.database is None:
+    is_file = settings.database is None
+    if is_file:
         _check_magic(folder)
     engine = create_engine(url_of(folder, settings), settings)
     try:
         with translated_errors(path, settings.database), locked(folder, engine):
-            try:
-                schema.verify(engine, path)
-            except HubTooOldError:
-                if settings.database is not None and not force:
-                    _refuse_if_used(engine, folder)
-                return _migrate(engine, folder, settings)
+            if is_file:
+                upgrade.remove_leftovers(folder)
+            if not upgrade.is_due(engine, path):
+                return None
+            if not is_file:
+                return upgrade.upgrade_server(engine, folder, force=force)
+            # A connection that nobody uses would be in the way.
+            engine.dispose()
+            return upgrade.upgrade_file(folder, force=force)
     finally:
         engine.dispose()
-    return None
 
 
 def integrity_problems(folder: HubFolder) -> list[str]:
     """Return what SQLite finds wrong with the database of a hub; an empty list when it is sound."""
-    uri = f"{folder.database.as_uri()}?mode=ro"
-    try:
-        with closing(sqlite3.connect(uri, uri=True)) as connection:
-            rows = connection.execute("PRAGMA integrity_check(10)").fetchall()
-            rows += connection.execute("PRAGMA foreign_key_check").fetchall()
-    except sqlite3.DatabaseError as error:
-        return [str(error)]
-    return [" ".join(map(str, row)) for row in rows if row != ("ok",)]
+    return problems_of_file(folder.database)
 
 
 def _open(folder: HubFolder) -> Hub:
@@ -235,6 +224,7 @@ def _open(folder: HubFolder) -> Hub:
         engine = open_engine(url, settings)
         try:
             schema.verify(engine, folder.path)
+            version.open_tables(engine, folder)
         except HubError:
             # A connection that nobody uses would be in the way of an upgrade.
             engine.dispose()
@@ -313,7 +303,7 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None, artifacts: str | 
     try:
         set_journal_mode(engine, journal_mode)
         schema.initialise(engine)
-        create_tables(engine)
+        version.make(engine)
     finally:
         # Closing the last connection folds the write-ahead log into the file.
         engine.dispose()
@@ -347,75 +337,9 @@ def _fill(engine: Engine, folder: HubFolder, settings: HubSettings) -> None:
             schema.verify(engine, folder.path)
     elif schema.is_fresh(engine):
         schema.initialise(engine)
-        create_tables(engine)
+        version.make(engine)
     else:
         raise HubSettingsError(
             f"Database {postgresql.place(engine.url)!r} holds tables, and they are not MLflow's. "
             "Name an empty database, or one of an MLflow server."
         )
-
-
-def _back_up(folder: HubFolder) -> Path:
-    stamp = datetime.now(timezone.utc).strftime("%Y%m%dT%H%M%SZ")
-    backup = folder.database.with_name(f"hub.db.backup-{stamp}")
-    unfinished = backup.with_name("hub.db.backup-unfinished")
-    try:
-        with (
-            closing(sqlite3.connect(folder.database)) as source,
-            closing(sqlite3.connect(unfinished)) as target,
-        ):
-            source.backup(target)
-        folder.share_file(unfinished)
-        os.replace(unfinished, backup)  # noqa: PTH105  the name says what it does
-    finally:
-        unfinished.unlink(missing_ok=True)
-    return backup
-
-
-def _refuse_if_used(engine: Engine, folder: HubFolder) -> None:
-    others = others_connected(engine)
-    if others:
-        raise HubBusyError(
-            f"Hub {str(folder.path)!r} was not upgraded: its database "
-            f"{postgresql.place(engine.url)!r} is in use by {'; '.join(others)}. "
-            "End them, or upgrade with --force: those that use the hub fail then, until they have "
-            f"MLflow {mlflow.__version__}, too."
-        )
-
-
-def _migrate(engine: Engine, folder: HubFolder, settings: HubSettings) -> Upgrade:
-    if settings.database is not None:
-        return _migrate_on_server(engine, folder)
-    backup = _back_up(folder)
-    try:
-        schema.upgrade(engine)
-        schema.verify(engine, folder.path)
-        problem = next(iter(integrity_problems(folder)), None)
-    except Exception as error:  # noqa: BLE001  whatever it was, the backup has to be named
-        problem = f"{type(error).__name__}: {error}"
-    if problem:
-        raise HubCorruptError(
-            f"Hub {str(folder.path)!r} was not upgraded: {problem}. The database as it was before "
-            f"is in {str(backup)!r}. To go back to it, remove hub.db, hub.db-wal and hub.db-shm, "
-            "and rename the backup to hub.db."
-        )
-    return Upgrade(backup)
-
-
-def _migrate_on_server(engine: Engine, folder: HubFolder) -> Upgrade:
-    """Migrate in MLflow's one transaction, which PostgreSQL undoes as a whole if a part fails."""
-    try:
-        with translated_errors(folder.path, str(engine.url)):
-            schema.upgrade(engine)
-    except AzureMLException:
-        raise
-    except Exception as error:
-        # Of the database's errors, not the statement and SQLAlchemy's advice.
-        cause = getattr(error, "orig", error)
-        raise HubTooOldError(
-            f"Hub {str(folder.path)!r} was not upgraded: {type(cause).__name__}: {cause}. Its "
-            f"database {postgresql.place(engine.url)!r} is as it was before. Correct the cause and "
-            "try again, or keep the older MLflow."
-        ) from error
-    schema.verify(engine, folder.path)
-    return Upgrade(None)

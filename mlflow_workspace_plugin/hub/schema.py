@@ -38,13 +38,15 @@ MLFLOW_OF_REVISION = {
     "f4a9b2c7d1e6": "3.18",
 }
 
+SUPPORTED = ("3.15", "3.16", "3.17", "3.18")
 
-SUPPORTED = ("3.15", "3.16", "3.17")
+MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations"
+"""The folder of MLflow's migrations, as Alembic takes it."""
 
 
 @functools.cache
 def _migrations() -> ScriptDirectory:
-    return ScriptDirectory(str(Path(mlflow.__file__).parent / "store" / "db_migrations"))
+    return ScriptDirectory(str(MIGRATIONS))
 
 
 @functools.cache
@@ -96,7 +98,7 @@ def verify(engine: Engine, hub: Path) -> None:
     if _is_known(revision):
         raise HubTooOldError(
             f"Hub {str(hub)!r} was made by MLflow {made_by or 'of an older version'}, and MLflow "
-            f"{mlflow.__version__} is installed. Upgrade it ({_backup_advice(engine)}, and older "
+            f"{mlflow.__version__} is installed. Upgrade it ({backup_advice(engine)}, and older "
             f"MLflow versions cannot open it afterwards): "
             f"mlflow-workspace hub upgrade {shlex.quote(str(hub))}"
         )
@@ -122,7 +124,8 @@ def _no_tables(engine: Engine, hub: Path) -> str:
     )
 
 
-def _backup_advice(engine: Engine) -> str:
+def backup_advice(engine: Engine) -> str:
+    """Return what is to be said of a backup before an upgrade, as a part of a sentence."""
     if engine.dialect.name == "sqlite":
         return "it is backed up first"
     return "back its database up with pg_dump first"

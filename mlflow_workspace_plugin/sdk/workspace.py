@@ -4,6 +4,7 @@ import builtins
 import os
 from collections.abc import Iterator
 from datetime import datetime, timezone
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -67,7 +68,8 @@ class Workspace(NotServedOfWorkspace):
         authentication.ignore(auth)
         folder = _hub_folder(hub)
         opened = until_answered(lambda _: open_hub(folder))
-        self._open(opened, until_answered(lambda _: opened.catalog.get(workspace_name)))
+        self._hub = opened
+        self._record = until_answered(lambda _: opened.catalog.get(workspace_name))
         self._subscription_id = subscription_id or self._record.subscription_id
         self._resource_group = resource_group or self._record.resource_group
         self._location = _location or self._record.location
@@ -300,15 +302,17 @@ class Workspace(NotServedOfWorkspace):
         """The latest version of each model, by name. Each access reads them anew (SDK v1)."""
         return {each.name: each for each in Model.list(self, latest=True)}
 
-    @property
+    @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client for this workspace (ours)."""
-        return self._client
+        # Only now: it opens the stores, which takes a while for each of many workspaces.
+        uri = self.get_mlflow_tracking_uri()
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     @property
     def tracking_store(self) -> WorkspaceTrackingStore:
         """The store behind :attr:`client`, for what MLflow's client has no call for (ours)."""
-        store: WorkspaceTrackingStore = self._client._tracking_client.store
+        store: WorkspaceTrackingStore = self.client._tracking_client.store
         return store
 
     def get_details(self) -> dict[str, Any]:
@@ -385,13 +389,16 @@ class Workspace(NotServedOfWorkspace):
 
     @classmethod
     def _of(cls, hub: Hub, record: WorkspaceRecord) -> "Workspace":
-        return cls(None, None, record.name, hub=hub.path)
-
-    def _open(self, hub: Hub, record: WorkspaceRecord) -> None:
-        self._hub = hub
-        self._record = record
-        uri = self.get_mlflow_tracking_uri()
-        self._client = MlflowClient(tracking_uri=uri, registry_uri=uri)
+        """Return the workspace of a record, which need not be looked up for that."""
+        found = cls.__new__(cls)
+        found._hub = hub
+        found._record = record
+        found._subscription_id = record.subscription_id
+        found._resource_group = record.resource_group
+        found._location = record.location
+        found._sku = "basic"
+        found._tags = dict(record.tags)
+        return found
 
 
 def _hub_folder(hub: "str | os.PathLike[str] | None") -> Path:

@@ -1,7 +1,7 @@
 """What was deleted in a workspace, and freeing it: its rows and its files.
 
-``mlflow gc`` frees it, too. Here it can be said beforehand what that would be; what a version of a
-registered model is loaded from stays; and with an experiment goes all that lies in its folder, the
+``mlflow gc`` frees it, too. Here it can be said beforehand what that would be; what a registered
+model or a skill is loaded from stays; and with an experiment goes all that lies in its folder, the
 files of its logged models and traces as well.
 """
 
@@ -19,12 +19,13 @@ from mlflow.store.artifact.artifact_repository_registry import get_artifact_repo
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
 from mlflow.utils.time import get_current_time_millis
-from sqlalchemy import Connection, Select, bindparam, or_, select
+from sqlalchemy import Connection, Select, bindparam, or_, select, union
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, workspace_root
 from mlflow_workspace_plugin.hub.database import translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.skills import locations_of_skills
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 # With an experiment go its logged models, whether or not they were deleted.
@@ -58,7 +59,7 @@ class Garbage:
     models: list[Piece]
     experiments: list[Piece]
     kept: list[Piece]
-    """Deleted runs and logged models from whose files registered models are loaded."""
+    """Deleted runs and logged models from whose files registered models or skills are loaded."""
 
     @property
     def locations(self) -> list[str]:
@@ -66,6 +67,26 @@ class Garbage:
         pieces = (*self.runs, *self.models, *self.experiments)
         found = {each.location for each in pieces if each.location is not None}
         return sorted(each for each in found if found.isdisjoint(_above(each)))
+
+
+NOTHING = Garbage([], [], [], [])
+"""In a workspace in which nothing was deleted."""
+
+
+def workspaces_with_garbage(hub: Hub) -> set[str]:
+    """Return the names MLflow knows of the workspaces in which anything was deleted, ever."""
+    of_experiments = select(SqlExperiment.workspace)
+    of_runs = of_experiments.join(SqlRun, SqlRun.experiment_id == SqlExperiment.experiment_id)
+    of_models = of_experiments.join(
+        SqlLoggedModel, SqlLoggedModel.experiment_id == SqlExperiment.experiment_id
+    )
+    query = union(
+        of_experiments.where(SqlExperiment.lifecycle_stage == LifecycleStage.DELETED),
+        of_runs.where(SqlRun.lifecycle_stage == LifecycleStage.DELETED),
+        of_models.where(SqlLoggedModel.lifecycle_stage == LifecycleStage.DELETED),
+    )
+    with translated_errors(hub.path, hub.database_uri), hub.engine.connect() as connection:
+        return set(connection.scalars(query))
 
 
 def find_garbage(hub: Hub, workspace: str, older_than_s: float = 0) -> Garbage:
@@ -202,12 +223,13 @@ def _model_locations(connection: Connection, experiment: Piece) -> set[str]:
 
 
 def _used_locations(connection: Connection, workspace: str) -> set[str]:
-    """Return the URIs of all files of registered models, and of all folders they are in."""
+    """Return the URIs of all files of registered models and skills, and of all folders above."""
     query = select(SqlModelVersion.storage_location, SqlModelVersion.source).where(
         SqlModelVersion.workspace == workspace,
         SqlModelVersion.current_stage != STAGE_DELETED_INTERNAL,
     )
     found = {each for row in connection.execute(query) for each in row if each}
+    found.update(locations_of_skills(connection, workspace))
     return found.union(*map(_above, found))
 
 

@@ -20,6 +20,7 @@ from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
 from mlflow_workspace_plugin.stores.run_reads import RunReads
 from mlflow_workspace_plugin.stores.run_writes import RunWrites
+from mlflow_workspace_plugin.stores.skills import SkillContent
 
 _FOREIGN_MODEL = text("""
     SELECT logged_models.model_id FROM logged_models
@@ -158,7 +159,7 @@ def _translating(
 
 
 @_experiment_zero_is_default
-class WorkspaceTrackingStore(Pinned, HubTrackingStore):
+class WorkspaceTrackingStore(Pinned, SkillContent, HubTrackingStore):
     """One workspace of a hub, whatever MLflow's active workspace is."""
 
     def __init__(self, hub: Hub, workspace: str) -> None:

@@ -11,7 +11,7 @@ from functools import partial
 
 import mlflow
 
-from tests.benchmarks import azure, imports, journal, reads, sdk_v1, writes
+from tests.benchmarks import azure, imports, journal, reads, sdk_v1, workspaces, writes
 from tests.benchmarks.datasets import Datasets
 from tests.benchmarks.measure import Bench, Workload, progress
 from tests.benchmarks.report import Line
@@ -24,6 +24,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *reads.WORKLOADS,
     *journal.WORKLOADS,
     *sdk_v1.WORKLOADS,
+    *workspaces.WORKLOADS,
 )
 # What has nothing to do with a database.
 OTHERS: dict[str, Callable[[Sizes, int], list[Line]]] = {

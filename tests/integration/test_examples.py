@@ -10,7 +10,6 @@ import re
 import pytest
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
-from mlflow.store.artifact.models_artifact_repo import REGISTERED_MODEL_META_FILE_NAME
 
 from mlflow_workspace_plugin import Workspace
 from tests.conftest import EXAMPLES
@@ -78,7 +77,7 @@ def data_of_run(client, run):
 def files_of_model(client, model_id):
     for entry in client.list_logged_model_artifacts(model_id):
         # MLflow writes it into the folder that it loads from: the stored one, if that is local.
-        if entry.path != REGISTERED_MODEL_META_FILE_NAME:
+        if entry.path != "registered_model_meta":
             yield entry.path
 
 

@@ -16,7 +16,7 @@ from mlflow_workspace_plugin import Experiment, Model
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.stores.garbage import find_garbage, free
-from tests.integration.test_hub import execute
+from tests.hubs import execute
 
 pytestmark = pytest.mark.hubs
 

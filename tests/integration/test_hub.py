@@ -12,15 +12,10 @@ from contextlib import closing
 
 import mlflow
 import pytest
-from alembic import command
-from click.testing import CliRunner
 from mlflow.entities import Metric
-from mlflow.store.db.utils import _get_alembic_config
-from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
-from sqlalchemy import create_engine, text
+from sqlalchemy import text
 
 from mlflow_workspace_plugin import Workspace
-from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     HubBusyError,
     HubCorruptError,
@@ -33,60 +28,15 @@ from mlflow_workspace_plugin.errors import (
     InvalidUriError,
     WorkspaceNotFoundError,
 )
-from mlflow_workspace_plugin.hub import schema, trust
-from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, url_of
-from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
+from mlflow_workspace_plugin.hub import schema
+from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS
 from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
 from tests import python_processes
 from tests.commands import output_of
+from tests.hubs import OLDER, execute, older_hub, set_revision
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.store
-
-MLFLOW_3_15 = "6f8d9c3b2a1e"
-MLFLOW_3_14 = "b7e4c1a90f23"
-OLDER = MLFLOW_3_14 if schema.head_revision() == MLFLOW_3_15 else MLFLOW_3_15
-
-
-def older_hub(folder, url=None, revision=OLDER):
-    """A hub whose database was made by the migrations of an older MLflow."""
-    folder.mkdir()
-    (folder / "artifacts").mkdir()
-    settings = HubSettings(database=url)
-    HubFolder(folder).save_settings(settings)
-    trust.remember(trust.destinations(settings))
-    engine = create_engine(url_of_hub(folder))
-    InitialBase.metadata.create_all(engine)
-    config = _get_alembic_config(engine.url.render_as_string(hide_password=False))
-    with engine.begin() as connection:
-        config.attributes["connection"] = connection
-        command.upgrade(config, revision)
-    with engine.begin() as connection:
-        connection.exec_driver_sql(
-            "INSERT INTO experiments (experiment_id, name, lifecycle_stage, workspace, "
-            "artifact_location) VALUES (7, 'kept', 'active', 'default', "
-            "'mlflow-artifacts:/workspaces/default/7')"
-        )
-    engine.dispose()
-    return folder
-
-
-def url_of_hub(folder):
-    return url_of(HubFolder(folder), HubFolder(folder).load_settings())
-
-
-def execute(folder, statement):
-    """Run a statement on a hub's database, below this package."""
-    engine = create_engine(url_of_hub(folder))
-    with engine.begin() as connection:
-        result = connection.execute(text(statement))
-        rows = result.all() if result.returns_rows else None
-    engine.dispose()
-    return rows
-
-
-def set_revision(folder, revision):
-    execute(folder, f"UPDATE alembic_version SET version_num = '{revision}'")
 
 
 def problems(hub):
@@ -279,20 +229,21 @@ class TestOpening:
         assert ("pg_dump" in raised.value.message) == (database == "postgresql")
         assert content() == before
 
-    @pytest.mark.parametrize(
-        ("revision", "install"),
-        [("f4a9b2c7d1e6", "-U mlflow-workspace-plugin mlflow"), ("ffffffffffff", "-U mlflow")],
-    )
-    def test_hub_of_a_newer_mlflow_is_refused_with_what_to_install(
-        self, hub_path, revision, install
-    ):
-        """A revision that this MLflow does not know comes from a newer one."""
-        set_revision(hub_path, revision)
-        with pytest.raises(HubTooNewError) as raised:
-            open_hub(hub_path)
-        assert install in raised.value.message
-        with pytest.raises(HubTooNewError):
-            upgrade_hub(hub_path)
+    def test_hub_of_a_newer_mlflow_is_refused_with_what_to_install(self, hub_path):
+        """A revision that this MLflow does not know comes from a newer one, known here or not."""
+        known = [*schema.MLFLOW_OF_REVISION]
+        newer = known[known.index(schema.head_revision()) + 1 :]
+        for revision in (*newer, "ffffffffffff"):
+            set_revision(hub_path, revision)
+            with pytest.raises(HubTooNewError) as raised:
+                open_hub(hub_path)
+            made_by = schema.MLFLOW_OF_REVISION.get(revision)
+            install = "-U mlflow-workspace-plugin mlflow"
+            if made_by is not None:
+                install = f"'mlflow=={made_by}.*'"
+            assert install in raised.value.message
+            with pytest.raises(HubTooNewError):
+                upgrade_hub(hub_path)
 
     @pytest.mark.sqlite
     def test_database_that_is_none_is_refused(self, hub_path):
@@ -400,52 +351,6 @@ class TestOpening:
             client.create_registered_model("late")
         with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
             client.create_run("0")
-
-
-class TestUpgrading:
-    def test_upgrade_backs_up_migrates_and_verifies(self, tmp_path, database, new_database):
-        """Afterwards the hub opens with everything in it; SQLite's backup is as the file was."""
-        hub = older_hub(tmp_path / "hub", new_database())
-        done = upgrade_hub(hub)
-        if database == "sqlite":
-            with closing(sqlite3.connect(done.backup)) as connection:
-                found = connection.execute("SELECT version_num FROM alembic_version").fetchone()
-            assert found == (OLDER,)
-        else:
-            assert done.backup is None
-        workspace = Workspace.get("default", hub=hub)
-        assert "kept" in workspace.experiments
-        assert schema.current_revision(open_hub(hub).engine) == schema.head_revision()
-        assert problems(open_hub(hub)) == []
-
-    @pytest.mark.sqlite
-    def test_failed_upgrade_names_the_backup(self, hub_path):
-        """Whatever went wrong, the message says where the old database is and how to go back."""
-        set_revision(hub_path, OLDER)  # the tables of later migrations are there already
-        with pytest.raises(HubCorruptError, match="was not upgraded") as raised:
-            upgrade_hub(hub_path)
-        (backup,) = hub_path.glob("hub.db.backup-*")
-        assert str(backup) in raised.value.message
-        assert "hub.db-wal" in raised.value.message
-
-    def test_hub_that_is_up_to_date_stays_as_it_is(self, hub_path):
-        """No backup is made of what is not changed."""
-        assert upgrade_hub(hub_path) is None
-        assert not list(hub_path.glob("*backup*"))
-
-    def test_nothing_to_upgrade_is_an_error(self, tmp_path):
-        """A wrong folder is said to be one."""
-        with pytest.raises(HubNotFoundError):
-            upgrade_hub(tmp_path)
-
-    def test_command_upgrades(self, tmp_path, new_database):
-        """The command that the error names does what it says."""
-        hub = older_hub(tmp_path / "hub", new_database())
-        done = CliRunner().invoke(main, ["hub", "upgrade", str(hub)])
-        assert done.exit_code == 0
-        assert "was upgraded" in done.output
-        done = CliRunner().invoke(main, ["hub", "upgrade", str(hub)])
-        assert "is up to date" in done.output
 
 
 class TestTrouble:

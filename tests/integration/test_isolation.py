@@ -7,6 +7,7 @@ Workspace team-a is filled with one of everything MLflow knows. Then every publi
 import io
 import re
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 from types import SimpleNamespace
 
 import mlflow
@@ -28,10 +29,12 @@ from mlflow.utils.workspace_context import WorkspaceContext
 from sqlalchemy import MetaData, create_engine, select
 
 from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.artifacts.repository import repository_at
 from mlflow_workspace_plugin.stores.build import build_tracking_store
 
 pytestmark = pytest.mark.store
 
+HAS_SKILLS = hasattr(MlflowClient, "create_skill")
 MARK = "of-team-a"  # in everything that team-a holds
 
 
@@ -143,6 +146,26 @@ def fill(content, folder):
     ids.endpoint = client.create_mcp_access_endpoint(
         ids.server, "https://127.0.0.1:1/mcp", server_version="1.0.0"
     ).id
+
+    if HAS_SKILLS:
+        fill_with_skills(content, folder / f"{MARK}.bin")
+
+
+def fill_with_skills(content, file):
+    """Put a skill into team-a, and what MLflow's server stores of another one's content."""
+    client, ids = content.workspace.client, content.ids
+    ids.skill = f"skill-{MARK}"
+    client.create_skill(name=ids.skill, description=MARK)
+    client.create_skill_version(name=ids.skill, source=f"https://example.com/{MARK}.git")
+    client.set_skill_alias(name=ids.skill, alias="alias", version=1)
+    client.set_skill_tag(name=ids.skill, key="tag", value=MARK)
+    client.set_skill_version_tag(name=ids.skill, version=1, key="tag", value=MARK)
+    path = f"skills/{ids.skill}/{'a' * 32}"
+    location = PurePosixPath("workspaces", "team-a", path)
+    repository_at(content.workspace._hub, location).log_artifact(str(file))
+    content.workspace.tracking_store.create_skill_version(
+        ids.skill, source_type="mlflow", source=f"mlflow-artifacts:/{path}"
+    )
 
 
 def own_run(client):
@@ -361,6 +384,50 @@ CALLS = {
     "delete_workspace": lambda c, i, f: c.delete_workspace("team-a"),
 }
 
+# From MLflow 3.18 on.
+SKILLS = {
+    "create_skill": lambda c, i, f: c.create_skill(name="fresh"),
+    "get_skill": lambda c, i, f: c.get_skill(name=i.skill),
+    "search_skills": lambda c, i, f: list(c.search_skills()),
+    "update_skill": lambda c, i, f: c.update_skill(name=i.skill, description="taken"),
+    "delete_skill": lambda c, i, f: c.delete_skill(name=i.skill),
+    "create_skill_version": lambda c, i, f: c.create_skill_version(
+        name="fresh", source="https://example.com/fresh.git"
+    ),
+    "bulk_register_skills": lambda c, i, f: c.bulk_register_skills(
+        skill_definitions=[
+            {
+                "name": "fresh",
+                "source_type": "git",
+                "source": "https://example.com/fresh.git",
+                "digest": "0" * 64,
+            }
+        ]
+    ),
+    "get_skill_version": lambda c, i, f: c.get_skill_version(name=i.skill, version=1),
+    "get_skill_version_by_alias": lambda c, i, f: c.get_skill_version_by_alias(
+        name=i.skill, alias="alias"
+    ),
+    "get_latest_skill_version": lambda c, i, f: c.get_latest_skill_version(name=i.skill),
+    "search_skill_versions": lambda c, i, f: list(c.search_skill_versions(name=i.skill)),
+    "update_skill_version": lambda c, i, f: c.update_skill_version(
+        name=i.skill, version=1, status="deprecated"
+    ),
+    "delete_skill_version": lambda c, i, f: c.delete_skill_version(name=i.skill, version=1),
+    "set_skill_alias": lambda c, i, f: c.set_skill_alias(name=i.skill, alias="x", version=1),
+    "delete_skill_alias": lambda c, i, f: c.delete_skill_alias(name=i.skill, alias="alias"),
+    "set_skill_tag": lambda c, i, f: c.set_skill_tag(name=i.skill, key="taken", value="1"),
+    "delete_skill_tag": lambda c, i, f: c.delete_skill_tag(name=i.skill, key="tag"),
+    "set_skill_version_tag": lambda c, i, f: c.set_skill_version_tag(
+        name=i.skill, version=1, key="taken", value="1"
+    ),
+    "delete_skill_version_tag": lambda c, i, f: c.delete_skill_version_tag(
+        name=i.skill, version=1, key="tag"
+    ),
+}
+if HAS_SKILLS:
+    CALLS |= SKILLS
+
 # These touch no store.
 NO_STORE = {"parse_prompt_uri", "tracking_uri", "get_workspace_store_uri"}
 
@@ -385,6 +452,8 @@ EMPTY = {
     "search_mcp_servers": [],
     "search_mcp_server_versions": [],
     "search_mcp_access_endpoints": [],
+    "search_skills": [],
+    "search_skill_versions": [],
     "link_traces_to_run": None,
     "list_workspaces": ["team-b"],
     "get_model_version_stages": ["None", "Staging", "Production", "Archived"],
@@ -399,6 +468,9 @@ CREATING = {
     "create_webhook",
     "create_mcp_server",
     "create_mcp_server_version",
+    "create_skill",
+    "create_skill_version",
+    "bulk_register_skills",
 }
 
 

@@ -22,7 +22,7 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub import schema
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from tests.conftest import write_settings
-from tests.integration.test_hub import older_hub
+from tests.hubs import older_hub
 from tests.listener import relay
 from tests.postgres import postgresql
 from tests.python_processes import WAIT_FOR_THE_OTHERS, run_at_once

@@ -10,7 +10,7 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric, Param, RunTag
 from sqlalchemy import MetaData, create_engine, select
 
-from mlflow_workspace_plugin.hub.tables import table_names
+from mlflow_workspace_plugin.hub.tables.version import table_names
 from tests.conftest import STOCK_ENVIRONMENT
 
 pytestmark = pytest.mark.store

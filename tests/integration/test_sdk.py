@@ -6,11 +6,14 @@ from pathlib import Path
 
 import mlflow
 import pytest
+from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow import MlflowClient
+from sqlalchemy import event
 
 from mlflow_workspace_plugin import Experiment, Run, Workspace
+from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
     ConfigFileError,
@@ -87,6 +90,33 @@ class TestWorkspace:
         assert [each.name for each in found["one"]] == ["one"]
         assert list(Workspace.list("S", hub=hub_path)) == ["one"]
         assert list(Workspace.list("S", resource_group="other", hub=hub_path)) == []
+
+    def test_list_asks_once_however_many_there_are(self, hub_path):
+        """And looking for garbage in all of them takes no longer for those that have none."""
+        engine = Workspace.create("one", hub=hub_path)._hub.engine
+        asked = []
+
+        @event.listens_for(engine, "before_cursor_execute")
+        def note(_connection, _cursor, statement, *_):
+            asked.append(statement)
+
+        def statements(call):
+            asked.clear()
+            call()
+            return len(asked)
+
+        def gc():
+            arguments = ["gc", "--all-workspaces", "--dry-run", "--hub", str(hub_path)]
+            assert "Would free 0 runs" in CliRunner().invoke(main, arguments).output
+
+        few = statements(gc)
+        for number in range(5):
+            Workspace.create(f"another-{number}", hub=hub_path)
+        assert statements(lambda: Workspace.list(None, hub=hub_path)) == 1
+        assert statements(gc) == few
+        (listed,) = Workspace.list(None, hub=hub_path)["one"]
+        assert Experiment(listed, "seen").name in Workspace.get("one", hub=hub_path).experiments
+        event.remove(engine, "before_cursor_execute", note)
 
     def test_config_file_round_trips(self, workspace, tmp_path, hub_path):
         """write_config, then from_config below that folder, is the same workspace."""

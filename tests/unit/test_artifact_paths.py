@@ -73,6 +73,19 @@ def test_location_from_before_workspaces_is_the_default_ones():
         location_of("mlflow-artifacts:/0/run/artifacts", "team-a")
 
 
+def test_location_of_a_skill_is_relative_to_the_workspace():
+    """Where MLflow's server looks for it; that is the root for ``default``, as for all else."""
+    uri = "mlflow-artifacts:/skills/@acme/code-review/token"
+    path = PurePosixPath("skills/@acme/code-review/token")
+    assert location_of(uri, "team-a") == PurePosixPath("workspaces/team-a") / path
+    assert location_of(uri, "default") == path
+    for other in ("Skills/x", "skillset/x", "%73kills/x", "0/skills/x"):
+        with pytest.raises(UnsafeArtifactPathError, match="not in workspace"):
+            location_of(f"mlflow-artifacts:/{other}", "team-a")
+    with pytest.raises(UnsafeArtifactPathError, match="leads out"):
+        location_of("mlflow-artifacts:/skills/../../team-b/1", "team-a")
+
+
 @pytest.mark.parametrize("workspace", ["team-b", "default"])
 @pytest.mark.parametrize(
     "uri",

@@ -1,14 +1,21 @@
-"""The tables of ours in a hub's database, beside MLflow's, whose schema check allows them."""
+"""The tables of ours in a hub's database, beside MLflow's, whose schema check allows them.
 
-from sqlalchemy import JSON, BigInteger, Column, Engine, MetaData, String, Table
+They are defined here as they are now. A change of them is a step of its own in ``versions``, too,
+which brings hubs that are there to it.
+"""
+
+from sqlalchemy import JSON, BigInteger, Column, MetaData, String, Table
 
 from mlflow_workspace_plugin import names
 
-_metadata = MetaData()
+PREFIX = "workspace_plugin_"
+"""What the names of all of our tables begin with, and of no others."""
+
+METADATA = MetaData()
 
 WORKSPACES = Table(
     "workspace_plugin_workspaces",
-    _metadata,
+    METADATA,
     Column("name", String(names.MAX_LENGTH), primary_key=True),
     Column("display_name", String(255), nullable=False),
     Column("subscription_id", String(255), nullable=False),
@@ -21,7 +28,7 @@ WORKSPACES = Table(
 
 WRITERS = Table(
     "workspace_plugin_writers",
-    _metadata,
+    METADATA,
     Column("writer", String(64), primary_key=True),
     Column("sequence", BigInteger, nullable=False),
 )
@@ -29,7 +36,7 @@ WRITERS = Table(
 
 RECEIPTS = Table(
     "workspace_plugin_receipts",
-    _metadata,
+    METADATA,
     Column("run_uuid", String(32), primary_key=True),
     Column("key", String(250), primary_key=True),
     Column("writer", String(64), primary_key=True),
@@ -46,20 +53,10 @@ No foreign key: a value may be refused because there is no such run.
 
 ROWS = Table(
     "workspace_plugin_rows",
-    _metadata,
+    METADATA,
     Column("run_uuid", String(32), primary_key=True),
     Column("table", String(64), primary_key=True),
     Column("step", BigInteger, primary_key=True, autoincrement=False),
     Column("timestamp", BigInteger, primary_key=True, autoincrement=False),
 )
 """The place of each row of a table of SDK v1's, that rows of several processes never share one."""
-
-
-def create_tables(engine: Engine) -> None:
-    """Make those of our tables that are missing."""
-    _metadata.create_all(engine)
-
-
-def table_names() -> list[str]:
-    """Return the names of our tables."""
-    return list(_metadata.tables)
