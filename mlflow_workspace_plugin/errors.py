@@ -8,7 +8,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       UnsafeArtifactPathError          an artifact path leads out of where it may lead
       ConfigFileError                  a config.json is missing, unreadable or incomplete
       InvalidMetricError               a value that is not one number was logged as a metric
-      UnstorableValueError             the database cannot store a text or number as it is
+      UnstorableValueError             the database cannot store a text as it is
       RunNotFoundError                 the hub holds no run of that id; a ServiceException too
       RunExistsError                   the caller's own id for a run is taken
       ImmutablePropertyError           a property of a run was given another value
@@ -136,7 +136,7 @@ class InvalidMetricError(UserErrorException):
 
 
 class UnstorableValueError(UserErrorException):
-    """The database cannot store a text or number that was given, now or later."""
+    """The database cannot store a text that was given, now or later."""
 
 
 class RunNotFoundError(UserErrorException, ServiceException):

@@ -17,6 +17,7 @@ from mlflow_workspace_plugin.errors import UnstorableValueError, clause
 
 # Data, constraints, and what is larger than the server can hold or index.
 _CLASSES_OF_CONTENT = ("22", "23", "54")
+_OUT_OF_RANGE = "22003"
 # What a driver raises by itself, about what it was given; it has no SQLSTATE then.
 _OF_CONTENT = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 # SQLite's, of Python 3.10, for what later ones have another error.
@@ -86,7 +87,7 @@ def is_of_content(error: BaseException) -> bool:
 def translate(error: BaseException | None, hub: str) -> UnstorableValueError | None:
     """Return the error of ours for one of what was to be stored; None for others.
 
-    A broken constraint is left as it is: MLflow knows what to make of it.
+    A broken constraint, and a number out of range, are left as they are: callers know MLflow's.
 
     Args:
         error: what was raised.
@@ -98,6 +99,8 @@ def translate(error: BaseException | None, hub: str) -> UnstorableValueError | N
             f"{flaw_of(error.object, is_sqlite=True) or error.reason}."
         )
     if error is None or isinstance(error, IntegrityError) or not is_of_content(error):
+        return None
+    if getattr(getattr(error, "orig", None), "sqlstate", None) == _OUT_OF_RANGE:
         return None
     texts = list(_texts(getattr(error, "params", None)))
     reason = clause(error)
