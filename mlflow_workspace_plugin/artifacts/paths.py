@@ -1,7 +1,8 @@
 """Where an artifact may lie: the stored location of a run or model, and the paths below it."""
 
+import os
 from pathlib import PurePosixPath, PureWindowsPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 
@@ -31,7 +32,11 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     Raises:
         UnsafeArtifactPathError: it lies in another workspace, or leads out of its own.
     """
-    path = urlsplit(artifact_uri).path.lstrip("/")
+    # Not by the rules of URIs: "?", "#" and "%" are letters of names like all others.
+    path = artifact_uri.partition(":")[2]
+    if path.startswith("//"):
+        path = path[2:].partition("/")[2]
+    path = path.lstrip("/")
     check_path(path)
     location = PurePosixPath(path)
     if location.parts and location.parts[0].lower() != _WORKSPACES:
@@ -46,11 +51,12 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     return location
 
 
-def check_path(path: str | None) -> None:
+def check_path(path: str | None, *, is_only_here: bool = False) -> None:
     """Check that a path stays below the place it is relative to, however often it is decoded.
 
     Args:
         path: the path as the caller gave it; None and empty mean the place itself.
+        is_only_here: only this system reads it: ``c:x`` names a drive on Windows alone.
 
     Raises:
         UnsafeArtifactPathError: it is absolute or climbs with ``..``, as POSIX or Windows reads
@@ -62,8 +68,8 @@ def check_path(path: str | None) -> None:
         if (
             "\x00" in decoded
             or decoded.startswith("/")
-            or windows.drive
             or windows.root
+            or (windows.drive and (os.name == "nt" or not is_only_here))
             or ".." in windows.parts
         ):
             raise UnsafeArtifactPathError(
