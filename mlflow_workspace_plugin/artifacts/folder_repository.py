@@ -54,6 +54,7 @@ class FolderRepository(LocalArtifactRepository, HubRepository):
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Store the files of a folder."""
+        self.check_storable(artifact_path or "")
         for path in files_in(Path(local_dir)):
             self.check_storable(posixpath.join(artifact_path or "", path))
         with self._writing(artifact_path) as folder:

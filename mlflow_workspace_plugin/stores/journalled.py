@@ -20,6 +20,7 @@ from mlflow.utils.validation import (
 from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
+from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.faults import is_away
 from mlflow_workspace_plugin.stores.known_runs import KnownRun, KnownRuns
 from mlflow_workspace_plugin.stores.metric_rows import integer
@@ -334,3 +335,5 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
 
 
 after_the_journal(JournalledTrackingStore, WorkspaceTrackingStore)
+# Once more: what the store beneath does may be done in a thread of its own.
+experiment_created_or_found(JournalledTrackingStore)
