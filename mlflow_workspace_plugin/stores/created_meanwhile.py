@@ -98,14 +98,9 @@ def experiment_created_or_found(store: AnyStore) -> AnyStore:
 
 
 def prompt_created_or_found(store: AnyStore) -> AnyStore:
-    """Let a registry answer with a prompt that was created meanwhile, with the tags of both.
-
-    MLflow deletes a prompt that it believes to have created if its first version fails. That of
-    somebody else stays.
-    """
+    """Let a registry answer with a prompt that was created meanwhile, with the tags of both."""
     beneath: Any = store
     look_up, create = beneath.get_registered_model, beneath.create_registered_model
-    create_version, delete = beneath.create_model_version, beneath.delete_registered_model
     last = _LookUp()
 
     @functools.wraps(look_up)
@@ -133,6 +128,19 @@ def prompt_created_or_found(store: AnyStore) -> AnyStore:
             last.of_others = name
             return look_up(self, name)
 
+    beneath.get_registered_model = get_registered_model
+    beneath.create_registered_model = create_registered_model
+    _keep_of_others(beneath, last)
+    return store
+
+
+def _keep_of_others(store: Any, last: _LookUp) -> None:
+    """Let a prompt that was created meanwhile stay.
+
+    MLflow deletes one that it believes to have created if its first version fails.
+    """
+    create_version, delete = store.create_model_version, store.delete_registered_model
+
     @functools.wraps(create_version)
     def create_model_version(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         version = create_version(self, name, *args, **kwargs)
@@ -148,14 +156,8 @@ def prompt_created_or_found(store: AnyStore) -> AnyStore:
             )
         delete(self, name)
 
-    for method in (
-        get_registered_model,
-        create_registered_model,
-        create_model_version,
-        delete_registered_model,
-    ):
-        setattr(store, method.__name__, method)
-    return store
+    store.create_model_version = create_model_version
+    store.delete_registered_model = delete_registered_model
 
 
 def _is_there(error: MlflowException) -> bool:
