@@ -2,8 +2,8 @@
 
 A client reads the tag, adds an entry and sets it. MLflow cuts the 8,001st character off, so that no
 client can read it again, and of two clients at a time one undoes the other's entry. Here the list
-goes on in tags of ours where one is full, and what is set adds to it what is not in it yet. ``[]``
-empties it.
+goes on in tags of ours where one is full, and what is set adds to it what is not in it yet. ``[]``,
+and what is no list, replace it.
 """
 
 import json
@@ -73,18 +73,18 @@ def with_pieces(connection: Connection, run_id: str, wanted: dict[str, str]) -> 
         run_id: their run.
         wanted: the tags, checked.
     """
-    keys = [key for key, value in wanted.items() if _is_list(key, value)]
+    keys = [key for key in wanted if key in GROWING]
     if not keys:
         return wanted
     if connection.dialect.name == "postgresql":
         connection.execute(_LOCK, {"run_id": run_id})
     rows = connection.execute(_STORED, {"run_id": run_id, "keys": keys})
     stored = {row.key: row.value for row in rows}
-    emptied = [key for key in keys if not _entries(wanted[key])]
-    pieces = [piece for key in emptied for piece in _pieces_of(key, stored)]
+    new = [key for key in keys if not (_is_list(key, wanted[key]) and _entries(wanted[key]))]
+    pieces = [piece for key in new for piece in _pieces_of(key, stored)]
     if pieces:
         connection.execute(_DROP, {"run_id": run_id, "keys": pieces})
-    added = {key: _added(key, wanted[key], stored) for key in keys if key not in emptied}
+    added = {key: _added(key, wanted[key], stored) for key in keys if key not in new}
     kept = {key: value for key, value in wanted.items() if key not in added}
     return kept | {key: value for tags in added.values() for key, value in tags.items()}
 
