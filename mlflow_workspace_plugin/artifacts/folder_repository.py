@@ -9,12 +9,14 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import verify_artifact_path
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.utils.file_utils import create_tmp_dir
 from mlflow.utils.uri import validate_path_within_directory
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
@@ -95,6 +97,10 @@ class FolderRepository(LocalArtifactRepository, HubRepository):
         with self._reading(artifact_path):
             if artifact_path and not (self._directory / artifact_path).exists():
                 artifact_path = stored_path(self, artifact_path) or artifact_path
+            stored = str(self._directory / (artifact_path or ""))
+            if dst_path is None and unquote(stored) != stored and Path(stored).is_dir():
+                # MLflow would decode this path, too, when it loads a model from it.
+                dst_path = create_tmp_dir()
             return str(super().download_artifacts(artifact_path, dst_path))
 
     # MLflow decodes the paths that it reads and deletes, and refuses "#", but not in those that it

@@ -1,9 +1,12 @@
 """The repository of ``runs:/`` URIs, whatever letters are in the names behind them."""
 
+from urllib.parse import unquote
+
 from mlflow.exceptions import MlflowException
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+from mlflow.utils.file_utils import create_tmp_dir
 from mlflow.utils.validation import _validate_logged_model_name
 
 from mlflow_workspace_plugin.artifacts.uri_names import split_tail, stored_path
@@ -17,9 +20,9 @@ class RunsRepository(RunsArtifactRepository):
     ) -> None:
         uri, self._tail = split_tail(artifact_uri)
         super().__init__(uri, tracking_uri, registry_uri)
+        self._underlying = RunsArtifactRepository.get_underlying_uri(uri, tracking_uri)
         if self._tail:
-            underlying = RunsArtifactRepository.get_underlying_uri(uri, tracking_uri)
-            self.repo = self._open(underlying + self._tail)
+            self.repo = self._open(self._underlying + self._tail)
 
     def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
         """Return the local path of a file or folder, copied to ``dst_path`` if that is given.
@@ -28,6 +31,12 @@ class RunsRepository(RunsArtifactRepository):
             MlflowException: there is no such file or folder in the run, nor in a model of that
                 name that it logged.
         """
+        name = artifact_path + self._tail
+        if dst_path is None and unquote(name) != name:
+            # MLflow would decode the path of a copy of that name when it loads a model from it.
+            folder = self._open(f"{self._underlying}/{name}")
+            if folder.list_artifacts():
+                return str(folder.download_artifacts("", create_tmp_dir()))
         try:
             return str(super().download_artifacts(artifact_path, dst_path))
         except MlflowException:

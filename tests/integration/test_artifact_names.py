@@ -115,6 +115,20 @@ def test_model_version(client, uri, run_id, source):
     assert Path(one).read_text() == "100%25.txt"
 
 
+def test_models(client, uri, run_id, tmp_path):
+    """MLflow loads models from folders of odd names, of a run or of a version."""
+    mlflow.set_tracking_uri(uri)
+    model, local = (lambda model_input: model_input), str(tmp_path / "model")
+    mlflow.pyfunc.save_model(local, python_model=model, pip_requirements=["mlflow"])
+    client.create_registered_model("model")
+    stored_at = client.get_run(run_id).info.artifact_uri
+    for number, folder in enumerate(["100%25 x", "fol#der", "mo?del"], start=1):
+        client.log_artifacts(run_id, local, folder)
+        client.create_model_version("model", f"{stored_at}/{folder}", run_id)
+        for model_uri in (f"runs:/{run_id}/{folder}", f"models:/model/{number}"):
+            assert mlflow.pyfunc.load_model(model_uri).predict(["x"]) == ["x"]
+
+
 def test_two_that_read_alike(client, uri, run_id, tmp_path):
     """What MLflow's URI means of two is the one of that very name; without that, none of them."""
     mlflow.set_tracking_uri(uri)
