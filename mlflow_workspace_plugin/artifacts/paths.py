@@ -1,6 +1,7 @@
 """Where an artifact may lie: the stored location of a run or model, and the paths below it."""
 
 import os
+import re
 from pathlib import PurePosixPath, PureWindowsPath
 from urllib.parse import unquote
 
@@ -14,6 +15,8 @@ INTERNAL_FOLDER = ".mlflow-workspace"
 """The folder among a run's artifacts that holds what is ours; SDK v1's calls do not list it."""
 
 _WORKSPACES = "workspaces"
+_NOT_PLAIN = re.compile(r"^/|\.\.|[%\\:\x00]")
+"""What a path has that leads elsewhere, on any system; most paths have none of it."""
 
 
 def workspace_root(workspace: str) -> PurePosixPath:
@@ -63,7 +66,7 @@ def check_path(path: str | None, *, is_only_here: bool = False) -> None:
             it, or it contains NUL.
     """
     decoded = path or ""
-    while True:
+    while _NOT_PLAIN.search(decoded):
         windows = PureWindowsPath(decoded)
         if (
             "\x00" in decoded
