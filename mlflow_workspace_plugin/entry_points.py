@@ -99,6 +99,33 @@ def artifact_repository(
     return open_repository(artifact_uri, effective)
 
 
+def runs_repository(
+    artifact_uri: str, tracking_uri: str | None = None, registry_uri: str | None = None
+) -> ArtifactRepository:
+    """Resolve a ``runs:`` URI (``mlflow.artifact_repository``).
+
+    Args:
+        artifact_uri: ``runs:/RUN_ID/path``.
+        tracking_uri: where the caller tracks; None means MLflow's current tracking URI.
+        registry_uri: the caller's model registry, handed on.
+
+    Returns:
+        One that finds files of any name when the tracking URI is ours; else MLflow's own.
+
+    Raises:
+        mlflow.exceptions.MlflowException: there is no such run in the caller's workspace.
+    """
+    from mlflow.store.artifact.runs_artifact_repo import RunsArtifactRepository
+    from mlflow.tracking import get_tracking_uri
+
+    if not _is_ours(tracking_uri or get_tracking_uri()):
+        return RunsArtifactRepository(artifact_uri, tracking_uri, registry_uri)
+
+    from mlflow_workspace_plugin.artifacts.runs_repository import RunsRepository
+
+    return RunsRepository(artifact_uri, tracking_uri, registry_uri)
+
+
 class DefaultExperimentProvider:
     """Name the experiment of runs that name none (``mlflow.default_experiment_provider``).
 

@@ -2,22 +2,27 @@
 
 import filecmp
 import os
+import posixpath
 import shutil
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
+from urllib.parse import unquote
 
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import verify_artifact_path
 from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.utils.file_utils import create_tmp_dir
 from mlflow.utils.uri import validate_path_within_directory
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.local_files import files_in
 from mlflow_workspace_plugin.artifacts.paths import check_path, workspace_root
+from mlflow_workspace_plugin.artifacts.uri_names import stored_path
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
     UnsafeArtifactPathError,
@@ -44,12 +49,16 @@ class FolderRepository(LocalArtifactRepository, HubRepository):
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Store a file; whole or not at all."""
+        self.check_storable(posixpath.join(artifact_path or "", Path(local_file).name))
         with self._writing(artifact_path) as folder:
             super().log_artifact(local_file, artifact_path)
             self._folder.share_tree(folder / Path(local_file).name)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
         """Store the files of a folder."""
+        self.check_storable(artifact_path or "")
+        for path in files_in(Path(local_dir)):
+            self.check_storable(posixpath.join(artifact_path or "", path))
         with self._writing(artifact_path) as folder:
             super().log_artifacts(local_dir, artifact_path)
             self._folder.share_tree(folder)
@@ -58,7 +67,7 @@ class FolderRepository(LocalArtifactRepository, HubRepository):
         self, stream: BinaryIO, artifact_file_name: str, artifact_path: str | None = None
     ) -> None:
         """Store what a stream yields as a file; whole or not at all."""
-        check_path(artifact_file_name)
+        self.check_storable(posixpath.join(artifact_path or "", artifact_file_name))
         with self._writing(artifact_path) as folder:
             super().log_artifact_from_stream(stream, artifact_file_name, artifact_path)
             self._folder.share_tree(folder / Path(artifact_file_name).name)
@@ -86,12 +95,29 @@ class FolderRepository(LocalArtifactRepository, HubRepository):
     def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
         """Return the local path of a file or folder, copied to ``dst_path`` if that is given."""
         with self._reading(artifact_path):
-            stored = self._directory / (artifact_path or "")
-            # MLflow decodes the paths that it reads, and refuses "#", but not those that it writes.
-            if dst_path is None and stored.exists():
-                validate_path_within_directory(str(self._directory), str(stored))
-                return str(stored)
+            if artifact_path and not (self._directory / artifact_path).exists():
+                artifact_path = stored_path(self, artifact_path) or artifact_path
+            stored = str(self._directory / (artifact_path or ""))
+            if dst_path is None and unquote(stored) != stored and Path(stored).is_dir():
+                # MLflow would decode this path, too, when it loads a model from it.
+                dst_path = create_tmp_dir()
             return str(super().download_artifacts(artifact_path, dst_path))
+
+    # MLflow decodes the paths that it reads and deletes, and refuses "#", but not in those that it
+    # writes.
+    def get_local_path(self, artifact_path: str) -> str:
+        """Return where a file or folder is stored."""
+        with self._reading(artifact_path):
+            stored = self._directory / (artifact_path or "")
+            validate_path_within_directory(str(self._directory), str(stored))
+            if not stored.exists():
+                raise MlflowException(
+                    f"No such artifact: {artifact_path!r}", RESOURCE_DOES_NOT_EXIST
+                )
+            return str(stored)
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        shutil.copy2(self.get_local_path(remote_file_path), local_path)
 
     @contextmanager
     def local(self, path: str) -> Iterator[Path]:
@@ -118,8 +144,12 @@ class FolderRepository(LocalArtifactRepository, HubRepository):
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete a file, a folder, or everything."""
         with self._reading(artifact_path):
-            self._check_inside(self._directory / (artifact_path or ""))
-            super().delete_artifacts(artifact_path)
+            stored = self._directory / (artifact_path or "")
+            self._check_inside(stored)
+            if stored.is_dir():
+                shutil.rmtree(stored)
+            elif stored.exists():
+                stored.unlink()
             if not artifact_path:
                 # A run's files lie in RUN/artifacts; with them gone the folder of the run is empty.
                 with suppress(OSError):
@@ -134,9 +164,14 @@ class FolderRepository(LocalArtifactRepository, HubRepository):
             self._folder.make_directory(folder)
             yield folder
 
+    def check_storable(self, path: str) -> None:
+        """Check that there may be a file of that name (ours)."""
+        for each in (path, *path.split("/")):
+            check_path(each, is_only_here=True)
+
     @contextmanager
     def _reading(self, artifact_path: str | None) -> Iterator[None]:
-        check_path(artifact_path)
+        check_path(artifact_path, is_only_here=True)
         with translated_errors(self._folder.path):
             yield
 

@@ -66,6 +66,9 @@ class HubRepository(ArtifactRepository):
             UnsafeArtifactPathError: there may not.
         """
         check_path(path)
+        # Each of them may be asked for by itself, of the folder that it is in.
+        for name in path.split("/"):
+            check_path(name)
 
     def _log_artifact_async(
         self, filename: str, artifact_path: str | None = None, artifact: Any = None

@@ -1,7 +1,9 @@
 """Where an artifact may lie: the stored location of a run or model, and the paths below it."""
 
+import os
+import re
 from pathlib import PurePosixPath, PureWindowsPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 
@@ -15,6 +17,8 @@ INTERNAL_FOLDER = ".mlflow-workspace"
 _WORKSPACES = "workspaces"
 _SKILLS = "skills"
 _DEFAULT = "default"
+_NOT_PLAIN = re.compile(r"^/|\.\.|[%\\:\x00]")
+"""What a path has that leads elsewhere, on any system; most paths have none of it."""
 
 
 def workspace_root(workspace: str) -> PurePosixPath:
@@ -34,7 +38,11 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     Raises:
         UnsafeArtifactPathError: it lies in another workspace, or leads out of its own.
     """
-    path = urlsplit(artifact_uri).path.lstrip("/")
+    # Not by the rules of URIs: "?", "#" and "%" are letters of names like all others.
+    path = artifact_uri.partition(":")[2]
+    if path.startswith("//"):
+        path = path[2:].partition("/")[2]
+    path = path.lstrip("/")
     check_path(path)
     location = PurePosixPath(path)
     if location.parts[:1] == (_SKILLS,) and workspace != _DEFAULT:
@@ -52,24 +60,25 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     return location
 
 
-def check_path(path: str | None) -> None:
+def check_path(path: str | None, *, is_only_here: bool = False) -> None:
     """Check that a path stays below the place it is relative to, however often it is decoded.
 
     Args:
         path: the path as the caller gave it; None and empty mean the place itself.
+        is_only_here: only this system reads it: ``c:x`` names a drive on Windows alone.
 
     Raises:
         UnsafeArtifactPathError: it is absolute or climbs with ``..``, as POSIX or Windows reads
             it, or it contains NUL.
     """
     decoded = path or ""
-    while True:
+    while _NOT_PLAIN.search(decoded):
         windows = PureWindowsPath(decoded)
         if (
             "\x00" in decoded
             or decoded.startswith("/")
-            or windows.drive
             or windows.root
+            or (windows.drive and (os.name == "nt" or not is_only_here))
             or ".." in windows.parts
         ):
             raise UnsafeArtifactPathError(

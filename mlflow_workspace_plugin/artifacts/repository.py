@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
 from mlflow_workspace_plugin.artifacts.staging.repository import StagingRepository
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
+from mlflow_workspace_plugin.artifacts.uri_names import SplitUriRepository, split_tail
 from mlflow_workspace_plugin.errors import (
     HubError,
     ServedHubError,
@@ -53,7 +54,12 @@ def open_repository(artifact_uri: str, tracking_uri: str) -> HubRepository:
             f"Artifact location {artifact_uri!r} was asked for outside of any workspace. "
             "Use the tracking URI of a workspace: workspace:///path/to/hub/NAME."
         )
-    return open_to_log(open_hub(parsed.hub), workspace, artifact_uri)
+    hub = open_hub(parsed.hub)
+    repository = open_to_log(hub, workspace, artifact_uri)
+    before, tail = split_tail(artifact_uri)
+    if not tail:
+        return repository
+    return SplitUriRepository(repository, open_to_log(hub, workspace, before), tail)
 
 
 def open_to_log(hub: Hub, workspace: str, artifact_uri: str) -> HubRepository:

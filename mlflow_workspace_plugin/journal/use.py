@@ -11,13 +11,14 @@ from mlflow_workspace_plugin.uris import WorkspaceUri
 _SERVER_STORE = "_MLFLOW_SERVER_FILE_STORE"
 
 
+def is_server() -> bool:
+    """Whether this process is one of MLflow's server, and answers others."""
+    return _SERVER_STORE in os.environ
+
+
 def writes_through() -> bool:
     """Whether each call is to wait for the hub: as a server has to, which answers others."""
-    return (
-        _SERVER_STORE in os.environ
-        or settings.JOURNAL.get() == "off"
-        or settings.STRICT.get() == "1"
-    )
+    return is_server() or settings.JOURNAL.get() == "off" or settings.STRICT.get() == "1"
 
 
 def journal_target(hub: Hub, workspace: str) -> str:

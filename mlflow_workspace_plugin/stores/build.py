@@ -15,6 +15,7 @@ from mlflow.environment_variables import (
 from mlflow.store.model_registry.abstract_store import AbstractStore as RegistryStore
 from mlflow.store.tracking.abstract_store import AbstractStore as TrackingStore
 from mlflow.store.workspace.abstract_store import AbstractStore as WorkspaceStore
+from mlflow.tracking._model_registry.utils import _get_store_registry
 from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.workspace_context import get_request_workspace
 from packaging.version import Version
@@ -57,6 +58,8 @@ def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> Tra
             f"Artifact root {uris.redact(artifact_uri)!r} cannot be used with a hub, which keeps "
             "its files in its own folder. Leave the root out, or give mlflow-artifacts:/"
         )
+    # While MLflow makes this list in one thread, another one finds none of our schemes in it.
+    _get_store_registry()
     hub, workspace = _open_patiently(store_uri)
     _check_server_destination(hub)
     if workspace is None:

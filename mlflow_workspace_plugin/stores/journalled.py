@@ -9,19 +9,19 @@ from mlflow.entities import Metric, Param, Run, RunInfo, RunStatus, RunTag
 from mlflow.utils.async_logging.run_operations import RunOperations
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from mlflow.utils.validation import (
-    _validate_batch_log_data,
     _validate_metric,
     _validate_param,
     _validate_param_keys_unique,
     _validate_run_id,
-    _validate_tag,
 )
 
 from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
 from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
+from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.faults import is_away
+from mlflow_workspace_plugin.stores.growing_tags import valid_batch, valid_tag
 from mlflow_workspace_plugin.stores.known_runs import KnownRun, KnownRuns
 from mlflow_workspace_plugin.stores.metric_rows import integer
 from mlflow_workspace_plugin.stores.patience import (
@@ -88,7 +88,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             known.takes(metric.key, metric.value, metric.timestamp, metric.step)
             for metric in metrics
         )
-        _, params, tags = _validate_batch_log_data([] if are_valid else metrics, params, tags)
+        _, params, tags = valid_batch([] if are_valid else metrics, params, tags)
         _validate_param_keys_unique(params)
         self._check_batch([] if are_valid else metrics, params, tags)
         if not (metrics or params or tags):
@@ -147,7 +147,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             MlflowException: as MLflow's own store: it is not valid, or the run does not exist, or
                 was deleted.
         """
-        valid = _validate_tag(tag.key, tag.value)
+        valid = valid_tag(tag.key, tag.value)
         self._check_batch((), (), [valid])
         self._append(Kind.TAG, run_id, {valid.key: valid.value})
 
@@ -339,9 +339,11 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if known is not None and kind in (Kind.PARAM, Kind.PARAMS):
             known.params |= content
         if known is not None and kind in (Kind.TAG, Kind.TAGS):
-            known.tags |= content
+            known.tagged(content)
             known.changed(None, None, content.get(MLFLOW_RUN_NAME))
         return stored
 
 
 after_the_journal(JournalledTrackingStore, WorkspaceTrackingStore)
+# Once more: what the store beneath does may be done in a thread of its own.
+experiment_created_or_found(JournalledTrackingStore)

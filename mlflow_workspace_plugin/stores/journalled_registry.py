@@ -1,6 +1,7 @@
 """The model registry of a workspace as scripts use it: it waits for its database."""
 
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.created_meanwhile import prompt_created_or_found
 from mlflow_workspace_plugin.stores.patience import (
     Patient,
     after_the_journal,
@@ -19,3 +20,5 @@ class JournalledRegistryStore(Patient, WorkspaceRegistryStore):
 
 
 after_the_journal(JournalledRegistryStore, WorkspaceRegistryStore)
+# Once more: what the store beneath does may be done in a thread of its own.
+prompt_created_or_found(JournalledRegistryStore)

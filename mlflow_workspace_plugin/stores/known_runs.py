@@ -17,6 +17,8 @@ from mlflow.entities import (
 )
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
+from mlflow_workspace_plugin.stores.growing_tags import united
+
 _MANY = 1_000
 # What a column of 64 bits holds.
 _LIMIT = 1 << 63
@@ -54,6 +56,11 @@ class KnownRun:
         known = self.latest.get(key)
         if known is None or known < place:
             self.latest[key] = place
+
+    def tagged(self, tags: dict[str, str]) -> None:
+        """Remember tags that were set."""
+        before = self.run.data.tags | self.tags
+        self.tags |= {key: value for key, value in united(before, tags).items() if key in tags}
 
     def changed(self, status: str | None, end_time: int | None, name: str | None) -> None:
         """Remember a change of the run itself; None leaves each as it is."""

@@ -8,7 +8,6 @@ from mlflow.protos.databricks_pb2 import INTERNAL_ERROR
 from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from mlflow.utils.validation import (
-    _validate_batch_log_data,
     _validate_metric,
     _validate_param_keys_unique,
     _validate_run_id,
@@ -17,6 +16,7 @@ from sqlalchemy import insert
 from sqlalchemy.exc import IntegrityError
 
 from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.growing_tags import valid_batch
 from mlflow_workspace_plugin.stores.metric_rows import (
     MetricRow,
     integer,
@@ -55,7 +55,7 @@ class MetricWrites(Connections, WorkspaceAwareSqlAlchemyStore):
                 value already, or the run or a model does not exist, or was deleted.
         """
         _validate_run_id(run_id)
-        metrics, params, tags = _validate_batch_log_data(metrics, params, tags)
+        metrics, params, tags = valid_batch(metrics, params, tags)
         _validate_param_keys_unique(params)
         # What is refused leaves nothing of the others.
         self._check_batch(metrics, params, tags)

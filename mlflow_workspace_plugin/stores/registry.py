@@ -9,20 +9,28 @@ from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.created_meanwhile import prompt_created_or_found
+from mlflow_workspace_plugin.stores.lost_races import counted_sessions, written_again
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
 
 _MODEL_ID_PREFIX = "m-"
 
 
+@written_again(WorkspaceAwareSqlAlchemyStore)
 class HubRegistryStore(OnHub, WorkspaceAwareSqlAlchemyStore):
     """The models of all workspaces of a hub; the one in use is that of the request."""
+
+    CREATE_MODEL_VERSION_RETRIES = 100
+    """MLflow tries the next number three times, which is too few for four writers at a time."""
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         super().__init__(hub.database_uri)
         self._name_errors()
+        self.ManagedSessionMaker = counted_sessions(self.ManagedSessionMaker)
 
 
+@prompt_created_or_found
 class WorkspaceRegistryStore(Pinned, HubRegistryStore):
     """The models of one workspace, whatever MLflow's active workspace is."""
 

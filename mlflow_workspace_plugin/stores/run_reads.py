@@ -34,6 +34,7 @@ from sqlalchemy import Connection, Select, select, text
 from sqlalchemy.orm import Session
 
 from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.growing_tags import split_filters, without_pieces
 from mlflow_workspace_plugin.stores.many_objects import many_objects
 
 Entity = TypeVar("Entity")
@@ -143,7 +144,9 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
     def _found_runs(
         self, session: Session, filter_string: str | None, order_by: list[str] | None
     ) -> Select[Any]:
-        filters = SearchUtils.parse_search_filter(filter_string)
+        filters, on_lists = split_filters(
+            SearchUtils.parse_search_filter(filter_string), self._get_dialect()
+        )
         ordered_columns, order, sorting = _get_orderby_clauses(order_by, session)
         on_run, on_children, on_datasets = _get_sqlalchemy_filter_clauses(
             filters, session, self._get_dialect()
@@ -159,7 +162,7 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
             # Only by its datasets can a run be found twice. DISTINCT keeps SQLite from using the
             # index of a metric that the runs are sorted by.
             statement = statement.distinct()
-        return statement.where(*on_run).order_by(*order)
+        return statement.where(*on_run, *on_lists).order_by(*order)
 
 
 def read_info(connection: Connection, run_id: str, workspace: str) -> RunInfo:
@@ -185,7 +188,8 @@ def _runs_of(
     ids = [row[0] for row in rows]
     metrics = _grouped(connection, _METRICS, ids, _metric)
     params = _grouped(connection, _PARAMS, ids, Param)
-    tags_of = _grouped(connection, tags, ids, RunTag)
+    stored_tags = _grouped(connection, tags, ids, RunTag)
+    tags_of = {run_id: without_pieces(stored_tags[run_id]) for run_id in ids}
     datasets = _dataset_inputs(connection, ids)
     outputs = _grouped(connection, _MODEL_OUTPUTS, ids, LoggedModelOutput)
     return [

@@ -4,9 +4,11 @@ Only what is as usual is done here. Whatever MLflow would refuse, or treat in a 
 left to MLflow's own method, which is called after nothing was written.
 """
 
+import json
 import uuid
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Any
 
 from mlflow.entities import (
     LifecycleStage,
@@ -21,14 +23,21 @@ from mlflow.entities import (
 )
 from mlflow.store.tracking.dbmodels.models import SqlRun, SqlTag
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
+from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_MODELS, MLFLOW_RUN_NAME
 from mlflow.utils.name_utils import _generate_random_name
 from mlflow.utils.uri import append_to_uri_path
-from mlflow.utils.validation import _validate_param, _validate_tag
+from mlflow.utils.validation import _validate_param
 from sqlalchemy import Connection, bindparam, insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.growing_tags import (
+    GROWING,
+    drop_pieces,
+    new_pieces,
+    valid_tag,
+    with_pieces,
+)
 from mlflow_workspace_plugin.stores.run_reads import read_info
 
 _LOCATION = text("""
@@ -154,7 +163,7 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
             MlflowException: as MLflow's own store: it is not valid, or the run does not exist, or
                 was deleted.
         """
-        valid = _validate_tag(tag.key, tag.value)
+        valid = valid_tag(tag.key, tag.value)
         if not self._upsert_tags(run_id, [valid]):
             super().set_tag(run_id, valid)
 
@@ -164,11 +173,36 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
 
     def _set_tags(self, run_id: str, tags: list[RunTag]) -> None:
         valid = [
-            _validate_tag(tag.key, tag.value, path=f"tags[{index}]")
-            for index, tag in enumerate(tags)
+            valid_tag(tag.key, tag.value, path=f"tags[{index}]") for index, tag in enumerate(tags)
         ]
         if valid and not self._upsert_tags(run_id, valid):
-            super()._set_tags(run_id, valid)
+            super()._set_tags(run_id, [tag for tag in valid if tag.key not in GROWING])
+            self._upsert_tags(run_id, [tag for tag in valid if tag.key in GROWING])
+
+    def delete_tag(self, run_id: str, key: str) -> None:
+        """Delete a tag.
+
+        Raises:
+            MlflowException: as MLflow's own store: there is no such tag, or the run does not
+                exist, or was deleted.
+        """
+        super().delete_tag(run_id, key)
+        with self._transaction() as connection:
+            drop_pieces(connection, run_id, key)
+
+    def record_logged_model(self, run_id: str, mlflow_model: Any) -> None:
+        """Add a model to those that a run logged.
+
+        Args:
+            run_id: the run.
+            mlflow_model: of class ``mlflow.models.Model``.
+
+        Raises:
+            MlflowException: as MLflow's own store: the run does not exist, or was deleted.
+        """
+        entry = json.dumps([mlflow_model.get_tags_dict()])
+        if not self._upsert_tags(run_id, [valid_tag(MLFLOW_LOGGED_MODELS, entry)]):
+            super().record_logged_model(run_id, mlflow_model)
 
     def _add_params(self, run_id: str, params: list[Param]) -> bool:
         with self._transaction() as connection:
@@ -223,8 +257,10 @@ def upsert_tags(connection: Connection, run_id: str, wanted: dict[str, str]) -> 
     """
     if MLFLOW_RUN_NAME in wanted:
         return False
+    wanted = with_pieces(connection, run_id, wanted)
     rows = [{"run_id": run_id, "key": key, "value": wanted[key]} for key in sorted(wanted)]
-    connection.execute(_SET_TAG, rows)
+    if rows:
+        connection.execute(_SET_TAG, rows)
     return True
 
 
@@ -268,5 +304,7 @@ def _insert_run(connection: Connection, info: RunInfo, tags: list[RunTag]) -> No
     if not inserted.rowcount:
         # It was created by a call whose answer was lost, with its tags.
         return
-    rows = [{"run_uuid": info.run_id, "key": tag.key, "value": tag.value} for tag in tags]
+    rows = [
+        {"run_uuid": info.run_id, "key": tag.key, "value": tag.value} for tag in new_pieces(tags)
+    ]
     connection.execute(insert(SqlTag), rows)

@@ -14,7 +14,9 @@ from sqlalchemy import bindparam, text
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.deliveries import Deliveries
+from mlflow_workspace_plugin.stores.lost_races import counted_sessions, written_again
 from mlflow_workspace_plugin.stores.metric_history import MetricHistory
 from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
@@ -27,11 +29,20 @@ _FOREIGN_MODEL = text("""
     JOIN experiments ON experiments.experiment_id = logged_models.experiment_id
     WHERE logged_models.model_id IN :ids AND experiments.workspace <> :workspace
 """).bindparams(bindparam("ids", expanding=True))
+_OUTPUT_MODELS = text("""
+    SELECT destination_id FROM inputs WHERE source_type = 'RUN_OUTPUT' AND source_id = :run_id
+    AND destination_type = 'MODEL_OUTPUT'
+""")
+_LATER_OUTPUT = text("""
+    UPDATE inputs SET step = :step WHERE source_type = 'RUN_OUTPUT' AND source_id = :run_id
+    AND destination_type = 'MODEL_OUTPUT' AND destination_id = :model_id AND step < :step
+""")
 _EXPERIMENT_PARAMETERS = ("experiment_id", "experiment_ids", "location", "locations")
 
 StoreClass = TypeVar("StoreClass", bound="type[WorkspaceTrackingStore]")
 
 
+@written_again(WorkspaceAwareSqlAlchemyStore)
 class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites, RunReads):
     """All workspaces of a hub. The one in use is that of the request, as in MLflow's own store.
 
@@ -42,6 +53,7 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites
         self._hub = hub
         super().__init__(hub.database_uri, ARTIFACT_ROOT)
         self._name_errors()
+        self.ManagedSessionMaker = counted_sessions(self.ManagedSessionMaker)
 
     def _get_workspace_provider_instance(self) -> HubWorkspaceStore:
         return self._hub.catalog.store
@@ -101,9 +113,25 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites
         super().log_inputs(run_id, datasets, models)
 
     def log_outputs(self, run_id: str, models: list[LoggedModelOutput]) -> None:
-        """Log output models of a run, refusing those of other workspaces."""
+        """Log output models of a run, refusing those of other workspaces.
+
+        MLflow has no room for a model that is logged twice, and refuses it in the terms of the
+        database. Here it has the greatest of its steps, which is the one that MLflow looks for.
+        """
         self._refuse_foreign_models(model.model_id for model in models)
-        super().log_outputs(run_id, models)
+        with self._statements() as connection:
+            logged = set(connection.execute(_OUTPUT_MODELS, {"run_id": run_id}).scalars())
+        models = sorted(models, key=lambda model: int(model.step))
+        new = {model.model_id: model for model in models if model.model_id not in logged}
+        super().log_outputs(run_id, list(new.values()))
+        later = [
+            {"run_id": run_id, "model_id": model.model_id, "step": model.step}
+            for model in models
+            if model.model_id in logged
+        ]
+        if later:
+            with self._transaction() as connection:
+                connection.execute(_LATER_OUTPUT, later)
 
     def _log_model_metrics(
         self, run_id: str, metrics: list[Metric], *args: Any, **kwargs: Any
@@ -158,6 +186,7 @@ def _translating(
     return call
 
 
+@experiment_created_or_found
 @_experiment_zero_is_default
 class WorkspaceTrackingStore(Pinned, SkillContent, HubTrackingStore):
     """One workspace of a hub, whatever MLflow's active workspace is."""

@@ -31,6 +31,7 @@ from mlflow_workspace_plugin.artifacts.azure_blob.upload import upload_file, upl
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.local_files import files_in
 from mlflow_workspace_plugin.artifacts.paths import check_path, workspace_root
+from mlflow_workspace_plugin.artifacts.uri_names import stored_path
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 
@@ -130,7 +131,13 @@ class AzureRepository(HubRepository):
                     raise
             else:
                 return str(target)
-        self._download_folder(path, folder)
+        if not self._download_folder(path, folder):
+            meant = stored_path(self, path)
+            if meant is None or meant == path:
+                raise MlflowException(
+                    f"No such artifact: {path!r} in {self.artifact_uri!r}.", RESOURCE_DOES_NOT_EXIST
+                )
+            return self.download_artifacts(meant, str(folder))
         return str(folder / path)
 
     @contextmanager
@@ -165,12 +172,9 @@ class AzureRepository(HubRepository):
                 "Choose another name."
             )
 
-    def _download_folder(self, path: str, target: Path) -> None:
+    def _download_folder(self, path: str, target: Path) -> bool:
+        """Copy the files of a folder; return whether there is one."""
         found = list(listing.blobs_below(self._container, self._name(path)))
-        if path and not found:
-            raise MlflowException(
-                f"No such artifact: {path!r} in {self.artifact_uri!r}.", RESOURCE_DOES_NOT_EXIST
-            )
         _check_names({self._path(each.name) for each in found})
         size = sum(each.size for each in found)
         with self._progress_bar(f"Downloading {len(found)} files", size) as bar:
@@ -184,6 +188,7 @@ class AzureRepository(HubRepository):
                 )
                 for each in found
             )
+        return bool(found) or not path
 
     @property
     def _container(self) -> Container:
