@@ -40,6 +40,22 @@ HUB = Variable(
     "The default hub: the folder in which workspaces are created and looked up by name.",
 )
 
+LINKS_FILE = Variable(
+    "MLFLOW_WORKSPACE_LINKS_FILE",
+    str(
+        Path(platformdirs.user_config_dir("mlflow-workspace-plugin", appauthor=False))
+        / "linked-folders.json"
+    ),
+    "The user's own record of workspaces' folders on other disks, written by `hub link`.",
+)
+
+ALLOWED_LOCATIONS = Variable(
+    "MLFLOW_WORKSPACE_ALLOWED_LOCATIONS",
+    "",
+    "Places outside of a hub, such as `s3://bucket/models` or `/data/models`, separated by spaces, "
+    "that its rows may name for files. Nothing there is ever freed.",
+)
+
 UI_URL = Variable(
     "MLFLOW_WORKSPACE_UI_URL",
     "http://127.0.0.1:5000",
@@ -88,4 +104,7 @@ STAGED_GB = Variable(
     "How many GB of files may wait on this machine while the hub's storage account is away.",
 )
 
-ALL = (HUB, UI_URL, JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB)
+ALL = (
+    *(HUB, LINKS_FILE, ALLOWED_LOCATIONS, UI_URL),
+    *(JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB),
+)

@@ -1,8 +1,9 @@
 """Where an artifact may lie: the stored location of a run or model, and the paths below it."""
 
 from pathlib import PurePosixPath, PureWindowsPath
-from urllib.parse import unquote, urlsplit
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 
 ARTIFACT_ROOT = "mlflow-artifacts:/"
@@ -13,6 +14,9 @@ INTERNAL_FOLDER = ".mlflow-workspace"
 """The folder among a run's artifacts that holds what is ours; SDK v1's calls do not list it."""
 
 _WORKSPACES = "workspaces"
+_OUTSIDE = f"{ARTIFACT_ROOT}outside-the-hub/"
+_BY_NAME = ("runs", "models")
+"""Schemes of URIs that name a run or a model, and no place."""
 
 
 def workspace_root(workspace: str) -> PurePosixPath:
@@ -29,9 +33,17 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
             those that MLflow stored before it had any; they belong to ``default``.
 
     Raises:
-        UnsafeArtifactPathError: it lies in another workspace, or leads out of its own.
+        UnsafeArtifactPathError: it lies in another workspace, or leads out of its own, or out of
+            the hub.
     """
-    path = urlsplit(artifact_uri).path.lstrip("/")
+    if artifact_uri.startswith(_OUTSIDE) or not _is_of_hub(artifact_uri):
+        outside = artifact_uri.removeprefix(_OUTSIDE)
+        raise UnsafeArtifactPathError(
+            f"Artifact location {outside!r} is not below the hub's own root. A row of the hub "
+            "names it, which may be anybody's, so it is not followed. If it is yours, name it, or "
+            f"what it is below, in {settings.ALLOWED_LOCATIONS.name}."
+        )
+    path = _split(artifact_uri).path.lstrip("/")
     check_path(path)
     location = PurePosixPath(path)
     if location.parts and location.parts[0].lower() != _WORKSPACES:
@@ -44,6 +56,27 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
             "Open it through the tracking URI of its own workspace."
         )
     return location
+
+
+def is_own(artifact_uri: str, workspace: str) -> bool:
+    """Whether a stored location is below the hub's own root, and in a workspace."""
+    try:
+        location_of(artifact_uri, workspace)
+    except UnsafeArtifactPathError:
+        return False
+    return True
+
+
+def followed(location: str | None) -> str | None:
+    """Return the location of files, as a row has it, in a form that may be given to MLflow.
+
+    MLflow opens what it is given: any folder of this machine, and any server, to which it sends
+    the user's secrets. What is not below the hub's own root is given as a location that
+    :func:`location_of` refuses, unless the user allows it.
+    """
+    if not location or _is_of_hub(location) or _split(location).scheme in _BY_NAME:
+        return location
+    return location if _is_allowed(location) else f"{_OUTSIDE}{location}"
 
 
 def check_path(path: str | None) -> None:
@@ -74,3 +107,31 @@ def check_path(path: str | None) -> None:
         if once_more == decoded:
             return
         decoded = once_more
+
+
+def _is_of_hub(location: str) -> bool:
+    parsed = _split(location)
+    return parsed.scheme == "mlflow-artifacts" and not parsed.netloc
+
+
+def _is_allowed(location: str) -> bool:
+    place = _without_file_scheme(location)
+    decoded = place
+    while (once_more := unquote(decoded)) != decoded:
+        decoded = once_more
+    if ".." in PureWindowsPath(decoded).parts or not (decoded.startswith("/") or ":" in decoded):
+        return False
+    allowed = map(_without_file_scheme, settings.ALLOWED_LOCATIONS.get().split())
+    return any(f"{place}/".startswith(f"{each.rstrip('/')}/") for each in allowed)
+
+
+def _without_file_scheme(location: str) -> str:
+    parsed = _split(location)
+    return parsed.path if parsed.scheme == "file" and not parsed.netloc else location
+
+
+def _split(location: str) -> SplitResult:
+    try:
+        return urlsplit(location)
+    except ValueError:
+        return SplitResult("", "", location, "", "")

@@ -3,15 +3,17 @@
 import functools
 from pathlib import PurePosixPath
 
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.workspace_context import get_request_workspace
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.folder_repository import (
     FolderRepository,
+    ServedFiles,
     remove_workspace_files,
 )
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
-from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
+from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of, workspace_root
 from mlflow_workspace_plugin.artifacts.staging.repository import StagingRepository
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
@@ -54,6 +56,22 @@ def open_repository(artifact_uri: str, tracking_uri: str) -> HubRepository:
             "Use the tracking URI of a workspace: workspace:///path/to/hub/NAME."
         )
     return open_to_log(open_hub(parsed.hub), workspace, artifact_uri)
+
+
+def open_served(backend_store_uri: str) -> ArtifactRepository:
+    """Open the files of a hub in a folder for MLflow's own server, which keeps this one object.
+
+    Args:
+        backend_store_uri: what the server serves: a URI of ours.
+
+    Raises:
+        HubError: the hub cannot be opened.
+    """
+    parsed = uris.parse(backend_store_uri)
+    if isinstance(parsed, uris.ServedWorkspaceUri):
+        raise ServedHubError.of(str(parsed))
+    workspace = parsed.name if isinstance(parsed, uris.WorkspaceUri) else None
+    return ServedFiles(open_hub(parsed.hub).folder, workspace)
 
 
 def open_to_log(hub: Hub, workspace: str, artifact_uri: str) -> HubRepository:
@@ -181,12 +199,14 @@ def check_access(root: AzureRoot) -> None:
 def server_destination(hub: Hub) -> tuple[str, dict[str, str]]:
     """Return where MLflow's own server finds a hub's files, and variables with the secret for it.
 
+    Of a hub in a folder it asks us for them: given the folder, it would follow the links in it.
+
     Raises:
         HubSettingsError: there is no usable credential.
     """
     root = hub.settings.artifact_root
     if root is None:
-        return hub.folder.artifacts.as_uri(), {}
+        return ARTIFACT_ROOT, {}
     from mlflow_workspace_plugin.artifacts.azure_blob.credentials import find_credential
 
     return root.for_mlflow, find_credential(root).for_mlflow(root)

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mlflow_workspace_plugin.cli.options import (
+    echo,
     hub_option,
     json_option,
     plain_errors,
@@ -14,7 +15,7 @@ from mlflow_workspace_plugin.cli.options import (
     print_table,
 )
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
-from mlflow_workspace_plugin.stores.garbage import find_garbage, free, sizes_of_files
+from mlflow_workspace_plugin.stores.garbage import Piece, find_garbage, free, sizes_of_files
 
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
@@ -50,36 +51,44 @@ def gc(
         raise click.UsageError("Give either --workspace or --all-workspaces.")
     opened = open_hub(hub)
     found = opened.catalog.list() if workspace is None else [opened.catalog.get(workspace)]
-    rows = [_collect(opened, each.name, older_than, dry_run=dry_run) for each in found]
+    elsewhere: list[Piece] = []
+    rows = [_collect(opened, each.name, older_than, elsewhere, dry_run=dry_run) for each in found]
+    kept = [each._asdict() for each in elsewhere]
     if as_json:
-        print_json({"dry_run": dry_run, "workspaces": rows})
+        print_json({"dry_run": dry_run, "workspaces": rows, "kept": kept})
         return
     print_table("Would be freed" if dry_run else "Freed", rows)
     total = {key: sum(row[key] for row in rows) for key in ("runs", "files", "bytes", "kept")}
-    click.echo(
+    echo(
         f"{'Would free' if dry_run else 'Freed'} {total['runs']:,} runs, {total['files']:,} files, "
         f"{_readable(total['bytes'])}."
     )
-    if total["kept"]:
-        click.echo(
-            f"{total['kept']:,} deleted runs and logged models are kept, for registered models are "
+    if in_use := total["kept"] - len(kept):
+        echo(
+            f"{in_use:,} deleted runs and logged models are kept, for registered models are "
             "loaded from their files."
         )
+    if kept:
+        print_table("Kept, for their files are not their own in this hub, by what rows say", kept)
 
 
-def _collect(hub: Hub, workspace: str, older_than: float, *, dry_run: bool) -> dict[str, Any]:
+def _collect(
+    hub: Hub, workspace: str, older_than: float, elsewhere: list[Piece], *, dry_run: bool
+) -> dict[str, Any]:
     garbage = find_garbage(hub, workspace, older_than)
     sizes = list(sizes_of_files(hub, workspace, garbage))
+    left = list(garbage.elsewhere)
     if not dry_run:
-        free(hub, workspace, garbage)
+        left += free(hub, workspace, garbage)
+    elsewhere += left
     return {
         "workspace": workspace,
-        "experiments": len(garbage.experiments),
-        "runs": len(garbage.runs),
-        "models": len(garbage.models),
+        "experiments": sum(each not in left for each in garbage.experiments),
+        "runs": sum(each not in left for each in garbage.runs),
+        "models": sum(each not in left for each in garbage.models),
         "files": len(sizes),
         "bytes": sum(sizes),
-        "kept": len(garbage.kept),
+        "kept": len(garbage.kept) + len(left),
     }
 
 

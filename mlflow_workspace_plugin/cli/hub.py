@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from mlflow_workspace_plugin.artifacts.repository import check_access
-from mlflow_workspace_plugin.cli.options import plain_errors
+from mlflow_workspace_plugin.cli.options import echo, plain_errors
 from mlflow_workspace_plugin.hub import azure
 from mlflow_workspace_plugin.hub.folder import JOURNAL_MODES, JournalMode
 from mlflow_workspace_plugin.hub.hub import create_hub, upgrade_hub
@@ -45,10 +45,10 @@ def init(
         check_access(azure.parse(artifacts))
     opened, notice = create_hub(hub_folder(folder), journal_mode, database, artifacts)
     if notice:
-        click.echo(notice, err=True)
+        echo(notice, err=True)
     how = opened.settings.database or f"journal_mode {opened.settings.journal_mode}"
     where = "" if opened.settings.artifacts is None else f", files in {opened.place_of()}"
-    click.echo(f"Hub {opened.path} is ready ({how}{where}).")
+    echo(f"Hub {opened.path} is ready ({how}{where}).")
 
 
 @hub.command()
@@ -68,8 +68,8 @@ def upgrade(folder: str, force: bool) -> None:  # noqa: FBT001
     path: Path = hub_folder(folder)
     done = upgrade_hub(path, force=force)
     if done is None:
-        click.echo(f"Hub {path} is up to date.")
+        echo(f"Hub {path} is up to date.")
     elif done.backup is None:
-        click.echo(f"Hub {path} was upgraded.")
+        echo(f"Hub {path} was upgraded.")
     else:
-        click.echo(f"Hub {path} was upgraded. The database as it was before: {done.backup}")
+        echo(f"Hub {path} was upgraded. The database as it was before: {done.backup}")

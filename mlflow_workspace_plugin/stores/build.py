@@ -4,7 +4,6 @@ import functools
 import logging
 import os
 import shlex
-from pathlib import Path
 
 import mlflow
 from mlflow.environment_variables import (
@@ -15,7 +14,6 @@ from mlflow.environment_variables import (
 from mlflow.store.model_registry.abstract_store import AbstractStore as RegistryStore
 from mlflow.store.tracking.abstract_store import AbstractStore as TrackingStore
 from mlflow.store.workspace.abstract_store import AbstractStore as WorkspaceStore
-from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.workspace_context import get_request_workspace
 from packaging.version import Version
 
@@ -188,19 +186,12 @@ def _check_server_destination(hub: Hub) -> None:
     if destination is None:
         return
     expected, _ = server_destination(hub)
-    if _place(destination) != _place(expected):
+    if destination.rstrip("/") != expected.rstrip("/"):
         raise HubSettingsError(
             f"The server keeps files in {_without_secret(destination)!r}, but those of hub "
             f"{str(hub.path)!r} are in {hub.place_of()!r}. "
             f"Add --artifacts-destination {expected}, or use mlflow-workspace ui."
         )
-
-
-def _place(destination: str) -> str:
-    """Return one form for all URIs and paths of a place."""
-    if destination.startswith("wasbs:"):
-        return destination.rstrip("/")
-    return str(Path(local_file_uri_to_path(destination)).resolve())
 
 
 def _without_secret(destination: str) -> str:
