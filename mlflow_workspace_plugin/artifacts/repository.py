@@ -1,6 +1,8 @@
 """From a stored location to the repository behind it: the one place that knows where bytes are."""
 
 import functools
+import io
+import uuid
 from pathlib import PurePosixPath
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -18,6 +20,7 @@ from mlflow_workspace_plugin.artifacts.staging.repository import StagingReposito
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.errors import (
+    ForeignFileError,
     HubError,
     ServedHubError,
     UnsafeArtifactPathError,
@@ -88,10 +91,42 @@ def open_to_log(hub: Hub, workspace: str, artifact_uri: str) -> HubRepository:
     """
     location = location_of(artifact_uri, workspace)
     stored = repository_at(hub, location)
-    if hub.settings.artifact_root is None or writes_through():
+    if writes_through():
         return stored
-    soon = repository_at(hub, location, patience_s=PATIENCE_S)
+    if hub.settings.artifact_root is not None:
+        soon = repository_at(hub, location, patience_s=PATIENCE_S)
+    elif staged_files_of(hub, workspace).names(location):
+        # A link was in the way of what a journal delivered.
+        soon = stored
+    else:
+        return stored
     return StagingRepository(stored, soon, location, _sender_of(hub, workspace))
+
+
+def append_or_keep(hub: Hub, workspace: str, artifact_uri: str, path: str, lines: bytes) -> None:
+    """Append lines that a journal delivers to a file of a run, or keep them until that can be.
+
+    A link where the file belongs keeps back nothing but them.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+        artifact_uri: of the run.
+        path: of the file, below that.
+        lines: as for :meth:`HubRepository.append`.
+
+    Raises:
+        UnsafeArtifactPathError: the location is not in that workspace.
+        HubError: they can neither be stored nor kept.
+    """
+    try:
+        open_to_log(hub, workspace, artifact_uri).append(path, lines)
+    except ForeignFileError:
+        if writes_through():
+            raise
+        location = location_of(artifact_uri, workspace)
+        kept = f"{path}.{uuid.uuid4().hex}"
+        _sender_of(hub, workspace).add(location, kept, io.BytesIO(lines))
 
 
 def repository_at(
@@ -144,7 +179,9 @@ def flush_files(hub: Hub, workspace: str, timeout_s: float) -> bool:
     Returns:
         Whether they are.
     """
-    if hub.settings.artifact_root is None or writes_through():
+    if writes_through():
+        return True
+    if hub.settings.artifact_root is None and not staged_files_of(hub, workspace).names():
         return True
     return _sender_of(hub, workspace).close(timeout_s) == 0
 

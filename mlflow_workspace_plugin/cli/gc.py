@@ -69,7 +69,7 @@ def gc(
             "loaded from their files."
         )
     if kept:
-        print_table("Kept, for their files are not their own in this hub, by what rows say", kept)
+        print_table("Kept: their rows name files that are not their own in this hub", kept)
 
 
 def _collect(
