@@ -3,14 +3,15 @@
 A URI beats the environment, the environment beats a file, a file beats the default.
 """
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-_logger = logging.getLogger(__name__)
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)

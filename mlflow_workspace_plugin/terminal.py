@@ -52,7 +52,21 @@ def _escape(record: logging.LogRecord) -> bool:
 def _shown_argument(argument: Any) -> Any:
     if isinstance(argument, BaseException):
         return shown(argument, lines=True)
-    return shown(argument) if isinstance(argument, str) else argument
+    return _Shown(argument) if isinstance(argument, str) else argument
+
+
+class _Shown(str):
+    """Text that is shown, of which a message may ask for the form that Python writes, too."""
+
+    _given: str
+
+    def __new__(cls, given: str) -> "_Shown":
+        text = super().__new__(cls, shown(given))
+        text._given = given
+        return text
+
+    def __repr__(self) -> str:
+        return repr(self._given)
 
 
 def _is_plain(character: str) -> bool:

@@ -30,9 +30,10 @@ from mlflow_workspace_plugin.errors import (
     UnsafeArtifactPathError,
     WorkspaceException,
 )
+from mlflow_workspace_plugin.hub import linked_folders
 from mlflow_workspace_plugin.hub.database import translated_errors
 from mlflow_workspace_plugin.hub.folder import HubFolder
-from mlflow_workspace_plugin.hub.tree import UNFINISHED
+from mlflow_workspace_plugin.hub.tree import UNFINISHED, Tree
 
 _CHUNK = 2**20
 
@@ -250,6 +251,32 @@ class ServedFiles(FolderRepository):
         location_of(f"{ARTIFACT_ROOT}{path or ''}", workspace or "")
         with super()._checked(path):
             yield
+
+
+def link_workspace_files(folder: HubFolder, name: str, elsewhere: Path) -> None:
+    """Keep the files of a workspace in another folder, such as one on another disk, by a link.
+
+    Args:
+        folder: the hub's.
+        name: the name MLflow knows.
+        elsewhere: the other folder, which has to be there.
+
+    Raises:
+        WorkspaceException: there is no such folder, or files of the workspace are in the hub's.
+        HubError: the user's record of such folders cannot be written.
+    """
+    location = workspace_root(name)
+    here = folder.files.top / location
+    try:
+        target = elsewhere.resolve(strict=True)
+        with Tree(target).folder(), folder.files.above(location, make=True) as (above, base):
+            above.link(base, target)
+    except OSError as error:
+        raise WorkspaceException(
+            f"The files of workspace {name!r} cannot be kept in {str(elsewhere)!r}: {error}. Make "
+            f"that folder, move there what is in {str(here)!r}, and link it again."
+        ) from error
+    linked_folders.register(here, target)
 
 
 def remove_workspace_files(folder: HubFolder, name: str) -> None:

@@ -3,7 +3,7 @@
 import functools
 import io
 import uuid
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.workspace_context import get_request_workspace
@@ -12,6 +12,7 @@ from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.folder_repository import (
     FolderRepository,
     ServedFiles,
+    link_workspace_files,
     remove_workspace_files,
 )
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
@@ -22,6 +23,7 @@ from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.errors import (
     ForeignFileError,
     HubError,
+    HubSettingsError,
     ServedHubError,
     UnsafeArtifactPathError,
     WorkspaceException,
@@ -220,6 +222,21 @@ def delete_workspace(hub: Hub, name: str, *, with_content: bool) -> None:
             f"Workspace {name!r} was deleted, but files of it remain in "
             f"{hub.place_of(workspace_root(name))!r}: {error.message} Remove them by hand."
         ) from error
+
+
+def link_workspace(hub: Hub, name: str, elsewhere: Path) -> None:
+    """Keep the files of a workspace in another folder, to which a link leads from the hub's.
+
+    Raises:
+        HubSettingsError: the files of the hub are in a storage account.
+        WorkspaceException, HubError: as ``link_workspace_files``.
+    """
+    if hub.settings.artifact_root is not None:
+        raise HubSettingsError(
+            f"Hub {str(hub.path)!r} keeps its files in {hub.place_of()!r}, and no folder of a "
+            "workspace can be linked there. Set artifacts in hub.toml to another place."
+        )
+    link_workspace_files(hub.folder, name, elsewhere)
 
 
 def check_access(root: AzureRoot) -> None:

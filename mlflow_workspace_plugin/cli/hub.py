@@ -4,11 +4,11 @@ from pathlib import Path
 
 import click
 
-from mlflow_workspace_plugin.artifacts.repository import check_access
-from mlflow_workspace_plugin.cli.options import echo, plain_errors
+from mlflow_workspace_plugin.artifacts.repository import check_access, link_workspace
+from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.hub import azure
 from mlflow_workspace_plugin.hub.folder import JOURNAL_MODES, JournalMode
-from mlflow_workspace_plugin.hub.hub import create_hub, upgrade_hub
+from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from mlflow_workspace_plugin.uris import hub_folder
 
 
@@ -49,6 +49,23 @@ def init(
     how = opened.settings.database or f"journal_mode {opened.settings.journal_mode}"
     where = "" if opened.settings.artifacts is None else f", files in {opened.place_of()}"
     echo(f"Hub {opened.path} is ready ({how}{where}).")
+
+
+@hub.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@hub_option
+@plain_errors
+def link(name: str, folder: Path, hub: Path) -> None:
+    """Keep the files of workspace NAME in FOLDER, on another disk, say.
+
+    A link leads there from the hub, and is noted in this user's own record: no other link in a hub
+    is followed. Who else uses the workspace runs the same command.
+    """
+    opened = open_hub(hub)
+    record = opened.catalog.get(name)
+    link_workspace(opened, record.name, folder)
+    echo(f"The files of workspace {record.display_name!r} are in {folder.resolve()}")
 
 
 @hub.command()

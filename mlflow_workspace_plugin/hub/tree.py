@@ -170,6 +170,19 @@ class OpenFolder:
         """Give a file another name in this folder; a file of that name is replaced."""
         os.rename(name, new, src_dir_fd=self.descriptor, dst_dir_fd=self.descriptor)
 
+    def link(self, name: str, target: Path) -> None:
+        """Make a link in place of another one, of an empty folder, or of nothing.
+
+        Raises:
+            OSError: a file or a folder that holds something has the name.
+        """
+        with suppress(FileNotFoundError):
+            if self._is_link(name):
+                os.unlink(name, dir_fd=self.descriptor)
+            else:
+                os.rmdir(name, dir_fd=self.descriptor)
+        os.symlink(target, name, dir_fd=self.descriptor)
+
     def share(self, name: str) -> None:
         """Give a plain file the rights of this folder to read and write.
 

@@ -1,7 +1,6 @@
 """From a URI to a store: what the entry points call."""
 
 import functools
-import logging
 import os
 import shlex
 
@@ -30,8 +29,9 @@ from mlflow_workspace_plugin.stores.patience import until_answered
 from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 # Where MLflow's server tells its workers what --artifacts-destination was. The constant's module
 # imports the whole server.

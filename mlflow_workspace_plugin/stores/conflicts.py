@@ -1,20 +1,19 @@
 """What was refused after its call had returned, noted on its run."""
 
-import logging
-
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from sqlalchemy import Connection, text
 
 from mlflow_workspace_plugin.journal.records import Record
 from mlflow_workspace_plugin.stores.faults import is_refusal
 from mlflow_workspace_plugin.stores.run_writes import upsert_tags
+from mlflow_workspace_plugin.terminal import get_logger
 
 CONFLICT_TAG = "mlflow.workspace.refused"
 """What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
 
 _TAG = text("SELECT value FROM tags WHERE run_uuid = :run_id AND key = :key")
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def note_conflict(connection: Connection, record: Record, error: Exception) -> None:

@@ -159,16 +159,14 @@ def free(hub: Hub, workspace: str, garbage: Garbage) -> list[Piece]:
         lambda id_: _is_deleted_model(hub, id_),
         store._hard_delete_logged_model,
     )
+    experiments = _in_both(garbage.experiments, now.experiments)
+    held = [each for each in experiments if left and _holds(hub, each, left)]
     free_all(
-        [
-            each
-            for each in _in_both(garbage.experiments, now.experiments)
-            if not left or not _holds(hub, each, left)
-        ],
+        [each for each in experiments if each not in held],
         lambda id_: bool(store.get_experiment(id_).lifecycle_stage == LifecycleStage.DELETED),
         store._hard_delete_experiment,
     )
-    return left
+    return left + held
 
 
 def _in_both(found: list[Piece], now: list[Piece]) -> list[Piece]:
