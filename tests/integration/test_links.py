@@ -351,7 +351,7 @@ def test_rows_of_models_experiments_and_traces(workspace, hub_path, kept):
         execute(hub_path, f"INSERT INTO trace_tags VALUES ('{key}', '{value}', '{span.trace_id}')")
     (kept / "traces.pb").write_text("not a trace")
     client.create_registered_model("registered")
-    client.create_model_version("registered", f"{kept}/registered")
+    client.create_model_version("registered", f"{kept}-registered")
     run_id = client.create_run(experiment_id).info.run_id
     for call in (
         lambda: mlflow.artifacts.list_artifacts(f"models:/{model.model_id}"),
