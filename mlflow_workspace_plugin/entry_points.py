@@ -7,6 +7,7 @@ imports what it needs when it is called, and constructors do nothing.
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -17,6 +18,11 @@ if TYPE_CHECKING:
     from mlflow.store.workspace.abstract_store import AbstractStore as WorkspaceStore
 
 _OUR_SCHEMES = frozenset({"workspace", "workspace-hub"})
+
+# What MLflow's server tells its workers of --backend-store-uri and --artifacts-destination. The
+# module with the names imports the whole server.
+_SERVER_STORE = "_MLFLOW_SERVER_FILE_STORE"
+_SERVER_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 
 
 def _is_ours(uri: str | None) -> bool:
@@ -81,14 +87,20 @@ def artifact_repository(
 
     Returns:
         The repository in the hub when the tracking URI is ours and the artifact URI names no host
-        of its own; MLflow's own repository for everything else.
+        of its own; in a server of a hub that of all its files, where they are asked for; MLflow's
+        own repository for everything else.
 
     Raises:
         mlflow.exceptions.MlflowException: the location is outside the caller's workspace.
     """
     from mlflow.tracking import get_tracking_uri
 
-    effective = tracking_uri or get_tracking_uri()
+    served = os.environ.get(_SERVER_STORE)
+    if artifact_uri == os.environ.get(_SERVER_DESTINATION) and served and _is_ours(served):
+        from mlflow_workspace_plugin.artifacts.repository import open_served
+
+        return open_served(served)
+    effective = tracking_uri or (served if _is_ours(served) else None) or get_tracking_uri()
     if not _is_ours(effective) or urlsplit(artifact_uri).netloc:
         from mlflow.store.artifact.mlflow_artifacts_repo import MlflowArtifactsRepository
 

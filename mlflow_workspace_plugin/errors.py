@@ -33,6 +33,8 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       HubSettingsError                 hub.toml cannot be used
       HubNotTrustedError               this user has not said that secrets may go where it says
       HubNotWritableError              the hub cannot be read or written by this user
+      ForeignFileError                 a link, or what is no plain file, lies where a file belongs;
+                                       an UnsafeArtifactPathError too
       HubCorruptError                  the database is none of MLflow's, or a damaged one
       HubUnreachableError              the database server does not answer, or refuses the login
       HubFullError                     the disk or quota is full
@@ -303,6 +305,13 @@ class HubNotWritableError(HubError):
     """The hub cannot be read or written by this user."""
 
     code = PERMISSION_DENIED
+
+
+class ForeignFileError(HubError, UnsafeArtifactPathError):
+    """A link, or what is no plain file, lies where a file or folder of the hub belongs.
+
+    It says nothing of what was to be stored, which can be when the link is gone.
+    """
 
 
 class HubCorruptError(HubError):

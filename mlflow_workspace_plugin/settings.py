@@ -3,14 +3,15 @@
 A URI beats the environment, the environment beats a file, a file beats the default.
 """
 
-import logging
 import os
 from dataclasses import dataclass
 from pathlib import Path
 
 import platformdirs
 
-_logger = logging.getLogger(__name__)
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,22 @@ TRUST_FILE = Variable(
         / "trusted.json"
     ),
     "The user's own record of where secrets may go, which `mlflow-workspace hub trust` writes.",
+)
+
+LINKS_FILE = Variable(
+    "MLFLOW_WORKSPACE_LINKS_FILE",
+    str(
+        Path(platformdirs.user_config_dir("mlflow-workspace-plugin", appauthor=False))
+        / "linked-folders.json"
+    ),
+    "The user's own record of workspaces' folders on other disks, written by `hub link`.",
+)
+
+ALLOWED_LOCATIONS = Variable(
+    "MLFLOW_WORKSPACE_ALLOWED_LOCATIONS",
+    "",
+    "Places outside of a hub, such as `s3://bucket/models` or `/data/models`, separated by spaces, "
+    "that its rows may name for files. Nothing there is ever freed.",
 )
 
 UI_URL = Variable(
@@ -104,6 +121,6 @@ STAGED_GB = Variable(
 )
 
 ALL = (
-    *(HUB, TRUST, TRUST_FILE, UI_URL),
+    *(HUB, TRUST, TRUST_FILE, LINKS_FILE, ALLOWED_LOCATIONS, UI_URL),
     *(JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB),
 )

@@ -55,6 +55,7 @@ def clean_environment(monkeypatch, tmp_path, record_of_trust) -> Iterator[None]:
     monkeypatch.setenv("MLFLOW_WORKSPACE_HUB", str(tmp_path / "default-hub"))
     monkeypatch.setenv("MLFLOW_WORKSPACE_JOURNAL_DIR", str(tmp_path / "journal"))
     monkeypatch.setenv("MLFLOW_WORKSPACE_TRUST_FILE", str(record_of_trust))
+    monkeypatch.setenv("MLFLOW_WORKSPACE_LINKS_FILE", str(tmp_path / "config" / "links.json"))
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.chdir(tmp_path)
     yield

@@ -1,11 +1,12 @@
 """The artifact repository of a hub whose bytes are in its folder."""
 
-import filecmp
+import asyncio
 import os
 import posixpath
 import shutil
+import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import AsyncIterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -14,129 +15,162 @@ from urllib.parse import unquote
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
-from mlflow.store.artifact.artifact_repo import verify_artifact_path
-from mlflow.store.artifact.local_artifact_repo import LocalArtifactRepository
+from mlflow.store.artifact.artifact_repo import StreamUploadMixin, verify_artifact_path
 from mlflow.utils.file_utils import create_tmp_dir
-from mlflow.utils.uri import validate_path_within_directory
+from mlflow.utils.workspace_context import get_request_workspace
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
-from mlflow_workspace_plugin.artifacts.local_files import files_in
-from mlflow_workspace_plugin.artifacts.paths import check_path, workspace_root
+from mlflow_workspace_plugin.artifacts.local_files import files_in, open_file
+from mlflow_workspace_plugin.artifacts.paths import (
+    ARTIFACT_ROOT,
+    check_path,
+    location_of,
+    workspace_root,
+)
 from mlflow_workspace_plugin.artifacts.uri_names import stored_path
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
+    ForeignFileError,
     UnsafeArtifactPathError,
     WorkspaceException,
 )
+from mlflow_workspace_plugin.hub import linked_folders
 from mlflow_workspace_plugin.hub.database import translated_errors
 from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.tree import UNFINISHED, Tree
+
+_CHUNK = 2**20
 
 
-class FolderRepository(LocalArtifactRepository, HubRepository):
+class FolderRepository(HubRepository, StreamUploadMixin):
     """Files of one run or model, in the hub's folder.
 
-    MLflow's own local repository, with checked paths on every way in, the hub's permissions, and
-    errors that name the hub.
+    As MLflow's own local repository, with checked paths on every way in, on none of which a link is
+    followed, the hub's permissions, and errors that name the hub.
     """
 
     def __init__(self, folder: HubFolder, location: PurePosixPath) -> None:
         self._folder = folder
-        # No symbolic link leads out of the workspace; its own folder may lie on another disk.
-        self._root = folder.artifacts.joinpath(*location.parts[:2])
-        self._directory = folder.artifacts / location
-        self._check_inside(self._directory)
-        super().__init__(self._directory.as_uri())
+        self._tree = folder.files
+        self._location = location
+        super().__init__((folder.artifacts / location).as_uri())
 
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Store a file; whole or not at all."""
-        self.check_storable(posixpath.join(artifact_path or "", Path(local_file).name))
-        with self._writing(artifact_path) as folder:
-            super().log_artifact(local_file, artifact_path)
-            self._folder.share_tree(folder / Path(local_file).name)
+        with (
+            Path(local_file).open("rb") as source,
+            self._storing(Path(local_file).name, artifact_path, source) as target,
+        ):
+            shutil.copyfileobj(source, target, _CHUNK)
 
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
-        """Store the files of a folder."""
-        self.check_storable(artifact_path or "")
-        for path in files_in(Path(local_dir)):
-            self.check_storable(posixpath.join(artifact_path or "", path))
-        with self._writing(artifact_path) as folder:
-            super().log_artifacts(local_dir, artifact_path)
-            self._folder.share_tree(folder)
+        """Store the files of a folder, each whole or not at all.
+
+        Raises:
+            OSError: the folder, or something in it, cannot be read.
+        """
+        with self._checked(artifact_path):
+            verify_artifact_path(artifact_path)
+            self.check_storable(artifact_path or "")
+            for path in files_in(Path(local_dir)):
+                self.check_storable(posixpath.join(artifact_path or "", path))
+            for top, _, names in os.walk(local_dir, onerror=_raise, followlinks=True):
+                below = Path(top).relative_to(local_dir).as_posix()
+                with self._tree.folder(self._place(artifact_path) / below, make=True) as folder:
+                    for name in names:
+                        _check_name(name)
+                        with (
+                            open_file(Path(top, name)) as source,
+                            folder.writing(name, executable=_may_run(source)) as target,
+                        ):
+                            shutil.copyfileobj(source, target, _CHUNK)
+                            _keep_time(source, target)
 
     def log_artifact_from_stream(
         self, stream: BinaryIO, artifact_file_name: str, artifact_path: str | None = None
     ) -> None:
         """Store what a stream yields as a file; whole or not at all."""
-        self.check_storable(posixpath.join(artifact_path or "", artifact_file_name))
-        with self._writing(artifact_path) as folder:
-            super().log_artifact_from_stream(stream, artifact_file_name, artifact_path)
-            self._folder.share_tree(folder / Path(artifact_file_name).name)
+        with self._storing(artifact_file_name, artifact_path) as target:
+            shutil.copyfileobj(stream, target, _CHUNK)
+
+    async def log_artifact_from_async_stream(
+        self,
+        chunks: AsyncIterable[bytes],
+        artifact_file_name: str,
+        artifact_path: str | None = None,
+    ) -> None:
+        """Store what a server receives as a file; whole or not at all."""
+        with self._storing(artifact_file_name, artifact_path) as target:
+            async for chunk in chunks:
+                await asyncio.to_thread(target.write, chunk)
 
     def append(self, path: str, lines: bytes) -> None:
-        """Append lines to a file, which is made if it is not there (ours)."""
-        folder, _, name = path.rpartition("/")
-        with self._writing(folder) as directory:
-            file = directory / name
-            is_new = not file.exists()
-            with file.open("ab+") as stream:
-                if stream.tell():
-                    stream.seek(-1, os.SEEK_END)
-                    if stream.read(1) != b"\n":
-                        lines = b"\n" + lines
-                stream.write(lines)
-            if is_new:
-                self._folder.share_file(file)
+        """Append lines to a file, which is made if it is not there (ours).
+
+        Raises:
+            ForeignFileError: a link is in the way. Without it they can be appended.
+        """
+        with self._checked(path), self._tree.above(self._place(path), make=True) as (folder, name):
+            folder.append(name, lines)
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
-        """List the files and folders directly under a path."""
-        with self._reading(path):
-            return list(super().list_artifacts(path))
+        """List the files and folders directly under a path; links are neither."""
+        with self._checked(path):
+            try:
+                with self._tree.folder(self._place(path)) as folder:
+                    entries = folder.entries()
+            except (FileNotFoundError, NotADirectoryError):
+                return []
+        above = PurePosixPath(path or "")
+        return [
+            FileInfo(str(above / entry.name), entry.size is None, entry.size)
+            for entry in entries
+            if not entry.name.startswith(UNFINISHED)
+        ]
 
     def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
-        """Return the local path of a file or folder, copied to ``dst_path`` if that is given."""
-        with self._reading(artifact_path):
-            if artifact_path and not (self._directory / artifact_path).exists():
-                artifact_path = stored_path(self, artifact_path) or artifact_path
-            stored = str(self._directory / (artifact_path or ""))
-            if dst_path is None and unquote(stored) != stored and Path(stored).is_dir():
+        """Copy a file or folder to ``dst_path``, without the links in it; return the copy's path.
+
+        Without ``dst_path`` it is the path of what is stored, unless others could put links there:
+        then it is that of a new temporary copy.
+        """
+        with self._checked(artifact_path):
+            path = self._meant(artifact_path)
+            in_place = None if dst_path else self._in_place(path)
+            if in_place is not None and unquote(str(in_place)) != str(in_place):
                 # MLflow would decode this path, too, when it loads a model from it.
-                dst_path = create_tmp_dir()
-            return str(super().download_artifacts(artifact_path, dst_path))
+                in_place = None if in_place.is_dir() else in_place
+            return str(in_place or super().download_artifacts(path, dst_path or create_tmp_dir()))
 
-    # MLflow decodes the paths that it reads and deletes, and refuses "#", but not in those that it
-    # writes.
-    def get_local_path(self, artifact_path: str) -> str:
-        """Return where a file or folder is stored."""
-        with self._reading(artifact_path):
-            stored = self._directory / (artifact_path or "")
-            validate_path_within_directory(str(self._directory), str(stored))
-            if not stored.exists():
-                raise MlflowException(
-                    f"No such artifact: {artifact_path!r}", RESOURCE_DOES_NOT_EXIST
-                )
-            return str(stored)
-
-    def _download_file(self, remote_file_path: str, local_path: str) -> None:
-        shutil.copy2(self.get_local_path(remote_file_path), local_path)
+    def get_local_path(self, artifact_path: str) -> str | None:
+        """Return where a file or folder is stored, for a server; None if it has to be copied."""
+        with self._checked(artifact_path):
+            in_place = self._in_place(artifact_path)
+            return None if in_place is None else str(in_place)
 
     @contextmanager
     def local(self, path: str) -> Iterator[Path]:
-        """Yield where a file or folder is stored (ours)."""
-        yield Path(self.download_artifacts(path))
+        """Yield where a file or folder is stored, or a copy of it (ours)."""
+        with self._checked(path):
+            in_place = self._in_place(path)
+        if in_place is not None:
+            yield in_place
+            return
+        with tempfile.TemporaryDirectory() as folder:
+            yield Path(self.download_artifacts(path, folder))
 
     def fetch(self, path: str, target: Path, *, compare: bool = False) -> None:
         """Copy a file to a local path, whole or not at all (ours)."""
-        stored = Path(self.download_artifacts(path))
-        if not stored.is_file():
-            raise MlflowException(f"No such artifact: {path!r}", RESOURCE_DOES_NOT_EXIST)
         copy = target.with_name(f".download-{uuid.uuid4().hex}")
         try:
-            shutil.copyfile(stored, copy)
-            if compare and not filecmp.cmp(stored, copy, shallow=False):
-                raise AzureMLException(
-                    f"The copy of {path!r} is not what is stored: the disk of {str(target)!r} or "
-                    "of the hub is faulty, or the file was replaced just now. Download it again."
-                )
+            with self._checked(path):
+                self._download_file(path, str(copy))
+                if compare and not self._is_copy(path, copy):
+                    raise AzureMLException(
+                        f"The copy of {path!r} is not what is stored: the disk of {str(target)!r} "
+                        "or of the hub is faulty, or the file was replaced just now. "
+                        "Download it again."
+                    )
             copy.replace(target)
         finally:
             copy.unlink(missing_ok=True)
@@ -150,19 +184,76 @@ class FolderRepository(LocalArtifactRepository, HubRepository):
                 shutil.rmtree(stored)
             elif stored.exists():
                 stored.unlink()
+        """Delete a file, a folder, a link, or everything."""
+        with self._checked(artifact_path):
+            self._tree.remove(self._place(artifact_path))
             if not artifact_path:
                 # A run's files lie in RUN/artifacts; with them gone the folder of the run is empty.
-                with suppress(OSError):
-                    self._directory.parent.rmdir()
+                self._tree.remove_if_empty(self._location.parent)
+
+    def _download_file(self, remote_file_path: str, local_path: str) -> None:
+        try:
+            source = self._tree.open(self._place(remote_file_path))
+        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+            raise _missing(remote_file_path) from error
+        with source, Path(local_path).open("wb") as target:
+            shutil.copyfileobj(source, target, _CHUNK)
+            _keep_time(source, target)
+
+    def _is_directory(self, artifact_path: str) -> bool:
+        return self._tree.is_folder(self._place(artifact_path))
+
+    def _meant(self, path: str) -> str:
+        """Return the path of what is stored, where MLflow's reading of a URI has changed it."""
+        if not path:
+            return path
+        with suppress(FileNotFoundError, NotADirectoryError):
+            with self._tree.above(self._place(path)) as (folder, name):
+                folder.status(name)
+            return path
+        return stored_path(self, path) or path
+
+    def _in_place(self, path: str | None) -> Path | None:
+        try:
+            return self._tree.steady(self._place(path))
+        except (FileNotFoundError, NotADirectoryError) as error:
+            raise _missing(path) from error
+
+    def _is_copy(self, path: str, copy: Path) -> bool:
+        with self._tree.open(self._place(path)) as stored, copy.open("rb") as copied:
+            while chunk := stored.read(_CHUNK):
+                if copied.read(_CHUNK) != chunk:
+                    return False
+            return not copied.read(1)
 
     @contextmanager
-    def _writing(self, artifact_path: str | None) -> Iterator[Path]:
-        with self._reading(artifact_path):
+    def _storing(
+        self, name: str, artifact_path: str | None, source: BinaryIO | None = None
+    ) -> Iterator[BinaryIO]:
+        """Yield a file that is stored under a name when the block ends without an error.
+
+        Args:
+            name: of the file; folders before it are left out, as MLflow does.
+            artifact_path: the folder that it is stored in.
+            source: the local file, whose time it keeps, and whether it may be run.
+        """
+        self.check_storable(posixpath.join(artifact_path or "", name))
+        base = PurePosixPath(name).name
+        _check_name(base)
+        with self._checked(artifact_path):
             verify_artifact_path(artifact_path)
-            folder = self._directory / (artifact_path or "")
-            self._check_inside(folder)
-            self._folder.make_directory(folder)
-            yield folder
+            place = self._place(artifact_path)
+            may_run = source is not None and _may_run(source)
+            with (
+                self._tree.folder(place, make=True) as folder,
+                folder.writing(base, executable=may_run) as target,
+            ):
+                yield target
+                if source is not None:
+                    _keep_time(source, target)
+
+    def _place(self, path: str | None) -> PurePosixPath:
+        return self._location / (path or "")
 
     def check_storable(self, path: str) -> None:
         """Check that there may be a file of that name (ours)."""
@@ -170,36 +261,98 @@ class FolderRepository(LocalArtifactRepository, HubRepository):
             check_path(each, is_only_here=True)
 
     @contextmanager
-    def _reading(self, artifact_path: str | None) -> Iterator[None]:
-        check_path(artifact_path, is_only_here=True)
+    def _checked(self, path: str | None) -> Iterator[None]:
+        check_path(path, is_only_here=True)
         with translated_errors(self._folder.path):
             yield
 
-    def _check_inside(self, path: Path) -> None:
-        try:
-            validate_path_within_directory(str(self._root), str(path))
-        except MlflowException as error:
-            raise UnsafeArtifactPathError(
-                f"Artifact path {str(path)!r} leads out of its workspace through a symbolic link. "
-                "Remove the link."
-            ) from error
+
+class ServedFiles(FolderRepository):
+    """All files of a hub, for MLflow's own server, which names them from the artifact root.
+
+    Args:
+        folder: the hub's.
+        workspace: whose files they are; None is that of the request being served.
+    """
+
+    def __init__(self, folder: HubFolder, workspace: str | None) -> None:
+        self._workspace = workspace
+        super().__init__(folder, PurePosixPath())
+
+    @contextmanager
+    def _checked(self, path: str | None) -> Iterator[None]:
+        workspace = self._workspace or get_request_workspace()
+        location_of(f"{ARTIFACT_ROOT}{path or ''}", workspace or "")
+        with super()._checked(path):
+            yield
+
+
+def link_workspace_files(folder: HubFolder, name: str, elsewhere: Path) -> None:
+    """Keep the files of a workspace in another folder, such as one on another disk, by a link.
+
+    Args:
+        folder: the hub's.
+        name: the name MLflow knows.
+        elsewhere: the other folder, which has to be there.
+
+    Raises:
+        WorkspaceException: there is no such folder, or files of the workspace are in the hub's.
+        HubError: the user's record of such folders cannot be written.
+    """
+    location = workspace_root(name)
+    here = folder.files.top / location
+    try:
+        target = elsewhere.resolve(strict=True)
+        with Tree(target).folder(), folder.files.above(location, make=True) as (above, base):
+            above.link(base, target)
+    except OSError as error:
+        raise WorkspaceException(
+            f"The files of workspace {name!r} cannot be kept in {str(elsewhere)!r}: {error}. Make "
+            f"that folder, move there what is in {str(here)!r}, and link it again."
+        ) from error
+    linked_folders.register(here, target)
 
 
 def remove_workspace_files(folder: HubFolder, name: str) -> None:
     """Remove all files of a workspace that was deleted.
 
+    Of a link only the link goes, unless the user registered where it leads.
+
     Raises:
         WorkspaceException: some remain.
     """
-    files = folder.artifacts / workspace_root(name)
     try:
-        # The folder may be a link to another disk.
-        if files.is_dir():
-            shutil.rmtree(files.resolve())
-        if files.is_symlink():
-            files.unlink()
-    except OSError as error:
+        folder.files.remove(workspace_root(name))
+    except (OSError, ForeignFileError) as error:
+        reason = error.message if isinstance(error, ForeignFileError) else error
         raise WorkspaceException(
             f"Workspace {name!r} was deleted, but files of it remain in "
-            f"{str(files.resolve())!r}: {error}. Remove them by hand."
+            f"{str(folder.artifacts / workspace_root(name))!r}: {reason} Remove them by hand."
         ) from error
+
+
+def _may_run(file: BinaryIO) -> bool:
+    return bool(os.fstat(file.fileno()).st_mode & 0o100)
+
+
+def _keep_time(source: BinaryIO, target: BinaryIO) -> None:
+    target.flush()
+    status = os.fstat(source.fileno())
+    os.utime(target.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _check_name(name: str) -> None:
+    if not name or name.startswith(UNFINISHED):
+        raise UnsafeArtifactPathError(
+            f"No file can be stored as {name!r}: names that begin with {UNFINISHED!r} are for "
+            "files that are not whole yet. Choose another name."
+        )
+
+
+def _missing(path: str | None) -> MlflowException:
+    return MlflowException(f"No such artifact: {path!r}", RESOURCE_DOES_NOT_EXIST)
+
+
+def _raise(error: OSError) -> None:
+    # By default os.walk leaves out what it cannot read.
+    raise error

@@ -1,9 +1,12 @@
 """Files on this machine, before they are stored and after: which there are, and their hashes."""
 
+import errno
 import hashlib
 import os
+import stat
 from collections.abc import Iterator
 from pathlib import Path
+from typing import BinaryIO
 
 _CHUNK = 2**20
 
@@ -18,6 +21,19 @@ def files_in(folder: Path) -> Iterator[str]:
         below = Path(top).relative_to(folder).as_posix()
         for file in files:
             yield file if below == "." else f"{below}/{file}"
+
+
+def open_file(path: Path) -> BinaryIO:
+    """Open a file for reading; a pipe, which could keep the process waiting for ever, is none.
+
+    Raises:
+        OSError: it cannot be read, or is no plain file.
+    """
+    file = os.fdopen(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb")
+    if stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        return file
+    file.close()
+    raise OSError(errno.EINVAL, "It is no plain file", str(path))
 
 
 def digest_of(file: Path, algorithm: str) -> bytes:

@@ -3,8 +3,9 @@
 import os
 import re
 from pathlib import PurePosixPath, PureWindowsPath
-from urllib.parse import unquote
+from urllib.parse import SplitResult, unquote, urlsplit
 
+from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 
 ARTIFACT_ROOT = "mlflow-artifacts:/"
@@ -19,6 +20,9 @@ _SKILLS = "skills"
 _DEFAULT = "default"
 _NOT_PLAIN = re.compile(r"^/|\.\.|[%\\:\x00]")
 """What a path has that leads elsewhere, on any system; most paths have none of it."""
+_OUTSIDE = f"{ARTIFACT_ROOT}outside-the-hub/"
+_BY_NAME = ("runs", "models")
+"""Schemes of URIs that name a run or a model, and no place."""
 
 
 def workspace_root(workspace: str) -> PurePosixPath:
@@ -36,13 +40,18 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
             are those that MLflow stored before it had any; they belong to ``default``.
 
     Raises:
-        UnsafeArtifactPathError: it lies in another workspace, or leads out of its own.
+        UnsafeArtifactPathError: it lies in another workspace, or leads out of its own, or out of
+            the hub.
     """
+    if artifact_uri.startswith(_OUTSIDE) or not _is_of_hub(artifact_uri):
+        outside = artifact_uri.removeprefix(_OUTSIDE)
+        raise UnsafeArtifactPathError(
+            f"Artifact location {outside!r} is not below the hub's own root. A row of the hub "
+            "names it, which may be anybody's, so it is not followed. If it is yours, name it, or "
+            f"what it is below, in {settings.ALLOWED_LOCATIONS.name}."
+        )
     # Not by the rules of URIs: "?", "#" and "%" are letters of names like all others.
-    path = artifact_uri.partition(":")[2]
-    if path.startswith("//"):
-        path = path[2:].partition("/")[2]
-    path = path.lstrip("/")
+    path = artifact_uri.partition(":")[2].lstrip("/")
     check_path(path)
     location = PurePosixPath(path)
     if location.parts[:1] == (_SKILLS,) and workspace != _DEFAULT:
@@ -58,6 +67,27 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
             "Open it through the tracking URI of its own workspace."
         )
     return location
+
+
+def is_own(artifact_uri: str, workspace: str) -> bool:
+    """Whether a stored location is below the hub's own root, and in a workspace."""
+    try:
+        location_of(artifact_uri, workspace)
+    except UnsafeArtifactPathError:
+        return False
+    return True
+
+
+def followed(location: str | None) -> str | None:
+    """Return the location of files, as a row has it, in a form that may be given to MLflow.
+
+    MLflow opens what it is given: any folder of this machine, and any server, to which it sends
+    the user's secrets. What is not below the hub's own root is given as a location that
+    :func:`location_of` refuses, unless the user allows it.
+    """
+    if not location or _is_of_hub(location) or _split(location).scheme in _BY_NAME:
+        return location
+    return location if _is_allowed(location) else f"{_OUTSIDE}{location}"
 
 
 def check_path(path: str | None, *, is_only_here: bool = False) -> None:
@@ -89,3 +119,31 @@ def check_path(path: str | None, *, is_only_here: bool = False) -> None:
         if once_more == decoded:
             return
         decoded = once_more
+
+
+def _is_of_hub(location: str) -> bool:
+    parsed = _split(location)
+    return parsed.scheme == "mlflow-artifacts" and not parsed.netloc
+
+
+def _is_allowed(location: str) -> bool:
+    place = _without_file_scheme(location)
+    decoded = place
+    while (once_more := unquote(decoded)) != decoded:
+        decoded = once_more
+    if ".." in PureWindowsPath(decoded).parts or not (decoded.startswith("/") or ":" in decoded):
+        return False
+    allowed = map(_without_file_scheme, settings.ALLOWED_LOCATIONS.get().split())
+    return any(f"{place}/".startswith(f"{each.rstrip('/')}/") for each in allowed)
+
+
+def _without_file_scheme(location: str) -> str:
+    parsed = _split(location)
+    return parsed.path if parsed.scheme == "file" and not parsed.netloc else location
+
+
+def _split(location: str) -> SplitResult:
+    try:
+        return urlsplit(location)
+    except ValueError:
+        return SplitResult("", "", location, "", "")

@@ -1,23 +1,30 @@
 """From a stored location to the repository behind it: the one place that knows where bytes are."""
 
 import functools
-from pathlib import PurePosixPath
+import io
+import uuid
+from pathlib import Path, PurePosixPath
 
+from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.workspace_context import get_request_workspace
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.folder_repository import (
     FolderRepository,
+    ServedFiles,
+    link_workspace_files,
     remove_workspace_files,
 )
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
-from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
+from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of, workspace_root
 from mlflow_workspace_plugin.artifacts.staging.repository import StagingRepository
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.artifacts.uri_names import SplitUriRepository, split_tail
 from mlflow_workspace_plugin.errors import (
+    ForeignFileError,
     HubError,
+    HubSettingsError,
     ServedHubError,
     UnsafeArtifactPathError,
     WorkspaceException,
@@ -62,6 +69,22 @@ def open_repository(artifact_uri: str, tracking_uri: str) -> HubRepository:
     return SplitUriRepository(repository, open_to_log(hub, workspace, before), tail)
 
 
+def open_served(backend_store_uri: str) -> ArtifactRepository:
+    """Open the files of a hub in a folder for MLflow's own server, which keeps this one object.
+
+    Args:
+        backend_store_uri: what the server serves: a URI of ours.
+
+    Raises:
+        HubError: the hub cannot be opened.
+    """
+    parsed = uris.parse(backend_store_uri)
+    if isinstance(parsed, uris.ServedWorkspaceUri):
+        raise ServedHubError.of(str(parsed))
+    workspace = parsed.name if isinstance(parsed, uris.WorkspaceUri) else None
+    return ServedFiles(open_hub(parsed.hub).folder, workspace)
+
+
 def open_to_log(hub: Hub, workspace: str, artifact_uri: str) -> HubRepository:
     """Return the repository behind a stored location, where what cannot be stored now may wait.
 
@@ -76,10 +99,42 @@ def open_to_log(hub: Hub, workspace: str, artifact_uri: str) -> HubRepository:
     """
     location = location_of(artifact_uri, workspace)
     stored = repository_at(hub, location)
-    if hub.settings.artifact_root is None or writes_through():
+    if writes_through():
         return stored
-    soon = repository_at(hub, location, patience_s=PATIENCE_S)
+    if hub.settings.artifact_root is not None:
+        soon = repository_at(hub, location, patience_s=PATIENCE_S)
+    elif staged_files_of(hub, workspace).names(location):
+        # A link was in the way of what a journal delivered.
+        soon = stored
+    else:
+        return stored
     return StagingRepository(stored, soon, location, _sender_of(hub, workspace))
+
+
+def append_or_keep(hub: Hub, workspace: str, artifact_uri: str, path: str, lines: bytes) -> None:
+    """Append lines that a journal delivers to a file of a run, or keep them until that can be.
+
+    A link where the file belongs keeps back nothing but them.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+        artifact_uri: of the run.
+        path: of the file, below that.
+        lines: as for :meth:`HubRepository.append`.
+
+    Raises:
+        UnsafeArtifactPathError: the location is not in that workspace.
+        HubError: they can neither be stored nor kept.
+    """
+    try:
+        open_to_log(hub, workspace, artifact_uri).append(path, lines)
+    except ForeignFileError:
+        if writes_through():
+            raise
+        location = location_of(artifact_uri, workspace)
+        kept = f"{path}.{uuid.uuid4().hex}"
+        _sender_of(hub, workspace).add(location, kept, io.BytesIO(lines))
 
 
 def repository_at(
@@ -132,7 +187,9 @@ def flush_files(hub: Hub, workspace: str, timeout_s: float) -> bool:
     Returns:
         Whether they are.
     """
-    if hub.settings.artifact_root is None or writes_through():
+    if writes_through():
+        return True
+    if hub.settings.artifact_root is None and not staged_files_of(hub, workspace).names():
         return True
     return _sender_of(hub, workspace).close(timeout_s) == 0
 
@@ -173,6 +230,21 @@ def delete_workspace(hub: Hub, name: str, *, with_content: bool) -> None:
         ) from error
 
 
+def link_workspace(hub: Hub, name: str, elsewhere: Path) -> None:
+    """Keep the files of a workspace in another folder, to which a link leads from the hub's.
+
+    Raises:
+        HubSettingsError: the files of the hub are in a storage account.
+        WorkspaceException, HubError: as ``link_workspace_files``.
+    """
+    if hub.settings.artifact_root is not None:
+        raise HubSettingsError(
+            f"Hub {str(hub.path)!r} keeps its files in {hub.place_of()!r}, and no folder of a "
+            "workspace can be linked there. Set artifacts in hub.toml to another place."
+        )
+    link_workspace_files(hub.folder, name, elsewhere)
+
+
 def check_access(root: AzureRoot) -> None:
     """Check that a place for files is there and answers to this process.
 
@@ -187,12 +259,14 @@ def check_access(root: AzureRoot) -> None:
 def server_destination(hub: Hub) -> tuple[str, dict[str, str]]:
     """Return where MLflow's own server finds a hub's files, and variables with the secret for it.
 
+    Of a hub in a folder it asks us for them: given the folder, it would follow the links in it.
+
     Raises:
         HubSettingsError: there is no usable credential.
     """
     root = hub.settings.artifact_root
     if root is None:
-        return hub.folder.artifacts.as_uri(), {}
+        return ARTIFACT_ROOT, {}
     from mlflow_workspace_plugin.artifacts.azure_blob.credentials import find_credential
 
     return root.for_mlflow, find_credential(root).for_mlflow(root)

@@ -7,6 +7,7 @@ import click
 
 from mlflow_workspace_plugin.alias import environment, finder
 from mlflow_workspace_plugin.cli.options import (
+    echo,
     json_option,
     plain_errors,
     print_facts,
@@ -27,7 +28,7 @@ def enable() -> None:
     Refused where the real azureml-core is installed.
     """
     path = environment.enable()
-    click.echo(f"azureml is served by this package in {sys.prefix} ({path}).")
+    echo(f"azureml is served by this package in {sys.prefix} ({path}).")
 
 
 @azureml.command()
@@ -35,7 +36,7 @@ def enable() -> None:
 def disable() -> None:
     """Undo enable."""
     done = environment.disable()
-    click.echo("azureml is not served any more." if done else "azureml was not served.")
+    echo("azureml is not served any more." if done else "azureml was not served.")
 
 
 @azureml.command()

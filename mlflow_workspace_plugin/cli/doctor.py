@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from sqlalchemy import text
 
 from mlflow_workspace_plugin.cli.options import (
+    echo,
     hub_option,
     json_option,
     plain_errors,
@@ -59,7 +60,7 @@ def doctor(context: click.Context, hub: Path, as_json: bool) -> None:  # noqa: F
         print_json({"healthy": healthy, "findings": [each._asdict() for each in findings]})
     else:
         print_table("mlflow-workspace doctor", (each._asdict() for each in findings))
-        click.echo("Healthy." if healthy else "Not healthy: see the problems above.")
+        echo("Healthy." if healthy else "Not healthy: see the problems above.")
     context.exit(0 if healthy else 1)
 
 

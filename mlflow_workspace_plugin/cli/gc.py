@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from mlflow_workspace_plugin.cli.options import (
+    echo,
     hub_option,
     json_option,
     plain_errors,
@@ -17,6 +18,7 @@ from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.stores.garbage import (
     NOTHING,
     Garbage,
+    Piece,
     find_garbage,
     free,
     sizes_of_files,
@@ -63,36 +65,46 @@ def gc(
         each.name: find_garbage(opened, each.name, older_than) if each.name in some else NOTHING
         for each in found
     }
-    rows = [_collect(opened, name, each, dry_run=dry_run) for name, each in garbage.items()]
+    elsewhere: list[Piece] = []
+    rows = [
+        _collect(opened, name, each, elsewhere, dry_run=dry_run) for name, each in garbage.items()
+    ]
+    kept = [each._asdict() for each in elsewhere]
     if as_json:
-        print_json({"dry_run": dry_run, "workspaces": rows})
+        print_json({"dry_run": dry_run, "workspaces": rows, "kept": kept})
         return
     title = "Would be freed" if dry_run else "Freed"
     print_table(title, [row for row in rows if any(row[key] for key in row if key != "workspace")])
     total = {key: sum(row[key] for row in rows) for key in ("runs", "files", "bytes", "kept")}
-    click.echo(
+    echo(
         f"{'Would free' if dry_run else 'Freed'} {total['runs']:,} runs, {total['files']:,} files, "
         f"{_readable(total['bytes'])}."
     )
-    if total["kept"]:
-        click.echo(
-            f"{total['kept']:,} deleted runs and logged models are kept, for registered models or "
-            "skills are loaded from their files."
+    if in_use := total["kept"] - len(kept):
+        echo(
+            f"{in_use:,} deleted runs and logged models are kept, for registered models or skills "
+            "are loaded from their files."
         )
+    if kept:
+        print_table("Kept: their rows name files that are not their own in this hub", kept)
 
 
-def _collect(hub: Hub, workspace: str, garbage: Garbage, *, dry_run: bool) -> dict[str, Any]:
+def _collect(
+    hub: Hub, workspace: str, garbage: Garbage, elsewhere: list[Piece], *, dry_run: bool
+) -> dict[str, Any]:
     sizes = list(sizes_of_files(hub, workspace, garbage))
+    left = list(garbage.elsewhere)
     if garbage is not NOTHING and not dry_run:
-        free(hub, workspace, garbage)
+        left += free(hub, workspace, garbage)
+    elsewhere += left
     return {
         "workspace": workspace,
-        "experiments": len(garbage.experiments),
-        "runs": len(garbage.runs),
-        "models": len(garbage.models),
+        "experiments": sum(each not in left for each in garbage.experiments),
+        "runs": sum(each not in left for each in garbage.runs),
+        "models": sum(each not in left for each in garbage.models),
         "files": len(sizes),
         "bytes": sum(sizes),
-        "kept": len(garbage.kept),
+        "kept": len(garbage.kept) + len(left),
     }
 
 

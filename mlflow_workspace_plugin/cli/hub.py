@@ -5,12 +5,12 @@ from pathlib import Path
 import click
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.artifacts.repository import check_access
-from mlflow_workspace_plugin.cli.options import plain_errors
+from mlflow_workspace_plugin.artifacts.repository import check_access, link_workspace
+from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.errors import HubNotFoundError
 from mlflow_workspace_plugin.hub import azure, trust
 from mlflow_workspace_plugin.hub.folder import JOURNAL_MODES, HubFolder, JournalMode
-from mlflow_workspace_plugin.hub.hub import create_hub, upgrade_hub
+from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from mlflow_workspace_plugin.uris import hub_folder
 
 
@@ -47,10 +47,27 @@ def init(
         check_access(azure.parse(artifacts))
     opened, notice = create_hub(hub_folder(folder), journal_mode, database, artifacts)
     if notice:
-        click.echo(notice, err=True)
+        echo(notice, err=True)
     how = opened.settings.database or f"journal_mode {opened.settings.journal_mode}"
     where = "" if opened.settings.artifacts is None else f", files in {opened.place_of()}"
-    click.echo(f"Hub {opened.path} is ready ({how}{where}).")
+    echo(f"Hub {opened.path} is ready ({how}{where}).")
+
+
+@hub.command()
+@click.argument("name")
+@click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
+@hub_option
+@plain_errors
+def link(name: str, folder: Path, hub: Path) -> None:
+    """Keep the files of workspace NAME in FOLDER, on another disk, say.
+
+    A link leads there from the hub, and is noted in this user's own record: no other link in a hub
+    is followed. Who else uses the workspace runs the same command.
+    """
+    opened = open_hub(hub)
+    record = opened.catalog.get(name)
+    link_workspace(opened, record.name, folder)
+    echo(f"The files of workspace {record.display_name!r} are in {folder.resolve()}")
 
 
 @hub.command("trust")
@@ -69,15 +86,15 @@ def trust_(folder: str, yes: bool) -> None:  # noqa: FBT001
         raise HubNotFoundError(f"There is no hub in {str(path)!r}. Name the folder of one.")
     wanted = trust.destinations(found.load_settings())
     if not wanted:
-        click.echo(f"Hub {path} keeps all in its folder: it sends no secret, and needs no trust.")
+        echo(f"Hub {path} keeps all in its folder: it sends no secret, and needs no trust.")
         return
-    click.echo(f"Hub {path} sends secrets of yours to what its hub.toml names:")
+    echo(f"Hub {path} sends secrets of yours to what its hub.toml names:")
     for each in wanted:
-        click.echo(f"  {each}\n    with {each.secrets}")
+        echo(f"  {each}\n    with {each.secrets}")
     if not yes:
         click.confirm("Do you know these places, and may they have that?", abort=True)
     trust.remember(wanted)
-    click.echo(f"Hub {path} is trusted, until its hub.toml names another place or variable.")
+    echo(f"Hub {path} is trusted, until its hub.toml names another place or variable.")
 
 
 @hub.command()
@@ -98,8 +115,8 @@ def upgrade(folder: str | None, force: bool) -> None:  # noqa: FBT001
     path: Path = hub_folder(settings.HUB.get() if folder is None else folder)
     done = upgrade_hub(path, force=force)
     if done is None:
-        click.echo(f"Hub {path} is up to date.")
+        echo(f"Hub {path} is up to date.")
     elif done.backup is None:
-        click.echo(f"Hub {path} was upgraded.")
+        echo(f"Hub {path} was upgraded.")
     else:
-        click.echo(f"Hub {path} was upgraded. The database as it was before: {done.backup}")
+        echo(f"Hub {path} was upgraded. The database as it was before: {done.backup}")

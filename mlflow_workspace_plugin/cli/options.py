@@ -15,6 +15,7 @@ from rich.text import Text
 
 from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.errors import clause
+from mlflow_workspace_plugin.terminal import shown, shown_in_json
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -59,23 +60,29 @@ def plain_errors(command: Command) -> Command:
     return call  # type: ignore[return-value]
 
 
+def echo(text: str, *, err: bool = False) -> None:
+    """Print lines for people; what in them came with data is shown, and done by no terminal."""
+    click.echo(shown(text, lines=True), err=err)
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    click.echo(json.dumps(value, indent=2, ensure_ascii=False, default=str))
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    click.echo(shown_in_json(text))
 
 
 def print_table(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
     """Print rows, all of the same keys, as a table."""
     rows = list(rows)
     if not rows:
-        click.echo(f"{title}: none")
+        echo(f"{shown(title)}: none")
         return
     # Text as it is: rich would take [...] in it for markup.
-    table = Table(title=Text(title), title_justify="left")
+    table = Table(title=Text(shown(title)), title_justify="left")
     for column in rows[0]:
-        table.add_column(Text(column))
+        table.add_column(Text(shown(column)))
     for row in rows:
-        table.add_row(*(Text("" if cell is None else str(cell)) for cell in row.values()))
+        table.add_row(*(Text("" if cell is None else shown(cell)) for cell in row.values()))
     # As wide as it is: a URI broken over lines could not be copied.
     console = Console()
     natural = Measurement.get(console, console.options.update(max_width=1000), table).maximum
@@ -86,7 +93,7 @@ def print_facts(facts: Mapping[str, Any]) -> None:
     """Print one thing's facts, a line each, never wrapped, so that paths can be copied."""
     width = max(map(len, facts))
     for name, fact in facts.items():
-        click.echo(f"{name:<{width}}  {'' if fact is None else fact}")
+        echo(f"{name:<{width}}  {'' if fact is None else shown(fact)}")
 
 
 def _folder(hub: str) -> Path:
@@ -97,4 +104,4 @@ def _folder(hub: str) -> Path:
 
 
 def _stop(message: str, error: Exception) -> NoReturn:
-    raise click.ClickException(message) from error
+    raise click.ClickException(shown(message, lines=True)) from error

@@ -8,7 +8,7 @@ import click
 from mlflow.environment_variables import MLFLOW_EXPERIMENT_NAME
 
 from mlflow_workspace_plugin.alias.finder import real_sdk
-from mlflow_workspace_plugin.cli.options import hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 from mlflow_workspace_plugin.runner import runner
 from mlflow_workspace_plugin.sdk.experiment import Experiment
@@ -65,7 +65,7 @@ def run(
 
 
 def _say(text: str) -> None:
-    click.echo(text, err=True)
+    echo(text, err=True)
 
 
 def _by_this_python(command: tuple[str, ...]) -> list[str]:

@@ -12,6 +12,7 @@ from mlflow_workspace_plugin.artifacts.repository import open_to_send
 from mlflow_workspace_plugin.artifacts.staging.sending import send
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.cli.options import (
+    echo,
     hub_option,
     json_option,
     plain_errors,
@@ -101,8 +102,8 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
     else:
         print_table(f"Values of run {run_id}", map(_columns, receipts))
         if damaged:
-            click.echo(f"{damaged} damaged lines of journals name this run: {folder.damaged}")
-        click.echo("equal" if equal else "different: see the columns behind 'repeated'")
+            echo(f"{damaged} damaged lines of journals name this run: {folder.damaged}")
+        echo("equal" if equal else "different: see the columns behind 'repeated'")
     if not equal:
         raise SystemExit(1)
 

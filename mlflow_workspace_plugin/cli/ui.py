@@ -11,7 +11,7 @@ import click
 from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.artifacts.repository import server_destination
-from mlflow_workspace_plugin.cli.options import hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 
 # Settings of MLflow clients, which would stop or mislead the server.
@@ -34,12 +34,12 @@ def ui(hub: Path, port: int, print_only: bool) -> None:  # noqa: FBT001
     opened = open_hub(hub)
     command = server_command(opened, port)
     if print_only:
-        click.echo(" ".join(["mlflow", *command[3:]]))
+        echo(" ".join(["mlflow", *command[3:]]))
         return
     _check_free(port)
     environment = {key: value for key, value in os.environ.items() if key not in _CLIENT_ONLY}
     environment |= server_destination(opened)[1]
-    click.echo(f"Serving hub {hub} on http://127.0.0.1:{port} (Ctrl-C stops it)")
+    echo(f"Serving hub {hub} on http://127.0.0.1:{port} (Ctrl-C stops it)")
     # The server takes this process's place, so that signals reach it.
     os.execvpe(command[0], command, environment)  # noqa: S606  no shell is wanted
 

@@ -12,6 +12,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow_workspace_plugin import names, uris
 from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
 from mlflow_workspace_plugin.cli.options import (
+    echo,
     hub_option,
     json_option,
     plain_errors,
@@ -35,7 +36,7 @@ def create(name: str, hub: Path, exist_ok: bool, as_json: bool) -> None:  # noqa
     names.fold(name)  # before a hub is made for a name that is refused
     opened, notice = create_hub(hub)
     if notice:
-        click.echo(notice, err=True)
+        echo(notice, err=True)
     try:
         record = opened.catalog.create(name)
     except WorkspaceExistsError:
@@ -46,8 +47,8 @@ def create(name: str, hub: Path, exist_ok: bool, as_json: bool) -> None:  # noqa
     if as_json:
         print_json(facts)
         return
-    click.echo(f"Workspace {record.display_name!r} is in hub {opened.path}")
-    click.echo(f"export MLFLOW_TRACKING_URI={facts['tracking_uri']}")
+    echo(f"Workspace {record.display_name!r} is in hub {opened.path}")
+    echo(f"export MLFLOW_TRACKING_URI={facts['tracking_uri']}")
 
 
 @click.command("list")

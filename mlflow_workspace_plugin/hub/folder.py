@@ -1,16 +1,17 @@
 """The folder of a hub: what lies where in it, who may read it, and its settings file."""
 
-import functools
 import json
 import os
-import stat
 import sys
 from dataclasses import dataclass, fields
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
 from mlflow_workspace_plugin.errors import HubNotWritableError, HubSettingsError
-from mlflow_workspace_plugin.hub import azure, postgresql
+from mlflow_workspace_plugin.hub import azure, linked_folders, postgresql
+from mlflow_workspace_plugin.hub.tree import OpenFolder, Tree
+from mlflow_workspace_plugin.private_folder import make_private
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -56,6 +57,17 @@ class HubFolder:
         """The folder that holds all files."""
         return self.path / "artifacts"
 
+    @cached_property
+    def tree(self) -> Tree:
+        """What lies in the folder, below which no link is followed; it may be one itself."""
+        return Tree(self.path)
+
+    @cached_property
+    def files(self) -> Tree:
+        """As ``tree``, of the folder that holds all files, with the links that are registered."""
+        root = Tree(self.artifacts).top
+        return Tree(root, self.path, partial(linked_folders.registered, root))
+
     @property
     def settings_file(self) -> Path:
         """The optional ``hub.toml``."""
@@ -91,52 +103,20 @@ class HubFolder:
             ) from error
 
     def create(self) -> None:
-        """Make the folder, readable by its owner only; an existing one keeps its group and mode.
+        """Make the folder, and those above it, readable by their owner only.
+
+        An existing one keeps its group and mode.
 
         Raises:
             HubNotWritableError: it cannot be made, or is no folder.
         """
         try:
-            self.path.parent.mkdir(parents=True, exist_ok=True)
-            self.path.mkdir(mode=0o700, exist_ok=True)
+            make_private(self.path)
         except OSError as error:
             raise HubNotWritableError(
                 f"Hub folder {str(self.path)!r} cannot be created: {error.strerror}. "
                 "Choose a folder that you may write to."
             ) from error
-
-    def make_directory(self, directory: Path) -> None:
-        """Make a directory below the hub's folder, and those between, with the folder's mode.
-
-        So that a hub whose folder is shared with a group stays shared all the way down, whatever
-        the umask of the user who comes first.
-        """
-        if directory.is_dir():
-            return
-        self.make_directory(directory.parent)
-        try:
-            directory.mkdir()
-        except FileExistsError:
-            return
-        directory.chmod(stat.S_IMODE(self.path.stat().st_mode))
-
-    def share_file(self, file: Path) -> None:
-        """Give a file of the hub the reading and writing rights of the hub's folder."""
-        file.chmod(stat.S_IMODE(self.path.stat().st_mode) & 0o666)
-
-    def share_tree(self, top: Path) -> None:
-        """Give files, or all below a folder, the rights of the hub's folder, if it is shared.
-
-        Files come with the mode they had elsewhere, or with the umask's.
-        """
-        mode = stat.S_IMODE(self.path.stat().st_mode)
-        if not mode & 0o077:
-            return
-        for path in (top, *top.rglob("*")):
-            if path.is_dir():
-                path.chmod(mode)
-            elif not path.is_symlink():
-                path.chmod((mode & 0o666) | (path.stat().st_mode & 0o100))
 
     def check_access(self) -> None:
         """Check that this user may read and write what is there.
@@ -223,18 +203,15 @@ class HubFolder:
                 "environment variable.\n"
                 f"artifacts = {json.dumps(settings.artifacts)}\n"
             )
-        unfinished = self.settings_file.with_name("hub.toml.unfinished")
-        unfinished.write_text("# Settings of this hub.\n" + lines, encoding="utf-8")
-        self.share_file(unfinished)
-        os.replace(unfinished, self.settings_file)  # noqa: PTH105  the name says what it does
+        with self.tree.folder() as folder, folder.writing(self.settings_file.name) as file:
+            file.write(f"# Settings of this hub.\n{lines}".encode())
 
     def _read_settings(self, descriptor: int | None) -> str:
         if descriptor is None:
-            return self.settings_file.read_text(encoding="utf-8")
-        name = self.settings_file.name
-        opener = functools.partial(os.open, dir_fd=descriptor)
-        with open(name, encoding="utf-8", opener=opener) as file:
-            return file.read()
+            with self.tree.open(self.settings_file.name) as file:
+                return file.read().decode("utf-8")
+        with OpenFolder(descriptor, self.path, mode=0).open(self.settings_file.name) as file:
+            return file.read().decode("utf-8")
 
     def _normalised(self, artifacts: str) -> str:
         try:

@@ -1,6 +1,7 @@
 """Opening, creating and upgrading a hub."""
 
 import os
+import secrets
 import shlex
 import threading
 from contextlib import suppress
@@ -295,10 +296,13 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None, artifacts: str | 
             journal_mode = HubSettings().journal_mode
     folder.save_settings(HubSettings(journal_mode, artifacts=artifacts))
     if artifacts is None:
-        folder.make_directory(folder.artifacts)
-    unfinished = folder.database.with_name("hub.db.unfinished")
-    for leftover in folder.path.glob(unfinished.name + "*"):
-        leftover.unlink()
+        _make_artifacts(folder)
+    name = folder.database.name
+    unfinished = folder.database.with_name(f"{name}.unfinished-{secrets.token_hex(8)}")
+    with folder.tree.folder() as opened:
+        for entry in opened.entries():
+            if entry.name.startswith(f"{name}.unfinished"):
+                opened.remove(entry.name)
     engine = create_engine(database_url(unfinished), HubSettings(journal_mode))
     try:
         set_journal_mode(engine, journal_mode)
@@ -307,13 +311,20 @@ def _make(folder: HubFolder, journal_mode: JournalMode | None, artifacts: str | 
     finally:
         # Closing the last connection folds the write-ahead log into the file.
         engine.dispose()
-    folder.share_file(unfinished)
     for suffix in ("-wal", "-shm", "-journal"):
         # Left of a database that was moved away; SQLite would replay it over the new one.
-        folder.database.with_name(folder.database.name + suffix).unlink(missing_ok=True)
-    os.replace(unfinished, folder.database)  # noqa: PTH105  the name says what it does
-    folder.share_file(folder.lock_file)
+        folder.tree.remove(name + suffix)
+    with folder.tree.folder() as opened:
+        opened.share(unfinished.name)
+        opened.rename(unfinished.name, name)
+        opened.share(folder.lock_file.name)
     return notice
+
+
+def _make_artifacts(folder: HubFolder) -> None:
+    # It may be a link to another disk, which is where it is made then.
+    with folder.files.folder(make=True):
+        pass
 
 
 def _make_on(folder: HubFolder, settings: HubSettings) -> None:
@@ -323,11 +334,12 @@ def _make_on(folder: HubFolder, settings: HubSettings) -> None:
         with locked(folder, engine):
             _fill(engine, folder, settings)
             if settings.artifacts is None:
-                folder.make_directory(folder.artifacts)
+                _make_artifacts(folder)
             folder.save_settings(settings)
     finally:
         engine.dispose()
-    folder.share_file(folder.lock_file)
+    with folder.tree.folder() as opened:
+        opened.share(folder.lock_file.name)
 
 
 def _fill(engine: Engine, folder: HubFolder, settings: HubSettings) -> None:

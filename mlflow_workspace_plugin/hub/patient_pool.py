@@ -8,7 +8,6 @@ processes that wait for a second one, nobody would go on: who waits with one in 
 that connection is closed, so that another process goes on.
 """
 
-import logging
 import random
 import threading
 import time
@@ -18,8 +17,9 @@ from typing import Any
 from sqlalchemy import PoolProxiedConnection, QueuePool, event
 
 from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _PAUSE_S = 0.1
 _SAID_AFTER_S = 2.0

@@ -5,12 +5,12 @@ name. Queries of ours name their index; MLflow's own, and those of a stock serve
 database, depend on this.
 """
 
-import logging
-
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-_logger = logging.getLogger(__name__)
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
 
 _TABLES = ("runs", "metrics", "latest_metrics", "params", "tags")
 _FEW = 1_000

@@ -118,8 +118,7 @@ def upgrade_server(engine: Engine, folder: HubFolder, *, force: bool) -> Upgrade
 
 def remove_leftovers(folder: HubFolder) -> None:
     """Remove what an upgrade that was killed left behind; the caller holds the hub's lock."""
-    for leftover in folder.path.glob(f"{_COPY}*"):
-        leftover.unlink()
+    _remove_all(folder, _COPY)
 
 
 def _refuse_if_connected(engine: Engine, folder: HubFolder) -> None:
@@ -180,10 +179,11 @@ def _back_up(connection: sqlite3.Connection, folder: HubFolder) -> Path:
     with _temporary(folder) as unfinished:
         with closing(sqlite3.connect(unfinished)) as target:
             connection.backup(target)
-        folder.share_file(unfinished)
-        backup = next(path for name in names if not os.path.lexists(path := folder.path / name))
-        os.replace(unfinished, backup)  # noqa: PTH105  the name says what it does
-    return backup
+        name = next(name for name in names if not os.path.lexists(folder.path / name))
+        with folder.tree.folder() as opened:
+            opened.share(unfinished.name)
+            opened.rename(unfinished.name, name)
+    return folder.path / name
 
 
 def _suffixes() -> Iterator[str]:
@@ -200,5 +200,9 @@ def _temporary(folder: HubFolder) -> Iterator[Path]:
     try:
         yield Path(name)
     finally:
-        for left in folder.path.glob(f"{Path(name).name}*"):
-            left.unlink()
+        _remove_all(folder, Path(name).name)
+
+
+def _remove_all(folder: HubFolder, prefix: str) -> None:
+    for left in folder.path.glob(f"{prefix}*"):
+        folder.tree.remove(left.name)

@@ -20,6 +20,7 @@ from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.journal.lock import HeldLock
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
+from mlflow_workspace_plugin.private_folder import make_private
 
 _reminder = Reminder()
 
@@ -73,7 +74,7 @@ class JournalFolder:
         Raises:
             OSError: it cannot be written.
         """
-        self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+        make_private(self.path)
         name = self.path / "target"
         # After a loss of power it may be there, and empty.
         if self._named_target() != self.target:

@@ -1,11 +1,12 @@
 """Warnings that do not flood a training's output."""
 
-import logging
 import time
+
+from mlflow_workspace_plugin.terminal import get_logger
 
 _AGAIN_S = 60.0
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class Reminder:

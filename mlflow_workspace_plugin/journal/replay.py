@@ -1,6 +1,5 @@
 """Sending what a process left in its journal when it ended."""
 
-import logging
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -9,8 +8,9 @@ from mlflow_workspace_plugin.journal.folder import JournalFolder, Leftover
 from mlflow_workspace_plugin.journal.records import NO_CALLS, Record
 from mlflow_workspace_plugin.journal.refused import RefusedRecords
 from mlflow_workspace_plugin.journal.target import Target
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 @dataclass

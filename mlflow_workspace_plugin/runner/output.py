@@ -1,6 +1,5 @@
 """What a run's process prints: passed on, kept among the run's files, shipped while it grows."""
 
-import logging
 import threading
 import time
 from pathlib import Path
@@ -9,6 +8,7 @@ from typing import BinaryIO
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin.sdk.runs.run import Run
+from mlflow_workspace_plugin.terminal import get_logger
 
 STANDARD_LOG = "user_logs/std_log.txt"
 """Where the run's files have it: standard output and error, merged (SDK v1)."""
@@ -20,7 +20,7 @@ _SHARE = 20
 _LAST_WORDS = 4096
 _LONGEST_LINE = 1 << 16
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class Output:

@@ -1,6 +1,5 @@
 """Runs a command inside a run, and records how it went."""
 
-import logging
 import shlex
 import shutil
 import signal
@@ -23,13 +22,14 @@ from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
 from mlflow_workspace_plugin.sdk.runs.git_facts import git_properties
 from mlflow_workspace_plugin.sdk.runs.run import Run
+from mlflow_workspace_plugin.terminal import get_logger
 
 EXIT_CODE_TAG = f"{tag_text.OURS}exit_code"
 """The exit code of a run's process."""
 
 _LOGS = "./logs"
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class Outcome(NamedTuple):
@@ -112,7 +112,7 @@ def _captured_folders(run: Run) -> Iterator[None]:
         try:
             outputs.upload()
         except AzureMLAggregatedException as error:
-            _logger.warning("Run %s lacks files of %s:\n%s", run.id, OUTPUTS, error.message)
+            _logger.warning("Run %s lacks files of %s:\n%s", run.id, OUTPUTS, error)
 
 
 @contextmanager

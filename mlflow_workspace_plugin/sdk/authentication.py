@@ -1,10 +1,11 @@
 """SDK v1's authentication classes, accepted and ignored: a hub in a folder asks for none."""
 
 import functools
-import logging
 from typing import Any
 
-_logger = logging.getLogger(__name__)
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
 
 
 class AbstractAuthentication:

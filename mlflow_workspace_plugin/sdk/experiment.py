@@ -19,6 +19,7 @@ from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfExperiment
 from mlflow_workspace_plugin.sdk.runs import search as run_search
+from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.runs.run import Run
@@ -282,7 +283,7 @@ class Experiment(NotServedOfExperiment):
         return self._workspace.portal_url(f"experiments/{self.id}")
 
     def __repr__(self) -> str:
-        return f"Experiment(Name: {self.name},\nWorkspace: {self._workspace.name})"
+        return f"Experiment(Name: {shown(self.name)},\nWorkspace: {self._workspace.name})"
 
     def _repr_html_(self) -> str:
         return html_table(

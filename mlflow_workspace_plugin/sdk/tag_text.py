@@ -16,7 +16,6 @@ Pieces are tags of their own, in ASCII JSON, under a prefix that MLflow's UI hid
 
 import hashlib
 import json
-import logging
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -27,6 +26,8 @@ from mlflow.utils.validation import (
     path_not_unique,
     validate_param_and_metric_name,
 )
+
+from mlflow_workspace_plugin.terminal import get_logger
 
 OURS = "mlflow.workspace."
 """What tags of this package begin with. MLflow's UI hides tags that begin with ``mlflow.``."""
@@ -40,7 +41,7 @@ _PIECED = re.compile(r"\.\.\. \[text ([0-9a-f]{16})\]\Z")
 _NO_DATABASE_TAKES = re.compile("[\0\ud800-\udfff]")
 _SHOWN_OF_KEY, _SHOWN_OF_VALUE = 100, 1_000
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 def as_text(given: "Mapping[Any, Any] | str") -> dict[str, str | None]:

@@ -1,10 +1,8 @@
 """From a URI to a store: what the entry points call."""
 
 import functools
-import logging
 import os
 import shlex
-from pathlib import Path
 
 import mlflow
 from mlflow.environment_variables import (
@@ -16,7 +14,6 @@ from mlflow.store.model_registry.abstract_store import AbstractStore as Registry
 from mlflow.store.tracking.abstract_store import AbstractStore as TrackingStore
 from mlflow.store.workspace.abstract_store import AbstractStore as WorkspaceStore
 from mlflow.tracking._model_registry.utils import _get_store_registry
-from mlflow.utils.file_utils import local_file_uri_to_path
 from mlflow.utils.workspace_context import get_request_workspace
 from packaging.version import Version
 
@@ -33,8 +30,9 @@ from mlflow_workspace_plugin.stores.patience import until_answered
 from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 # Where MLflow's server tells its workers what --artifacts-destination was. The constant's module
 # imports the whole server.
@@ -191,19 +189,12 @@ def _check_server_destination(hub: Hub) -> None:
     if destination is None:
         return
     expected, _ = server_destination(hub)
-    if _place(destination) != _place(expected):
+    if destination.rstrip("/") != expected.rstrip("/"):
         raise HubSettingsError(
             f"The server keeps files in {_without_secret(destination)!r}, but those of hub "
             f"{str(hub.path)!r} are in {hub.place_of()!r}. "
             f"Add --artifacts-destination {expected}, or use mlflow-workspace ui."
         )
-
-
-def _place(destination: str) -> str:
-    """Return one form for all URIs and paths of a place."""
-    if destination.startswith("wasbs:"):
-        return destination.rstrip("/")
-    return str(Path(local_file_uri_to_path(destination)).resolve())
 
 
 def _without_secret(destination: str) -> str:

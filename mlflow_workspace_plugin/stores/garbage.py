@@ -5,24 +5,24 @@ model or a skill is loaded from stays; and with an experiment goes all that lies
 files of its logged models and traces as well.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from mlflow.entities import LifecycleStage
 from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
-from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
 from mlflow.utils.time import get_current_time_millis
 from sqlalchemy import Connection, Select, bindparam, or_, select, union
 
-from mlflow_workspace_plugin import uris
-from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, workspace_root
+from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own, workspace_root
+from mlflow_workspace_plugin.artifacts.repository import open_to_log
+from mlflow_workspace_plugin.errors import ForeignFileError
 from mlflow_workspace_plugin.hub.database import translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.stores.skills import locations_of_skills
@@ -42,8 +42,7 @@ _IS_DELETED_MODEL = (
 )
 
 
-@dataclass(frozen=True)
-class Piece:
+class Piece(NamedTuple):
     """A run, a logged model or an experiment."""
 
     id: str
@@ -60,6 +59,8 @@ class Garbage:
     experiments: list[Piece]
     kept: list[Piece]
     """Deleted runs and logged models from whose files registered models or skills are loaded."""
+    elsewhere: list[Piece]
+    """What was deleted and has files, by its row, that are not its own ones in the hub."""
 
     @property
     def locations(self) -> list[str]:
@@ -69,7 +70,7 @@ class Garbage:
         return sorted(each for each in found if found.isdisjoint(_above(each)))
 
 
-NOTHING = Garbage([], [], [], [])
+NOTHING = Garbage([], [], [], [], [])
 """In a workspace in which nothing was deleted."""
 
 
@@ -101,53 +102,92 @@ def find_garbage(hub: Hub, workspace: str, older_than_s: float = 0) -> Garbage:
     with translated_errors(hub.path, hub.database_uri), hub.engine.connect() as connection:
         used = _used_locations(connection, workspace)
         deleted = _deleted_runs(connection, workspace, before)
-        runs = [each for each in deleted if not _is_used(each, used)]
+        runs = [
+            each for each in deleted if not _is_used(each, used) and _has_own_files(each, workspace)
+        ]
+        deleted_experiments = _deleted_experiments(connection, workspace, before)
         experiments = [
-            each
-            for each in _deleted_experiments(connection, workspace, before)
-            if not _is_used(each, used)
+            _with_own_files(each, workspace)
+            for each in deleted_experiments
+            if _is_in_hub(each, workspace)
+            and not _is_used(each, used)
             and _run_ids(connection, each) <= {run.id for run in runs}
-            and used.isdisjoint(_model_locations(connection, each))
+            and all(
+                _has_own_files(model, workspace) and not _is_used(model, used)
+                for model in _models_of(connection, each)
+            )
         ]
         deleted_models = _deleted_models(connection, workspace, before, experiments)
-    models = [each for each in deleted_models if not _is_used(each, used)]
+    models = [
+        each
+        for each in deleted_models
+        if not _is_used(each, used) and _has_own_files(each, workspace)
+    ]
     kept = [each for each in (*deleted, *deleted_models) if _is_used(each, used)]
-    return Garbage(runs, models, experiments, kept)
+    elsewhere = [
+        each
+        for each in (*deleted, *deleted_models)
+        if not _is_used(each, used) and not _has_own_files(each, workspace)
+    ]
+    elsewhere += [each for each in deleted_experiments if not _is_in_hub(each, workspace)]
+    return Garbage(runs, models, experiments, kept, elsewhere)
 
 
 def sizes_of_files(hub: Hub, workspace: str, garbage: Garbage) -> Iterator[int]:
     """Yield the size of each file that would be freed."""
     for location in garbage.locations:
-        yield from _sizes(_repository(hub, workspace, location), None)
+        # Of a link only the link goes.
+        with suppress(ForeignFileError):
+            yield from _sizes(open_to_log(hub, workspace, location), None)
 
 
-def free(hub: Hub, workspace: str, garbage: Garbage) -> None:
+def free(hub: Hub, workspace: str, garbage: Garbage) -> list[Piece]:
     """Free it, but for what was restored, or came into use, since it was found.
 
     Files go before rows: what remains after an error or a kill is found the next time. What another
     process frees meanwhile is left to it.
+
+    Returns:
+        What was not freed, because a link leads to its files. An experiment that holds any of
+        it stays, too, until the link is gone.
 
     Raises:
         HubError: files or rows cannot be deleted.
     """
     store = WorkspaceTrackingStore(hub, workspace)
     now = find_garbage(hub, workspace)
+    left: list[Piece] = []
 
-    for run in _in_both(garbage.runs, now.runs):
-        with _unless_gone():
-            if store.get_run(run.id).info.lifecycle_stage == LifecycleStage.DELETED:
-                _delete_files(hub, workspace, run)
-                store._hard_delete_run(run.id)
-    for model in _in_both(garbage.models, now.models):
-        with _unless_gone():
-            if _is_deleted_model(hub, model):
-                _delete_files(hub, workspace, model)
-                store._hard_delete_logged_model(model.id)
-    for experiment in _in_both(garbage.experiments, now.experiments):
-        with _unless_gone():
-            if store.get_experiment(experiment.id).lifecycle_stage == LifecycleStage.DELETED:
-                _delete_files(hub, workspace, experiment)
-                store._hard_delete_experiment(experiment.id)
+    def free_all(
+        found: list[Piece], is_deleted: Callable[[str], bool], drop: Callable[[str], None]
+    ) -> None:
+        for piece in found:
+            with _unless_gone():
+                if not is_deleted(piece.id):
+                    continue
+                if _delete_files(hub, workspace, piece):
+                    drop(piece.id)
+                else:
+                    left.append(piece)
+
+    free_all(
+        _in_both(garbage.runs, now.runs),
+        lambda id_: bool(store.get_run(id_).info.lifecycle_stage == LifecycleStage.DELETED),
+        store._hard_delete_run,
+    )
+    free_all(
+        _in_both(garbage.models, now.models),
+        lambda id_: _is_deleted_model(hub, id_),
+        store._hard_delete_logged_model,
+    )
+    experiments = _in_both(garbage.experiments, now.experiments)
+    held = [each for each in experiments if left and _holds(hub, each, left)]
+    free_all(
+        [each for each in experiments if each not in held],
+        lambda id_: bool(store.get_experiment(id_).lifecycle_stage == LifecycleStage.DELETED),
+        store._hard_delete_experiment,
+    )
+    return left + held
 
 
 def _in_both(found: list[Piece], now: list[Piece]) -> list[Piece]:
@@ -155,9 +195,27 @@ def _in_both(found: list[Piece], now: list[Piece]) -> list[Piece]:
     return [each for each in found if each in still]
 
 
-def _is_deleted_model(hub: Hub, model: Piece) -> bool:
+def _is_deleted_model(hub: Hub, model_id: str) -> bool:
     with hub.engine.connect() as connection:
-        return connection.scalar(_IS_DELETED_MODEL, {"id": model.id}) is not None
+        return connection.scalar(_IS_DELETED_MODEL, {"id": model_id}) is not None
+
+
+def _delete_files(hub: Hub, workspace: str, piece: Piece) -> bool:
+    """Delete the files of something; return whether no link leads to them."""
+    try:
+        if piece.location is not None:
+            open_to_log(hub, workspace, piece.location).delete_artifacts()
+    except ForeignFileError:
+        return False
+    return True
+
+
+def _holds(hub: Hub, experiment: Piece, pieces: list[Piece]) -> bool:
+    """Whether the rows of some runs or logged models would go with that of an experiment."""
+    with hub.engine.connect() as connection:
+        models = {each.id for each in _models_of(connection, experiment)}
+        held = _run_ids(connection, experiment) | models
+    return any(each.id in held for each in pieces)
 
 
 @contextmanager
@@ -202,12 +260,7 @@ def _deleted_experiments(connection: Connection, workspace: str, before: int) ->
         SqlExperiment.lifecycle_stage == LifecycleStage.DELETED,
         SqlExperiment.last_update_time <= before,
     )
-    own = f"{ARTIFACT_ROOT}{workspace_root(workspace)}"
-    return [
-        # Where a user chose the folder, it may hold more.
-        each if each.location == f"{own}/{each.id}" else Piece(each.id, None)
-        for each in _pieces(connection, query)
-    ]
+    return _pieces(connection, query)
 
 
 def _run_ids(connection: Connection, experiment: Piece) -> set[str]:
@@ -215,11 +268,31 @@ def _run_ids(connection: Connection, experiment: Piece) -> set[str]:
     return set(connection.scalars(query))
 
 
-def _model_locations(connection: Connection, experiment: Piece) -> set[str]:
-    query = select(SqlLoggedModel.artifact_location).where(
+def _models_of(connection: Connection, experiment: Piece) -> list[Piece]:
+    query = select(SqlLoggedModel.model_id, SqlLoggedModel.artifact_location).where(
         SqlLoggedModel.experiment_id == int(experiment.id)
     )
-    return set(connection.scalars(query))
+    return _pieces(connection, query)
+
+
+def _has_own_files(piece: Piece, workspace: str) -> bool:
+    """Whether the files of a run or logged model, as its row has it, are in the hub and its own.
+
+    A row may be anybody's, and name what belongs to others.
+    """
+    return piece.location is None or (
+        is_own(piece.location, workspace) and piece.location.endswith(f"/{piece.id}/artifacts")
+    )
+
+
+def _is_in_hub(experiment: Piece, workspace: str) -> bool:
+    return experiment.location is None or is_own(experiment.location, workspace)
+
+
+def _with_own_files(experiment: Piece, workspace: str) -> Piece:
+    own = f"{ARTIFACT_ROOT}{workspace_root(workspace)}/{experiment.id}"
+    # Where a user chose the folder, it may hold more.
+    return experiment if experiment.location == own else Piece(experiment.id, None)
 
 
 def _used_locations(connection: Connection, workspace: str) -> set[str]:
@@ -252,19 +325,9 @@ def _pieces(connection: Connection, query: Select[Any]) -> list[Piece]:
     ]
 
 
-def _repository(hub: Hub, workspace: str, location: str) -> ArtifactRepository:
-    tracking_uri = str(uris.WorkspaceUri(hub.path, workspace))
-    return get_artifact_repository(location, tracking_uri=tracking_uri)
-
-
 def _sizes(repository: ArtifactRepository, path: str | None) -> Iterable[int]:
     for entry in repository.list_artifacts(path):
         if entry.is_dir:
             yield from _sizes(repository, entry.path)
         else:
             yield entry.file_size or 0
-
-
-def _delete_files(hub: Hub, workspace: str, piece: Piece) -> None:
-    if piece.location is not None:
-        _repository(hub, workspace, piece.location).delete_artifacts()

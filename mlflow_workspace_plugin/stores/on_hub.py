@@ -5,13 +5,31 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
 
-from sqlalchemy import Engine
+from mlflow.store.db.utils import _get_managed_session_maker
+from mlflow.store.tracking.dbmodels.models import (
+    SqlExperiment,
+    SqlLoggedModel,
+    SqlRun,
+    SqlTraceTag,
+)
+from mlflow.utils.mlflow_tags import MLFLOW_ARTIFACT_LOCATION, MLFLOW_TRACE_ARCHIVE_LOCATION
+from sqlalchemy import Engine, event
+from sqlalchemy.orm import Session, sessionmaker
+from sqlalchemy.orm.attributes import set_committed_value
 
+from mlflow_workspace_plugin.artifacts.paths import followed
 from mlflow_workspace_plugin.errors import WorkspaceNotFoundError
 from mlflow_workspace_plugin.hub.database import engine_of, translated_sessions
 from mlflow_workspace_plugin.hub.hub import Hub
 
 SessionMaker = Callable[..., AbstractContextManager[Any]]
+
+_LOCATIONS = {
+    SqlRun: "artifact_uri",
+    SqlExperiment: "artifact_location",
+    SqlLoggedModel: "artifact_location",
+}
+_LOCATION_TAGS = (MLFLOW_ARTIFACT_LOCATION, MLFLOW_TRACE_ARCHIVE_LOCATION)
 
 
 class OnHub:
@@ -24,10 +42,16 @@ class OnHub:
     def _get_or_create_engine(cls, db_uri: str) -> Engine:
         return engine_of(db_uri)
 
-    def _name_errors(self) -> None:
-        """Let what fails in a session of the store name the hub, the reason and the remedy."""
+    def _open_sessions(self) -> None:
+        """Let what fails in a session of the store name the hub, the reason and the remedy.
+
+        And let no session believe a row that names files which are not the hub's.
+        """
+        sessions = sessionmaker(bind=self._hub.engine)
+        event.listen(sessions, "loaded_as_persistent", _follow_own_only)
+        dialect = self._hub.engine.dialect.name
         self.ManagedSessionMaker = translated_sessions(
-            self.ManagedSessionMaker, self._hub.path, self._hub.database_uri
+            _get_managed_session_maker(sessions, dialect), self._hub.path, self._hub.database_uri
         )
 
 
@@ -62,3 +86,17 @@ class Pinned:
                 f"Create it again with: mlflow-workspace create {self._workspace} "
                 f"--hub {shlex.quote(str(self._hub.path))}"
             )
+
+
+def _follow_own_only(_session: Session, row: Any) -> None:
+    """Give MLflow no location to open that is not the hub's own; what is stored stays as it is."""
+    kind = type(row)
+    column = _LOCATIONS.get(kind)
+    if column is None:
+        if kind is not SqlTraceTag or row.key not in _LOCATION_TAGS:
+            return
+        column = "value"
+    stored = row.__dict__.get(column)
+    location = followed(stored)
+    if location != stored:
+        set_committed_value(row, column, location)

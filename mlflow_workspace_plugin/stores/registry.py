@@ -8,6 +8,7 @@ from mlflow.entities.model_registry import ModelVersion
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 
+from mlflow_workspace_plugin.artifacts.paths import followed
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.stores.created_meanwhile import prompt_created_or_found
 from mlflow_workspace_plugin.stores.lost_races import counted_sessions, written_again
@@ -26,8 +27,12 @@ class HubRegistryStore(OnHub, WorkspaceAwareSqlAlchemyStore):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         super().__init__(hub.database_uri)
-        self._name_errors()
+        self._open_sessions()
         self.ManagedSessionMaker = counted_sessions(self.ManagedSessionMaker)
+
+    def get_model_version_download_uri(self, name: str, version: str) -> str | None:
+        """Return where the files of a model version are; what is not the hub's is not followed."""
+        return followed(super().get_model_version_download_uri(name, version))
 
 
 @prompt_created_or_found

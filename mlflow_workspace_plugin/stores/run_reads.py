@@ -33,6 +33,7 @@ from mlflow.utils.search_utils import SearchUtils
 from sqlalchemy import Connection, Select, select, text
 from sqlalchemy.orm import Session
 
+from mlflow_workspace_plugin.artifacts.paths import followed
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.growing_tags import split_filters, without_pieces
 from mlflow_workspace_plugin.stores.many_objects import many_objects
@@ -218,7 +219,7 @@ def _run_info(row: Sequence[Any], tags: list[RunTag]) -> RunInfo:
         start_time=start_time,
         end_time=end_time,
         lifecycle_stage=stage,
-        artifact_uri=artifact_uri,
+        artifact_uri=followed(artifact_uri),
         run_name=name,
     )
 

@@ -30,6 +30,7 @@ from mlflow.utils.validation import _validate_param
 from sqlalchemy import Connection, bindparam, insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mlflow_workspace_plugin.artifacts.paths import followed
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.growing_tags import (
     GROWING,
@@ -274,7 +275,7 @@ def _info_of(experiment_id: str, location: str, new: NewRun) -> RunInfo:
         end_time=None,
         lifecycle_stage=LifecycleStage.ACTIVE,
         artifact_uri=append_to_uri_path(
-            location, new.run_id, WorkspaceAwareSqlAlchemyStore.ARTIFACTS_FOLDER_NAME
+            followed(location), new.run_id, WorkspaceAwareSqlAlchemyStore.ARTIFACTS_FOLDER_NAME
         ),
         run_name=new.name,
     )

@@ -11,7 +11,7 @@ from mlflow.store.tracking.dbmodels.models import SqlExperiment
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from sqlalchemy import bindparam, text
 
-from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
+from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
@@ -52,7 +52,7 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         super().__init__(hub.database_uri, ARTIFACT_ROOT)
-        self._name_errors()
+        self._open_sessions()
         self.ManagedSessionMaker = counted_sessions(self.ManagedSessionMaker)
 
     def _get_workspace_provider_instance(self) -> HubWorkspaceStore:
@@ -138,6 +138,17 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites
     ) -> None:
         self._refuse_foreign_models(metric.model_id for metric in metrics)
         super()._log_model_metrics(run_id, metrics, *args, **kwargs)
+
+    def _select_archived_traces_for_delete(self, **selection: Any) -> list[Any]:
+        """Leave archived traces alone that are not in the hub: MLflow would delete any file."""
+        workspace = self._get_active_workspace()
+        found = super()._select_archived_traces_for_delete(**selection)
+        return [
+            each
+            if each.archived_artifact_uri and is_own(each.archived_artifact_uri, workspace)
+            else type(each)(trace_id=each.trace_id, archived_artifact_uri=None)
+            for each in found
+        ]
 
     def _hard_delete_logged_model(self, model_id: str) -> None:
         self._refuse_foreign_models([model_id])

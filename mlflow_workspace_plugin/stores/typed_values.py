@@ -17,7 +17,7 @@ from sqlalchemy import Connection, bindparam, text
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
-from mlflow_workspace_plugin.artifacts.repository import open_to_log
+from mlflow_workspace_plugin.artifacts.repository import append_or_keep
 from mlflow_workspace_plugin.journal.records import Kind, Record, body, line, parse
 from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.run_writes import RunWrites
@@ -107,8 +107,8 @@ class TypedValues(MetricWrites, RunWrites):
         if not lines:
             return
         for run_id, artifact_uri in connection.execute(_ARTIFACTS, {"ids": sorted(lines)}):
-            repository = open_to_log(self._hub, self._get_active_workspace(), artifact_uri)
-            repository.append(f"{FOLDER}/{writer}", b"".join(lines[run_id]))
+            path, content = f"{FOLDER}/{writer}", b"".join(lines[run_id])
+            append_or_keep(self._hub, self._get_active_workspace(), artifact_uri, path, content)
 
 
 def _moved_metric(metric: Metric, moved: dict[Place, int]) -> Metric:

@@ -214,10 +214,12 @@ class TestFiles:
             lambda: client.list_artifacts(run_id, "link"),
             lambda: client.download_artifacts(run_id, "link/secret.txt"),
             lambda: client.log_artifact(run_id, __file__, "link"),
-            lambda: repository.delete_artifacts("link"),
+            lambda: repository.delete_artifacts("link/secret.txt"),
         ):
             with pytest.raises(MlflowException):
                 call()
+        repository.delete_artifacts("link")
+        assert not (run_folder / "link").is_symlink()
         assert [each.name for each in outside.iterdir()] == ["secret.txt"]
 
     def test_run_folder_that_is_a_link_is_refused(self, client, run_id, hub_path, tmp_path):

@@ -310,10 +310,10 @@ class TestDownloadFile:
         """A disk that loses the end of a file is found out, and nothing is left behind."""
         run.download_file("outputs/model.pkl", "good", _validate_checksum=True)
 
-        def lose_the_end(source, target):
-            Path(target).write_bytes(Path(source).read_bytes()[:-1])
+        def lose_the_end(source, target, *_):
+            target.write(source.read()[:-1])
 
-        monkeypatch.setattr(shutil, "copyfile", lose_the_end)
+        monkeypatch.setattr(shutil, "copyfileobj", lose_the_end)
         with pytest.raises(AzureMLException, match="not what is stored"):
             run.download_file("outputs/model.pkl", "bad", _validate_checksum=True)
         assert list(Path().iterdir()) == [Path("good")]

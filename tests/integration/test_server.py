@@ -8,6 +8,7 @@ from pathlib import Path
 
 import mlflow
 import pytest
+import requests
 from mlflow.exceptions import MlflowException
 from mlflow.utils.workspace_context import WorkspaceContext
 
@@ -21,6 +22,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub.hub import open_hub
 from tests.commands import output_of
+from tests.integration.test_hub import execute
 from tests.servers import free_port, serving, without_this_package
 
 CHROMIUM = (
@@ -130,6 +132,45 @@ def test_stock_client_reads_and_writes_through_the_server(filled, served, tmp_pa
     assert Path(path).read_text() == "from outside"
 
 
+def test_server_follows_no_link_and_no_row_out_of_the_hub(filled, served, tmp_path):
+    """Neither for reading nor for writing, by none of the ways that its UI and clients use."""
+    workspace, run = filled
+    secret = tmp_path / "secret"
+    secret.write_text("SECRET")
+    client, hub = workspace.client, workspace._hub.path
+    planted, named = (client.create_run(run.experiment.id).info.run_id for _ in range(2))
+    client.log_text(planted, "x", "x.txt")
+    folder = next(hub.rglob(f"{planted}/artifacts"))
+    (folder / "file").symlink_to(secret)
+    (folder / "folder").symlink_to(tmp_path)
+    execute(hub, f"UPDATE runs SET artifact_uri = 'file://{tmp_path}' WHERE run_uuid = '{named}'")
+    headers = {"X-MLFLOW-WORKSPACE": "team-a"}
+    below = f"workspaces/team-a/{run.experiment.id}/{planted}/artifacts"
+    of_files = f"{served}/api/2.0/mlflow-artifacts/artifacts"
+    answers = [
+        requests.get(url, params=params, headers=headers)
+        for url, params in (
+            (f"{of_files}/{below}/file", {}),
+            (f"{of_files}/{below}/folder/secret", {}),
+            (of_files, {"path": f"{below}/folder"}),
+            (f"{served}/get-artifact", {"run_id": planted, "path": "file"}),
+            (f"{served}/get-artifact", {"run_id": named, "path": "secret"}),
+            (f"{served}/api/2.0/mlflow/artifacts/list", {"run_id": planted, "path": "folder"}),
+            (f"{served}/api/2.0/mlflow/artifacts/list", {"run_id": named}),
+        )
+    ]
+    assert not any("SECRET" in each.text or '"path": "secret"' in each.text for each in answers)
+    put = requests.put(f"{of_files}/{below}/folder/new", data=b"new", headers=headers)
+    assert not put.ok
+    assert requests.put(f"{of_files}/{below}/file", data=b"new", headers=headers).ok
+    assert (folder / "file").read_text() == "new"
+    assert not (folder / "file").is_symlink()
+    assert secret.read_text() == "SECRET"
+    assert not (tmp_path / "new").exists()
+    found = requests.get(f"{of_files}/{below}/x.txt", headers=headers)
+    assert found.text == "x"
+
+
 def test_environment_of_the_stock_client_lacks_only_this_package(tmp_path):
     """The client above is a stock one because the package is not there, not because it is told."""
     python, variables = without_this_package(tmp_path)
@@ -168,10 +209,10 @@ def test_run_is_on_its_page_in_the_browser(filled, served, monkeypatch):
 
 
 def test_server_command_says_where_everything_is(hub_path):
-    """Each folder is named, because MLflow's defaults are below the working directory."""
+    """Because MLflow's defaults are below the working directory. For files it is to ask us."""
     command = server_command(open_hub(hub_path), 5001)
     assert f"workspace-hub://{hub_path}" in command
-    assert f"file://{hub_path}/artifacts" in command
+    assert command[command.index("--artifacts-destination") + 1] == "mlflow-artifacts:/"
     assert command[command.index("--host") + 1] == "127.0.0.1"
 
 
@@ -180,7 +221,7 @@ def test_server_with_files_elsewhere_is_refused(workspace, monkeypatch):
     from mlflow_workspace_plugin.stores.build import build_tracking_store
 
     monkeypatch.setenv("_MLFLOW_SERVER_ARTIFACT_DESTINATION", "./mlartifacts")
-    with pytest.raises(HubSettingsError, match="Add --artifacts-destination file:///"):
+    with pytest.raises(HubSettingsError, match="Add --artifacts-destination mlflow-"):
         build_tracking_store(workspace.get_mlflow_tracking_uri())
 
 

@@ -7,6 +7,8 @@ from typing import Any
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from tqdm.auto import tqdm
 
+from mlflow_workspace_plugin.terminal import shown
+
 Progress = Callable[[int], object]
 """Is told of bytes that were transferred, or were there already."""
 
@@ -26,7 +28,7 @@ def progress_bar(description: str, size: int | None, *, is_quiet: bool = False) 
         is_quiet: show nothing.
     """
     return tqdm(
-        desc=description,
+        desc=shown(description),
         total=size,
         unit="B",
         unit_scale=True,

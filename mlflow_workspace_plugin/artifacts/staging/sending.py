@@ -9,6 +9,7 @@ from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFile, StagedFiles
 from mlflow_workspace_plugin.errors import (
     ArtifactRefusedError,
+    ForeignFileError,
     HubNotWritableError,
     HubSettingsError,
     HubUnreachableError,
@@ -111,6 +112,9 @@ def _send(files: StagedFiles, place: Place, name: str, open_at: OpenAt) -> Outco
         staged = files.read(name)
         if staged is not None:
             _store(files, name, staged, open_at)
+    except ForeignFileError as error:
+        # It can be stored when the link that is in the way is gone.
+        return Outcome(place, error)
     except _FOR_GOOD as error:
         return _put_aside(files, place, name, error)
     except Exception as error:  # noqa: BLE001  each is told of, and the others are sent

@@ -3,7 +3,6 @@
 The names that the files get are SDK v1's: the folder as it was given, and the path in it.
 """
 
-import logging
 import os
 import posixpath
 import threading
@@ -19,8 +18,9 @@ from mlflow_workspace_plugin.errors import AzureMLAggregatedException
 from mlflow_workspace_plugin.sdk.files.artifact_names import path_of
 from mlflow_workspace_plugin.sdk.files.local import files_below
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _SDK_V1S_OWN_LOGS = "*azureml.log"
 

@@ -1,7 +1,6 @@
 """Snapshots: the files of a folder as one zip, named by what is in them."""
 
 import hashlib
-import logging
 import uuid
 import zipfile
 from collections.abc import Callable
@@ -12,8 +11,9 @@ import pathspec
 
 from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.sdk.files.local import files_below
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 IGNORE_FILES = (".amlignore", ".gitignore")
 """The first of them that there is says what is left out."""

@@ -1,6 +1,5 @@
 """Reading SDK v1's metrics of a run back, as they were logged."""
 
-import logging
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
 from typing import Any
@@ -18,8 +17,9 @@ from mlflow_workspace_plugin.sdk.metrics.values import cell, told_by
 from mlflow_workspace_plugin.stores.metric_history import RunPoint
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.typed_values import ExactValue, read_exact
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 Place = tuple[int, int]
 """Timestamp and step: what the cells of a row share."""

@@ -1,13 +1,13 @@
 """What SDK v1 makes of a value that is logged: its type, and the number that MLflow keeps of it."""
 
-import logging
 import math
 import sys
 from typing import Any, NamedTuple
 
 from mlflow_workspace_plugin.errors import AzureMLException
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _EXACT_INTEGERS = 1 << 53
 # What SDK v1 takes by its exact type; subclasses, such as enumerations, are other objects.

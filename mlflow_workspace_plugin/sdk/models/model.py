@@ -25,6 +25,7 @@ from mlflow_workspace_plugin.sdk.models import search as model_search
 from mlflow_workspace_plugin.sdk.models.facts import ModelFacts
 from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceConfiguration
 from mlflow_workspace_plugin.sdk.models.search import ModelFilter
+from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.runs.run import Run
@@ -430,7 +431,7 @@ class Model:
 
     def __repr__(self) -> str:
         return (
-            f"Model(workspace={self.workspace!r}, name={self.name}, id={self.id}, "
+            f"Model(workspace={self.workspace!r}, name={shown(self.name)}, id={shown(self.id)}, "
             f"version={self.version}, tags={self.tags}, properties={self.properties})"
         )
 

@@ -1,6 +1,5 @@
 """The part of SDK v1's ``Run`` that is about its files."""
 
-import logging
 import os
 import posixpath
 from collections.abc import Sequence
@@ -22,8 +21,9 @@ from mlflow_workspace_plugin.sdk.files.transfer import (
     store,
 )
 from mlflow_workspace_plugin.sdk.runs.base import RunBase
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 _NAMED_IN_ERRORS = 100
 

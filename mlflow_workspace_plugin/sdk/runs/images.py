@@ -2,7 +2,6 @@
 
 import io
 import json
-import logging
 import mimetypes
 import os
 import time
@@ -16,8 +15,9 @@ from mlflow_workspace_plugin.sdk.metrics.descriptors import IMAGE, read_descript
 from mlflow_workspace_plugin.sdk.metrics.values import Cell
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 from mlflow_workspace_plugin.sdk.runs.metrics import RunMetrics
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 # A file's name may have 255 bytes, and MLflow adds a step, a time and an id.
 _LONGEST_KEY = 120

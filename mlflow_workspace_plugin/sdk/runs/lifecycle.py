@@ -1,7 +1,6 @@
 """The part of SDK v1's ``Run`` that is about how it goes and ends."""
 
 import json
-import logging
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
@@ -18,11 +17,12 @@ from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, 
 from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 from mlflow_workspace_plugin.sdk.runs.user_log import USER_LOG, user_log
+from mlflow_workspace_plugin.terminal import get_logger
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 ERROR_TAG = f"{tag_text.OURS}error"
 """Why a run failed, as JSON."""
@@ -135,7 +135,7 @@ class RunLifecycle(RunFiles):
             self.fail(error)
         except AzureMLAggregatedException as missing:
             # What the code raised is what its caller is to see.
-            _logger.warning("Run %s lacks files: %s", self.id, missing.message)
+            _logger.warning("Run %s lacks files: %s", self.id, missing)
 
     def _watched(self) -> AbstractContextManager[None]:
         """Return what goes on while the code is inside ``with run:``."""

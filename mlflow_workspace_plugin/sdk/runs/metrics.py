@@ -1,6 +1,5 @@
 """The part of SDK v1's ``Run`` that logs metrics and reads them."""
 
-import logging
 import math
 from collections.abc import Iterable, Mapping
 from types import FunctionType, GeneratorType
@@ -14,8 +13,9 @@ from mlflow_workspace_plugin.sdk.metrics.reader import read_metrics
 from mlflow_workspace_plugin.sdk.metrics.writer import MetricWriter
 from mlflow_workspace_plugin.sdk.runs.base import RunBase
 from mlflow_workspace_plugin.stores.metric_rows import integer
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class RunMetrics(RunBase):

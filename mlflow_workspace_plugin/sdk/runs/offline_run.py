@@ -1,11 +1,12 @@
 """SDK v1's run for code that runs outside of any: it prints what it would have logged."""
 
-import logging
 import uuid
 from types import TracebackType
 from typing import Any
 
-_logger = logging.getLogger(__name__)
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
 
 
 class _OfflineRun:

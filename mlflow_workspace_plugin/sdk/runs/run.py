@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.sdk.runs.images import RunImages
 from mlflow_workspace_plugin.sdk.runs.models import RunModels
 from mlflow_workspace_plugin.sdk.runs.snapshots import RunSnapshots
 from mlflow_workspace_plugin.sdk.runs.waiting import RunWaiting
+from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
@@ -179,7 +180,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
 
     def __repr__(self) -> str:
         return (
-            f"Run(Experiment: {self._experiment.name},\nId: {self.id},\n"
+            f"Run(Experiment: {shown(self._experiment.name)},\nId: {self.id},\n"
             f"Type: {self.type},\nStatus: {self.get_status()})"
         )
 

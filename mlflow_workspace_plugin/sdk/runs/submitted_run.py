@@ -1,12 +1,12 @@
 """SDK v1's run for code that somebody else runs: it is theirs to start and to end."""
 
-import logging
 from contextlib import AbstractContextManager, nullcontext
 
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfSubmittedRun
 from mlflow_workspace_plugin.sdk.runs.run import Run
+from mlflow_workspace_plugin.terminal import get_logger
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class _SubmittedRun(Run, NotServedOfSubmittedRun):

@@ -6,6 +6,7 @@ import time
 from collections.abc import Iterator
 from typing import Any
 
+from mlflow_workspace_plugin import terminal
 from mlflow_workspace_plugin.errors import ActivityFailedException, ExperimentExecutionException
 from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.details import RunDetails
@@ -88,7 +89,8 @@ class RunWaiting(RunDetails, RunLifecycle):
         if latest != name:
             if name:
                 _print("")
-            _print(f"Streaming {latest}\n{'=' * (len(latest) + 10)}\n")
+            title = terminal.shown(latest)
+            _print(f"Streaming {title}\n{'=' * (len(title) + 10)}\n")
             shown = 0
         text = self._log_text(latest)
         _print(text[shown:], end="")
@@ -109,9 +111,10 @@ class RunWaiting(RunDetails, RunLifecycle):
         if "warnings" in details:
             _print("\nWarnings:")
             for warning in details["warnings"]:
-                _print(warning["message"])
+                _print(terminal.shown(warning["message"], lines=True))
         if with_error and "error" in details:
-            _print(f"\nError:\n{json.dumps(details['error'], indent=4, ensure_ascii=False)}")
+            error = json.dumps(details["error"], indent=4, ensure_ascii=False)
+            _print(f"\nError:\n{terminal.shown_in_json(error)}")
         _print("")
 
 
