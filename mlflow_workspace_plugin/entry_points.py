@@ -7,6 +7,8 @@ imports what it needs when it is called, and constructors do nothing.
 
 from __future__ import annotations
 
+import atexit
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -21,6 +23,18 @@ _OUR_SCHEMES = frozenset({"workspace", "workspace-hub"})
 
 def _is_ours(uri: str | None) -> bool:
     return uri is not None and urlsplit(uri).scheme in _OUR_SCHEMES
+
+
+@atexit.register
+def _end_process() -> None:
+    """Store what was logged, when the process ends.
+
+    This module is loaded before MLflow registers what ends its active run, and so comes after it,
+    and after whatever the program registered.
+    """
+    of_process = sys.modules.get("mlflow_workspace_plugin.journal.of_process")
+    if of_process is not None:
+        of_process.end()
 
 
 def tracking_store(store_uri: str, artifact_uri: str | None = None) -> TrackingStore:

@@ -9,6 +9,7 @@ begins with the id of its machine, because a lock on a network file system may n
 
 import functools
 import hashlib
+import os
 import platform
 import uuid
 from collections.abc import Collection, Iterator
@@ -17,9 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.journal.lock import HeldLock
+from mlflow_workspace_plugin.journal.lock import HeldLock, is_marked
 from mlflow_workspace_plugin.journal.reminder import Reminder
-from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
+from mlflow_workspace_plugin.journal.segments import (
+    SUFFIX,
+    SegmentReader,
+    segment_path,
+    segments_of,
+)
 
 _reminder = Reminder()
 
@@ -52,6 +58,8 @@ class Leftover:
     reader: SegmentReader
     last_segment: int
     lock: HeldLock
+    written_at: float
+    """When something was written to it last, in seconds since 1970."""
 
 
 class JournalFolder:
@@ -93,16 +101,18 @@ class JournalFolder:
     def leftovers(
         self, *, of_all_machines: bool = False, but_not: Collection[str] = ()
     ) -> Iterator[Leftover]:
-        """Take over the journals whose writers have ended, one after the other.
+        """Take over the journals whose writers have ended: those first that ended first.
 
         Args:
             of_all_machines: those that were written on other machines, too.
             but_not: writers whose journals are left.
         """
-        for writer, numbers in segments_of(self.path).items():
-            is_here = writer.startswith(host_id() + "-")
-            if writer in but_not or not (is_here or of_all_machines):
-                continue
+        found = {
+            writer: self._written_at(writer, numbers[-1])
+            for writer, numbers in segments_of(self.path).items()
+            if writer not in but_not and (of_all_machines or writer.startswith(host_id() + "-"))
+        }
+        for writer in sorted(found, key=found.__getitem__):
             try:
                 lock = HeldLock.take(self._lock_path(writer))
             except OSError as error:
@@ -114,10 +124,37 @@ class JournalFolder:
             # Only now: its writer may have gone on, or another process have sent it.
             numbers = segments_of(self.path).get(writer, [])
             if numbers:
+                with suppress(OSError):
+                    lock.mark()
                 reader = SegmentReader(self.path, writer, numbers[0])
-                yield Leftover(writer, reader, numbers[-1], lock)
+                yield Leftover(writer, reader, numbers[-1], lock, found[writer])
             else:
                 lock.remove()
+
+    def others(self, writers: Collection[str]) -> bool:
+        """Whether there are journals of this machine of other writers than some."""
+        with suppress(OSError), os.scandir(self.path) as entries:
+            return any(
+                entry.name.startswith(host_id())
+                and entry.name.endswith(SUFFIX)
+                and entry.name.partition(".")[0] not in writers
+                for entry in entries
+            )
+        return False
+
+    def taken_by_others(self, but_not: Collection[str]) -> dict[str, list[int]]:
+        """Return the segments of ended writers that other processes of this machine send.
+
+        Args:
+            but_not: writers whose journals this process sends.
+        """
+        return {
+            writer: numbers
+            for writer, numbers in segments_of(self.path).items()
+            if writer not in but_not
+            and writer.startswith(host_id() + "-")
+            and is_marked(self._lock_path(writer))
+        }
 
     def size(self) -> int:
         """Return how many bytes all of it takes on disk."""
@@ -142,6 +179,11 @@ class JournalFolder:
         with suppress(OSError):
             return (self.path / "target").read_text(encoding="utf-8").strip()
         return None
+
+    def _written_at(self, writer: str, number: int) -> float:
+        with suppress(OSError):
+            return segment_path(self.path, writer, number).stat().st_mtime
+        return 0.0
 
     def _lock_path(self, writer: str) -> Path:
         return self.path / f"{writer}.lock"

@@ -68,6 +68,11 @@ class HeldLock:
         os.close(file)
         return None
 
+    def mark(self) -> None:
+        """Let others see that what it guards was taken over; see :func:`is_marked`."""
+        if self._file is not None:
+            os.ftruncate(self._file, 1)
+
     def close(self) -> None:
         """Let go of the lock; its file stays."""
         file, self._file = self._file, None
@@ -79,3 +84,11 @@ class HeldLock:
         if self._file is not None:
             self._path.unlink(missing_ok=True)
             self.close()
+
+
+def is_marked(path: Path) -> bool:
+    """Whether what a lock guards was taken over from the process that made it."""
+    try:
+        return path.stat().st_size > 0
+    except OSError:
+        return False

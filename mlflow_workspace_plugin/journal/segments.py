@@ -21,20 +21,20 @@ from mlflow_workspace_plugin.journal.records import Record, parse
 
 _SEGMENT_BYTES = 16 << 20
 _READ_BYTES = 1 << 18
-_SUFFIX = ".journal"
+SUFFIX = ".journal"
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
 
 
 def segment_path(folder: Path, writer: str, number: int) -> Path:
     """Return the path of a segment."""
-    return folder / f"{writer}.{number:06}{_SUFFIX}"
+    return folder / f"{writer}.{number:06}{SUFFIX}"
 
 
 def segments_of(folder: Path) -> dict[str, list[int]]:
     """Return the numbers of the segments in a folder, ascending, by writer."""
     found: dict[str, list[int]] = {}
-    for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        writer, _, number = path.name.removesuffix(_SUFFIX).rpartition(".")
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        writer, _, number = path.name.removesuffix(SUFFIX).rpartition(".")
         if writer and number.isdecimal():
             found.setdefault(writer, []).append(int(number))
     return found
@@ -126,6 +126,11 @@ class SegmentReader:
     def path(self) -> Path:
         """The segment that is read."""
         return segment_path(self._folder, self._writer, self.number)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The segment that is read, and how many bytes of it were dealt with."""
+        return self.number, self._offset
 
     def read(self, *, complete: bool) -> Chunk:
         """Return the next records of the segment, the same ones until :meth:`advance`.

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from mlflow_workspace_plugin.artifacts.staging.sending import OpenAt, send
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.journal.reminder import Reminder
 
 _LONGEST_PAUSE_S = 5.0
@@ -100,9 +101,25 @@ class FileSender:
 
         return self._sent_within(timeout_s, waits)
 
-    def close(self, timeout_s: float) -> int:
+    def flush_all(self, timeout_s: float) -> bool:
+        """Wait until what this process logged is sent; return whether it is."""
+        return self._sent_within(timeout_s, lambda: bool(self.waiting))
+
+    def close(self, wait: EndWait) -> int:
         """Wait until what this process logged is sent; return how many files are left."""
-        self._sent_within(timeout_s, lambda: bool(self.waiting))
+        least, moved_at = self.waiting, time.monotonic()
+        while waiting := self.waiting:
+            now = time.monotonic()
+            if waiting < least or not (self._away or self._refusals):
+                # A large file takes long, and nothing is wrong with that.
+                least, moved_at = waiting, now
+            if not wait.left_s or now - moved_at >= wait.patience_s:
+                break
+            if wait.quiet_s <= 0:
+                wait.say(f"{waiting} {self.what} for {self.folder.target}")
+            self.start()
+            self._hurry.set()
+            time.sleep(min(wait.left_s, _LOOK_S))
         return self.waiting
 
     def start(self) -> None:
