@@ -36,7 +36,6 @@ class Journal:
         folder: where its files are.
         target: stores records.
         fsync: wait for the disk at each call.
-        fork_wait_s: how long a fork waits for what is being sent.
     """
 
     what = "calls"
@@ -48,14 +47,13 @@ class Journal:
         target: Target,
         *,
         fsync: bool = False,
-        fork_wait_s: float = 1.0,
     ) -> None:
         self.folder = folder
         self._target = target
         self._fsync = fsync
         self._reminder = Reminder()
         self._begin()
-        renew_after_fork(self, fork_wait_s)
+        renew_after_fork(self)
 
     def _begin(self) -> None:
         self._outbox = Outbox(self.folder, self._reminder, fsync=self._fsync)
@@ -79,7 +77,7 @@ class Journal:
 
     @property
     def sending(self) -> "threading.RLock":
-        """Held while something is sent; a fork waits for it."""
+        """Held while something is sent."""
         return self._sender.sending
 
     def append_metrics(

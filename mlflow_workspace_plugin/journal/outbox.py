@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 
+from mlflow_workspace_plugin.fork_gate import gate
 from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder, new_writer_id
 from mlflow_workspace_plugin.journal.lock import HeldLock
@@ -77,6 +78,8 @@ class Outbox:
             run_id: the run, for a record of values.
             keys: the metric of each value, to be counted.
         """
+        if gate.forking:
+            gate.give_way()
         with self._lock:
             if self._is_putting:
                 # A signal's handler that logs, while its thread is in here: after that record, for

@@ -119,12 +119,8 @@ class Progress:
             self._at = time.monotonic()
             self._changed.notify_all()
 
-    def note_failure(self) -> float:
-        """Take notice that the target could not be used; it is away when that lasts.
-
-        Returns:
-            For how many seconds it has lasted.
-        """
+    def note_failure(self) -> None:
+        """Take notice that the target could not be used; it is away when that lasts."""
         now = time.monotonic()
         with self._changed:
             # Records that are not dealt with come again, and may be taken then.
@@ -132,11 +128,9 @@ class Progress:
                 each: self._answers[each] for each in self._answers if each <= self.sent
             }
             self._failing_since = self._failing_since or now
-            failing_s = now - self._failing_since
-            if failing_s >= PATIENCE_S:
+            if now - self._failing_since >= PATIENCE_S:
                 self.away = True
                 self._changed.notify_all()
-            return failing_s
 
     def note_silence(self) -> None:
         """Take notice that the target gave a call no answer."""

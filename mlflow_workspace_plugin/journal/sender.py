@@ -22,8 +22,6 @@ _LINGER_S = 0.5
 # How often the thread looks for what ended processes left.
 _LOOK_S = 5.0
 _LONGEST_PAUSE_S = 2.0
-# How long the target may fail without a word of it.
-_MOMENT_S = 0.5
 # How long it waits for another process that sends what comes first.
 _HELD_S = 0.1
 
@@ -279,9 +277,8 @@ class Sender:
 
     def _note_failure(self, error: Exception) -> None:
         self._outbox.save()
-        failing_s = self._progress.note_failure()
-        # A database that others use is locked for a moment now and then.
-        if failing_s < _MOMENT_S or not self.waiting or not self._reminder.is_due("away"):
+        self._progress.note_failure()
+        if not self.waiting or not self._reminder.is_due("away"):
             return
         self._reminder.warn(
             "away",

@@ -29,7 +29,6 @@ Answer = TypeVar("Answer")
 
 _LONGEST_PAUSE_S = 2.0
 _LOCK_WAIT_MS = 500
-_FORK_WAIT_S = 30
 _WHATEVER_IS_LEFT = ("log_inputs", "log_outputs", "link_traces_to_run", "unlink_traces_from_run")
 """Methods that add something to a run, in whatever order."""
 
@@ -60,15 +59,7 @@ def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
     def _make() -> Journal:
         store = WorkspaceTrackingStore(hub, workspace)
         store.lock_wait_ms = _LOCK_WAIT_MS
-        is_sqlite = hub.engine.dialect.name == "sqlite"
-        return Journal(
-            JournalFolder(target),
-            store,
-            fsync=settings.FSYNC.get() == "1",
-            # A child must not inherit a transaction of SQLite's. That of a server does no harm, and
-            # a silent server would keep the fork waiting.
-            fork_wait_s=_FORK_WAIT_S if is_sqlite else 1,
-        )
+        return Journal(JournalFolder(target), store, fsync=settings.FSYNC.get() == "1")
 
     return keeper_of(Journal, target, _make)
 
