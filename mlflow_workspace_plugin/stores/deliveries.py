@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunStatus, RunTag
@@ -191,13 +191,12 @@ class Deliveries(TypedValues):
                 yield opened.enter_context(self._transaction())
                 return
             deadline = time.monotonic() + self.lock_wait_ms / 1000
-            connection: Connection | None = None
-            while connection is None:
-                try:
+            connection = None
+            while connection is None and time.monotonic() < deadline:
+                with suppress(HubBusyError):
                     connection = opened.enter_context(self._transaction(_LOCK_WAIT_ONCE_MS))
-                except HubBusyError:
-                    if time.monotonic() >= deadline:
-                        raise
+            if connection is None:
+                connection = opened.enter_context(self._transaction(_LOCK_WAIT_ONCE_MS))
             yield connection
 
     def _refused_runs(self, records: list[Record]) -> dict[str, Exception]:

@@ -184,7 +184,7 @@ def test_unreadable_journal_keeps_no_read_back(uri, client, run_id, caplog):
     readable = killed(uri, run_id)
     found = [metric.step for metric in client.get_metric_history(run_id, "m")]
     assert found == list(range(100))
-    assert f"{unreadable} cannot be sent" in caplog.text
+    wait_until(lambda: f"{unreadable} cannot be sent" in caplog.text)
     assert (unreadable.exists(), readable.exists()) == (True, False)
 
 
