@@ -128,7 +128,7 @@ def flush_files(hub: Hub, workspace: str, timeout_s: float) -> bool:
     """
     if hub.settings.artifact_root is None or writes_through():
         return True
-    return _sender_of(hub, workspace).close(timeout_s) == 0
+    return not _sender_of(hub, workspace).close(timeout_s).waiting
 
 
 def _sender_of(hub: Hub, workspace: str) -> FileSender:

@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.journal.forks import renew_after_fork
 from mlflow_workspace_plugin.journal.outbox import Outbox
 from mlflow_workspace_plugin.journal.progress import Progress
 from mlflow_workspace_plugin.journal.records import Kind
+from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.sender import Sender
 from mlflow_workspace_plugin.journal.target import Target
@@ -65,6 +66,11 @@ class Journal:
     def waiting(self) -> int:
         """How many calls are not yet sent."""
         return self._sender.waiting
+
+    @property
+    def remains(self) -> Remains:
+        """What is not yet sent, in files and in memory."""
+        return self._outbox.remains(self._progress.sent)
 
     @property
     def away(self) -> bool:
@@ -173,7 +179,7 @@ class Journal:
             lambda: self._progress.sent >= last and not sender.leftovers, timeout_s
         )
 
-    def close(self, timeout_s: float) -> int:
+    def close(self, timeout_s: float) -> Remains:
         """Send all that waits, and remove the files once they are empty.
 
         More may be appended afterwards; files are removed then as soon as they are empty. If
@@ -183,13 +189,13 @@ class Journal:
             timeout_s: how long to wait for it.
 
         Returns:
-            How many calls could not be sent.
+            What could not be sent.
         """
         deadline = time.monotonic() + timeout_s
         self._sender.removes_files = True
         is_unused = not self._sender.has_started and self._sender.unsent <= 0
         if is_unused or self._closed_at == self._outbox.last:
-            return 0
+            return Remains()
         done = self.flush(timeout_s)
         self._outbox.put_logged()
         if done:
@@ -197,7 +203,7 @@ class Journal:
         # Files that stay are removed by whoever looks next.
         self._sender.remove_files(max(deadline - time.monotonic(), 0))
         self._closed_at = self._outbox.last
-        return 0 if done else self.waiting
+        return self.remains
 
     def note_silence(self) -> None:
         """Take notice that the target gave a call no answer; look now and then for its return."""

@@ -14,6 +14,7 @@ from typing import Any, Protocol, TypeVar
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.remains import Remains
 
 
 class Keeper(Protocol):
@@ -27,11 +28,11 @@ class Keeper(Protocol):
     """Where it is kept."""
 
     @property
-    def waiting(self) -> int:
-        """How much is kept."""
+    def remains(self) -> Remains:
+        """What is kept, and what is lost."""
 
-    def close(self, timeout_s: float) -> int:
-        """Send what is kept; return how much could not be sent."""
+    def close(self, timeout_s: float) -> Remains:
+        """Send what is kept; return what could not be sent."""
 
 
 Kept = TypeVar("Kept", bound=Keeper)
@@ -84,12 +85,17 @@ def _close(keeper: Keeper, target: str, deadline: float) -> None:
     try:
         left = keeper.close(max(deadline - time.monotonic(), 0))
     except Exception as error:  # noqa: BLE001  it would hide how the program ended
-        left, reason = keeper.waiting, f"could not be sent ({error})"
-    if left:
-        # Logging may be shut down by now.
+        left, reason = keeper.remains, f"could not be sent ({error})"
+    # Logging may be shut down by now.
+    if left.waiting:
         sys.stderr.write(
-            f"mlflow-workspace-plugin: {left} {keeper.what} for {target} {reason} "
+            f"mlflow-workspace-plugin: {left.waiting} {keeper.what} for {target} {reason} "
             f"and wait in {keeper.folder.path}. To send them: mlflow-workspace sync\n"
+        )
+    if left.lost:
+        sys.stderr.write(
+            f"mlflow-workspace-plugin: {left.lost} {keeper.what} for {target} are lost: "
+            f"{left.reason}. mlflow-workspace verify RUN names them.\n"
         )
 
 

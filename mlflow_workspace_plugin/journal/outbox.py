@@ -13,6 +13,7 @@ from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder, new_writer_id
 from mlflow_workspace_plugin.journal.lock import HeldLock
 from mlflow_workspace_plugin.journal.records import Kind, Record, values_of
+from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.segments import Chunk, SegmentReader, SegmentWriter
 
@@ -68,6 +69,10 @@ class Outbox:
         self._is_putting = False
         self._interrupting: list[str] = []
         self._interrupted_at = 0
+
+    def remains(self, last_sent: int) -> Remains:
+        """Return what is not sent, if all up to a record is."""
+        return Remains(max(self.last - last_sent - self.notes, 0))
 
     def put(self, body: str, run_id: str = "", keys: Sequence[str] = ()) -> int:
         """Keep a record; return its sequence.

@@ -13,6 +13,7 @@ from typing import BinaryIO
 from mlflow_workspace_plugin.artifacts.staging.sending import OpenAt, send
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
 
 _LONGEST_PAUSE_S = 5.0
@@ -100,10 +101,15 @@ class FileSender:
 
         return self._sent_within(timeout_s, waits)
 
-    def close(self, timeout_s: float) -> int:
-        """Wait until what this process logged is sent; return how many files are left."""
+    @property
+    def remains(self) -> Remains:
+        """What of it waits: all of it is in files."""
+        return Remains(self.waiting)
+
+    def close(self, timeout_s: float) -> Remains:
+        """Wait until what this process logged is sent; return what is left."""
         self._sent_within(timeout_s, lambda: bool(self.waiting))
-        return self.waiting
+        return self.remains
 
     def start(self) -> None:
         """Send what waits, in a thread."""

@@ -1,0 +1,15 @@
+"""What is left of what a process logged."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Remains:
+    """How much of what was kept is not stored: what waits, and what no file holds."""
+
+    waiting: int = 0
+    """In files of this machine, from which any process sends it."""
+    lost: int = 0
+    """In no file: only in the memory of this process, or not even there."""
+    reason: str = ""
+    """Why it is in no file."""
