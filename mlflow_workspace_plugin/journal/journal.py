@@ -127,7 +127,7 @@ class Journal:
             content: see :class:`Record`.
         """
         called_at = time.time_ns() // 1_000_000
-        self._outbox.put(records.body(kind, run_id, called_at, content))
+        self._outbox.put(records.body(kind, run_id, called_at, content), run_id)
         if self._sender.is_asleep:
             self._sender.wake()
 
@@ -149,7 +149,7 @@ class Journal:
         called_at = time.time_ns() // 1_000_000
         if kind == Kind.INFO:
             content = [*content, self._outbox.take_logged(run_id)]
-        sequence = self._outbox.put(records.body(kind, run_id, called_at, content))
+        sequence = self._outbox.put(records.body(kind, run_id, called_at, content), run_id)
         try:
             # What a signal's handler logs in the middle of a call is written when that goes on.
             if self._outbox.is_written(sequence):
@@ -202,6 +202,7 @@ class Journal:
             self.flush(max(deadline - time.monotonic(), 0))
         # Files that stay are removed by whoever looks next.
         self._sender.remove_files(max(deadline - time.monotonic(), 0))
+        self._outbox.settle()
         self._closed_at = self._outbox.last
         return self.remains
 
