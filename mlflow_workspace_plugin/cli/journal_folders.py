@@ -60,7 +60,7 @@ def row_of(folder: Folder, make: Callable[[JournalFolder, Row], None]) -> Row:
 def send(folder: JournalFolder, row: Row, *, of_all_machines: bool = False) -> None:
     """Send the journals and files of a workspace; fill in what became of them."""
     total = Replay()
-    row |= _facts_of(total) | {"sent files": 0}
+    row |= {"sent calls": 0, "sent files": 0} | _facts_of(total)
     if not folder.target:
         return
     store = open_workspace_store(folder.target)

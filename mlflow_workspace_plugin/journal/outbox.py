@@ -80,6 +80,7 @@ class Outbox:
         # At the end of the process: how many calls of those in memory the reserve has.
         self._reserved: int | None = None
         self._unreadable: Counter[int] = Counter()
+        self._read_again = 0
         self._logged: dict[str, dict[str, int]] = {}
         self._is_putting = False
         self._interrupting: list[tuple[str, str]] = []
@@ -172,8 +173,9 @@ class Outbox:
                 return Batch(chunk.records, chunk)
             if files.reader.number == current:
                 break
-            self._note_lost_of_segment(files)
-            files.reader.next_segment(self._folder.damaged)
+            if not self._reads_again(files):
+                self._note_lost_of_segment(files)
+                files.reader.next_segment(self._folder.damaged)
         if not self._memory:
             # Nor is the lock waited for, which a thread may hold that a signal interrupted.
             return None
@@ -249,6 +251,8 @@ class Outbox:
                 self._files = None
                 self._reserve = Reserve(self._folder.path, self.writer)
                 self._notes.clear()
+                self._unreadable.clear()
+                self._read_again = 0
         finally:
             self._lock.release()
 
@@ -319,6 +323,18 @@ class Outbox:
             if number == current or self._unreadable[number] < _TRIES:
                 raise
             return Chunk()
+
+    def _reads_again(self, files: OwnFiles) -> bool:
+        """Whether a segment is to be read again that lacks something.
+
+        Of one that was cut a part may have been written before the place that was read last.
+        """
+        number = files.reader.number
+        if number == self._read_again or not files.lost_of_segment():
+            return False
+        self._read_again = number
+        files.reader.turn_to(number)
+        return True
 
     def _note_lost_of_segment(self, files: OwnFiles) -> None:
         """Say and note what was written to a segment, and is not in it."""

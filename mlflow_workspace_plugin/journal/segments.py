@@ -17,6 +17,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 from mlflow_workspace_plugin.journal.give_way import RECORDS_AT_ONCE, give_way
 from mlflow_workspace_plugin.journal.lock import hold_written, is_at, open_regular
@@ -26,6 +27,10 @@ _SEGMENT_BYTES = 16 << 20
 _READ_BYTES = 1 << 18
 _COPY_BYTES = 1 << 20
 _SUFFIX = ".journal"
+# A look whether the file is there takes 1 us. Of calls that follow each other at once not each has
+# to look: what they write is in the open file all the same.
+_PAUSE_S = 5e-5
+_LOOK_S = 0.01
 _HELD = 8
 """How many of the last segments stay open, to be made anew if somebody removes them."""
 _NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS)
@@ -77,6 +82,7 @@ class SegmentWriter:
         self.number = 0
         self._file: int | None = None
         self._size = 0
+        self._called_at = self._look_at = 0.0
         self._held: dict[int, int] = {}
 
     def append(self, line: bytes) -> None:
@@ -85,10 +91,12 @@ class SegmentWriter:
         Raises:
             OSError: it could not be written; the segment is as it was before.
         """
-        file = self._file
+        file, now = self._file, monotonic()
+        called_at, self._called_at = self._called_at, now
         if file is None or self._size >= _SEGMENT_BYTES:
             self._next_segment()
-        else:
+        elif now - called_at > _PAUSE_S or now >= self._look_at:
+            self._look_at = now + _LOOK_S
             found = os.fstat(file)
             if found.st_nlink == 0 or found.st_size < self._size:
                 self.restore()

@@ -9,7 +9,6 @@ from click.testing import CliRunner
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from tests import python_processes
-from tests.waiting import wait_until
 
 pytestmark = pytest.mark.databases
 
