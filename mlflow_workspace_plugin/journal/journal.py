@@ -17,6 +17,7 @@ from mlflow_workspace_plugin.journal.forks import renew_after_fork
 from mlflow_workspace_plugin.journal.outbox import Outbox
 from mlflow_workspace_plugin.journal.progress import PATIENCE_S, Progress
 from mlflow_workspace_plugin.journal.records import Kind
+from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.sender import Sender
 from mlflow_workspace_plugin.journal.target import Target
@@ -69,6 +70,11 @@ class Journal:
     def waiting(self) -> int:
         """How many calls are not yet sent."""
         return self._sender.waiting
+
+    @property
+    def remains(self) -> Remains:
+        """What is not yet sent, in files and in memory."""
+        return self._outbox.remains(self._progress.sent)
 
     @property
     def away(self) -> bool:
@@ -125,7 +131,7 @@ class Journal:
             content: see :class:`Record`.
         """
         called_at = time.time_ns() // 1_000_000
-        self._outbox.put(records.body(kind, run_id, called_at, content))
+        self._outbox.put(records.body(kind, run_id, called_at, content), run_id)
         if self._sender.is_asleep:
             self._sender.wake()
 
@@ -150,7 +156,7 @@ class Journal:
         self._sender.leftovers.look()
         if kind == Kind.INFO:
             content = [*content, self._outbox.take_logged(run_id)]
-        sequence = self._outbox.put(records.body(kind, run_id, called_at, content))
+        sequence = self._outbox.put(records.body(kind, run_id, called_at, content), run_id)
         try:
             # What a signal's handler logs in the middle of a call is written when that goes on.
             if self._outbox.is_written(sequence):
@@ -223,7 +229,7 @@ class Journal:
                 left_s,
             )
 
-    def close(self, wait: EndWait) -> int:
+    def close(self, wait: EndWait) -> Remains:
         """Send all that waits, and remove the files once they are empty.
 
         More may be appended afterwards; files are removed then as soon as they are empty. If
@@ -233,13 +239,13 @@ class Journal:
             wait: how long to wait for it.
 
         Returns:
-            How many calls could not be sent.
+            What could not be sent.
         """
         sender = self._sender
         sender.removes_files = True
         is_unused = not sender.has_started and sender.unsent <= 0
         if is_unused or self._closed_at == self._outbox.last:
-            return 0
+            return Remains()
         sender.take_leftovers()
         done = self._wait_at_end(self._is_sent(), wait)
         self._outbox.put_logged()
@@ -249,8 +255,9 @@ class Journal:
             self._wait_at_end(lambda: is_sent() and not sender.leftovers.recent, wait)
         # Files that stay are removed by whoever looks next.
         sender.remove_files(wait.left_s)
+        self._outbox.settle()
         self._closed_at = self._outbox.last
-        return 0 if done else self.waiting
+        return self.remains
 
     def _is_sent(self) -> Callable[[], bool]:
         """Return what says whether all that was appended by now is sent."""

@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 from mlflow_workspace_plugin.journal import end_wait
 from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.remains import Remains
 
 
 class Keeper(Protocol):
@@ -28,11 +29,11 @@ class Keeper(Protocol):
     """Where it is kept."""
 
     @property
-    def waiting(self) -> int:
-        """How much is kept."""
+    def remains(self) -> Remains:
+        """What is kept, and what is lost."""
 
-    def close(self, wait: EndWait) -> int:
-        """Send what is kept; return how much could not be sent."""
+    def close(self, wait: EndWait) -> Remains:
+        """Send what is kept; return what could not be sent."""
 
 
 _PID = os.getpid()
@@ -131,14 +132,19 @@ def _close(keeper: Keeper, target: str, wait: EndWait) -> None:
     except KeyboardInterrupt:
         # Somebody does not want to wait, and is told what that means.
         wait.end()
-        left, reason = keeper.waiting, "were not sent yet"
+        left, reason = keeper.remains, "were not sent yet"
     except Exception as error:  # noqa: BLE001  it would hide how the program ended
-        left, reason = keeper.waiting, f"could not be sent ({error})"
-    if left:
-        # Logging may be shut down by now.
+        left, reason = keeper.remains, f"could not be sent ({error})"
+    # Logging may be shut down by now.
+    if left.waiting:
         sys.stderr.write(
-            f"mlflow-workspace-plugin: {left} {keeper.what} for {target} {reason} "
+            f"mlflow-workspace-plugin: {left.waiting} {keeper.what} for {target} {reason} "
             f"and wait in {keeper.folder.path}. To send them: mlflow-workspace sync\n"
+        )
+    if left.lost:
+        sys.stderr.write(
+            f"mlflow-workspace-plugin: {left.lost} {keeper.what} for {target} are lost: "
+            f"{left.reason}. mlflow-workspace verify RUN names them.\n"
         )
 
 

@@ -82,7 +82,7 @@ class Sender:
     @property
     def waiting(self) -> int:
         """How many of them are calls."""
-        return max(self.unsent - self._outbox.notes, 0)
+        return self._outbox.calls_after(self._progress.sent)
 
     def wake(self) -> None:
         """Let it send within a moment, together with what is put until then."""
@@ -184,10 +184,7 @@ class Sender:
         with self.sending:
             is_held = self._is_held()
             if self._progress.sent < last and not is_held:
-                try:
-                    batch = self._outbox.take()
-                except FileNotFoundError:
-                    last, batch = self._outbox.start_over(), None
+                batch = self._outbox.take()
                 if batch is None:
                     self._note_lost(last)
                 else:
@@ -267,10 +264,12 @@ class Sender:
 
     def _note_lost(self, last: int) -> None:
         """Take notice that records are in no file any more."""
+        lost = self._progress.note_lost(last)
+        self._outbox.note_lost(lost)
         self._reminder.warn(
             "lost",
             "%d calls for %s are lost: somebody removed their journal from %s, or damaged it.",
-            self._progress.note_lost(last),
+            lost,
             self._folder.target,
             self._folder.path,
         )
@@ -282,11 +281,10 @@ class Sender:
             return
         self._reminder.warn(
             "away",
-            "%s cannot be reached: %s. %d calls wait in %s (%.1f MB). They are sent when it is "
-            "back, or by mlflow-workspace sync.",
+            "%s cannot be reached: %s. %s. What waits takes %.1f MB, and is sent when it is back, "
+            "or by mlflow-workspace sync.",
             self._folder.target,
-            error,
-            self.waiting,
-            self._folder.path,
+            str(error).rstrip("."),
+            self._outbox.remains(self._progress.sent).said(self._folder.path),
             self._folder.size() / 1e6,
         )

@@ -190,9 +190,8 @@ class Patient:
         journal = self.journal
         return NoAnswerError(
             f"{journal.folder.target} did not answer for {settings.WAIT_S.get()} s: "
-            f"{reason} What was logged is kept: {journal.waiting} calls wait in "
-            f"{journal.folder.path}; mlflow-workspace sync sends them. To wait longer for an "
-            f"answer, set {settings.WAIT_S.name}."
+            f"{reason} {journal.remains.said(journal.folder.path)}. mlflow-workspace sync sends "
+            f"what waits. To wait longer for an answer, set {settings.WAIT_S.name}."
         )
 
 

@@ -14,6 +14,7 @@ from mlflow_workspace_plugin.artifacts.staging.sending import OpenAt, send
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.errors import HubUnreachableError
 from mlflow_workspace_plugin.journal.end_wait import EndWait
+from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
 
 _LONGEST_PAUSE_S = 5.0
@@ -105,8 +106,8 @@ class FileSender:
         """Wait until what this process logged is sent; return whether it is."""
         return self._sent_within(timeout_s, lambda: bool(self.waiting))
 
-    def close(self, wait: EndWait) -> int:
-        """Wait until what this process logged is sent; return how many files are left."""
+    def close(self, wait: EndWait) -> Remains:
+        """Wait until what this process logged is sent; return what is left."""
         least, moved_at = self.waiting, time.monotonic()
         while waiting := self.waiting:
             now = time.monotonic()
@@ -120,7 +121,12 @@ class FileSender:
             self.start()
             self._hurry.set()
             time.sleep(min(wait.left_s, _LOOK_S))
-        return self.waiting
+        return self.remains
+
+    @property
+    def remains(self) -> Remains:
+        """What of it waits: all of it is in files."""
+        return Remains(self.waiting)
 
     def start(self) -> None:
         """Send what waits, in a thread."""
