@@ -20,6 +20,9 @@ from mlflow_workspace_plugin.journal.reminder import Reminder
 _LONGEST_PAUSE_S = 5.0
 _LOOK_S = 0.2
 
+# The hubs whose files' place has taken one of this process.
+_accepting: set[str] = set()
+
 
 class FileSender:
     """Sends the files that wait for a workspace, for a process that has some.
@@ -36,6 +39,8 @@ class FileSender:
         self.files = files
         self.folder = files.journal
         self._open_at = open_at
+        # All its workspaces' files are in one place.
+        self._hub = files.journal.target.rpartition("/")[0]
         self._reminder = Reminder()
         self._reset()
         _renew_after_fork(self)
@@ -54,6 +59,15 @@ class FileSender:
     def away(self) -> bool:
         """Whether the place of the files did not answer when it was asked last."""
         return self._away
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the place of the hub's files has taken one of this process."""
+        return self._hub in _accepting
+
+    def note_accepted(self) -> None:
+        """Take notice that the place of the files took one."""
+        _accepting.add(self._hub)
 
     @property
     def waiting(self) -> int:
@@ -174,6 +188,7 @@ class FileSender:
                 self._away = False
                 if outcome.error is None:
                     is_sent = True
+                    self.note_accepted()
                 else:
                     self._warn(outcome.error)
                     if not outcome.is_aside:
