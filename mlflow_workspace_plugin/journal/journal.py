@@ -160,7 +160,8 @@ class Journal:
         try:
             # What a signal's handler logs in the middle of a call is written when that goes on.
             if self._outbox.is_written(sequence):
-                timeout_s = end_wait.limited(PATIENCE_S)
+                # The end of the process waits for all at once.
+                timeout_s = 0.0 if end_wait.of_process() else PATIENCE_S
                 self._sender.hurry(timeout_s)
                 self._progress.wait_for(sequence, timeout_s)
         finally:

@@ -64,8 +64,9 @@ def keeper_of(kind: type[Kept], target: str, make: Callable[[], Kept]) -> Kept:
 def _close_at_end() -> None:
     """Send what waits when this process ends, and its children's when they do.
 
-    The time of the end begins with the first thing that is done there, and MLflow's end of the
-    active run is a part of it. :func:`end` is registered where it comes after that.
+    The time of the end begins with the first thing that is done there, and from then on no call
+    waits for its record: :func:`end` waits for all. It is registered where it comes after MLflow's
+    own end of the active run.
     """
     atexit.register(end_wait.begin)
     # A child of multiprocessing ends without what is registered with ``atexit``.

@@ -277,14 +277,16 @@ class Sender:
     def _note_failure(self, error: Exception) -> None:
         self._outbox.save()
         self._progress.note_failure()
-        if not self.waiting or not self._reminder.is_due("away"):
+        reason = str(error).rstrip(".")
+        # Each reason: after a server was started again it may refuse the password, say.
+        if not self.waiting or not self._reminder.is_due(reason):
             return
         self._reminder.warn(
-            "away",
+            reason,
             "%s cannot be reached: %s. %s. What waits takes %.1f MB, and is sent when it is back, "
             "or by mlflow-workspace sync.",
             self._folder.target,
-            str(error).rstrip("."),
+            reason,
             self._outbox.remains(self._progress.sent).said(self._folder.path),
             self._folder.size() / 1e6,
         )
