@@ -7,7 +7,9 @@ imports what it needs when it is called, and constructors do nothing.
 
 from __future__ import annotations
 
+import atexit
 import os
+import sys
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
@@ -27,6 +29,18 @@ _SERVER_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 
 def _is_ours(uri: str | None) -> bool:
     return uri is not None and urlsplit(uri).scheme in _OUR_SCHEMES
+
+
+@atexit.register
+def _end_process() -> None:
+    """Store what was logged, when the process ends.
+
+    This module is loaded before MLflow registers what ends its active run, and so comes after it,
+    and after whatever the program registered.
+    """
+    of_process = sys.modules.get("mlflow_workspace_plugin.journal.of_process")
+    if of_process is not None:
+        of_process.end()
 
 
 def tracking_store(store_uri: str, artifact_uri: str | None = None) -> TrackingStore:

@@ -3,7 +3,9 @@
 A URI beats the environment, the environment beats a file, a file beats the default.
 """
 
+import math
 import os
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,9 @@ import platformdirs
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
+
+# What is above cannot be waited for, say.
+_LARGEST = 1e6
 
 
 @dataclass(frozen=True)
@@ -27,12 +32,27 @@ class Variable:
         return os.environ.get(self.name) or self.default
 
     def number(self) -> float:
-        """Return the value as a number; what is none is the default, with a warning."""
-        try:
-            return float(self.get())
-        except ValueError:
-            _logger.warning("%s=%r is no number; %s is used.", self.name, self.get(), self.default)
-            return float(self.default)
+        """Return the value as a number, 0 or more; what is none is the default, with a warning."""
+        given = self.given_number()
+        return float(self.default) if given is None else given
+
+    def given_number(self) -> float | None:
+        """Return the value in the environment now as a number, 0 or more.
+
+        Returns:
+            None when unset or empty, or, with a warning, when it is no number.
+        """
+        text = os.environ.get(self.name)
+        if not text:
+            return None
+        value = math.nan
+        with suppress(ValueError):
+            value = float(text)
+        if math.isnan(value):
+            used = self.default or "the default"
+            _logger.warning("%s=%r is no number; %s is used.", self.name, text, used)
+            return None
+        return min(max(value, 0.0), _LARGEST)
 
 
 HUB = Variable(
@@ -105,13 +125,16 @@ STRICT = Variable(
 WAIT_S = Variable(
     "MLFLOW_WORKSPACE_WAIT",
     "60",
-    "For how many seconds a call that needs an answer is tried again while the database is away.",
+    "For how many seconds a call that needs an answer waits: for what comes before it to be "
+    "stored, and for the database while that is away.",
 )
 
 EXIT_WAIT_S = Variable(
     "MLFLOW_WORKSPACE_EXIT_WAIT",
-    "10",
-    "For how many seconds a process waits at its end for what it logged to be stored.",
+    "",
+    "For how many seconds in all a process waits at its end for what it logged to be stored; `0`: "
+    "not at all. Unset: as long as some of it is being stored, but 10 s without that, and 120 s in "
+    "all.",
 )
 
 STAGED_GB = Variable(

@@ -191,7 +191,7 @@ def flush_files(hub: Hub, workspace: str, timeout_s: float) -> bool:
         return True
     if hub.settings.artifact_root is None and not staged_files_of(hub, workspace).names():
         return True
-    return _sender_of(hub, workspace).close(timeout_s) == 0
+    return _sender_of(hub, workspace).flush_all(timeout_s)
 
 
 def _sender_of(hub: Hub, workspace: str) -> FileSender:

@@ -1,6 +1,5 @@
 """The SQLAlchemy engine of a hub: one for each process and hub, shared by all of its stores."""
 
-import logging
 import os
 import sqlite3
 import weakref
@@ -22,8 +21,10 @@ from mlflow_workspace_plugin.errors import (
     HubNotWritableError,
     HubSettingsError,
 )
+from mlflow_workspace_plugin.fork_gate import gate
 from mlflow_workspace_plugin.hub import postgresql, unstorable
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
+from mlflow_workspace_plugin.terminal import get_logger
 
 RESTORE_REMEDY = (
     "restore hub.db from a backup. Move hub.db, hub.db-wal and hub.db-shm away together first: "
@@ -33,7 +34,10 @@ RESTORE_REMEDY = (
 BUSY_TIMEOUT_MS = 20_000  # as in MLflow's own sessions
 _CACHE_KIB = 65_536  # taken as needed
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
+_FORK_WAIT_S = 30.0
+# A server's connection does no harm in the child, and a silent server would keep the fork waiting.
+_FORK_WAIT_SERVER_S = 0.05
 
 _engines: dict[str, Engine] = {}
 _inherited: list[Any] = []
@@ -203,7 +207,7 @@ def translated_sessions(
     hub: Path,
     database: str | None = None,
 ) -> Callable[..., AbstractContextManager[Any]]:
-    """Wrap one of MLflow's session makers in :func:`translated_errors`.
+    """Wrap one of MLflow's session makers in :func:`translated_errors`, and keep forks apart.
 
     MLflow's own would log each error of a database with its stack; ours it lets through.
     """
@@ -211,6 +215,7 @@ def translated_sessions(
     @contextmanager
     def session(*args: Any, **kwargs: Any) -> Iterator[Any]:
         with (
+            gate.using(),
             translated_errors(hub, database),
             session_maker(*args, **kwargs) as opened,
             translated_errors(hub, database),
@@ -233,22 +238,25 @@ def _renew_after_fork(engine: Engine) -> None:
 
     SQLite's connections must not cross a fork: while one is open there, the child believes to hold
     the parent's locks, takes none of its own, and loses its log when the parent ends. A server
-    would hear both on one socket. So the idle ones are closed before a fork. One in use by another
-    thread of the parent at that moment stays open; the child keeps it alive, for closing it would
-    drop locks of the parent.
+    would hear both on one socket. So a fork waits until none is in use, and the idle ones are
+    closed before it. One that another thread uses for too long stays open; the child keeps it
+    alive, for closing it would drop locks of the parent.
     """
     reference = weakref.ref(engine)
+    wait_s = _FORK_WAIT_S if engine.dialect.name == "sqlite" else _FORK_WAIT_SERVER_S
 
     def _before() -> None:
         parent = reference()
         if parent is not None:
+            gate.close(wait_s)
             parent.dispose()
 
     def _in_child() -> None:
+        gate.renew()
         inherited = reference()
         if inherited is not None:
             _inherited.append(inherited.pool)
             inherited.dispose(close=False)
 
     if hasattr(os, "register_at_fork"):
-        os.register_at_fork(before=_before, after_in_child=_in_child)
+        os.register_at_fork(before=_before, after_in_parent=gate.open, after_in_child=_in_child)

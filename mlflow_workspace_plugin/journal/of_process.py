@@ -6,14 +6,16 @@ import multiprocessing.util
 import os
 import signal
 import sys
-import time
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Protocol, TypeVar
+from urllib.parse import urlsplit
 
-from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
+from mlflow_workspace_plugin.journal import end_wait
+from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.remains import Remains
 
 
 class Keeper(Protocol):
@@ -27,12 +29,14 @@ class Keeper(Protocol):
     """Where it is kept."""
 
     @property
-    def waiting(self) -> int:
-        """How much is kept."""
+    def remains(self) -> Remains:
+        """What is kept, and what is lost."""
 
-    def close(self, timeout_s: float) -> int:
-        """Send what is kept; return how much could not be sent."""
+    def close(self, wait: EndWait) -> Remains:
+        """Send what is kept; return what could not be sent."""
 
+
+_PID = os.getpid()
 
 Kept = TypeVar("Kept", bound=Keeper)
 
@@ -58,38 +62,90 @@ def keeper_of(kind: type[Kept], target: str, make: Callable[[], Kept]) -> Kept:
 
 
 def _close_at_end() -> None:
-    """Send what waits when this process ends, and its children's when they do."""
-    atexit.register(close_all)
-    # A child of multiprocessing ends without what is registered above.
-    _close_at_end_of_child()
-    multiprocessing.util.register_after_fork(close_all, _close_at_end_of_child)
+    """Send what waits when this process ends, and its children's when they do.
+
+    The time of the end begins with the first thing that is done there, and from then on no call
+    waits for its record: :func:`end` waits for all. It is registered where it comes after MLflow's
+    own end of the active run.
+    """
+    atexit.register(end_wait.begin)
+    # A child of multiprocessing ends without what is registered with ``atexit``.
+    multiprocessing.util.register_after_fork(_close_at_end, _close_at_end_of_child)
+    if multiprocessing.parent_process() is not None:
+        _close_at_end_of_child()
     _close_on_termination()
 
 
 def _close_at_end_of_child(_function: object = None) -> None:
-    multiprocessing.util.Finalize(None, close_all, exitpriority=0)
+    multiprocessing.util.Finalize(None, lambda: close_all(end_wait.begin()), exitpriority=0)
 
 
-def close_all() -> None:
-    """Send what waits; say what is left, where it is, and how to send it."""
-    deadline = time.monotonic() + settings.EXIT_WAIT_S.number()
+def end() -> None:
+    """End MLflow's runs that are active still, send what waits, and say what is left.
+
+    What is logged afterwards is saved, and not waited for.
+    """
+    wait = end_wait.begin()
+    if _keepers:
+        _end_active_runs()
+    close_all(wait)
+    wait.end()
+
+
+def _end_active_runs() -> None:
+    """End the active runs of this thread: MLflow itself ends one, though they may be nested.
+
+    Those of a parent process go on.
+    """
+    fluent = sys.modules.get("mlflow.tracking.fluent")
+    if fluent is None or os.getpid() != _PID:
+        return
+    while fluent.active_run() is not None and _tracks_here():
+        with contextlib.suppress(Exception):
+            fluent.end_run()
+
+
+def _tracks_here() -> bool:
+    """Whether MLflow tracks in one of our workspaces."""
+    import mlflow
+
+    uri: str = mlflow.get_tracking_uri()
+    return urlsplit(uri).scheme == "workspace"
+
+
+def close_all(wait: EndWait | None = None) -> None:
+    """Send what waits; say what is left, where it is, and how to send it.
+
+    Args:
+        wait: how long to wait for it; by default as the end of a process does.
+    """
+    wait = wait or EndWait()
     for is_last in (False, True):
         for (_, target), keeper in list(_keepers.items()):
             if keeper.is_last == is_last:
-                _close(keeper, target, deadline)
+                _close(keeper, target, wait)
 
 
-def _close(keeper: Keeper, target: str, deadline: float) -> None:
+def _close(keeper: Keeper, target: str, wait: EndWait) -> None:
     reason = "could not be sent"
     try:
-        left = keeper.close(max(deadline - time.monotonic(), 0))
+        left = keeper.close(wait)
+    except KeyboardInterrupt:
+        # Somebody does not want to wait, and is told what that means.
+        wait.end()
+        left, reason = keeper.remains, "were not sent yet"
     except Exception as error:  # noqa: BLE001  it would hide how the program ended
-        left, reason = keeper.waiting, f"could not be sent ({error})"
-    if left:
-        # Logging may be shut down by now.
+        left, reason = keeper.remains, f"could not be sent ({error})"
+    # Logging may be shut down by now.
+    if left.waiting:
         sys.stderr.write(
-            f"mlflow-workspace-plugin: {left} {keeper.what} for {target} {reason} "
+            f"mlflow-workspace-plugin: {left.waiting} {keeper.what} for {target} {reason} "
             f"and wait in {keeper.folder.path}. To send them: mlflow-workspace sync\n"
+        )
+    if left.lost:
+        sys.stderr.write(
+            f"mlflow-workspace-plugin: {left.lost} {keeper.what} for {target} are lost: "
+            f"{left.reason}. mlflow-workspace verify RUN names them.\n"
         )
 
 
@@ -98,7 +154,7 @@ def _close_on_termination() -> None:
 
     def _terminate(number: int, _frame: FrameType | None) -> None:
         try:
-            close_all()
+            close_all(end_wait.of_process())
         finally:
             # Unless a handler that was set later called this one, and decides itself.
             if signal.getsignal(number) is _terminate:

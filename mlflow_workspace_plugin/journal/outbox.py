@@ -8,18 +8,25 @@ from collections import Counter, deque
 from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
+from mlflow_workspace_plugin.fork_gate import gate
 from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder, new_writer_id
-from mlflow_workspace_plugin.journal.lock import HeldLock
+from mlflow_workspace_plugin.journal.own_files import OwnFiles
 from mlflow_workspace_plugin.journal.records import Kind, Record, values_of
+from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
-from mlflow_workspace_plugin.journal.segments import Chunk, SegmentReader, SegmentWriter
+from mlflow_workspace_plugin.journal.reserve import STATEMENT_ROOM, Reserve
+from mlflow_workspace_plugin.journal.segments import Chunk
 
 _MEMORY_BYTES = 64 << 20
 _LINES_AT_ONCE = 2_000
 _LINES_SAVED_AT_ONCE = 500
 _MOMENT_S = 0.2
+_BYTES_OF_COUNT = 128
+# How often a segment is tried that is there and cannot be read.
+_TRIES = 3
 
 
 @dataclass(frozen=True)
@@ -30,13 +37,15 @@ class Batch:
     chunk: Chunk | None = None
 
 
-@dataclass
-class _Files:
-    """The files of a writer: the lock that says that it lives, and its segments."""
+class _Line(NamedTuple):
+    """The line of a record in memory, and what is to be known of it there."""
 
-    lock: HeldLock
-    writer: SegmentWriter
-    reader: SegmentReader
+    text: bytes
+    sequence: int
+    kind: str
+    run_id: str
+    keys: tuple[str, ...]
+    """The metric of each value."""
 
 
 class Outbox:
@@ -57,37 +66,67 @@ class Outbox:
         """The id under which records are sent."""
         self.last = 0
         """The sequence of the last record that is kept."""
-        self.notes = 0
-        """How many of the records are what was noted at an end of the process, and no calls."""
         self._drawn = 0
-        self._files: _Files | None = None
-        self._memory: deque[bytes] = deque()
+        # What was noted between the calls.
+        self._notes: deque[int] = deque()
+        self._files: OwnFiles | None = None
+        self._reserve = Reserve(folder.path, self.writer)
+        self._memory: deque[_Line] = deque()
         self._memory_bytes = 0
+        self._why = ""
+        # Runs that are noted to have records in memory only.
+        self._unsaved: set[str] = set()
         self._dropped: Counter[tuple[str, str]] = Counter()
+        self._lost = 0
+        # At the end of the process: how many calls of those in memory the reserve has.
+        self._reserved: int | None = None
+        self._unreadable: Counter[int] = Counter()
+        self._read_again = 0
         self._logged: dict[str, dict[str, int]] = {}
         self._is_putting = False
-        self._interrupting: list[str] = []
+        self._interrupting: list[tuple[str, str]] = []
         self._interrupted_at = 0
+
+    def calls_after(self, last_sent: int) -> int:
+        """Return how many calls are not sent, if all up to a record is."""
+        notes = sum(sequence > last_sent for sequence in list(self._notes))
+        return max(self.last - last_sent - notes, 0)
+
+    def remains(self, last_sent: int) -> Remains:
+        """Return what is not sent, if all up to a record is."""
+        in_memory = sum(line.kind not in records.NO_CALLS for line in list(self._memory))
+        reserved = self._reserved or 0
+        gone = self._files.lost() if self._files is not None else 0
+        waiting = self.calls_after(last_sent) - in_memory - gone
+        lost = in_memory - reserved + gone + self._lost
+        return Remains(max(waiting, 0) + reserved, lost, self._why)
+
+    def note_lost(self, count: int) -> None:
+        """Take notice that calls are in no file any more."""
+        self._lost += count
+        self._why = self._why or "somebody removed their journal, or damaged it"
 
     def put(self, body: str, run_id: str = "", keys: Sequence[str] = ()) -> int:
         """Keep a record; return its sequence.
 
         Args:
             body: of the record.
-            run_id: the run, for a record of values.
+            run_id: its run.
             keys: the metric of each value, to be counted.
         """
+        if gate.forking:
+            gate.give_way()
         with self._lock:
             if self._is_putting:
                 # A signal's handler that logs, while its thread is in here: after that record, for
                 # the numbers have to be in the order of the file.
-                self._interrupting.append(body)
+                self._interrupting.append((body, run_id))
                 self._interrupted_at += 1
                 return self._interrupted_at
             self._interrupted_at = self._drawn + 1
             self._is_putting = True
             try:
-                self._write(body)
+                self._write(body, run_id)
                 sequence = self.last
                 if keys:
                     counts = self._logged.get(run_id)
@@ -99,7 +138,7 @@ class Outbox:
             finally:
                 try:
                     while self._interrupting:
-                        self._write(self._interrupting.pop(0))
+                        self._write(*self._interrupting.pop(0))
                 finally:
                     self._is_putting = False
 
@@ -117,35 +156,41 @@ class Outbox:
         """Note how many values were put, of runs for which it was not asked."""
         with self._lock:
             logged, self._logged = self._logged, {}
-            now = time.time_ns() // 1_000_000
             for run_id, counts in logged.items():
-                self.put(records.body(Kind.LOGGED, run_id, now, counts))
-            self.notes += len(logged)
+                self._put_note(Kind.LOGGED, run_id, counts)
 
     def take(self) -> Batch | None:
-        """Return the next records to be sent, the same ones until :meth:`remove`; None if none."""
+        """Return the next records to be sent, the same ones until :meth:`remove`; None if none.
+
+        Raises:
+            OSError: there are some, which cannot be read now.
+        """
         files = self._files
         while files is not None:
             # In this order: what is behind the current one is complete.
-            current = files.writer.number
+            current = files.number
             if current == 0:
                 break
-            chunk = files.reader.read(complete=files.reader.number < current)
+            chunk = self._read(files, current)
             if chunk.size:
                 return Batch(chunk.records, chunk)
             if files.reader.number == current:
                 break
-            files.reader.next_segment(self._folder.damaged)
+            if not self._reads_again(files):
+                self._note_lost_of_segment(files)
+                files.reader.next_segment(self._folder.damaged)
         if not self._memory:
             # Nor is the lock waited for, which a thread may hold that a signal interrupted.
             return None
         with self._lock:
             files = self._files
-            if files is not None and (chunk := files.reader.read(complete=False)).size:
-                # Written after the files were read, and before they could not be written any more.
-                return Batch(chunk.records, chunk)
+            if files is not None and files.number:
+                chunk = files.reader.read(complete=False)
+                if chunk.size:
+                    # Written after the files were read, and before they could not be written.
+                    return Batch(chunk.records, chunk)
             lines = list(itertools.islice(self._memory, _LINES_AT_ONCE))
-        found = [record for line in lines if (record := records.parse(line[:-1]))]
+        found = [record for line in lines if (record := records.parse(line.text[:-1]))]
         return Batch(found) if found else None
 
     def remove(self, batch: Batch) -> None:
@@ -164,27 +209,36 @@ class Outbox:
                 )
             return
         with self._lock:
+            is_counted = self._reserved is not None
             for _ in batch.records:
-                self._memory_bytes -= len(self._memory.popleft())
+                self._memory_bytes -= len(self._memory.popleft().text)
             self._put_dropped()
+            self._note_memory(is_counted=is_counted)
 
     def save(self) -> None:
-        """Write what is in memory to the files, if these can be written again."""
+        """Write what is in memory to the files, if these can be written again; look after them."""
+        if self._lock.acquire(timeout=_MOMENT_S):
+            try:
+                # A signal may have interrupted a put.
+                if self._files is not None and not self._is_putting:
+                    with suppress(OSError):
+                        self._files.look()
+            finally:
+                self._lock.release()
         with suppress(OSError):
             # Calls wait for no more than a part of it.
             while (self._memory or self._dropped) and self._save_some():
                 pass
 
-    def _save_some(self) -> bool:
+    def settle(self) -> None:
+        """Try once more to save what is in memory, then note what is lost with it.
+
+        For the end of the process; if it goes on, so does what is in memory.
+        """
+        self.save()
         with self._lock:
-            lines = list(itertools.islice(self._memory, _LINES_SAVED_AT_ONCE))
-            if lines:
-                self._open().writer.append(b"".join(lines))
-                for line in lines:
-                    self._memory_bytes -= len(line)
-                    self._memory.popleft()
-            self._put_dropped()
-            return bool(self._memory)
+            if self._memory or self._dropped:
+                self._count_memory()
 
     def remove_files(self, last_sent: int) -> None:
         """Remove the files, if all that was put was sent; more makes new ones.
@@ -196,36 +250,32 @@ class Outbox:
             return
         try:
             if self._files is not None and not self._is_putting and last_sent >= self.last:
-                self._files.writer.close()
-                self._files.reader.next_segment(self._folder.damaged)
-                self._files.lock.remove()
+                self._files.remove()
                 self._files = None
-                self.notes = 0
+                self._reserve = Reserve(self._folder.path, self.writer)
+                self._notes.clear()
+                self._unreadable.clear()
+                self._read_again = 0
         finally:
             self._lock.release()
 
-    def start_over(self) -> int:
-        """Make new files, for somebody removed them; return up to which sequence all is lost."""
-        with self._lock:
-            self.leave()
-            return self.last
-
     def leave(self) -> None:
         """Let go of the files without touching them, in a forked child: they are its parent's."""
+        self._reserve.close()
         if self._files is not None:
-            self._files.writer.close()
-            self._files.lock.close()
+            self._files.close()
             self._files = None
 
-    def _write(self, body: str) -> None:
+    def _write(self, body: str, run_id: str) -> None:
         # A number is never used again, even if an interrupt comes between it and the end of this.
         self._drawn += 1
         number = self._drawn
         line = records.line(number, body)
         if not self._memory:
             try:
-                (self._files or self._open()).writer.append(line)
+                (self._files or self._open()).append(line, number, run_id)
             except OSError as error:
+                self._why = f"the journal in {self._folder.path} could not be written ({error})"
                 self._reminder.warn(
                     "not durable",
                     "The journal of %s cannot be written (%s). Up to %d MB of values wait in "
@@ -238,24 +288,82 @@ class Outbox:
             else:
                 self.last = number
                 return
-        if self._keep_in_memory(line, body):
+        if self._keep_in_memory(line, number, body):
             self.last = number
+        else:
+            # It is nowhere.
+            self._drawn = number - 1
 
-    def _open(self) -> _Files:
+    def _put_note(self, kind: Kind, run_id: str, content: Any) -> None:
+        """Keep a record of what the journal itself has to say."""
+        now = time.time_ns() // 1_000_000
+        self._notes.append(self.put(records.body(kind, run_id, now, content), run_id))
+
+    def _open(self) -> OwnFiles:
         if self._files is None:
-            self._files = _Files(
-                self._folder.lock(self.writer),
-                SegmentWriter(self._folder.path, self.writer, fsync=self._fsync),
-                SegmentReader(self._folder.path, self.writer),
+            self._files = OwnFiles(
+                self._folder, self.writer, self._reserve, self.last, fsync=self._fsync
             )
         return self._files
 
-    def _keep_in_memory(self, line: bytes, body: str) -> bool:
+    def _read(self, files: OwnFiles, current: int) -> Chunk:
+        """Read what comes next of the segments; nothing of one that is gone."""
+        number = files.reader.number
+        try:
+            return files.reader.read(complete=number < current)
+        except (FileNotFoundError, IsADirectoryError):
+            if not self._lock.acquire(timeout=_MOMENT_S):
+                raise
+            try:
+                files.look()
+            finally:
+                self._lock.release()
+            if files.reader.path.is_file():
+                return files.reader.read(complete=number < current)
+            return Chunk()
+        except OSError:
+            self._unreadable[number] += 1
+            if number == current or self._unreadable[number] < _TRIES:
+                raise
+            return Chunk()
+
+    def _reads_again(self, files: OwnFiles) -> bool:
+        """Whether a segment is to be read again that lacks something.
+
+        Of one that was cut a part may have been written before the place that was read last.
+        """
+        number = files.reader.number
+        if number == self._read_again or not files.lost_of_segment():
+            return False
+        self._read_again = number
+        files.reader.turn_to(number)
+        return True
+
+    def _note_lost_of_segment(self, files: OwnFiles) -> None:
+        """Say and note what was written to a segment, and is not in it."""
+        lost = files.lost_of_segment()
+        if not lost:
+            return
+        self.note_lost(lost)
+        for run_id in sorted(files.runs_of_segment()):
+            self._put_note(Kind.DROPPED, run_id, {records.UNCOUNTED: lost})
+        self._reminder.warn(
+            "lost",
+            "%d calls for %s are lost: somebody removed, cut or damaged a part of their journal "
+            "in %s.",
+            lost,
+            self._folder.target,
+            self._folder.path,
+        )
+
+    def _keep_in_memory(self, text: bytes, sequence: int, body: str) -> bool:
         record = Record(0, *json.loads(body))
+        keys = tuple(value[0] for value in values_of(record))
         # What ends a run, and params and tags, are few.
         is_values = record.kind in records.VALUES
-        if is_values and self._memory_bytes + len(line) > _MEMORY_BYTES:
-            self._dropped.update((record.run_id, value[0]) for value in values_of(record))
+        if is_values and self._memory_bytes + len(text) > _MEMORY_BYTES:
+            self._dropped.update((record.run_id, key) for key in keys)
+            self.note_lost(1)
             self._reminder.warn(
                 "full",
                 "%d values for %s were dropped: the journal cannot be written, and memory for them "
@@ -264,14 +372,91 @@ class Outbox:
                 self._folder.target,
             )
             return False
-        self._memory.append(line)
-        self._memory_bytes += len(line)
+        if record.run_id not in self._unsaved or self._reserved is not None:
+            # Before it is in memory only.
+            self._unsaved.add(record.run_id)
+            self._reserved = None
+            self._reserve.mark(self._unsaved)
+        self._memory.append(_Line(text, sequence, record.kind, record.run_id, keys))
+        self._memory_bytes += len(text)
         return True
+
+    def _save_some(self) -> bool:
+        with self._lock:
+            is_counted = self._reserved is not None
+            lines = list(itertools.islice(self._memory, _LINES_SAVED_AT_ONCE))
+            if lines:
+                files = self._open()
+                text = b"".join(line.text for line in lines)
+                files.append(text, lines[-1].sequence, lines[-1].run_id, len(lines))
+                for run_id in {line.run_id for line in lines}:
+                    files.add_run(run_id)
+                for line in lines:
+                    self._memory_bytes -= len(line.text)
+                    self._memory.popleft()
+            self._put_dropped()
+            self._note_memory(is_counted=is_counted)
+            return bool(self._memory)
 
     def _put_dropped(self) -> None:
         """Note what was dropped, to be stored behind what was not."""
         dropped, self._dropped = self._dropped, Counter()
+        for run_id, counts in _by_run(dropped).items():
+            self._put_note(Kind.DROPPED, run_id, counts)
+
+    def _note_memory(self, *, is_counted: bool) -> None:
+        """Let the reserve say again what is in memory only, after that became less."""
+        if not self._memory and not self._dropped:
+            self._reserve.clear()
+            self._unsaved.clear()
+            self._reserved = None
+        elif is_counted:
+            self._count_memory()
+
+    def _count_memory(self) -> None:
+        """Let the reserve count the values in memory, and keep ends of runs, params and tags."""
+        counts, others = Counter(self._dropped), []
+        for line in self._memory:
+            if line.kind in records.VALUES:
+                counts.update((line.run_id, key) for key in line.keys)
+            else:
+                others.append(line)
+        others.sort(key=lambda line: (line.kind != Kind.INFO, line.kind not in records.NO_CALLS))
+        room = STATEMENT_ROOM - len(b"".join(self._count_lines(counts)))
+        # For what is left out is counted, too.
+        room -= _BYTES_OF_COUNT * len({line.run_id for line in others})
+        kept = []
+        for line in others:
+            if len(line.text) <= room:
+                room -= len(line.text)
+                kept.append(line)
+            elif line.kind not in records.NO_CALLS:
+                counts[line.run_id, records.OTHERS] += 1
+        calls = sum(line.kind not in records.NO_CALLS for line in self._memory)
+        kept_calls = sum(line.kind not in records.NO_CALLS for line in kept)
+        lines = [*self._count_lines(counts), *(line.text for line in kept)]
+        is_kept = self._reserve.count(calls - kept_calls, lines)
+        self._reserved = kept_calls if is_kept else 0
+
+    def _count_lines(self, counts: Counter[tuple[str, str]]) -> list[bytes]:
+        """Return lines of records that say what was dropped; if these are many, less exactly."""
         now = time.time_ns() // 1_000_000
-        for run_id in {run_id for run_id, _ in dropped}:
-            counts = {key: number for (run, key), number in dropped.items() if run == run_id}
-            self._write(records.body(Kind.DROPPED, run_id, now, counts))
+        by_run = _by_run(counts)
+        in_all = {run_id: {records.OTHERS: sum(by_run[run_id].values())} for run_id in by_run}
+        for of_run in (by_run, in_all):
+            lines = []
+            for run_id, counted in of_run.items():
+                self._drawn += 1
+                lines.append(
+                    records.line(self._drawn, records.body(Kind.DROPPED, run_id, now, counted))
+                )
+            if len(b"".join(lines)) <= STATEMENT_ROOM // 2:
+                break
+        return lines
+
+
+def _by_run(counts: Counter[tuple[str, str]]) -> dict[str, dict[str, int]]:
+    found: dict[str, dict[str, int]] = {}
+    for (run_id, key), number in counts.items():
+        found.setdefault(run_id, {})[key] = number
+    return found

@@ -1,5 +1,6 @@
 """How far what was logged is sent: told by the thread that sends, awaited by those that log."""
 
+import math
 import threading
 import time
 from collections.abc import Callable
@@ -17,33 +18,59 @@ class Progress:
         self._given_up: set[int] = set()
         self._failing_since: float | None = None
         self._at = time.monotonic()
+        self._behind = 0
         self.sent = 0
         """The sequence of the last record that the target dealt with."""
         self.away = False
         """Whether the target is known to be away."""
 
-    def wait_until(self, done: Callable[[], bool], timeout_s: float | None = None) -> bool:
+    def wait_until(
+        self,
+        done: Callable[[], bool],
+        timeout_s: float,
+        patience_s: float = math.inf,
+        *,
+        since: float | None = None,
+        unless_away: bool = False,
+    ) -> bool:
         """Wait until something is done; return whether it is.
 
         Args:
             done: whether it is; asked again whenever something was sent.
-            timeout_s: how long to wait. By default as long as there is progress, and not at all for
-                a target that is away.
+            timeout_s: how long to wait at most.
+            patience_s: how long to wait while there is no progress.
+            since: when the wait began, if that was before; for ``patience_s``.
+            unless_away: do not wait for a target that is known to be away.
         """
         started = time.monotonic()
         with self._changed:
             while not done():
-                if timeout_s is not None:
-                    patience = started + timeout_s - time.monotonic()
-                elif self.away:
+                now = time.monotonic()
+                silent_s = now - max(since or started, self._at)
+                self.away |= silent_s >= PATIENCE_S
+                left_s = min(started + timeout_s - now, patience_s - silent_s)
+                if left_s <= 0 or (unless_away and self.away):
                     return False
-                else:
-                    patience = max(started, self._at) + PATIENCE_S - time.monotonic()
-                if patience <= 0:
-                    self.away |= timeout_s is None
-                    return False
-                self._changed.wait(patience)
+                # It is looked at again when the target would be away.
+                self._changed.wait(min(left_s, PATIENCE_S))
         return True
+
+    def wait_for(self, sequence: int, timeout_s: float) -> None:
+        """Let a call wait until its record is sent, in vain behind one that waited in vain.
+
+        Args:
+            sequence: of the record.
+            timeout_s: how long to wait at most; not at all while the target is away.
+        """
+
+        def is_sent() -> bool:
+            return self.sent >= sequence
+
+        # What is before it takes longer than a call may wait.
+        if self.sent < self._behind:
+            return
+        if not self.wait_until(is_sent, timeout_s, unless_away=True):
+            self._behind = sequence
 
     def take_answer(self, sequence: int) -> tuple[bool, Exception | None]:
         """Return what is known of a record whose call waits no longer.

@@ -48,6 +48,13 @@ NO_CALLS = frozenset({Kind.DROPPED.value, Kind.LOGGED.value})
 """What the journal itself notes between the calls."""
 
 
+UNCOUNTED = "?"
+"""In place of a metric's key, which it cannot be, of what was lost: nobody knows of which."""
+
+OTHERS = ""
+"""In place of a metric's key, of what was lost: params, tags and ends of runs."""
+
+
 class Record(NamedTuple):
     """A record that was read from a journal."""
 

@@ -1,9 +1,11 @@
 """Records that the target refused, kept aside for people to look at."""
 
 import json
+import os
 from contextlib import suppress
 from pathlib import Path
 
+from mlflow_workspace_plugin.journal.lock import open_regular
 from mlflow_workspace_plugin.journal.records import Record
 
 _SUFFIX = ".jsonl"
@@ -50,10 +52,11 @@ def count_refused(folder: Path) -> int:
 
 
 def _sequences(path: Path) -> set[int]:
-    found = set()
-    with path.open("rb") as file:
+    found: set[int] = set()
+    # What is no such file is somebody else's.
+    with suppress(OSError), os.fdopen(open_regular(path), "rb") as file:
         for line in file:
             # Of a disk that is full there may be a part.
-            with suppress(ValueError):
-                found.add(json.loads(line)["sequence"])
+            with suppress(ValueError, KeyError, TypeError):
+                found.add(int(json.loads(line)["sequence"]))
     return found

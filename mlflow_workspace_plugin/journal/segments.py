@@ -11,17 +11,29 @@ what the system had not yet written to disk; with ``MLFLOW_WORKSPACE_FSYNC=1`` e
 that.
 """
 
+import errno
 import os
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
+from time import monotonic
 
 from mlflow_workspace_plugin.journal.give_way import RECORDS_AT_ONCE, give_way
+from mlflow_workspace_plugin.journal.lock import hold_written, is_at, open_regular
 from mlflow_workspace_plugin.journal.records import Record, parse
 
 _SEGMENT_BYTES = 16 << 20
 _READ_BYTES = 1 << 18
+_COPY_BYTES = 1 << 20
 _SUFFIX = ".journal"
+# A look whether the file is there takes 1 us. Of calls that follow each other at once not each has
+# to look: what they write is in the open file all the same.
+_PAUSE_S = 5e-5
+_LOOK_S = 0.01
+_HELD = 8
+"""How many of the last segments stay open, to be made anew if somebody removes them."""
+_NO_ROOM = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS)
 _sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasync
 
 
@@ -43,19 +55,35 @@ def segments_of(folder: Path) -> dict[str, list[int]]:
 class SegmentWriter:
     """Appends lines to the segments of one writer. Not for several threads at once.
 
+    It holds the lock on those that it has open: that it lives is to be seen on them, too.
+
     Args:
         folder: where the segments are; it exists.
         writer: the id of the writer.
         fsync: wait for the disk at each line.
+        prepare: makes the folder anew, after somebody removed it.
+        begun: told of each segment that was begun.
     """
 
-    def __init__(self, folder: Path, writer: str, *, fsync: bool) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        writer: str,
+        *,
+        fsync: bool,
+        prepare: Callable[[], None] = lambda: None,
+        begun: Callable[[int], None] = lambda _: None,
+    ) -> None:
         self._folder = folder
         self._writer = writer
         self._fsync = fsync
+        self._prepare = prepare
+        self._begun = begun
         self.number = 0
         self._file: int | None = None
         self._size = 0
+        self._called_at = self._look_at = 0.0
+        self._held: dict[int, int] = {}
 
     def append(self, line: bytes) -> None:
         """Append a line, or several.
@@ -63,8 +91,63 @@ class SegmentWriter:
         Raises:
             OSError: it could not be written; the segment is as it was before.
         """
-        if self._file is None or self._size >= _SEGMENT_BYTES:
+        file, now = self._file, monotonic()
+        called_at, self._called_at = self._called_at, now
+        if file is None or self._size >= _SEGMENT_BYTES:
             self._next_segment()
+        elif now - called_at > _PAUSE_S or now >= self._look_at:
+            self._look_at = now + _LOOK_S
+            found = os.fstat(file)
+            if found.st_nlink == 0 or found.st_size < self._size:
+                self.restore()
+        try:
+            self._append(line)
+        except OSError as error:
+            # A limit of the size of files, or a part of the disk that fails, is of this file only.
+            if error.errno in _NO_ROOM or not self._size:
+                raise
+            self._next_segment()
+            self._append(line)
+
+    def restore(self) -> None:
+        """Make anew, from what is open, what somebody removed; go on behind what was cut off.
+
+        Raises:
+            OSError: that is not possible now.
+        """
+        for number, file in sorted(self._held.items()):
+            if not is_at(segment_path(self._folder, self._writer, number), file):
+                self._prepare()
+                self._copy(number, file)
+        if self._file is not None and os.fstat(self._file).st_size < self._size:
+            self._next_segment()
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether all segments that are open are where they belong."""
+        return all(
+            is_at(segment_path(self._folder, self._writer, number), file)
+            for number, file in self._held.items()
+        )
+
+    def release(self, number: int) -> None:
+        """Let go of the segments before one, for they are sent."""
+        for each in [each for each in self._held if each < number and each != self.number]:
+            os.close(self._held.pop(each))
+
+    def touch(self) -> None:
+        """Let what is open look new to whoever removes old files."""
+        for number in self._held:
+            with suppress(OSError):
+                os.utime(segment_path(self._folder, self._writer, number))
+
+    def close(self) -> None:
+        """Close the files; what was written stays."""
+        self._file = None
+        while self._held:
+            os.close(self._held.popitem()[1])
+
+    def _append(self, line: bytes) -> None:
         file: int = self._file  # type: ignore[assignment]
         written = os.write(file, line)
         if written != len(line) or self._fsync:
@@ -80,18 +163,41 @@ class SegmentWriter:
         self._size += written
 
     def _next_segment(self) -> None:
-        path = segment_path(self._folder, self._writer, self.number + 1)
-        flags = os.O_WRONLY | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
-        file = os.open(path, flags, 0o600)
-        self.close()
-        self._file, self._size = file, 0
+        file = self._open(segment_path(self._folder, self._writer, self.number + 1))
         self.number += 1
+        self._file, self._size = file, 0
+        self._held[self.number] = file
+        self.release(self.number - _HELD)
+        self._begun(self.number)
 
-    def close(self) -> None:
-        """Close the file; what was written stays."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
+    def _copy(self, number: int, file: int) -> None:
+        path = segment_path(self._folder, self._writer, number)
+        unfinished = path.with_suffix(".unfinished")
+        copy = self._open(unfinished)
+        try:
+            os.lseek(file, 0, os.SEEK_SET)
+            while part := os.read(file, _COPY_BYTES):
+                while part:
+                    part = part[os.write(copy, part) :]
+            if path.is_dir():
+                path.rename(path.with_suffix(".not-ours"))
+            unfinished.replace(path)
+        except BaseException:
+            os.close(copy)
+            with suppress(OSError):
+                unfinished.unlink(missing_ok=True)
+            raise
+        self._held[number] = copy
+        if self._file == file:
+            self._file = copy
+        os.close(file)
+
+    def _open(self, path: Path) -> int:
+        flags = os.O_RDWR | os.O_CREAT | os.O_APPEND | getattr(os, "O_CLOEXEC", 0)
+        file = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
+        with suppress(OSError):
+            hold_written(file)
+        return file
 
 
 @dataclass
@@ -120,12 +226,21 @@ class SegmentReader:
         self.number = number
         self.damaged = 0
         """How many damaged lines of the segment were read."""
+        self.count = 0
+        """How many records of the segment were read, each once."""
+        self.last = 0
+        """The highest sequence that was read."""
         self._offset = 0
 
     @property
     def path(self) -> Path:
         """The segment that is read."""
         return segment_path(self._folder, self._writer, self.number)
+
+    @property
+    def position(self) -> tuple[int, int]:
+        """The segment that is read, and how many bytes of it were dealt with."""
+        return self.number, self._offset
 
     def read(self, *, complete: bool) -> Chunk:
         """Return the next records of the segment, the same ones until :meth:`advance`.
@@ -137,7 +252,7 @@ class SegmentReader:
         Raises:
             OSError: the segment cannot be read.
         """
-        with self.path.open("rb") as file:
+        with os.fdopen(open_regular(self.path), "rb") as file:
             file.seek(self._offset)
             text = file.read(_READ_BYTES)
             # A line may be longer than what is read at once.
@@ -160,6 +275,11 @@ class SegmentReader:
         """Go on behind a chunk, after it was dealt with."""
         self._offset += chunk.size
         self.damaged += len(chunk.damaged)
+        for record in chunk.records:
+            # A write that half failed may have left a line twice.
+            if record.sequence > self.last:
+                self.count += 1
+                self.last = record.sequence
 
     def next_segment(self, kept: Path) -> None:
         """Turn to the next, and remove this one, or keep it in a folder if a line is damaged.
@@ -172,5 +292,15 @@ class SegmentReader:
                 self.path.replace(kept / self.path.name)
             else:
                 self.path.unlink(missing_ok=True)
-        self.number += 1
-        self._offset = self.damaged = 0
+        self.skip()
+
+    def skip(self) -> None:
+        """Turn to the next segment, and leave this one where it is."""
+        self.turn_to(self.number + 1)
+
+    def turn_to(self, number: int) -> None:
+        """Turn to the start of a segment."""
+        if number <= self.number:
+            self.last = 0
+        self.number = number
+        self._offset = self.damaged = self.count = 0

@@ -1,5 +1,6 @@
 """The thread that sends what this process logged, and what ended processes left."""
 
+import math
 import threading
 import time
 from contextlib import suppress
@@ -10,7 +11,7 @@ from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.give_way import give_way
 from mlflow_workspace_plugin.journal.leftovers import Leftovers
-from mlflow_workspace_plugin.journal.outbox import Outbox
+from mlflow_workspace_plugin.journal.outbox import Batch, Outbox
 from mlflow_workspace_plugin.journal.progress import Progress
 from mlflow_workspace_plugin.journal.records import Record
 from mlflow_workspace_plugin.journal.refused import RefusedRecords
@@ -22,6 +23,8 @@ _LINGER_S = 0.5
 # How often the thread looks for what ended processes left.
 _LOOK_S = 5.0
 _LONGEST_PAUSE_S = 2.0
+# How long it waits for another process that sends what comes first.
+_HELD_S = 0.1
 
 
 class Sender:
@@ -58,8 +61,10 @@ class Sender:
         """Whether it has to be woken for what is put from now on."""
         self.sending = threading.RLock()
         """Held while a part is sent."""
-        self.leftovers = Leftovers(folder, target, reminder)
+        self.leftovers = Leftovers(folder, target, reminder, outbox.writer)
         """What ended processes left, to be sent behind the outbox."""
+        # The run of the next record, if it comes after what an ended process left of that run.
+        self._held: str | None = None
         self.refused_runs: set[str] = set()
         """Runs that refused values after their call had returned."""
         self.removes_files = False
@@ -78,18 +83,18 @@ class Sender:
     @property
     def waiting(self) -> int:
         """How many of them are calls."""
-        return max(self.unsent - self._outbox.notes, 0)
+        return self._outbox.calls_after(self._progress.sent)
 
     def wake(self) -> None:
         """Let it send within a moment, together with what is put until then."""
         self.is_asleep = False
         self._wake(at_once=False)
 
-    def hurry(self) -> None:
-        """Let it send at once; in this thread if no other can be started."""
+    def hurry(self, timeout_s: float) -> None:
+        """Let it send at once; in this thread, for so long at most, if no other can be started."""
         self._wake(at_once=True)
         if self._thread is None or not self._thread.is_alive():
-            self._ship()
+            self._ship(time.monotonic() + timeout_s)
 
     def look_again(self) -> None:
         """Let it ask a target that gave a call no answer whether it is back."""
@@ -155,14 +160,14 @@ class Sender:
         while (left := deadline - time.monotonic()) > 0 and not self._next_wake(left):
             pass
 
-    def _ship(self) -> bool:
-        """Send all that there is by now; return whether that was possible."""
+    def _ship(self, until: float = math.inf) -> bool:
+        """Send all that there is by now, until a time; return whether that was possible."""
         # Before anything is read: what is put from here on wakes again.
         self.is_asleep = True
         try:
             self._outbox.save()
             last: int | None = self._outbox.last
-            while last is not None:
+            while last is not None and time.monotonic() < until:
                 last = self._ship_part(last)
                 # Between two parts others may fork, or close the journal.
                 give_way()
@@ -178,28 +183,55 @@ class Sender:
             Up to which record the next part is to be sent; None if there is no more.
         """
         with self.sending:
-            if self._progress.sent < last:
-                try:
-                    batch = self._outbox.take()
-                except FileNotFoundError:
-                    last, batch = self._outbox.start_over(), None
+            is_held = self._is_held()
+            if self._progress.sent < last and not is_held:
+                batch = self._outbox.take()
                 if batch is None:
                     self._note_lost(last)
                 else:
-                    self._send(batch.records)
-                    self._outbox.remove(batch)
-                return last
-            if self.leftovers:
-                self.leftovers.send_part()
+                    self._send_ready(batch)
+                if self.leftovers.asked_for is None:
+                    return last
+            if self.leftovers.send_part(self._held or self.leftovers.asked_for):
                 self._progress.note_life()
                 # What this process logged meanwhile does not wait for the rest of it.
                 return self._outbox.last
             if self._progress.away:
                 self._target.ping()
                 self._progress.note_life()
+            if self._progress.sent < last and not is_held:
+                return last
             if self.removes_files:
                 self._outbox.remove_files(self._progress.sent)
-        return None
+        if not is_held:
+            return None
+        # Another process sends what comes first.
+        time.sleep(_HELD_S)
+        self.leftovers.look()
+        return self._outbox.last
+
+    def _is_held(self) -> bool:
+        """Whether the next record has to come after what an ended process left of its run."""
+        if self._held is not None:
+            if self.leftovers.hold(self._held):
+                self._progress.note_life()
+                return True
+            self._held = None
+        return False
+
+    def _send_ready(self, batch: Batch) -> None:
+        """Send records, up to the first that has to come after what an ended process left."""
+        for number, record in enumerate(batch.records):
+            if (
+                record.kind in records.AWAITED
+                and record.sequence > self._progress.sent
+                and self.leftovers.hold(record.run_id)
+            ):
+                self._held = record.run_id
+                self._send(batch.records[:number])
+                return
+        self._send(batch.records)
+        self._outbox.remove(batch)
 
     def _send(self, batch: list[Record]) -> None:
         # What a try before this one got through has been told of.
@@ -233,10 +265,12 @@ class Sender:
 
     def _note_lost(self, last: int) -> None:
         """Take notice that records are in no file any more."""
+        lost = self._progress.note_lost(last)
+        self._outbox.note_lost(lost)
         self._reminder.warn(
             "lost",
             "%d calls for %s are lost: somebody removed their journal from %s, or damaged it.",
-            self._progress.note_lost(last),
+            lost,
             self._folder.target,
             self._folder.path,
         )
@@ -244,15 +278,16 @@ class Sender:
     def _note_failure(self, error: Exception) -> None:
         self._outbox.save()
         self._progress.note_failure()
-        if not self.waiting or not self._reminder.is_due("away"):
+        reason = clause(error)
+        # Each reason: after a server was started again it may refuse the password, say.
+        if not self.waiting or not self._reminder.is_due(reason):
             return
         self._reminder.warn(
-            "away",
-            "%s cannot be reached: %s. %d calls wait in %s (%.1f MB). They are sent when it is "
-            "back, or by mlflow-workspace sync.",
+            reason,
+            "%s cannot be reached: %s. %s. What waits takes %.1f MB, and is sent when it is back, "
+            "or by mlflow-workspace sync.",
             self._folder.target,
-            clause(error),
-            self.waiting,
-            self._folder.path,
+            reason,
+            self._outbox.remains(self._progress.sent).said(self._folder.path),
             self._folder.size() / 1e6,
         )

@@ -16,6 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
+from mlflow_workspace_plugin.fork_gate import gate
 from mlflow_workspace_plugin.hub import unstorable
 from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
@@ -59,7 +60,11 @@ class Connections:
 
     @contextmanager
     def _errors(self) -> Iterator[None]:
-        with translated_errors(self._hub.path, self._hub.settings.database), _mlflow_errors():
+        with (
+            gate.using(),
+            translated_errors(self._hub.path, self._hub.settings.database),
+            _mlflow_errors(),
+        ):
             yield
 
     @functools.cached_property

@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunStatus, RunTag
@@ -11,6 +11,7 @@ from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mlflow_workspace_plugin.errors import HubBusyError
 from mlflow_workspace_plugin.hub import unstorable
 from mlflow_workspace_plugin.journal.records import (
     AWAITED,
@@ -42,6 +43,7 @@ from mlflow_workspace_plugin.stores.typed_values import (
     insert_descriptors,
 )
 
+_LOCK_WAIT_ONCE_MS = 50
 _NEW_WRITER = text(
     "INSERT INTO workspace_plugin_writers (writer, sequence) VALUES (:writer, 0) "
     "ON CONFLICT DO NOTHING"
@@ -186,9 +188,20 @@ class Deliveries(TypedValues):
     def _delivery(self) -> Iterator[Connection]:
         """Open a transaction that waits only a moment for SQLite's lock, and gives up.
 
-        A fork waits until no transaction is open, and others send again by themselves.
+        A fork waits until nobody uses the database, and has its turn between the tries; others
+        send again by themselves.
         """
-        with self._transaction(self.lock_wait_ms) as connection:
+        with ExitStack() as opened:
+            if self.lock_wait_ms is None:
+                yield opened.enter_context(self._transaction())
+                return
+            deadline = time.monotonic() + self.lock_wait_ms / 1000
+            connection = None
+            while connection is None and time.monotonic() < deadline:
+                with suppress(HubBusyError):
+                    connection = opened.enter_context(self._transaction(_LOCK_WAIT_ONCE_MS))
+            if connection is None:
+                connection = opened.enter_context(self._transaction(_LOCK_WAIT_ONCE_MS))
             yield connection
 
     def _refused_runs(self, records: list[Record]) -> dict[str, Exception]:

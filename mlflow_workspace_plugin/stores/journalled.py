@@ -28,6 +28,7 @@ from mlflow_workspace_plugin.stores.patience import (
     Patient,
     after_the_journal,
     journal_of_workspace,
+    wait_s,
 )
 from mlflow_workspace_plugin.stores.run_writes import NewRun
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -202,9 +203,13 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         """
         known = self._runs.get(run_id)
         if known is None:
-            run = self._through(super().get_run, run_id)
-        elif self.journal.away or not self.journal.flush():
+            run = self._through(super().get_run, run_id, of_runs=[run_id])
+        elif self.journal.away:
             return known.as_run()
+        elif not self.journal.settle([run_id], wait_s(), unless_away=True):
+            if self.journal.away or self.journal.waiting:
+                return known.as_run()
+            raise self._not_stored([run_id])
         else:
             try:
                 run = self._soon(functools.partial(super().get_run, run_id))
@@ -217,7 +222,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
 
     def delete_run(self, run_id: str) -> None:
         """Delete a run, after all that this process logged to it."""
-        self._through(super().delete_run, run_id)
+        self._through(super().delete_run, run_id, of_runs=[run_id])
         self._runs.forget(run_id)
 
     def delete_experiment(self, experiment_id: str) -> None:
@@ -227,7 +232,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
 
     def delete_tag(self, run_id: str, key: str) -> None:
         """Delete a tag, after all that this process logged to the run."""
-        self._through(super().delete_tag, run_id, key)
+        self._through(super().delete_tag, run_id, key, of_runs=[run_id])
         self._runs.remember(self._answered(super().get_run, run_id))
 
     def log_batch_async(
@@ -253,9 +258,12 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         )
 
     def flush_async_logging(self) -> None:
-        """Wait until all that was logged is stored, or the database is known to be away."""
+        """Wait until all that was logged is stored, or the database is known to be away.
+
+        For ``MLFLOW_WORKSPACE_WAIT`` seconds at most.
+        """
         super().flush_async_logging()
-        self.journal.flush()
+        self.journal.flush(wait_s(), unless_away=True)
 
     def _append_metrics(
         self,

@@ -3,11 +3,10 @@
 import contextvars
 import functools
 import inspect
-import logging
 import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
 from sqlalchemy import Connection, event
@@ -15,6 +14,7 @@ from sqlalchemy import Connection, event
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import HubBusyError, NoAnswerError, clause
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.journal import end_wait
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.journal import Journal
 from mlflow_workspace_plugin.journal.of_process import keeper_of
@@ -24,12 +24,14 @@ from mlflow_workspace_plugin.journal.use import journal_target, writes_through
 from mlflow_workspace_plugin.stores.faults import may_come_back
 from mlflow_workspace_plugin.stores.on_hub import SessionMaker
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.terminal import get_logger
 
 Answer = TypeVar("Answer")
 
 _LONGEST_PAUSE_S = 2.0
 _LOCK_WAIT_MS = 500
-_FORK_WAIT_S = 30
+_WHATEVER_IS_LEFT = ("log_inputs", "log_outputs", "link_traces_to_run", "unlink_traces_from_run")
+"""Methods that add something to a run, in whatever order."""
 
 
 class _InCall(threading.local):
@@ -47,7 +49,7 @@ class _LostAnswerError(Exception):
     """The database went away while it stored something."""
 
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 _in_call = _InCall()
 _reminder = Reminder()
 
@@ -59,15 +61,7 @@ def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
     def _make() -> Journal:
         store = WorkspaceTrackingStore(hub, workspace)
         store.lock_wait_ms = _LOCK_WAIT_MS
-        is_sqlite = hub.engine.dialect.name == "sqlite"
-        return Journal(
-            JournalFolder(target),
-            store,
-            fsync=settings.FSYNC.get() == "1",
-            # A child must not inherit a transaction of SQLite's. That of a server does no harm, and
-            # a silent server would keep the fork waiting.
-            fork_wait_s=_FORK_WAIT_S if is_sqlite else 1,
-        )
+        return Journal(JournalFolder(target), store, fsync=settings.FSYNC.get() == "1")
 
     return keeper_of(Journal, target, _make)
 
@@ -118,16 +112,25 @@ class Patient:
         if not event.contains(self._hub.engine, "commit", _note_commit):
             event.listen(self._hub.engine, "commit", _note_commit)
 
-    def _through(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _through(
+        self, method: Callable[..., Any], *args: Any, of_runs: Sequence[str] = (), **kwargs: Any
+    ) -> Any:
         """Call a method of the store beneath, after all that this process logged is stored.
 
+        Args:
+            method: the method.
+            args: its arguments.
+            of_runs: runs that it reads or removes something of; it comes after what ended processes
+                left of them, too.
+            kwargs: its arguments by name.
+
         Raises:
-            NoAnswerError: the database was away for ``MLFLOW_WORKSPACE_WAIT`` seconds.
+            NoAnswerError: that took more than ``MLFLOW_WORKSPACE_WAIT`` seconds, or the database
+                was away for as long.
             Exception: what else the method raised.
         """
-        wait_s = settings.WAIT_S.number()
-        if not _in_call.entered and not self.journal.flush() and not self.journal.flush(wait_s):
-            raise self._no_answer("What was logged could not be stored")
+        if not _in_call.entered and not self.journal.settle(of_runs, wait_s()):
+            raise self._not_stored(of_runs)
         return self._answered(method, *args, **kwargs)
 
     def _answered(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
@@ -174,14 +177,31 @@ class Patient:
             return call()
         return answer_within(seconds, call)
 
+    def _not_stored(self, run_ids: Sequence[str]) -> NoAnswerError:
+        journal = self.journal
+        if journal.waiting:
+            what = f"{journal.waiting} calls of this process"
+        else:
+            what = f"calls that ended processes left of run {', '.join(run_ids)}"
+        return NoAnswerError(
+            f"{journal.folder.target} did not store within {settings.WAIT_S.get()} s what comes "
+            f"before this: {what} wait in {journal.folder.path}, and are stored in the background, "
+            "or by mlflow-workspace sync. Call again later; to wait longer, set "
+            f"{settings.WAIT_S.name}."
+        )
+
     def _no_answer(self, reason: str) -> NoAnswerError:
         journal = self.journal
         return NoAnswerError(
             f"{journal.folder.target} did not answer for {settings.WAIT_S.get()} s: "
-            f"{reason}. What was logged is kept: {journal.waiting} calls wait in "
-            f"{journal.folder.path}; mlflow-workspace sync sends them. To wait longer for an "
-            f"answer, set {settings.WAIT_S.name}."
+            f"{reason}. {journal.remains.said(journal.folder.path)}. mlflow-workspace sync sends "
+            f"what waits. To wait longer for an answer, set {settings.WAIT_S.name}."
         )
+
+
+def wait_s() -> float:
+    """Return for how long a call that needs an answer may wait for it now."""
+    return end_wait.limited(settings.WAIT_S.number())
 
 
 def until_answered(call: Callable[[float], Answer]) -> Answer:
@@ -195,10 +215,10 @@ def until_answered(call: Callable[[float], Answer]) -> Answer:
     Raises:
         Exception: what the call raised, for the last time after ``MLFLOW_WORKSPACE_WAIT`` seconds.
     """
-    wait_s = settings.WAIT_S.number()
+    seconds = wait_s()
     if writes_through():
-        return call(wait_s)
-    deadline = time.monotonic() + wait_s
+        return call(seconds)
+    deadline = time.monotonic() + seconds
     pause = 0.1
     while True:
         try:
@@ -206,7 +226,7 @@ def until_answered(call: Callable[[float], Answer]) -> Answer:
         except Exception as error:
             if not may_come_back(error) or time.monotonic() + pause > deadline:
                 raise
-            _reminder.warn("waiting", "%s. Trying for %.0f s in all.", clause(error), wait_s)
+            _reminder.warn("waiting", "%s. Trying for %.0f s in all.", clause(error), seconds)
         time.sleep(pause)
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
@@ -267,8 +287,24 @@ def after_the_journal(store: type[Patient], beneath: type) -> None:
 
 
 def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def call(self: Patient, *args: Any, **kwargs: Any) -> Any:
-        return self._through(functools.partial(method, self), *args, **kwargs)
+    signature = inspect.signature(method)
+    named = [each for each in ("run_id", "run_ids") if each in signature.parameters]
+    if not named or method.__name__ in _WHATEVER_IS_LEFT:
 
-    return call
+        @functools.wraps(method)
+        def call(self: Patient, *args: Any, **kwargs: Any) -> Any:
+            return self._through(functools.partial(method, self), *args, **kwargs)
+
+        return call
+
+    @functools.wraps(method)
+    def call_of_runs(self: Patient, *args: Any, **kwargs: Any) -> Any:
+        # What does not fit is raised by the method.
+        given: Any = ()
+        with suppress(TypeError):
+            given = signature.bind_partial(self, *args, **kwargs).arguments.get(named[0], ())
+        of_runs = [given] if isinstance(given, str) else list(given or ())
+        method_of_self = functools.partial(method, self)
+        return self._through(method_of_self, *args, of_runs=of_runs, **kwargs)
+
+    return call_of_runs

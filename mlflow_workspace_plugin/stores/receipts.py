@@ -3,11 +3,13 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 
 from mlflow_workspace_plugin.hub import unstorable
+from mlflow_workspace_plugin.journal.records import OTHERS, UNCOUNTED
 
 _WRITERS = text(
     "SELECT writer, sequence FROM workspace_plugin_writers WHERE writer IN :writers"
@@ -25,6 +27,8 @@ _ROWS = text("SELECT key, count(*) FROM metrics WHERE run_uuid = :run_id GROUP B
 
 _RUN_ID_LENGTH = 32
 _KEY_LENGTH = 250
+_WRITERS_AT_ONCE = 500
+_OTHERS_SHOWN = "(params, tags, end)"
 _COUNTS = ("logged", "stored", "repeated", "refused", "dropped")
 STORE_RECEIPT = text(f"""
     INSERT INTO workspace_plugin_receipts (run_uuid, key, writer, {", ".join(_COUNTS)})
@@ -78,7 +82,8 @@ class Receipt:
     """Equal to another of the same call, or logged again with the same timestamp."""
     refused: int = 0
     dropped: int = 0
-    """Lost, because the journal could not be written and memory was used up."""
+    """Lost, because the journal could not be written, and memory was used up or the process ended.
+    """
     waiting: int = 0
     """In journals of this machine."""
     lost: int = 0
@@ -90,17 +95,18 @@ class Receipt:
 
     @property
     def is_equal(self) -> bool:
-        """Whether all that was logged can be read."""
-        return not (self.refused or self.dropped or self.waiting or self.lost or self.missing)
+        """Whether all that was logged can be read, or waits."""
+        return not (self.refused or self.dropped or self.lost or self.missing)
 
 
 def stored_sequences(connection: Connection, writers: Iterable[str]) -> dict[str, int]:
     """Return the sequence of the last stored record of each of some writers."""
-    names = sorted(writers)
-    if not names:
-        return {}
-    found = connection.execute(_WRITERS, {"writers": names})
-    return {row.writer: row.sequence for row in found}
+    found: dict[str, int] = {}
+    names = iter(sorted(writers))
+    while part := list(islice(names, _WRITERS_AT_ONCE)):
+        rows = connection.execute(_WRITERS, {"writers": part})
+        found |= {row.writer: row.sequence for row in rows}
+    return found
 
 
 def workspace_of(connection: Connection, run_id: str) -> str | None:
@@ -109,23 +115,42 @@ def workspace_of(connection: Connection, run_id: str) -> str | None:
     return found
 
 
-def receipts_of(
-    connection: Connection, run_id: str, waiting: Mapping[tuple[str, str], int]
-) -> list[Receipt]:
-    """Return the receipts of a run, by metric.
+@dataclass
+class Account:
+    """What became of all that was logged to a run."""
+
+    receipts: list[Receipt]
+    """By metric."""
+    uncounted: int = 0
+    """In how many places calls were lost that nobody counted by metric."""
+
+
+def account_of(
+    connection: Connection,
+    run_id: str,
+    waiting: Mapping[tuple[str, str], int],
+    dropped: Mapping[tuple[str, str], int],
+) -> Account:
+    """Return what became of all that was logged to a run.
 
     Args:
         connection: to a hub's database.
         run_id: the run.
         waiting: how many values wait in journals, by metric and writer.
+        dropped: how many were lost with a writer's memory, as journals say that were not sent.
     """
     found: dict[str, Receipt] = {}
     parameters = {"run_id": run_id}
-    stored = {
-        (key, writer): list(map(int, counts))
-        for key, writer, *counts in connection.execute(_RECEIPTS, parameters)
-    }
+    stored: dict[tuple[str, str], list[int]] = {}
+    for key, writer, *counts in connection.execute(_RECEIPTS, parameters):
+        # What others sent in its place has ids that begin with its own.
+        _add(stored, key, writer, map(int, counts))
+    uncounted = sum(key == UNCOUNTED for key, _ in stored)
+    for (key, writer), number in dropped.items():
+        _add(stored, key, writer, (0, 0, 0, 0, number))
     for key, writer in {**stored, **waiting}:
+        if key == UNCOUNTED:
+            continue
         receipt = found.setdefault(key, Receipt(key))
         counted, *became = stored.get((key, writer), [0] * 5)
         waits = waiting.get((key, writer), 0)
@@ -143,4 +168,14 @@ def receipts_of(
     for receipt in found.values():
         surplus = rows.get(receipt.metric, 0) - receipt.stored
         receipt.not_ours, receipt.missing = max(surplus, 0), max(-surplus, 0)
-    return [found[key] for key in sorted(found)]
+    if OTHERS in found:
+        found[OTHERS].metric = _OTHERS_SHOWN
+    return Account([found[key] for key in sorted(found)], uncounted)
+
+
+def _add(
+    stored: dict[tuple[str, str], list[int]], key: str, writer: str, counts: Iterable[int]
+) -> None:
+    place = key, writer.partition(".")[0]
+    before = stored.get(place, [0] * len(_COUNTS))
+    stored[place] = [one + other for one, other in zip(before, counts, strict=True)]

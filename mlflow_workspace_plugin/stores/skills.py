@@ -3,7 +3,6 @@
 It comes to a hub through a server, whose locations are relative to the workspace of the request.
 """
 
-import logging
 from collections.abc import Iterator
 
 from mlflow.exceptions import MlflowException
@@ -14,11 +13,12 @@ from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of
 from mlflow_workspace_plugin.artifacts.repository import repository_at
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.terminal import get_logger
 
 _VERSIONS = "skill_versions"
 _DELETED = "deleted"
 
-_logger = logging.getLogger(__name__)
+_logger = get_logger(__name__)
 
 
 class SkillContent:

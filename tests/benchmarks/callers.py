@@ -4,6 +4,8 @@ Each action prints the times of its calls, and how long it took until another co
 every value; that all were there is checked before it prints.
 """
 
+import os
+import threading
 import time
 from collections.abc import Callable
 from statistics import median
@@ -157,6 +159,47 @@ def loop(side: Side, seconds: int) -> dict:
     return {how: (1 - median(rate) / quiet) * 100 for how, rate in rates.items()}
 
 
+def forks(side: Side, seconds: str) -> dict:
+    """``os.fork()``, while nothing is logged, and while a thread logs at full speed."""
+    run_id, client = side.new_run(), side.client
+    took: dict[str, float] = {}
+    client.log_metric(run_id, METRIC, 0.5, step=-1)
+    stop = threading.Event()
+    logged = 1
+
+    def log() -> None:
+        nonlocal logged
+        while not stop.is_set():
+            client.log_metric(run_id, METRIC, 0.5, step=logged)
+            logged += 1
+
+    for how in ("quiet", "logging"):
+        thread = threading.Thread(target=log)
+        if how == "logging":
+            thread.start()
+        took[how] = _forks(float(seconds))
+    stop.set()
+    thread.join()
+    flush(side)
+    assert side.stored_values(run_id) == logged
+    return took
+
+
+def _forks(seconds: float) -> float:
+    """Fork for some seconds; return the 99th percentile of what it took, in milliseconds."""
+    took = []
+    until = time.perf_counter() + seconds
+    while time.perf_counter() < until:
+        start = time.perf_counter()
+        pid = os.fork()
+        if pid == 0:
+            os._exit(0)
+        took.append(time.perf_counter() - start)
+        os.waitpid(pid, 0)
+        time.sleep(0.02)
+    return sorted(took)[len(took) * 99 // 100] * 1e3
+
+
 class _active:  # noqa: N801  reads as a function
     """A run of a side's, as ``mlflow``'s own functions use it."""
 
@@ -177,5 +220,15 @@ class _active:  # noqa: N801  reads as a function
 
 ACTIONS = {
     action.__name__: action
-    for action in (client_call, sdk_call, fluent_call, fluent_batch, batch, rows, floor, loop)
+    for action in (
+        client_call,
+        sdk_call,
+        fluent_call,
+        fluent_batch,
+        batch,
+        rows,
+        floor,
+        loop,
+        forks,
+    )
 }

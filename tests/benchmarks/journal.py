@@ -145,9 +145,29 @@ def loop(bench: Bench) -> list[Line]:
     ]
 
 
+def forks(bench: Bench) -> list[Line]:
+    """A fork beside a thread that logs without a pause."""
+    _, side = bench.datasets.empty()
+    with journal():
+        rounds = [child("caller", side.to_json(), "forks", "3") for _ in range(bench.rounds)]
+    quiet, logging = (median(each[how] for each in rounds) for how in ("quiet", "logging"))
+    return [
+        Line(
+            f"fork beside a thread that logs at full speed, p99 (without: {quiet:.0f})",
+            bench.database,
+            "ms",
+            None,
+            logging,
+            bench.rounds,
+            at_most=quiet + 100,
+        )
+    ]
+
+
 WORKLOADS = (
     Workload("journal_caller", of_caller),
     Workload("journal_fluent", of_fluent),
     Workload("journal_processor", processor),
     Workload("journal_loop", loop),
+    Workload("journal_forks", forks),
 )

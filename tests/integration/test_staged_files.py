@@ -22,19 +22,21 @@ from mlflow_workspace_plugin import Experiment, Run
 from mlflow_workspace_plugin.artifacts.azure_blob.container import BLOCK
 from mlflow_workspace_plugin.artifacts.paths import location_of
 from mlflow_workspace_plugin.artifacts.repository import open_repository, staged_files_of
-from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
+from mlflow_workspace_plugin.artifacts.staging.sender import FileSender, _accepting
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     HubNotWritableError,
+    HubSettingsError,
     HubUnreachableError,
     NoAnswerError,
     StagingFullError,
 )
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.stores.build import open_workspace_store
-from tests.azurite import azurite, connection_string, sas
+from tests.azurite import ACCOUNT, azurite, connection_string, sas
 from tests.fault_proxy import Cut, fault_proxy
+from tests.integration.test_azure_credentials import OTHERS_KEY
 
 
 @pytest.fixture
@@ -389,6 +391,48 @@ def test_reads_say_why_files_wait(
         client.list_artifacts(run_id)
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", good)
     assert stored(client, run_id, tmp_path) == {"a.txt": b"a"}
+
+
+@pytest.mark.parametrize("how", ["expired", "other account's key", "unset"])
+def test_credential_that_is_refused_later(
+    client, run_id, azurite_server, container, files, monkeypatch, tmp_path, caplog, how
+):
+    """After it was good in this process: as away, with its name; before, it is an error."""
+    good = azurite_server.connection_string
+    variable = "AZURE_STORAGE_CONNECTION_STRING"
+    expired = sas(container.container_name, hours=-1)
+    bad, said = {
+        "expired": (
+            f"BlobEndpoint={azurite_server.endpoint};SharedAccessSignature={expired}",
+            f"the SAS in {variable}, which expired at",
+        ),
+        "other account's key": (connection_string(azurite_server.endpoint, OTHERS_KEY), variable),
+        "unset": (f"AccountName={ACCOUNT}", f"{variable} is a connection string without"),
+    }[how]
+    # At the first use of the process.
+    _accepting.clear()
+    monkeypatch.setenv(variable, bad)
+    with pytest.raises((HubNotWritableError, HubSettingsError), match=variable):
+        log(client, run_id, "first.txt", b"first")
+    assert not files.names()
+    monkeypatch.setenv(variable, good)
+    log(client, run_id, "good.txt", b"good")
+    monkeypatch.setenv(variable, bad)
+    log(client, run_id, "later.txt", b"later")
+    log(client, run_id, "latest.txt", b"latest")
+    assert len(files.names()) == 2
+    assert said in caplog.text
+    assert "mlflow-workspace sync" in caplog.text
+    monkeypatch.setenv("MLFLOW_WORKSPACE_STRICT", "1")
+    with pytest.raises((HubNotWritableError, HubSettingsError), match=variable):
+        log(client, run_id, "strict.txt", b"strict")
+    monkeypatch.delenv("MLFLOW_WORKSPACE_STRICT")
+    monkeypatch.setenv(variable, good)
+    assert stored(client, run_id, tmp_path) == {
+        "good.txt": b"good",
+        "later.txt": b"later",
+        "latest.txt": b"latest",
+    }
 
 
 def test_full(client, run_id, azurite_server, tmp_path, monkeypatch, files):

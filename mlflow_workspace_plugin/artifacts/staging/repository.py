@@ -17,14 +17,21 @@ from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.local_files import files_in
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
-from mlflow_workspace_plugin.errors import HubError, HubUnreachableError, NoAnswerError
+from mlflow_workspace_plugin.errors import (
+    HubError,
+    HubNotWritableError,
+    HubSettingsError,
+    HubUnreachableError,
+    NoAnswerError,
+)
 
 
 class StagingRepository(HubRepository):
     """Files of one run or model, which wait on this machine while their place cannot be reached.
 
     A file is stored at once where that can be done within seconds. Otherwise a copy of it is kept,
-    and sent when it can be, in the order of the calls. Reads come after what was kept.
+    and sent when it can be, in the order of the calls. Reads come after what was kept. So it is
+    when the place refuses this process, too, once it has taken something from it.
 
     Args:
         stored: the files where they are stored.
@@ -51,6 +58,7 @@ class StagingRepository(HubRepository):
 
         Raises:
             StagingFullError: the place cannot be reached, and too much waits for it already.
+            HubNotWritableError, HubSettingsError: it takes nothing of this process, and never did.
         """
         if not self._is_stored(lambda: self._soon.log_artifact(local_file, artifact_path)):
             self._stage_file(Path(local_file), artifact_path, Path(local_file).name)
@@ -139,6 +147,13 @@ class StagingRepository(HubRepository):
         except HubUnreachableError as error:
             self._sender.note_away(error)
             return False
+        except (HubNotWritableError, HubSettingsError) as error:
+            # At the first use it is a mistake. Later a secret has expired, say, or was changed.
+            if not self._sender.was_accepted:
+                raise
+            self._sender.note_away(error)
+            return False
+        self._sender.note_accepted()
         return True
 
     def _stage_file(self, file: Path, artifact_path: str | None, name: str) -> None:

@@ -13,10 +13,15 @@ from typing import BinaryIO
 from mlflow_workspace_plugin.artifacts.staging.sending import OpenAt, send
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.journal.end_wait import EndWait
+from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
 
 _LONGEST_PAUSE_S = 5.0
 _LOOK_S = 0.2
+
+# The hubs whose files' place has taken one of this process.
+_accepting: set[str] = set()
 
 
 class FileSender:
@@ -34,6 +39,8 @@ class FileSender:
         self.files = files
         self.folder = files.journal
         self._open_at = open_at
+        # All its workspaces' files are in one place.
+        self._hub = files.journal.target.rpartition("/")[0]
         self._reminder = Reminder()
         self._reset()
         _renew_after_fork(self)
@@ -52,6 +59,15 @@ class FileSender:
     def away(self) -> bool:
         """Whether the place of the files did not answer when it was asked last."""
         return self._away
+
+    @property
+    def was_accepted(self) -> bool:
+        """Whether the place of the hub's files has taken one of this process."""
+        return self._hub in _accepting
+
+    def note_accepted(self) -> None:
+        """Take notice that the place of the files took one."""
+        _accepting.add(self._hub)
 
     @property
     def waiting(self) -> int:
@@ -100,10 +116,31 @@ class FileSender:
 
         return self._sent_within(timeout_s, waits)
 
-    def close(self, timeout_s: float) -> int:
-        """Wait until what this process logged is sent; return how many files are left."""
-        self._sent_within(timeout_s, lambda: bool(self.waiting))
-        return self.waiting
+    def flush_all(self, timeout_s: float) -> bool:
+        """Wait until what this process logged is sent; return whether it is."""
+        return self._sent_within(timeout_s, lambda: bool(self.waiting))
+
+    def close(self, wait: EndWait) -> Remains:
+        """Wait until what this process logged is sent; return what is left."""
+        least, moved_at = self.waiting, time.monotonic()
+        while waiting := self.waiting:
+            now = time.monotonic()
+            if waiting < least or not (self._away or self._refusals):
+                # A large file takes long, and nothing is wrong with that.
+                least, moved_at = waiting, now
+            if not wait.left_s or now - moved_at >= wait.patience_s:
+                break
+            if wait.quiet_s <= 0:
+                wait.say(f"{waiting} {self.what} for {self.folder.target}")
+            self.start()
+            self._hurry.set()
+            time.sleep(min(wait.left_s, _LOOK_S))
+        return self.remains
+
+    @property
+    def remains(self) -> Remains:
+        """What of it waits: all of it is in files."""
+        return Remains(self.waiting)
 
     def start(self) -> None:
         """Send what waits, in a thread."""
@@ -151,6 +188,7 @@ class FileSender:
                 self._away = False
                 if outcome.error is None:
                     is_sent = True
+                    self.note_accepted()
                 else:
                     self._warn(outcome.error)
                     if not outcome.is_aside:

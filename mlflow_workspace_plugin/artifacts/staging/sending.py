@@ -92,7 +92,7 @@ def _next_part(files: StagedFiles, names: list[str]) -> tuple[dict[Place, str], 
             break
         try:
             staged = files.read(name)
-        except ValueError:
+        except (ValueError, OSError):
             # Told of when it is sent, alone.
             part[PurePosixPath(name), ""] = name
             continue

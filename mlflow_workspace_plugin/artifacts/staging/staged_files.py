@@ -147,6 +147,16 @@ class StagedFiles:
             lock.remove()
             self._locks.discard(lock)
 
+    def is_used(self) -> bool:
+        """Whether a process sends just now, or copies a file."""
+        for path in self.path.glob(f"*{self.host}*.lock"):
+            with suppress(OSError):
+                lock = HeldLock.take(path)
+                if lock is None:
+                    return True
+                lock.close()
+        return False
+
     def let_go(self) -> None:
         """Let go of all locks, in a forked child: they are its parent's."""
         for lock in self._locks:
@@ -184,7 +194,7 @@ class StagedFiles:
             )
         except FileNotFoundError:
             return None
-        except (KeyError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, IsADirectoryError, NotADirectoryError) as error:
             raise ValueError(f"{str(folder)!r} does not say what it is: {error!r}.") from error
 
     def remove(self, name: str) -> None:
@@ -216,7 +226,7 @@ class StagedFiles:
     def _of_all_machines(self) -> list["re.Match[str]"]:
         try:
             return [match for path in self.path.iterdir() if (match := _NAME.fullmatch(path.name))]
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return []
 
     def _matches(self) -> list["re.Match[str]"]:

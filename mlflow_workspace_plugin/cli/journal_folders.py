@@ -1,0 +1,206 @@
+"""What ``mlflow-workspace sync`` does with each folder of journals: send, show, drop."""
+
+import shutil
+from collections import Counter
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import click
+
+from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin.artifacts.repository import open_to_send
+from mlflow_workspace_plugin.artifacts.staging import sending
+from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
+from mlflow_workspace_plugin.cli.options import echo, print_facts, print_json
+from mlflow_workspace_plugin.errors import AzureMLException
+from mlflow_workspace_plugin.journal.dropping import drop
+from mlflow_workspace_plugin.journal.folder import (
+    JournalFolder,
+    Leftover,
+    UnknownFolder,
+    all_folders,
+    base_folder,
+)
+from mlflow_workspace_plugin.journal.refused import count_refused
+from mlflow_workspace_plugin.journal.replay import Replay, replay
+from mlflow_workspace_plugin.journal.status import names_of_writers, waiting
+from mlflow_workspace_plugin.stores.build import open_hub_of, open_workspace_store
+from mlflow_workspace_plugin.stores.receipts import stored_sequences
+from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+
+Row = dict[str, Any]
+Folder = JournalFolder | UnknownFolder
+
+
+def row_of(folder: Folder, make: Callable[[JournalFolder, Row], None]) -> Row:
+    """Return what is to be said of a folder. What is wrong with it is told there, not raised.
+
+    Args:
+        folder: the folder.
+        make: does something with it, and fills in what is to be said.
+    """
+    row: Row = {"workspace": str(folder.path), "runs": Counter(), "problem": None}
+    known = folder
+    if isinstance(known, UnknownFolder):
+        row["problem"] = f"{known.problem} To remove it: mlflow-workspace sync --drop {known.path}"
+        known = JournalFolder("", path=known.path)
+    else:
+        row["workspace"] = known.target
+    try:
+        make(known, row)
+    except Exception as error:  # noqa: BLE001
+        row["problem"] = row["problem"] or str(error)
+    # It is read last.
+    row["problem"] = row.pop("problem")
+    return row
+
+
+def send(folder: JournalFolder, row: Row, *, of_all_machines: bool = False) -> None:
+    """Send the journals and files of a workspace; fill in what became of them."""
+    total = Replay()
+    row |= {"sent calls": 0, "sent files": 0} | _facts_of(total)
+    if not folder.target:
+        return
+    store = open_workspace_store(folder.target)
+    for leftover in folder.leftovers(of_all_machines=of_all_machines):
+        row["problem"] = _replay(folder, leftover, store, total) or row["problem"]
+        row |= _facts_of(total)
+    open_at = partial(open_to_send, open_hub_of(folder.target))
+    wait_s = settings.WAIT_S.number()
+    for staged in _staged(folder, of_all_machines=of_all_machines):
+        before = set(staged.names())
+        for outcome in sending.send(staged, open_at, wait_s):
+            row["sent files"] += outcome.error is None
+            row["problem"] = str(outcome.error) if outcome.error else row["problem"]
+        if not row["problem"] and before.intersection(staged.names()):
+            row["problem"] = "Another process of this machine sends the files just now."
+
+
+def show(folder: JournalFolder, row: Row) -> None:
+    """Fill in what waits in a folder."""
+    stored = {}
+    try:
+        if folder.target:
+            store = open_workspace_store(folder.target)
+            with store.engine.connect() as connection:
+                stored = stored_sequences(connection, names_of_writers([folder]))
+    except Exception as error:  # noqa: BLE001  what waits can be said all the same
+        row["problem"] = str(error)
+    held = waiting([folder], stored)
+    row["problem"] = row["problem"] or next(iter(held.unreadable), None)
+    row |= {"waiting calls": held.calls, "in journals": held.journals, "waiting files": 0}
+    row |= {"refused": 0, "damaged lines": held.damaged, "lost calls": held.lost}
+    row |= {"runs": held.runs, "journals kept as damaged": 0, "MB on disk": 0.0}
+    row["refused"] = count_refused(folder.refused)
+    row["journals kept as damaged"] = sum(1 for _ in folder.damaged.glob("*"))
+    row["MB on disk"] = round(folder.size() / 1e6, 1)
+    row["waiting files"] = sum(len(each.names()) for each in _staged(folder, of_all_machines=True))
+
+
+def drop_rest(name: str, *, is_confirmed: bool, as_json: bool) -> None:
+    """Send what can be sent of a folder, show the rest, and remove it.
+
+    Args:
+        name: the folder, or the URI of its workspace.
+        is_confirmed: do not ask.
+        as_json: say it to a program.
+
+    Raises:
+        AzureMLException: there is no such folder, or a process that lives uses it.
+    """
+    folder = _find(name)
+    known = JournalFolder("", path=folder.path) if isinstance(folder, UnknownFolder) else folder
+    if known.is_used() or any(each.is_used() for each in _staged(known, of_all_machines=True)):
+        raise AzureMLException(
+            f"A process that lives uses {str(known.path)!r}. End it, and call again."
+        )
+    sent = row_of(folder, send)
+    rest = row_of(folder, show)
+    is_gone = not _can_be_opened(known)
+    if not as_json:
+        print_facts({"folder": known.path, **rest, "runs": _said(rest["runs"])})
+    if not is_confirmed:
+        click.confirm("Remove this for good?", abort=True)
+    if is_gone:
+        shutil.rmtree(known.path)
+    else:
+        store = open_workspace_store(known.target)
+        for leftover in known.leftovers(of_all_machines=True):
+            drop(known, leftover, store, partial(_stored, store))
+        for staged in _staged(known, of_all_machines=True):
+            for each in staged.names():
+                staged.remove(each)
+    if as_json:
+        print_json({"sent": sent, "dropped": rest})
+    else:
+        echo("Removed.")
+
+
+def _find(name: str) -> Folder:
+    found = all_folders()
+    wanted = {name, str(Path(name).expanduser().absolute())}
+    try:
+        wanted.add(str(uris.parse(name)))
+    except AzureMLException:
+        wanted.add(str(base_folder() / name))
+    for folder in found:
+        target = folder.target if isinstance(folder, JournalFolder) else None
+        if str(folder.path) in wanted or target in wanted:
+            return folder
+    raise AzureMLException(
+        f"{name!r} is no folder of journals in {str(base_folder())!r}, and no workspace that has "
+        "one there. mlflow-workspace sync --status lists them."
+    )
+
+
+def _can_be_opened(folder: JournalFolder) -> bool:
+    try:
+        open_workspace_store(folder.target).ping()
+    except Exception:  # noqa: BLE001  why is shown already
+        return False
+    return True
+
+
+def _stored(store: WorkspaceTrackingStore, names: set[str]) -> dict[str, int]:
+    with store.engine.connect() as connection:
+        return stored_sequences(connection, names)
+
+
+def _said(runs: Counter[str]) -> str:
+    return ", ".join(f"{run_id}: {number} calls" for run_id, number in runs.items())
+
+
+def _facts_of(total: Replay) -> Row:
+    return {
+        "sent calls": total.calls.total(),
+        "runs": total.calls,
+        "refused": total.refused,
+        "damaged lines": total.damaged,
+        "lost calls": total.lost,
+    }
+
+
+def _staged(folder: JournalFolder, *, of_all_machines: bool) -> list[StagedFiles]:
+    """Return the files that wait, machine by machine."""
+    here = StagedFiles(folder)
+    hosts = sorted(here.hosts()) if of_all_machines else [here.host]
+    return [StagedFiles(folder, host) for host in hosts]
+
+
+def _replay(
+    folder: JournalFolder, leftover: Leftover, store: WorkspaceTrackingStore, total: Replay
+) -> str | None:
+    """Send one journal; return why that was not possible, so that the others are sent."""
+    try:
+        for part in replay(folder, leftover, store):
+            total.calls += part.calls
+            total.refused += part.refused
+            total.damaged += part.damaged
+            total.lost += part.lost
+    except Exception as error:  # noqa: BLE001
+        return str(error)
+    finally:
+        leftover.lock.close()
+    return None
