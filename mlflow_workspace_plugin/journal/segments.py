@@ -62,6 +62,7 @@ class SegmentWriter:
         writer: the id of the writer.
         fsync: wait for the disk at each line.
         prepare: makes the folder anew, after somebody removed it.
+        needed: returns the number of the first segment that is not sent.
         begun: told of each segment that was begun.
     """
 
@@ -72,12 +73,14 @@ class SegmentWriter:
         *,
         fsync: bool,
         prepare: Callable[[], None] = lambda: None,
+        needed: Callable[[], int] = lambda: 0,
         begun: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._folder = folder
         self._writer = writer
         self._fsync = fsync
         self._prepare = prepare
+        self._needed = needed
         self._begun = begun
         self.number = 0
         self._file: int | None = None
@@ -115,31 +118,13 @@ class SegmentWriter:
         Raises:
             OSError: that is not possible now.
         """
+        self._release(self._needed())
         for number, file in sorted(self._held.items()):
             if not is_at(segment_path(self._folder, self._writer, number), file):
                 self._prepare()
                 self._copy(number, file)
         if self._file is not None and os.fstat(self._file).st_size < self._size:
             self._next_segment()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all segments that are open are where they belong."""
-        return all(
-            is_at(segment_path(self._folder, self._writer, number), file)
-            for number, file in self._held.items()
-        )
-
-    def release(self, number: int) -> None:
-        """Let go of the segments before one, for they are sent."""
-        for each in [each for each in self._held if each < number and each != self.number]:
-            os.close(self._held.pop(each))
-
-    def touch(self) -> None:
-        """Let what is open look new to whoever removes old files."""
-        for number in self._held:
-            with suppress(OSError):
-                os.utime(segment_path(self._folder, self._writer, number))
 
     def close(self) -> None:
         """Close the files; what was written stays."""
@@ -167,8 +152,13 @@ class SegmentWriter:
         self.number += 1
         self._file, self._size = file, 0
         self._held[self.number] = file
-        self.release(self.number - _HELD)
+        self._release(max(self._needed(), self.number - _HELD))
         self._begun(self.number)
+
+    def _release(self, number: int) -> None:
+        """Let go of the segments before one."""
+        for each in [each for each in self._held if each < number and each != self.number]:
+            os.close(self._held.pop(each))
 
     def _copy(self, number: int, file: int) -> None:
         path = segment_path(self._folder, self._writer, number)
@@ -281,13 +271,15 @@ class SegmentReader:
 
         One that cannot be removed is sent again by another process, which changes nothing.
         """
-        with suppress(OSError):
-            if self.damaged:
-                kept.mkdir(mode=0o700, exist_ok=True)
-                self.path.replace(kept / self.path.name)
-            else:
-                self.path.unlink(missing_ok=True)
+        path, damaged = self.path, self.damaged
+        # First: who makes segments anew that are gone must not take this one for needed.
         self.skip()
+        with suppress(OSError):
+            if damaged:
+                kept.mkdir(mode=0o700, exist_ok=True)
+                path.replace(kept / path.name)
+            else:
+                path.unlink(missing_ok=True)
 
     def skip(self) -> None:
         """Turn to the next segment, and leave this one where it is."""
