@@ -22,11 +22,12 @@ from time import monotonic
 from mlflow_workspace_plugin.journal.give_way import RECORDS_AT_ONCE, give_way
 from mlflow_workspace_plugin.journal.lock import hold_written, is_at, open_regular
 from mlflow_workspace_plugin.journal.records import Record, parse
+from mlflow_workspace_plugin.journal.reserve import UNFINISHED_SUFFIX
 
 _SEGMENT_BYTES = 16 << 20
 _READ_BYTES = 1 << 18
 _COPY_BYTES = 1 << 20
-_SUFFIX = ".journal"
+SUFFIX = ".journal"
 # A look whether the file is there takes 1 us. Of calls that follow each other at once not each has
 # to look: what they write is in the open file all the same.
 _PAUSE_S = 5e-5
@@ -39,14 +40,14 @@ _sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasyn
 
 def segment_path(folder: Path, writer: str, number: int) -> Path:
     """Return the path of a segment."""
-    return folder / f"{writer}.{number:06}{_SUFFIX}"
+    return folder / f"{writer}.{number:06}{SUFFIX}"
 
 
 def segments_of(folder: Path) -> dict[str, list[int]]:
     """Return the numbers of the segments in a folder, ascending, by writer."""
     found: dict[str, list[int]] = {}
-    for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        writer, _, number = path.name.removesuffix(_SUFFIX).rpartition(".")
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        writer, _, number = path.name.removesuffix(SUFFIX).rpartition(".")
         if writer and number.isdecimal():
             found.setdefault(writer, []).append(int(number))
     return found
@@ -162,13 +163,15 @@ class SegmentWriter:
 
     def _copy(self, number: int, file: int) -> None:
         path = segment_path(self._folder, self._writer, number)
-        unfinished = path.with_suffix(".unfinished")
+        unfinished = path.with_suffix(UNFINISHED_SUFFIX)
         copy = self._open(unfinished)
         try:
             os.lseek(file, 0, os.SEEK_SET)
             while part := os.read(file, _COPY_BYTES):
                 while part:
                     part = part[os.write(copy, part) :]
+            if self._fsync:
+                _sync(copy)
             if path.is_dir():
                 path.rename(path.with_suffix(".not-ours"))
             unfinished.replace(path)
