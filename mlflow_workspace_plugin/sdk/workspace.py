@@ -261,6 +261,23 @@ class Workspace(NotServedOfWorkspace):
         """As in the config file or call that opened it; ``local`` where nothing was said."""
         return self._resource_group
 
+    # Private in SDK v1, and read by scripts all the same.
+    @property
+    def _workspace_name(self) -> str:
+        return self.name
+
+    @property
+    def _workspace_id(self) -> str:
+        return self._record.name
+
+    _workspace_id_internal = _workspace_id
+
+    @property
+    def _auth_object(self) -> authentication.AbstractAuthentication:
+        return authentication.InteractiveLoginAuthentication()
+
+    _auth = _auth_object
+
     @property
     def location(self) -> str:
         """As in the call that created it; ``local`` where nothing was said."""
