@@ -1,7 +1,7 @@
 """What the name ``azureml`` holds: which class of ours each name is, or what it was.
 
 A name that begins to be served moves from ``not_served`` to ``served``, and nothing else changes.
-Which modules and names there are besides is known from :mod:`~mlflow_workspace_plugin.alias.sdk_v1`.
+What else there is, :mod:`~mlflow_workspace_plugin.alias.sdk_v1` knows.
 """
 
 import functools
@@ -104,9 +104,10 @@ _MODEL = {"Model": f"{_SDK}.models.model:Model"}
 _GET_RUN = {"get_run": f"{_SDK}.runs.run:get_run"}
 _DIAGNOSTIC_LOG = {"diagnostic_log": f"{_TELEMETRY}:diagnostic_log"}
 _RUN_STATUSES = {"RunStatus": f"{_RUN_STATUS}:RunStatus"}
-_LOG_HANDLERS = {"AppInsightsLoggingHandler": f"{_TELEMETRY}:AppInsightsLoggingHandler"} | {
-    name: f"{_TELEMETRY}:get_telemetry_log_handler"
-    for name in ("get_appinsights_log_handler", "get_telemetry_log_handler")
+_LOG_HANDLERS = {
+    "AppInsightsLoggingHandler": f"{_TELEMETRY}:AppInsightsLoggingHandler",
+    "get_appinsights_log_handler": f"{_TELEMETRY}:get_telemetry_log_handler",
+    "get_telemetry_log_handler": f"{_TELEMETRY}:get_telemetry_log_handler",
 }
 _AUTHENTICATION = {
     name: f"{_SDK}.authentication:{name}"
@@ -254,9 +255,7 @@ MODULES = {
         sentence=_USAGE,
     ),
     "azureml.telemetry.activity": Module(
-        served={
-            name: f"{_TELEMETRY}:{name}" for name in ("log_activity", "monitor_with_activity")
-        },
+        served={name: f"{_TELEMETRY}:{name}" for name in ("log_activity", "monitor_with_activity")},
         sentence=_USAGE,
     ),
     "azureml.telemetry.logging_handler": Module(served=_LOG_HANDLERS, sentence=_USAGE),

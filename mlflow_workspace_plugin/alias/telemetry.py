@@ -96,7 +96,9 @@ def debug_sdk() -> None:
     """Do nothing: there is no SDK of which to write a log."""
 
 
-def append(product_name: str, product_version: str | None = None, comment: str | None = None) -> None:
+def append(
+    product_name: str, product_version: str | None = None, comment: str | None = None
+) -> None:
     """Do nothing: no requests are sent that would name their sender."""
 
 

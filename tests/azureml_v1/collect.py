@@ -209,9 +209,11 @@ def modules_text(core: Sources, others: Sources) -> str:
             package = module
         lines.append(" ".join([shown, *starred, *(["|", *rest] if rest else [])]))
     lines.append("")
-    for module in others.modules:
-        if "._" not in module:
-            lines.append(" ".join([module, *sorted(others.starred(module))]))
+    lines += (
+        " ".join([module, *sorted(others.starred(module))])
+        for module in others.modules
+        if "._" not in module
+    )
     return "\n".join(lines) + "\n"
 
 

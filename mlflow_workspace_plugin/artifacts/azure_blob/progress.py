@@ -7,6 +7,8 @@ from typing import Any
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from tqdm.auto import tqdm
 
+from mlflow_workspace_plugin.artifacts import quiet
+
 Progress = Callable[[int], object]
 """Is told of bytes that were transferred, or were there already."""
 
@@ -33,7 +35,9 @@ def progress_bar(description: str, size: int | None, *, is_quiet: bool = False) 
         unit_divisor=1024,
         delay=_SHOWN_AFTER_S,
         leave=False,
-        disable=is_quiet or not (MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get() and _is_watched()),
+        disable=is_quiet
+        or quiet.is_quiet()
+        or not (MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get() and _is_watched()),
     )
 
 
