@@ -11,7 +11,8 @@ from mlflow_workspace_plugin.alias import sdk_v1
 
 _SDK = "mlflow_workspace_plugin.sdk"
 _EXCEPTIONS = "mlflow_workspace_plugin.alias.exceptions"
-_TELEMETRY = "mlflow_workspace_plugin.alias.telemetry"
+TELEMETRY = "mlflow_workspace_plugin.alias.telemetry"
+"""What is there and does nothing."""
 _RUN_STATUS = "mlflow_workspace_plugin.alias.run_status"
 
 VERSION = "1.61.0"
@@ -102,12 +103,12 @@ _RUN = {"Run": f"{_SDK}.runs.run:Run"}
 _WORKSPACE = {"Workspace": f"{_SDK}.workspace:Workspace"}
 _MODEL = {"Model": f"{_SDK}.models.model:Model"}
 _GET_RUN = {"get_run": f"{_SDK}.runs.run:get_run"}
-_DIAGNOSTIC_LOG = {"diagnostic_log": f"{_TELEMETRY}:diagnostic_log"}
+_DIAGNOSTIC_LOG = {"diagnostic_log": f"{TELEMETRY}:diagnostic_log"}
 _RUN_STATUSES = {"RunStatus": f"{_RUN_STATUS}:RunStatus"}
 _LOG_HANDLERS = {
-    "AppInsightsLoggingHandler": f"{_TELEMETRY}:AppInsightsLoggingHandler",
-    "get_appinsights_log_handler": f"{_TELEMETRY}:get_telemetry_log_handler",
-    "get_telemetry_log_handler": f"{_TELEMETRY}:get_telemetry_log_handler",
+    "AppInsightsLoggingHandler": f"{TELEMETRY}:AppInsightsLoggingHandler",
+    "get_appinsights_log_handler": f"{TELEMETRY}:get_telemetry_log_handler",
+    "get_telemetry_log_handler": f"{TELEMETRY}:get_telemetry_log_handler",
 }
 _AUTHENTICATION = {
     name: f"{_SDK}.authentication:{name}"
@@ -219,10 +220,10 @@ MODULES = {
     "azureml.exceptions": Module(),
     "azureml.widgets": Module(not_served={"RunDetails": _WIDGET}, sentence=_WIDGET),
     "azureml._base_sdk_common.user_agent": Module(
-        served={name: f"{_TELEMETRY}:{name}" for name in ("append", "get_user_agent")}
+        served={name: f"{TELEMETRY}:{name}" for name in ("append", "get_user_agent")}
     ),
     "azureml._logging.debug_mode": Module(
-        served=_DIAGNOSTIC_LOG | {"debug_sdk": f"{_TELEMETRY}:debug_sdk"}
+        served=_DIAGNOSTIC_LOG | {"debug_sdk": f"{TELEMETRY}:debug_sdk"}
     ),
     "azureml._restclient.constants": Module(served=_RUN_STATUSES),
     "azureml.accel": Module(sentence=_DEPLOYMENT),
@@ -241,7 +242,7 @@ MODULES = {
     "azureml.telemetry": Module(
         served=_LOG_HANDLERS
         | {
-            name: f"{_TELEMETRY}:{name}"
+            name: f"{TELEMETRY}:{name}"
             for name in (
                 "add_diagnostics_properties",
                 "get_diagnostics_collection_info",
@@ -255,7 +256,7 @@ MODULES = {
         sentence=_USAGE,
     ),
     "azureml.telemetry.activity": Module(
-        served={name: f"{_TELEMETRY}:{name}" for name in ("log_activity", "monitor_with_activity")},
+        served={name: f"{TELEMETRY}:{name}" for name in ("log_activity", "monitor_with_activity")},
         sentence=_USAGE,
     ),
     "azureml.telemetry.logging_handler": Module(served=_LOG_HANDLERS, sentence=_USAGE),
