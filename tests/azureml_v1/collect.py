@@ -141,11 +141,11 @@ class Sources:
         if found is None:
             return {}
         module, definition = found
-        members: dict[str, str | None] = {}
+        members: dict[str, str | None] = dict(_members(definition))
         for base in definition.bases:
             if isinstance(base, ast.Name):
-                members |= self.members(module, base.id)
-        return members | dict(_members(definition))
+                members = self.members(module, base.id) | members
+        return dict(_members(definition)) | members
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
