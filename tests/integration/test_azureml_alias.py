@@ -108,6 +108,7 @@ from mlflow_workspace_plugin.alias import sdk_v1
 for module in [*sdk_v1._lines()[0], *sdk_v1._lines()[1]]:
     importlib.import_module(module)
     exec(f"from {module} import *", {})
+import azureml
 from azureml.core import *
 from azureml.train.hyperdrive import *
 from azureml._model_management._util import _get_mms_url

@@ -54,8 +54,8 @@ class RunSnapshots(RunFiles):
         except (MlflowException, OSError) as error:
             raise SnapshotException(
                 f"No snapshot of {os.fspath(file_or_folder_path)!r} could be taken: "
-                f"{str(error).rstrip('.')}. Name what is not code in a .amlignore file there, or take "
-                "none with snapshot_directory=None."
+                f"{str(error).rstrip('.')}. Name what is not code in a .amlignore file there, or "
+                "take none with snapshot_directory=None."
             ) from error
         self._keep_snapshot_id(snapshot_id)
         return snapshot_id
