@@ -18,6 +18,7 @@ from mlflow_workspace_plugin.errors import (
     ServedHubError,
     UserErrorException,
     WorkspaceExistsError,
+    WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
@@ -215,7 +216,8 @@ class Workspace(NotServedOfWorkspace):
             json.JSONDecodeError: the file is not JSON.
             WorkspaceNotFoundError: the hub holds no workspace of that name.
         """
-        config = config_file.read(config_file.find(path, _file_name))
+        file = config_file.find(path, _file_name)
+        config = config_file.read(file)
         hub, name = None, config.workspace_name
         if config.tracking_uri:
             parsed = uris.parse(config.tracking_uri)
@@ -227,7 +229,10 @@ class Workspace(NotServedOfWorkspace):
                     "Correct tracking_uri in the config file."
                 )
             hub, name = parsed.hub, parsed.name
-        return cls(config.subscription_id, config.resource_group, name, auth, hub=hub)
+        try:
+            return cls(config.subscription_id, config.resource_group, name, auth, hub=hub)
+        except WorkspaceNotFoundError as error:
+            raise WorkspaceNotFoundError(f"Config file {str(file)!r}: {error.message}") from error
 
     def write_config(
         self, path: "str | os.PathLike[str] | None" = None, file_name: str | None = None
