@@ -10,6 +10,7 @@ import termios
 import pytest
 
 from mlflow_workspace_plugin.artifacts.azure_blob import progress
+from mlflow_workspace_plugin.artifacts.quiet import quietly
 
 SHOW = """
 from mlflow_workspace_plugin.artifacts.azure_blob import progress
@@ -65,6 +66,13 @@ def test_switched_off(monkeypatch):
     """MLflow's variable turns it off, as for MLflow's own transfers."""
     monkeypatch.setenv("MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR", "false")
     assert shown_on_a_terminal() == "end"
+
+
+def test_in_a_call_of_sdk_v1():
+    """Nothing is shown, on a terminal either."""
+    with quietly():
+        assert shown_on_a_terminal() == "end"
+    assert shown_on_a_terminal() != "end"
 
 
 def test_in_a_notebook():

@@ -370,7 +370,7 @@ class TestDownload:
 
     def test_nothing_is_shown_of_it_and_nothing_is_added(self, workspace, model_folder, capfd):
         """No progress bar, as SDK v1 has none, and no file of MLflow's."""
-        (model_folder / "MLmodel").write_text("flavors: {}")
+        Path(model_folder, "MLmodel").write_text("flavors: {}")
         model = Model.register(workspace, model_folder, "model")
         capfd.readouterr()
         model.download("to")
