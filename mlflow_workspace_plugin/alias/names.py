@@ -45,7 +45,7 @@ _MLFLOW = (
     "It connected MLflow with Azure ML. Here MLflow is connected by its tracking URI: "
     "mlflow.set_tracking_uri(ws.get_mlflow_tracking_uri())"
 )
-_EVALUATION = "It stored and evaluated models in MLflow's format. Use MLflow: mlflow.evaluate()."
+_EVALUATION = "It stored and evaluated models in MLflow's format. Use mlflow.models.evaluate()."
 _USAGE = "It told Microsoft how the SDK was used. Nothing here is told to anybody: leave it out."
 _OTHER = "It was a service of Azure ML. There is nothing in its place."
 _INTERNAL = "It was an internal part of SDK v1, which nothing here has a use for. Leave it out."
