@@ -8,6 +8,7 @@ import pytest
 from mlflow_workspace_plugin.alias import answers, names, sdk_v1
 from mlflow_workspace_plugin.alias.loader import attribute
 from mlflow_workspace_plugin.errors import NotServedError
+from mlflow_workspace_plugin.sdk.runs.run import get_run
 from tests.azureml_v1.table import DOCUMENT, document, has_member, imported_names, the_class
 
 
@@ -49,6 +50,14 @@ def test_member_is_served_with_sdk_v1s_signature(class_name, member, signature):
     if answers.of_member(class_name, member).status == answers.BETTER:
         ours = [each for each in ours if each in expected]
     assert ours == expected
+
+
+def test_signature_of_the_function_is_sdk_v1s():
+    """The only one that is served."""
+    signature = "(experiment, run_id, rehydrate=True, clean_up=True)"
+    served = inspect.signature(get_run).parameters.values()
+    bare = [each.replace(annotation=each.empty) for each in served]
+    assert str(inspect.Signature(bare)) == signature
 
 
 def arguments(signature):

@@ -33,7 +33,11 @@ def shown_on_a_terminal() -> str:
         transfer(stream)
         stream.write("end")
         stream.flush()
-        return screen.read(2**16).decode()
+        shown = b""
+        # A terminal passes on what it is given when it comes to it.
+        while not shown.endswith(b"end"):
+            shown += screen.read(2**16)
+        return shown.decode()
 
 
 def transfer(stream) -> None:
