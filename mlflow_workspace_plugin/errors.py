@@ -50,6 +50,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
 import logging
 import traceback
 from collections.abc import Iterable
+from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
@@ -84,18 +85,26 @@ class AzureMLException(MlflowException):
 
     Args:
         exception_message: the thing, the reason, the remedy.
+        inner_exception: what it is raised from, where that is not said by ``raise ... from``.
+        kwargs: what else SDK v1 takes, for scripts that raise its exceptions; accepted and dropped.
     """
 
     code = INVALID_STATE
 
-    def __init__(self, exception_message: str) -> None:
+    def __init__(
+        self,
+        exception_message: str = "",
+        inner_exception: BaseException | None = None,
+        **kwargs: Any,
+    ) -> None:
         super().__init__(exception_message, error_code=self.code)
+        self._inner_exception = inner_exception
 
     @property
     def inner_exception(self) -> BaseException | None:
         """What this error was raised from (SDK v1)."""
         cause: BaseException | None = self.__cause__
-        return cause
+        return self._inner_exception or cause
 
     def print_stacktrace(self) -> None:
         """Print where it was raised (SDK v1)."""
@@ -220,15 +229,17 @@ class ActivityFailedException(AzureMLException):
         error_details: why, as JSON or in words.
     """
 
-    def __init__(self, error_details: str) -> None:
-        super().__init__(f"Activity Failed:\n{error_details}")
+    def __init__(self, error_details: str, **kwargs: Any) -> None:
+        super().__init__(f"Activity Failed:\n{error_details}", **kwargs)
 
 
 class _ModelException(AzureMLException):
     """An error about a model, logged where SDK v1's caller wants it; nobody catches this one."""
 
-    def __init__(self, exception_message: str, logger: logging.Logger | None = None) -> None:
-        super().__init__(exception_message)
+    def __init__(
+        self, exception_message: str, logger: logging.Logger | None = None, **kwargs: Any
+    ) -> None:
+        super().__init__(exception_message, **kwargs)
         if logger is not None:
             logger.error(exception_message)
 
@@ -249,8 +260,9 @@ class WebserviceException(_ModelException):
         exception_message: str,
         status_code: int | None = None,
         logger: logging.Logger | None = None,
+        **kwargs: Any,
     ) -> None:
-        super().__init__(exception_message, logger)
+        super().__init__(exception_message, logger, **kwargs)
         self.status_code = status_code
 
 
@@ -273,8 +285,8 @@ class AzureMLAggregatedException(AzureMLException):
         messages: what happened to each; the message has a line for each.
     """
 
-    def __init__(self, messages: Iterable[str]) -> None:
-        super().__init__("\n".join(messages))
+    def __init__(self, messages: Iterable[str], **kwargs: Any) -> None:
+        super().__init__("\n".join(messages), **kwargs)
 
 
 class SnapshotException(AzureMLException):

@@ -1,23 +1,15 @@
-"""Each name of SDK v1 is what docs/azureml-v1.md says of it."""
+"""Each name of SDK v1 is what docs/azureml-v1.md and ``azureml scan`` say of it."""
 
 import inspect
 import re
 
 import pytest
 
-from mlflow_workspace_plugin.alias import names
-from mlflow_workspace_plugin.alias.loader import _attribute
+from mlflow_workspace_plugin.alias import answers, names, sdk_v1
+from mlflow_workspace_plugin.alias.loader import attribute
 from mlflow_workspace_plugin.errors import NotServedError
-from tests.azureml_v1.reference import BETTER, MEMBERS, NAMES
-from tests.azureml_v1.table import (
-    DOCUMENT,
-    NOT_SERVED,
-    document,
-    has_member,
-    imported_names,
-    instead_of,
-    the_class,
-)
+from mlflow_workspace_plugin.sdk.runs.run import get_run
+from tests.azureml_v1.table import DOCUMENT, document, has_member, imported_names, the_class
 
 
 def test_document_is_what_the_code_says():
@@ -30,29 +22,42 @@ def test_imported_name(row):
     """It is there; one that is not served says so when it is used."""
     module, _, name = row.name.rpartition(".")
     found = names.module_of(module)
-    value = found.values[name] if name in found.values else _attribute(module, found, name)
+    value = found.values[name] if name in found.values else attribute(module, found, name)
     assert value is not None
-    if row.status == NOT_SERVED:
+    if row.status == answers.NOT_SERVED:
         with pytest.raises(NotServedError, match=re.escape(row.clause)):
             value()
 
 
-SIGNATURES = [
+ALL_MEMBERS = [
     (class_name, member, signature)
-    for class_name, members in MEMBERS.items()
+    for class_name, members in sdk_v1.members().items()
     for member, signature in members.items()
-    if signature is not None and has_member(the_class(class_name), member)
 ]
+SERVED = [each for each in ALL_MEMBERS if answers.of_member(*each[:2]).status != answers.NOT_SERVED]
+NOT_SERVED = [each[:2] for each in ALL_MEMBERS if each not in SERVED]
 
 
-@pytest.mark.parametrize(("class_name", "member", "signature"), SIGNATURES)
-def test_signature_is_sdk_v1s(class_name, member, signature):
-    """Names, order and defaults; where ours takes more, it is optional."""
+@pytest.mark.parametrize(("class_name", "member", "signature"), SERVED)
+def test_member_is_served_with_sdk_v1s_signature(class_name, member, signature):
+    """Names, order and defaults are the same; where ours takes more, it is optional."""
+    served = the_class(class_name)
+    assert has_member(served, member)
+    if signature is None or class_name == "AbstractAuthentication":
+        return
     expected = [*map(plain, arguments(signature))]
-    ours = [plain(each) for each in parameters(the_class(class_name), member)]
-    if f"{class_name}.{member}" in BETTER:
+    ours = [plain(each) for each in parameters(served, member)]
+    if answers.of_member(class_name, member).status == answers.BETTER:
         ours = [each for each in ours if each in expected]
     assert ours == expected
+
+
+def test_signature_of_the_function_is_sdk_v1s():
+    """The only one that is served."""
+    signature = "(experiment, run_id, rehydrate=True, clean_up=True)"
+    served = inspect.signature(get_run).parameters.values()
+    bare = [each.replace(annotation=each.empty) for each in served]
+    assert str(inspect.Signature(bare)) == signature
 
 
 def arguments(signature):
@@ -79,31 +84,22 @@ def plain(parameter):
     return re.sub(r"^(\*+)_", r"\1", parameter)
 
 
-def test_what_is_said_is_of_names_that_are_listed():
+def test_what_is_said_is_of_names_that_there_are():
     """No clause is left behind by a name that went."""
-    listed = {f"{of}.{member}" for of, members in MEMBERS.items() for member in members}
-    assert set(BETTER) <= listed
+    known = {f"{each[0]}.{each[1]}" for each in ALL_MEMBERS}
+    assert set(answers._BETTER) <= known
+    for class_name in answers._REFUSING:
+        private = {member for member in answers.refused_members(class_name) if member[0] == "_"}
+        refused = answers.refused_members(class_name).keys() - private
+        assert {f"{class_name}.{member}" for member in refused} <= known
 
 
-UNSERVED = [
-    (class_name, member)
-    for class_name, members in MEMBERS.items()
-    for member in members
-    if not has_member(the_class(class_name), member)
-]
-
-
-@pytest.mark.parametrize(("class_name", "member"), UNSERVED)
+@pytest.mark.parametrize(("class_name", "member"), NOT_SERVED)
 def test_use_of_a_member_that_is_not_served_says_what_to_use(class_name, member):
     """It is none for ``hasattr``, and no bare AttributeError."""
     served = the_class(class_name)
-    said = re.escape(instead_of(served, member))
+    said = re.escape(answers.of_member(class_name, member).clause)
     with pytest.raises(NotServedError, match=rf"{class_name}\.{member} .* {said}"):
         getattr(served, member)
     with pytest.raises(NotServedError):
         getattr(served.__new__(served), member)
-
-
-def test_every_exception_of_the_table_is_served():
-    """All of SDK v1's are, whoever raises them."""
-    assert set(NAMES["azureml.exceptions"]) <= set(names.EXCEPTIONS)

@@ -3,19 +3,25 @@
 An ``except`` clause that names one of those goes on working; it is never entered.
 """
 
+from typing import Any
+
 from mlflow_workspace_plugin import errors
-from mlflow_workspace_plugin.alias.names import EXCEPTIONS
+from mlflow_workspace_plugin.alias.names import is_exception
+
+# What is not right below the root of SDK v1's tree.
+_PARENTS: dict[str, type[Exception]] = {"AuthenticationException": errors.UserErrorException}
+# What SDK v1's ``ServiceException`` is one of.
+_SERVICE_EXCEPTIONS = ("AzureMLRestClientException", "ErrorResponseException")
 
 
-def __getattr__(name: str) -> type[Exception]:
+def __getattr__(name: str) -> Any:
     """Return our exception of that name, or make one that is never raised (PEP 562)."""
-    if name not in EXCEPTIONS:
+    if not is_exception(name):
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    found: type[Exception] | None = getattr(errors, name, None)
+    ours = "ServiceException" if name in _SERVICE_EXCEPTIONS else name
+    found: type[Exception] | None = getattr(errors, ours, None)
     if found is None:
         docs = {"__module__": __name__, "__doc__": "SDK v1's; nothing here raises it."}
-        is_users = name == "AuthenticationException"
-        parent = errors.UserErrorException if is_users else errors.AzureMLException
-        found = type(name, (parent,), docs)
+        found = type(name, (_PARENTS.get(name, errors.AzureMLException),), docs)
     globals()[name] = found
     return found

@@ -23,7 +23,7 @@ class AzureMLLoader(Loader):
         assert found is not None, module.__name__  # noqa: S101  the finder has looked
         module.__doc__ = f"``{module.__name__}`` of Azure ML's SDK v1, served by this package."
         module.__dict__.update(
-            __all__=sorted([*found.served, *found.not_served, *found.values]),
+            __all__=[*found.starred],
             __getattr__=_attributes_of(module, found),
             __dir__=lambda: sorted({*vars(module), *found.served, *found.not_served}),
             **found.values,
@@ -32,21 +32,27 @@ class AzureMLLoader(Loader):
 
 def _attributes_of(module: ModuleType, found: names.Module) -> Callable[[str], Any]:
     def look_up(name: str) -> Any:
-        value = _attribute(module.__name__, found, name)
+        value = attribute(module.__name__, found, name)
         setattr(module, name, value)
         return value
 
     return look_up
 
 
-def _attribute(module: str, found: names.Module, name: str) -> Any:
-    if name in found.served:
-        home, _, attribute = found.served[name].partition(":")
+def attribute(module: str, found: names.Module, name: str) -> Any:
+    """Return what a name of a module is.
+
+    Raises:
+        AttributeError: the module has no such name.
+    """
+    target = found.target(name)
+    if target is not None:
+        home, _, attribute = target.partition(":")
         return getattr(import_module(home), attribute)
     # As in the real SDK, where importing a package has imported what is below it.
-    if f"{module}.{name}" in names.MODULES:
+    if names.is_module(f"{module}.{name}"):
         return import_module(f"{module}.{name}")
-    sentence = found.not_served.get(name, found.sentence)
-    if sentence is None or name.startswith("_"):
+    sentence = found.refusal(name)
+    if sentence is None:
         raise AttributeError(f"module {module!r} has no attribute {name!r}")
     return not_served(f"{module}.{name}", sentence)

@@ -1,12 +1,19 @@
 """What the name ``azureml`` holds: which class of ours each name is, or what it was.
 
 A name that begins to be served moves from ``not_served`` to ``served``, and nothing else changes.
+What else there is, :mod:`~mlflow_workspace_plugin.alias.sdk_v1` knows.
 """
 
-from dataclasses import dataclass, field
+import functools
+from dataclasses import dataclass, field, replace
+
+from mlflow_workspace_plugin.alias import sdk_v1
 
 _SDK = "mlflow_workspace_plugin.sdk"
-_ERRORS = "mlflow_workspace_plugin.alias.exceptions"
+_EXCEPTIONS = "mlflow_workspace_plugin.alias.exceptions"
+TELEMETRY = "mlflow_workspace_plugin.alias.telemetry"
+"""What is there and does nothing."""
+_RUN_STATUS = "mlflow_workspace_plugin.alias.run_status"
 
 VERSION = "1.61.0"
 """The release of SDK v1 whose behaviour this package follows, for scripts that ask."""
@@ -26,7 +33,6 @@ _SECRETS = (
 )
 _RESOURCES = "It managed resources in Azure, of which a hub in a folder has none. Leave it out."
 _SIGN_IN = "It signed in to Azure. A hub in a folder asks for no sign-in: leave it out."
-_DEBUG_LOG = "It wrote the SDK's own debug log. Use Python's logging."
 _WIDGET = (
     "It showed a run in a notebook, which this version does not do. Open run.get_portal_url(), "
     "which mlflow-workspace ui serves."
@@ -39,7 +45,10 @@ _MLFLOW = (
     "It connected MLflow with Azure ML. Here MLflow is connected by its tracking URI: "
     "mlflow.set_tracking_uri(ws.get_mlflow_tracking_uri())"
 )
+_EVALUATION = "It stored and evaluated models in MLflow's format. Use mlflow.models.evaluate()."
+_USAGE = "It told Microsoft how the SDK was used. Nothing here is told to anybody: leave it out."
 _OTHER = "It was a service of Azure ML. There is nothing in its place."
+_INTERNAL = "It was an internal part of SDK v1, which nothing here has a use for. Leave it out."
 
 
 @dataclass(frozen=True)
@@ -50,13 +59,43 @@ class Module:
         served: for each name the object it is, as ``module:attribute``.
         not_served: for each name what it was, and what to use instead.
         values: names that are plain values.
-        sentence: said of any other name in it and below it; None where there is no other.
+        sentence: said of any other name in it and below it; None where nothing is said of all.
+        starred: what ``from module import *`` gives.
+        is_open: whether any public name is taken for one of it, as what versions of SDK v1 before
+            1.61 had, and packages beside ``azureml-core``, is not known.
     """
 
     served: dict[str, str] = field(default_factory=dict)
     not_served: dict[str, str] = field(default_factory=dict)
     values: dict[str, object] = field(default_factory=dict)
     sentence: str | None = None
+    starred: tuple[str, ...] = ()
+    is_open: bool = False
+
+    def target(self, name: str) -> str | None:
+        """Return the object that a name is, as ``module:attribute``; None if it is not served."""
+        if name in self.served:
+            return self.served[name]
+        if is_exception(name) and self.has(name):
+            return f"{_EXCEPTIONS}:{name}"
+        return None
+
+    def refusal(self, name: str) -> str | None:
+        """Return what is said of a name that is not served; None if the module has no such name."""
+        if name in self.not_served:
+            return self.not_served[name]
+        return self.sentence if self.has(name) else None
+
+    def has(self, name: str) -> bool:
+        """Whether a name is taken for one of this module."""
+        if name in self.served or name in self.not_served or name in self.values:
+            return True
+        return self.is_open and not name.startswith("_")
+
+
+def is_exception(name: str) -> bool:
+    """Whether an object of that name is an exception in SDK v1."""
+    return name.endswith(("Error", "Exception"))
 
 
 _EXPERIMENT = {"Experiment": f"{_SDK}.experiment:Experiment"}
@@ -64,37 +103,31 @@ _RUN = {"Run": f"{_SDK}.runs.run:Run"}
 _WORKSPACE = {"Workspace": f"{_SDK}.workspace:Workspace"}
 _MODEL = {"Model": f"{_SDK}.models.model:Model"}
 _GET_RUN = {"get_run": f"{_SDK}.runs.run:get_run"}
-
-EXCEPTIONS = (
-    "ActivityCanceledException",
-    "ActivityFailedException",
-    "AuthenticationException",
-    "AzureMLAggregatedException",
-    "AzureMLException",
-    "ComputeTargetException",
-    "DatasetTimestampMissingError",
-    "DiscoveryUrlNotFoundException",
-    "ExperimentExecutionException",
-    "ModelNotFoundException",
-    "ModelPathNotFoundException",
-    "ParallelRunException",
-    "ProjectSystemException",
-    "RunConfigurationException",
-    "RunEnvironmentException",
-    "ServiceException",
-    "SnapshotException",
-    "TrainingException",
-    "UserErrorException",
-    "WebserviceException",
-    "WorkspaceException",
-    "WorkspacePrivateEndpointException",
-)
-"""SDK v1's exceptions, all of which can be caught."""
+_DIAGNOSTIC_LOG = {"diagnostic_log": f"{TELEMETRY}:diagnostic_log"}
+_RUN_STATUSES = {"RunStatus": f"{_RUN_STATUS}:RunStatus"}
+_LOG_HANDLERS = {
+    "AppInsightsLoggingHandler": f"{TELEMETRY}:AppInsightsLoggingHandler",
+    "get_appinsights_log_handler": f"{TELEMETRY}:get_telemetry_log_handler",
+    "get_telemetry_log_handler": f"{TELEMETRY}:get_telemetry_log_handler",
+}
+_AUTHENTICATION = {
+    name: f"{_SDK}.authentication:{name}"
+    for name in (
+        "AbstractAuthentication",
+        "ArmTokenAuthentication",
+        "AzureCliAuthentication",
+        "AzureMLTokenAuthentication",
+        "InteractiveLoginAuthentication",
+        "MsiAuthentication",
+        "ServicePrincipalAuthentication",
+        "TokenAuthentication",
+    )
+}
 
 MODULES = {
     "azureml": Module(),
     "azureml.core": Module(
-        served=_EXPERIMENT | _RUN | _GET_RUN | _WORKSPACE | _MODEL,
+        served=_EXPERIMENT | _RUN | _GET_RUN | _WORKSPACE | _MODEL | _DIAGNOSTIC_LOG,
         not_served={
             "ComputeTarget": _COMPUTE,
             "ContainerRegistry": _JOBS,
@@ -109,22 +142,22 @@ MODULES = {
             "RunConfiguration": _JOBS,
             "ScriptRun": _JOBS,
             "ScriptRunConfig": _JOBS,
+            "SynapseWorkspaceLinkedServiceConfiguration": _RESOURCES,
             "Webservice": _DEPLOYMENT,
-            "diagnostic_log": _DEBUG_LOG,
+            **dict.fromkeys(
+                (
+                    "attach_legacy_compute_target",
+                    "is_compute_target_prepared",
+                    "prepare_compute_target",
+                    "remove_legacy_compute_target",
+                ),
+                _COMPUTE,
+            ),
         },
         values={"VERSION": VERSION, "__version__": VERSION},
     ),
     "azureml.core.authentication": Module(
-        served={
-            name: f"{_SDK}.authentication:{name}"
-            for name in (
-                "AbstractAuthentication",
-                "AzureCliAuthentication",
-                "InteractiveLoginAuthentication",
-                "MsiAuthentication",
-                "ServicePrincipalAuthentication",
-            )
-        },
+        served=_AUTHENTICATION,
         sentence=_SIGN_IN,
     ),
     "azureml.core.compute": Module(sentence=_COMPUTE),
@@ -160,6 +193,8 @@ MODULES = {
         | {
             "_OfflineRun": f"{_SDK}.runs.offline_run:_OfflineRun",
             "_SubmittedRun": f"{_SDK}.runs.submitted_run:_SubmittedRun",
+            "RUNNING_STATES": f"{_RUN_STATUS}:RUNNING_STATES",
+            "POST_PROCESSING_STATES": f"{_RUN_STATUS}:POST_PROCESSING_STATES",
         },
     ),
     "azureml.core.runconfig": Module(
@@ -182,40 +217,98 @@ MODULES = {
     "azureml.core.util": Module(sentence=_OTHER),
     "azureml.core.webservice": Module(sentence=_DEPLOYMENT),
     "azureml.core.workspace": Module(served=_WORKSPACE),
-    "azureml.exceptions": Module(served={name: f"{_ERRORS}:{name}" for name in EXCEPTIONS}),
+    "azureml.exceptions": Module(),
     "azureml.widgets": Module(not_served={"RunDetails": _WIDGET}, sentence=_WIDGET),
-    "azureml._restclient": Module(),
-    "azureml._restclient.constants": Module(
-        served={"RunStatus": "mlflow_workspace_plugin.alias.run_status:RunStatus"}
+    "azureml._base_sdk_common.user_agent": Module(
+        served={name: f"{TELEMETRY}:{name}" for name in ("append", "get_user_agent")}
     ),
+    "azureml._logging.debug_mode": Module(
+        served=_DIAGNOSTIC_LOG | {"debug_sdk": f"{TELEMETRY}:debug_sdk"}
+    ),
+    "azureml._restclient.constants": Module(served=_RUN_STATUSES),
+    "azureml.accel": Module(sentence=_DEPLOYMENT),
     "azureml.automl": Module(sentence=_AUTOML),
     "azureml.contrib": Module(sentence=_OTHER),
     "azureml.data": Module(sentence=_DATA),
     "azureml.dataprep": Module(sentence=_DATA),
     "azureml.datadrift": Module(sentence=_OTHER),
+    "azureml.evaluate": Module(sentence=_EVALUATION),
     "azureml.explain": Module(sentence=_EXPLANATIONS),
     "azureml.interpret": Module(sentence=_EXPLANATIONS),
     "azureml.mlflow": Module(sentence=_MLFLOW),
     "azureml.monitoring": Module(sentence=_OTHER),
     "azureml.opendatasets": Module(sentence=_DATA),
     "azureml.pipeline": Module(sentence=_PIPELINES),
-    "azureml.telemetry": Module(sentence=_OTHER),
+    "azureml.telemetry": Module(
+        served=_LOG_HANDLERS
+        | {
+            name: f"{TELEMETRY}:{name}"
+            for name in (
+                "add_diagnostics_properties",
+                "get_diagnostics_collection_info",
+                "get_event_logger",
+                "is_diagnostics_collection_info_available",
+                "set_diagnostics_collection",
+                "set_diagnostics_properties",
+            )
+        },
+        values={"INSTRUMENTATION_KEY": ""},
+        sentence=_USAGE,
+    ),
+    "azureml.telemetry.activity": Module(
+        served={name: f"{TELEMETRY}:{name}" for name in ("log_activity", "monitor_with_activity")},
+        sentence=_USAGE,
+    ),
+    "azureml.telemetry.logging_handler": Module(served=_LOG_HANDLERS, sentence=_USAGE),
     "azureml.tensorboard": Module(sentence=_OTHER),
     "azureml.train": Module(sentence=_JOBS),
     "azureml.train.automl": Module(sentence=_AUTOML),
     "azureml.train.hyperdrive": Module(sentence=_SWEEPS),
 }
-"""Every module that resolves; a module with a sentence also stands for those below it."""
+"""The modules of which something is said; a sentence is said of those below, too."""
+
+# Wherever SDK v1 has one of these names in a module that is not private, it is that class.
+_EVERYWHERE = _EXPERIMENT | _RUN | _GET_RUN | _WORKSPACE | _MODEL | _RUN_STATUSES | _AUTHENTICATION
 
 
+@functools.cache
 def module_of(name: str) -> Module | None:
     """Return what the module of that full name holds, or None if there is none."""
-    if name in MODULES:
-        return MODULES[name]
-    package = name.rpartition(".")[0]
-    while package:
-        found = MODULES.get(package)
-        if found is not None:
-            return None if found.sentence is None else Module(sentence=found.sentence)
-        package = package.rpartition(".")[0]
+    said, names = MODULES.get(name), sdk_v1.names_in(name)
+    sentence = _sentence_of(name)
+    if said is None and names is None and (sentence is None or sdk_v1.is_of_core(name)):
+        return None
+    module = said or Module()
+    if names is None:
+        starred = (*module.served, *module.not_served, *module.values)
+        return replace(module, sentence=sentence, starred=starred, is_open=sentence is not None)
+    known = {*names.starred, *names.others}
+    is_private = "._" in name
+    served = {each: home for each, home in _EVERYWHERE.items() if each in known and not is_private}
+    values = {"VERSION": VERSION} if "VERSION" in known else {}
+    in_core = MODULES["azureml.core"].not_served
+    others = known - served.keys() - values.keys() - module.served.keys() - module.values.keys()
+    not_served = {each: in_core.get(each, sentence or _INTERNAL) for each in sorted(others)}
+    return Module(
+        served=served | module.served,
+        not_served=not_served | module.not_served,
+        values=values | module.values,
+        sentence=sentence or _INTERNAL,
+        starred=names.starred,
+        is_open=(sentence is not None and not is_private) or name.startswith(sdk_v1.VENDORED),
+    )
+
+
+def is_module(name: str) -> bool:
+    """Whether a module of that full name is known, and not only taken for one of its package."""
+    return name in MODULES or sdk_v1.names_in(name) is not None
+
+
+def _sentence_of(name: str) -> str | None:
+    """Return what is said of all names of a module: by it, or by the nearest package above it."""
+    while name:
+        said = MODULES.get(name)
+        if said is not None and said.sentence is not None:
+            return said.sentence
+        name = name.rpartition(".")[0]
     return None

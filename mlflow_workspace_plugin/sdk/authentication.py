@@ -3,12 +3,13 @@
 import functools
 from typing import Any
 
+from mlflow_workspace_plugin.sdk.not_served import NotServedOfAuthentication
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
 
 
-class AbstractAuthentication:
+class AbstractAuthentication(NotServedOfAuthentication):
     """Takes whatever SDK v1's class took, and keeps none of it."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -29,6 +30,18 @@ class ServicePrincipalAuthentication(AbstractAuthentication):
 
 class MsiAuthentication(AbstractAuthentication):
     """SDK v1: a managed identity."""
+
+
+class ArmTokenAuthentication(AbstractAuthentication):
+    """SDK v1: a token for Azure Resource Manager."""
+
+
+class AzureMLTokenAuthentication(AbstractAuthentication):
+    """SDK v1: the token of a run."""
+
+
+class TokenAuthentication(AbstractAuthentication):
+    """SDK v1: a function that returns tokens."""
 
 
 @functools.cache

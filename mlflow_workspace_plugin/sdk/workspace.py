@@ -19,6 +19,7 @@ from mlflow_workspace_plugin.errors import (
     ServedHubError,
     UserErrorException,
     WorkspaceExistsError,
+    WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
@@ -217,7 +218,8 @@ class Workspace(NotServedOfWorkspace):
             json.JSONDecodeError: the file is not JSON.
             WorkspaceNotFoundError: the hub holds no workspace of that name.
         """
-        config = config_file.read(config_file.find(path, _file_name))
+        file = config_file.find(path, _file_name)
+        config = config_file.read(file)
         hub, name = None, config.workspace_name
         if config.tracking_uri:
             parsed = uris.parse(config.tracking_uri)
@@ -229,7 +231,10 @@ class Workspace(NotServedOfWorkspace):
                     "Correct tracking_uri in the config file."
                 )
             hub, name = parsed.hub, parsed.name
-        return cls(config.subscription_id, config.resource_group, name, auth, hub=hub)
+        try:
+            return cls(config.subscription_id, config.resource_group, name, auth, hub=hub)
+        except WorkspaceNotFoundError as error:
+            raise WorkspaceNotFoundError(f"Config file {str(file)!r}: {error.message}") from error
 
     def write_config(
         self, path: "str | os.PathLike[str] | None" = None, file_name: str | None = None
@@ -262,6 +267,23 @@ class Workspace(NotServedOfWorkspace):
     def resource_group(self) -> str:
         """As in the config file or call that opened it; ``local`` where nothing was said."""
         return self._resource_group
+
+    # Private in SDK v1, and read by scripts all the same.
+    @property
+    def _workspace_name(self) -> str:
+        return self.name
+
+    @property
+    def _workspace_id(self) -> str:
+        return self._record.name
+
+    _workspace_id_internal = _workspace_id
+
+    @property
+    def _auth_object(self) -> authentication.AbstractAuthentication:
+        return authentication.InteractiveLoginAuthentication()
+
+    _auth = _auth_object
 
     @property
     def location(self) -> str:

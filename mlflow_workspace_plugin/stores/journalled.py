@@ -173,6 +173,11 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             return known.run.info
         return RunInfo(run_id, "", "", status, None, end_time, None, run_name=run_name)
 
+    def ended_as(self, run_id: str) -> str | None:
+        """Return the status of a run of which this process knows that it has ended (ours)."""
+        known = self._runs.get(run_id)
+        return known.run.info.status if known is not None and known.has_ended else None
+
     def create_run(
         self,
         experiment_id: str,

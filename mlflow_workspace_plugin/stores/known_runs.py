@@ -22,6 +22,7 @@ from mlflow_workspace_plugin.stores.growing_tags import united
 _MANY = 1_000
 # What a column of 64 bits holds.
 _LIMIT = 1 << 63
+_LAST = ("FINISHED", "FAILED", "KILLED")
 
 
 @dataclass
@@ -33,6 +34,11 @@ class KnownRun:
     """By the metrics that this process logged: step, timestamp and value as MLflow shows it."""
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether its status is one of the last."""
+        return self.run.info.status in _LAST
 
     def takes(self, key: str, value: float, timestamp: int, step: int) -> bool:
         """Whether such values are as MLflow's validators want them, and columns hold them.

@@ -12,20 +12,18 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from mlflow_workspace_plugin.alias import names
-from mlflow_workspace_plugin.sdk.not_served import NotServedMember
-from tests.azureml_v1.reference import BETTER, MEMBERS, NAMES
+from mlflow_workspace_plugin.alias import answers, names, sdk_v1
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "azureml-v1.md"
-
-SERVED, BETTER_SERVED, NOT_SERVED = "served", "served better", "not served"
 
 _INTRODUCTION = """\
 # Azure ML's SDK v1, name by name
 
 What of `azureml-core` 1.61 is served by this package. *Served better* is the same call where it
 does more than it did, or no longer fails. A name that is not served can be imported, and says what
-to use instead when it is used. Written by `python -m tests.azureml_v1.table` from the code.
+to use instead when it is used; exceptions can be caught, whatever module they are imported from.
+`mlflow-workspace azureml scan DIR` says the same of the names that your own code uses, and where.
+Written by `python -m tests.azureml_v1.table` from the code.
 """
 
 
@@ -38,39 +36,49 @@ class Row(NamedTuple):
 
 
 def imported_names() -> Iterator[Row]:
-    """What scripts import."""
-    for module, listed in NAMES.items():
-        for name in listed:
-            yield _imported(module, name)
+    """What scripts import: each name of which something of its own is said."""
+    for module, said in names.MODULES.items():
+        found = names.module_of(module)
+        assert found is not None, module
+        listed = [*said.served, *said.values, *said.not_served]
+        for name in found.starred if module == "azureml.exceptions" else sorted(listed):
+            answer = answers.of_name(module, name)
+            clause = answer.clause or _clause_of_name(found, name)
+            yield Row(f"{module}.{name}", answer.status, clause)
+
+
+def families() -> Iterator[Row]:
+    """The modules of which the same is said of each name that is not listed."""
+    for module, said in names.MODULES.items():
+        if said.sentence is not None:
+            yield Row(module, answers.NOT_SERVED, said.sentence)
 
 
 def members(class_name: str) -> Iterator[Row]:
     """What a served class has."""
-    served = the_class(class_name)
-    for member in MEMBERS[class_name]:
-        key = f"{class_name}.{member}"
-        shown = class_name if member == "__init__" else key
-        if not has_member(served, member):
-            yield Row(shown, NOT_SERVED, instead_of(served, member))
-        elif key in BETTER:
-            yield Row(shown, BETTER_SERVED, BETTER[key])
-        else:
-            yield Row(shown, SERVED, _clause_of(served, member))
+    for member in sdk_v1.members()[class_name]:
+        answer = answers.of_member(class_name, member)
+        assert answer is not None, member
+        shown = class_name if member == "__init__" else f"{class_name}.{member}"
+        clause = answer.clause or _clause_of(the_class(class_name), member)
+        yield Row(shown, answer.status, clause)
 
 
 def the_class(name: str) -> type[Any]:
     """Return our class of a name of SDK v1."""
-    found = names.MODULES["azureml.core.run"].served | names.MODULES["azureml.core"].served
-    home, _, attribute = found[name].partition(":")
-    served: type[Any] = getattr(import_module(home), attribute)
+    (target,) = {
+        target
+        for module in names.MODULES.values()
+        for target in module.served.values()
+        if target.endswith(f":{name}")
+    }
+    served: type[Any] = _object(target)
     return served
 
 
-def instead_of(served: type[Any], member: str) -> str:
-    """Return what is said of a member that is not served."""
-    found = inspect.getattr_static(served, member)
-    assert isinstance(found, NotServedMember), f"{served}.{member}"
-    return found.sentence
+def _object(target: str) -> Any:
+    home, _, attribute = target.partition(":")
+    return getattr(import_module(home), attribute)
 
 
 def has_member(served: type[Any], member: str) -> bool:
@@ -96,18 +104,14 @@ def _set_on_self(each: type[Any]) -> set[str]:
     }
 
 
-def _imported(module: str, name: str) -> Row:
-    found = names.module_of(module)
-    assert found is not None, module
-    shown = f"{module}.{name}"
-    if name in found.values:
-        return Row(shown, SERVED, f"`{found.values[name]}`.")
-    if name in found.served:
-        home, _, attribute = found.served[name].partition(":")
-        return Row(shown, SERVED, _first_sentence(getattr(import_module(home), attribute)))
-    sentence = found.not_served.get(name, found.sentence)
-    assert sentence is not None, shown
-    return Row(shown, NOT_SERVED, sentence)
+def _clause_of_name(module: names.Module, name: str) -> str:
+    """Return what is said of a name that is served: its value, or its docstring."""
+    if name in module.values:
+        return f"`{module.values[name]!r}`."
+    target = module.target(name)
+    assert target is not None, name
+    found = _object(target)
+    return f"`{found}`." if isinstance(found, list) else _first_sentence(found)
 
 
 def _clause_of(served: type[Any], member: str) -> str:
@@ -117,8 +121,10 @@ def _clause_of(served: type[Any], member: str) -> str:
     found = inspect.getattr_static(served, member, None)
     if callable(found) or isinstance(found, (property, staticmethod, classmethod)):
         return _first_sentence(getattr(served, member))
-    attributes = (inspect.getdoc(served) or "").partition("Attributes:")[2]
-    said = re.search(rf"^ +{member}: (.*)$", attributes, re.MULTILINE)
+    if isinstance(found, str) and member != "mime_type":
+        return f"`{str.__str__(found)}`."
+    arguments, _, attributes = (inspect.getdoc(served) or "").partition("Attributes:")
+    said = re.search(rf"^ +{member}: (.*)$", attributes or arguments, re.MULTILINE)
     if said is None:
         return "SDK v1's default, which only its service changed."
     return (said[1][0].upper() + said[1][1:]).replace("``", "`")
@@ -133,7 +139,8 @@ def _first_sentence(documented: object) -> str:
 def document() -> str:
     """Return the whole document."""
     parts = [_INTRODUCTION, "## What is imported\n", _table(imported_names())]
-    for class_name in MEMBERS:
+    parts += ["## Any other name of a module, and below it\n", _table(families())]
+    for class_name in sdk_v1.members():
         parts += [f"## {class_name}\n", _table(members(class_name))]
     return "\n".join(parts)
 

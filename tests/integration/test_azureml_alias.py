@@ -97,9 +97,42 @@ for use in (lambda: Datastore.get(None, "x"), AutoMLConfig, lambda: RunDetails("
     assert "mlflow.log_input()" in lines[0]
 
 
+def test_every_module_can_be_imported_and_starred(run_new_python):
+    """Private ones, too; the names that star imports give are those of SDK v1."""
+    done = run_new_python(
+        "-c",
+        IMPORT
+        + """
+import importlib
+from mlflow_workspace_plugin.alias import sdk_v1
+for module in [*sdk_v1._lines()[0], *sdk_v1._lines()[1]]:
+    importlib.import_module(module)
+    exec(f"from {module} import *", {})
+import azureml
+from azureml.core import *
+from azureml.train.hyperdrive import *
+from azureml._model_management._util import _get_mms_url
+from azureml._base_sdk_common.user_agent import append
+from azureml.telemetry import set_diagnostics_collection
+set_diagnostics_collection(send_diagnostics=True)
+print(Workspace.__name__, ScriptRunConfig.__name__, choice.__name__)
+print(append("product", "1.0"), "os" in globals())
+try:
+    raise ValueError
+except (azureml.core.compute_target.ComputeTargetException, ValueError):
+    print("caught")
+""",
+    )
+    assert done.stdout.splitlines() == ["Workspace ScriptRunConfig choice", "None False", "caught"]
+
+
 def test_misspelt_name_is_an_import_error(run_new_python):
     """What azureml.core never had is not there, when it is imported."""
-    for line in ("from azureml.core import Worksapce", "import azureml.nothing"):
+    for line in (
+        "from azureml.core import Worksapce",
+        "import azureml.nothing",
+        "import azureml.core.compute.nothing",
+    ):
         done = run_new_python("-c", IMPORT + line, check=False)
         assert "ImportError" in done.stderr or "ModuleNotFoundError" in done.stderr
 

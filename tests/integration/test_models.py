@@ -368,6 +368,15 @@ class TestDownload:
         with pytest.raises(WebserviceException, match="Pass exist_ok"):
             model.download("elsewhere", exists_ok=True)
 
+    def test_nothing_is_shown_of_it_and_nothing_is_added(self, workspace, model_folder, capfd):
+        """No progress bar, as SDK v1 has none, and no file of MLflow's."""
+        Path(model_folder, "MLmodel").write_text("flavors: {}")
+        model = Model.register(workspace, model_folder, "model")
+        capfd.readouterr()
+        model.download("to")
+        assert capfd.readouterr().err == ""
+        assert len(files_below("to")) == len(files_below(model_folder))
+
     def test_version_that_plain_mlflow_registered(self, workspace, run):
         """The folder has its own name, as in the run."""
         run.upload_file("outputs/net/MLmodel", io.BytesIO(b"x"))
@@ -542,6 +551,15 @@ class TestChange:
             f"Model(workspace={workspace!r}, name=model, id=model:1, version=1, "
             "tags={'a': '1'}, properties={'p': '1'})"
         )
+
+
+def test_tags_and_properties_are_changed_in_one_call(workspace, model_file):
+    """SDK v1's deprecated call."""
+    model = Model.register(workspace, model_file, "model", tags={"a": "1", "b": "2"})
+    model.update_tags_properties(add_tags={"c": "3"}, remove_tags=["a"])
+    model.update_tags_properties(add_properties={"p": "4"})
+    assert model.tags == {"b": "2", "c": "3"}
+    assert model.properties == {"p": "4"}
 
 
 def test_frameworks_are_sdk_v1s():

@@ -76,7 +76,7 @@ def wait_until(condition) -> None:
             "prefix=None, output_directory=None, output_paths=None, batch_size=100, "
             "append_prefix=True, timeout_seconds=None",
         ),
-        ("take_snapshot", "path"),
+        ("take_snapshot", "file_or_folder_path"),
         ("restore_snapshot", "snapshot_id=None, path=None"),
         ("get_snapshot_id", ""),
     ],

@@ -4,6 +4,7 @@ import io
 import json
 
 import matplotlib as mpl
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -85,7 +86,7 @@ class TestImages:
         assert {each.path for each in found} == {*names, "images", INTERNAL_FOLDER}
 
     @pytest.mark.parametrize(
-        "name", ["x" * 500, "精度" * 100, "A: loss", "a\0b", "", "../x", "50%", "run #1", "x%41"]
+        "name", ["x" * 500, "精度" * 100, "A: loss", "a\0b", "../x", "50%", "run #1", "x%41"]
     )
     def test_any_text_is_a_name(self, run, name):
         """Of an image and of a chart, whatever a file may be called."""
@@ -158,6 +159,27 @@ class TestCharts:
         assert run.get_file_names() == ["chart"]
         run.download_file(run.get_metrics()["chart"], "back")
         assert json.loads((tmp_path / "back").read_text()) == MATRIX
+
+    @pytest.mark.parametrize("value", [{"x": object()}, {(1, 2): 3}, {1, 2}])
+    def test_what_cannot_be_json_is_an_error(self, run, value):
+        """Which says what; nothing is logged."""
+        with pytest.raises(UserErrorException, match="'chart' cannot be kept as JSON"):
+            run.log_predictions("chart", value)
+        assert run.get_metrics() == {}
+
+    def test_chart_that_cannot_be_drawn_is_said(self, run, caplog):
+        """It is kept as it was given; SDK v1 showed an empty chart."""
+        run.log_residuals("chart", {"bin_counts": [1, 2]})
+        assert "'chart' is kept as it was given, and no residuals can be drawn" in caplog.text
+        assert run.get_file_names() == ["chart"]
+
+    def test_arrays_are_lists(self, run, tmp_path, caplog):
+        """SDK v1 raised a TypeError."""
+        matrix = {**MATRIX, "data": {"class_labels": ["a", "b"], "matrix": np.eye(2, dtype=int)}}
+        run.log_confusion_matrix("chart", matrix)
+        run.download_file("chart", "back")
+        assert json.loads((tmp_path / "back").read_text())["data"]["matrix"] == [[1, 0], [0, 1]]
+        assert not caplog.text
 
     def test_text_that_is_no_json_is_an_error(self, run):
         """As in SDK v1."""

@@ -19,6 +19,7 @@ from mlflow_workspace_plugin.errors import (
     ConfigFileError,
     InvalidMetricError,
     InvalidWorkspaceNameError,
+    NotServedError,
     ProjectSystemException,
     UnsafeArtifactPathError,
     UserErrorException,
@@ -250,6 +251,31 @@ def test_numbers_round_trip_in_log_order(workspace, values):
         run.log("m", value)
     found = run.get_metrics()["m"]
     assert repr(found) == repr(values[0] if len(values) == 1 else values)
+
+
+def test_private_members_that_scripts_read_are_there(workspace, run):
+    """With what SDK v1 has in them, or an error that says what to use."""
+    assert workspace._workspace_name == workspace.name
+    assert workspace._workspace_id == workspace.get_details()["workspaceid"]
+    assert workspace._subscription_id == workspace.subscription_id
+    assert workspace._resource_group == workspace.resource_group
+    assert not hasattr(workspace._auth, "get_authentication_header")
+    assert type(workspace._auth_object) is type(workspace._auth)
+    assert run._run_id == run.id
+    assert run._experiment is run.experiment
+    with pytest.raises(NotServedError, match=r"get_details\(\)"):
+        _ = run._run_dto
+
+
+def test_config_file_of_a_workspace_that_nobody_made(hub_path, tmp_path, monkeypatch):
+    """The file is named, and the command that makes the workspace."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_HUB", str(hub_path))
+    Workspace.create("team-a", hub=hub_path, exist_ok=True)
+    keys = {"subscription_id": "s", "resource_group": "g", "workspace_name": "Contoso-ML"}
+    (tmp_path / "config.json").write_text(json.dumps(keys))
+    with pytest.raises(WorkspaceNotFoundError, match="mlflow-workspace create Contoso-ML") as said:
+        Workspace.from_config(tmp_path)
+    assert f"Config file {str(tmp_path / 'config.json')!r}" in said.value.message
 
 
 class TestRun:

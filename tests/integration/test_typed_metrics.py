@@ -252,6 +252,52 @@ class TestValues:
         assert run.get_metrics() == {"object": "{'b': 1}"}
         assert "'object' was given an object of type dict" in caplog.text
 
+    def test_array_of_one_element_is_that(self, run):
+        """Of any number of dimensions; SDK v1 kept the text of its ``repr``."""
+        values = [7, 0.5, True, "x"]
+        for value in values:
+            run.log("array", np.full((1,), value))
+            run.log("cube", np.full((1, 1, 1), value))
+        run.log_row("row", cell=np.array([[0.5]]))
+        found = run.get_metrics()
+        assert same(found, {"array": values, "cube": values, "row": {"cell": 0.5}})
+
+    def test_other_libraries_arrays_of_one_element(self, run):
+        """A column of pandas, and an array that only NumPy's can be made of."""
+
+        class EagerTensor:
+            shape = (1,)
+
+            def numpy(self):
+                return np.array([0.25])
+
+        run.log("series", pd.Series([3]))
+        run.log("tensor", EagerTensor())
+        assert same(run.get_metrics(), {"series": 3, "tensor": 0.25})
+
+    def test_one_value_is_refused_by_log_list(self, run):
+        """Which names ``log``; nothing is logged."""
+        for value in [5, 0.5, None, np.array(0.5)]:
+            with pytest.raises(UserErrorException, match="Use log for one value"):
+                run.log_list("several", value)
+        assert run.get_metrics() == {}
+
+    @pytest.mark.parametrize("name", ["", None, 5])
+    def test_metric_without_a_name_is_refused(self, run, name):
+        """By every call that logs; nothing is logged."""
+        for log in [
+            lambda: run.log(name, 1),
+            lambda: run.log(name, 0.5),
+            lambda: run.log_list(name, [1]),
+            lambda: run.log_row(name, x=1),
+            lambda: run.log_table(name, {"x": [1]}),
+            lambda: run.log_image(name, path="missing.png"),
+            lambda: run.log_confusion_matrix(name, {}),
+        ]:
+            with pytest.raises(UserErrorException, match="The name of a metric"):
+                log()
+        assert run.get_metrics() == {}
+
     @pytest.mark.parametrize("value", [[1], range(3), (each for each in [1])])
     def test_several_values_are_refused(self, run, value):
         """By ``log``, which names ``log_list``; nothing is logged."""
@@ -283,6 +329,38 @@ class TestValues:
         run.log_table("none", {"x": []})
         assert run.get_metrics() == {}
         assert caplog.text.count("nothing is logged") == 2
+
+
+class TestAfterTheEnd:
+    """What is logged to a run that has ended is stored, and said once."""
+
+    @pytest.mark.parametrize("end", ["complete", "fail", "cancel"])
+    def test_ended_by_this_object(self, run, caplog, end):
+        """A float, which goes the quick way, and any other value."""
+        run.log("loss", 0.5)
+        getattr(run, end)()
+        assert "has ended" not in caplog.text
+        run.log("loss", 0.25)
+        run.log("epoch", 1)
+        assert run.get_metrics() == {"loss": [0.5, 0.25], "epoch": 1}
+        assert caplog.text.count("has ended") == 1
+        assert f"Run {run.id} has ended ({run.status})" in caplog.text
+
+    def test_ended_by_mlflow(self, run, workspace, caplog):
+        """Or before this object was made."""
+        run.log("loss", 0.5)
+        workspace.client.set_terminated(run.id)
+        run.log("loss", 0.25)
+        assert caplog.text.count("has ended") == 1
+        workspace.get_run(run.id).log_row("row", x=1)
+        assert caplog.text.count("has ended") == 2
+
+    def test_started_again(self, run, caplog):
+        """Nothing is to be said."""
+        run.complete()
+        run.start()
+        run.log("loss", 0.5)
+        assert "has ended" not in caplog.text
 
 
 LOG_ROWS = f"""

@@ -7,6 +7,7 @@ from typing import Any
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
 from tqdm.auto import tqdm
 
+from mlflow_workspace_plugin.artifacts import quiet
 from mlflow_workspace_plugin.terminal import shown
 
 Progress = Callable[[int], object]
@@ -35,7 +36,9 @@ def progress_bar(description: str, size: int | None, *, is_quiet: bool = False) 
         unit_divisor=1024,
         delay=_SHOWN_AFTER_S,
         leave=False,
-        disable=is_quiet or not (MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get() and _is_watched()),
+        disable=is_quiet
+        or quiet.is_quiet()
+        or not (MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get() and _is_watched()),
     )
 
 

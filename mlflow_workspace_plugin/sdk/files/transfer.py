@@ -15,6 +15,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
+from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 
 
@@ -62,10 +63,11 @@ def store(
     folder, base = posixpath.split(path)
     try:
         if isinstance(source, (str, os.PathLike)):
-            with _under_name(base, Path(source)) as local:
+            with _under_name(base, Path(source)) as local, quietly():
                 repository.log_artifact(str(local), folder or None)
         else:
-            repository.log_artifact_from_stream(source, base, folder or None)
+            with quietly():
+                repository.log_artifact_from_stream(source, base, folder or None)
     except (IsADirectoryError, NotADirectoryError) as error:
         raise UserErrorException(
             f"Cannot store a file as {path!r}: the run has a folder of that name, or a file where "
@@ -82,7 +84,8 @@ def fetch(repository: HubRepository, path: str, target: Path, *, compare: bool =
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     try:
-        repository.fetch(path, target, compare=compare)
+        with quietly():
+            repository.fetch(path, target, compare=compare)
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
             raise

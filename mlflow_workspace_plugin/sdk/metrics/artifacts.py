@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.sdk.files.artifact_names import path_in_run
 from mlflow_workspace_plugin.sdk.metrics.descriptors import IMAGE
 
@@ -57,6 +58,6 @@ def read_artifact(
         MlflowException: the file is not there any more.
     """
     path = path_in_run(address, run_id)
-    with repository.local(path) as stored:
+    with quietly(), repository.local(path) as stored:
         data = stored.read_bytes()
     return (ImageArtifact if kind == IMAGE else JsonArtifact)(address, path, data)

@@ -2,11 +2,25 @@
 
 import hashlib
 import re
+from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, _validate_metric_name
 
+from mlflow_workspace_plugin.errors import UserErrorException
+
 _REFUSED = re.compile(r"[^\w.\- /]")
+
+
+def check(name: Any) -> None:
+    """Check that a metric can have a name.
+
+    Raises:
+        UserErrorException: it is empty, or no text.
+    """
+    if not isinstance(name, str) or not name:
+        given = "is empty" if isinstance(name, str) else f"is of type {type(name).__name__}"
+        raise UserErrorException(f"The name of a metric {given}. Give it a name that is text.")
 
 
 def key_of(*parts: str) -> str:

@@ -59,8 +59,8 @@ def told_by(number: float, kind: str) -> Any:
 def scalar(name: str, value: Any) -> Cell:
     """Return the cell of a value that was logged alone.
 
-    Numbers and truth values of NumPy, and arrays and tensors without dimensions, are what they
-    hold (ours; SDK v1 keeps some of them as text). Any other object is kept as its ``repr``, with a
+    Numbers and truth values of NumPy, and arrays and tensors of one element, are what they hold
+    (ours; SDK v1 keeps some of them as text). Any other object is kept as its ``repr``, with a
     warning (SDK v1).
     """
     known = _known(value)
@@ -94,8 +94,18 @@ def _known(value: Any) -> Cell | None:
     kind = _TYPES.get(type(value))
     if kind is not None:
         return Cell(kind, value)
-    if getattr(value, "shape", None) == () and hasattr(value, "item"):
-        held = value.item()
-        # A long double holds itself: no number of Python's is as long.
-        return None if type(held) is type(value) else _known(held)
-    return None
+    held = _held(value)
+    # A long double holds itself: no number of Python's is as long.
+    return None if type(held) is type(value) else _known(held)
+
+
+def _held(value: Any) -> Any:
+    """Return the only element of an array or tensor; any other object as it is."""
+    try:
+        if any(length != 1 for length in value.shape):
+            return value
+        # TensorFlow's have no ``item``, and become arrays of NumPy.
+        array = value if hasattr(value, "item") else value.numpy()
+        return array.item()
+    except (AttributeError, RuntimeError, TypeError, ValueError):
+        return value

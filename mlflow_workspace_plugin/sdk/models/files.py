@@ -23,8 +23,11 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
+from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository
 from mlflow_workspace_plugin.artifacts.paths import check_path
+from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import WebserviceException
+from mlflow_workspace_plugin.sdk.files import transfer
 from mlflow_workspace_plugin.sdk.models import facts as model_facts
 from mlflow_workspace_plugin.sdk.tag_text import OURS
 
@@ -49,10 +52,11 @@ def store(
         experiment_id, name.replace(".", "_"), run_id, tags={_STORED_FOR: name}
     ).model_id
     try:
-        if local.is_dir():
-            client.log_model_artifacts(model_id, str(local))
-        else:
-            client.log_model_artifact(model_id, str(local))
+        with quietly():
+            if local.is_dir():
+                client.log_model_artifacts(model_id, str(local))
+            else:
+                client.log_model_artifact(model_id, str(local))
     except BaseException:
         client.finalize_logged_model(model_id, LoggedModelStatus.FAILED)
         raise
@@ -133,7 +137,15 @@ def download(
             "Pass exist_ok=True to replace it, or another target_dir."
         )
     folder.mkdir(parents=True, exist_ok=True)
-    repository.download_artifacts("", str(folder))
+    # What resolves a URI of MLflow's adds a file of its own to the root of a model.
+    stored = getattr(repository, "repo", repository)
+    if isinstance(stored, FolderRepository):
+        # MLflow shows its progress, which SDK v1 did not.
+        for path, place in places.items():
+            transfer.fetch(stored, path, place)
+    else:
+        with quietly():
+            stored.download_artifacts("", str(folder))
     return os.path.commonpath(list(map(str, places.values())))
 
 

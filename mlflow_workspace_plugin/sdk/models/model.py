@@ -25,6 +25,7 @@ from mlflow_workspace_plugin.sdk.models import search as model_search
 from mlflow_workspace_plugin.sdk.models.facts import ModelFacts
 from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceConfiguration
 from mlflow_workspace_plugin.sdk.models.search import ModelFilter
+from mlflow_workspace_plugin.sdk.not_served import NotServedOfModel
 from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 _PAGE_COUNTS = range(20, 256)
 
 
-class Model:
+class Model(NotServedOfModel):
     """A version of a registered model, under SDK v1's name, in MLflow's model registry.
 
     The constructor finds one that is registered: that of ``version`` or ``id``, else the latest
@@ -370,6 +371,29 @@ class Model:
                     f"cannot become {value!r}. Use another key, or a tag."
                 )
         self._write(written)
+
+    def update_tags_properties(
+        self,
+        add_tags: dict[str, Any] | None = None,
+        remove_tags: Sequence[str] | None = None,
+        add_properties: dict[str, Any] | None = None,
+    ) -> None:
+        """Change tags and properties in one call (deprecated in SDK v1).
+
+        Args:
+            add_tags: as for :meth:`add_tags`.
+            remove_tags: as for :meth:`remove_tags`.
+            add_properties: as for :meth:`add_properties`.
+
+        Raises:
+            WebserviceException: as for these.
+        """
+        if add_tags is not None:
+            self.add_tags(add_tags)
+        if remove_tags is not None:
+            self.remove_tags(remove_tags)
+        if add_properties is not None:
+            self.add_properties(add_properties)
 
     def delete(self) -> None:
         """Delete this version, and the files that were stored to register it (SDK v1).

@@ -1,7 +1,9 @@
 """SDK v1's ``ResourceConfiguration``."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass
@@ -29,5 +31,11 @@ class ResourceConfiguration:
     @classmethod
     def from_text(cls, text: str) -> "ResourceConfiguration":
         """Return what :meth:`to_text` wrote."""
-        found = json.loads(text)
-        return cls(found["cpu"], found["memoryInGB"], found["gpu"])
+        return cls.deserialize(json.loads(text))
+
+    @staticmethod
+    def deserialize(payload_obj: "Mapping[str, Any]") -> "ResourceConfiguration":
+        """Return what :meth:`serialize` returned as a dict (SDK v1)."""
+        return ResourceConfiguration(
+            payload_obj["cpu"], payload_obj["memoryInGB"], payload_obj["gpu"]
+        )

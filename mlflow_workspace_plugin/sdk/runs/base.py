@@ -47,6 +47,11 @@ class RunBase:
         return self._id
 
     @property
+    def _run_id(self) -> str:
+        # Private in SDK v1, and read by scripts all the same.
+        return self._id
+
+    @property
     def experiment(self) -> "Experiment":
         """The experiment it belongs to."""
         return self._experiment

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.files.transfer import fetch
@@ -96,7 +97,7 @@ class RunDetails(RunFiles):
         return [name for name in self.get_file_names() if _IS_LOG.match(name)]
 
     def _log_text(self, name: str) -> str:
-        with self._repository().local(name) as file:
+        with quietly(), self._repository().local(name) as file:
             return file.read_text(encoding="utf-8", errors="replace")
 
     def _page_of(self, name: str) -> str:

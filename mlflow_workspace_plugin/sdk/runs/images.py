@@ -11,6 +11,8 @@ from typing import Any
 
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_uri, path_of, path_of_metric
+from mlflow_workspace_plugin.sdk.metrics import charts
+from mlflow_workspace_plugin.sdk.metrics import names as metric_names
 from mlflow_workspace_plugin.sdk.metrics.descriptors import IMAGE, read_descriptors
 from mlflow_workspace_plugin.sdk.metrics.values import Cell
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
@@ -53,6 +55,7 @@ class RunImages(RunMetrics, RunFiles):
                 cannot be saved.
             FileNotFoundError: there is no such file.
         """
+        metric_names.check(name)
         if path is not None and plot is not None:
             raise AzureMLException(
                 f"Image {name!r} was given a path and a plot: both were provided, and only one is "
@@ -87,31 +90,32 @@ class RunImages(RunMetrics, RunFiles):
 
         Args:
             name: the metric.
-            value: a dict of SDK v1's schema, or its JSON.
+            value: a dict of SDK v1's schema, or its JSON; arrays in it are lists (ours). One that
+                breaks the schema is kept as it is, with a warning.
             description: accepted and dropped, as in SDK v1.
 
         Raises:
-            UserErrorException: the text is no JSON.
+            UserErrorException: the text is no JSON, or the dict cannot be JSON.
         """
-        self._log_chart(name, "confusion_matrix", value)
+        self._log_chart(name, charts.CONFUSION_MATRIX, value)
 
     def log_accuracy_table(
         self, name: str, value: "Mapping[str, Any] | str", description: str = ""
     ) -> None:
         """Log an accuracy table (SDK v1); as :meth:`log_confusion_matrix`."""
-        self._log_chart(name, "accuracy_table", value)
+        self._log_chart(name, charts.ACCURACY_TABLE, value)
 
     def log_residuals(
         self, name: str, value: "Mapping[str, Any] | str", description: str = ""
     ) -> None:
         """Log a chart of residuals (SDK v1); as :meth:`log_confusion_matrix`."""
-        self._log_chart(name, "residuals", value)
+        self._log_chart(name, charts.RESIDUALS, value)
 
     def log_predictions(
         self, name: str, value: "Mapping[str, Any] | str", description: str = ""
     ) -> None:
         """Log a chart of predictions (SDK v1); as :meth:`log_confusion_matrix`."""
-        self._log_chart(name, "predictions", value)
+        self._log_chart(name, charts.PREDICTIONS, value)
 
     def get_file_names(self) -> list[str]:
         """Return the paths of all files of the run, sorted, without MLflow's copies of images."""
@@ -124,15 +128,18 @@ class RunImages(RunMetrics, RunFiles):
         return [name for name in super().get_file_names() if not name.startswith(copies)]
 
     def _log_chart(self, name: str, kind: str, value: "Mapping[str, Any] | str") -> None:
-        if isinstance(value, str):
-            try:
-                value = json.loads(value)
-            except json.JSONDecodeError as error:
-                raise UserErrorException(
-                    f"Invalid JSON provided for metric {name!r}: {error}."
-                ) from error
+        metric_names.check(name)
+        text = _json_of(name, value)
+        fault = charts.fault_of(kind, json.loads(text))
+        if fault is not None:
+            _logger.warning(
+                "Chart %r is kept as it was given, and no %s can be drawn from it: %s.",
+                name,
+                kind,
+                fault,
+            )
         path = path_of_metric(name)
-        self.upload_file(path, io.BytesIO(json.dumps(value).encode()))
+        self.upload_file(path, io.BytesIO(text.encode()))
         self._write_address(name, kind, path)
 
     def _copy_for_mlflow(self, name: str, source: "Path | io.BytesIO", step: int) -> None:
@@ -143,7 +150,32 @@ class RunImages(RunMetrics, RunFiles):
 
     def _write_address(self, name: str, kind: str, path: str) -> int:
         uri = artifact_uri(self.id, path)
-        return self._metrics.write(name, kind, [{"": Cell("string", uri)}])
+        return self._write(name, kind, [{"": Cell("string", uri)}])
+
+
+def _json_of(name: str, chart: "Mapping[str, Any] | str") -> str:
+    """Return a chart as JSON."""
+    try:
+        if isinstance(chart, str):
+            json.loads(chart)
+            return chart
+        return json.dumps(chart, default=_as_list)
+    except json.JSONDecodeError as error:
+        raise UserErrorException(
+            f"Invalid JSON provided for metric {name!r}: {error}. Give a dict, or correct it."
+        ) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        raise UserErrorException(
+            f"Chart {name!r} cannot be kept as JSON: {str(error).rstrip('.')}. "
+            "Give a dict of lists, numbers and text."
+        ) from error
+
+
+def _as_list(value: Any) -> Any:
+    """Return what JSON has for an array or tensor, or a number of one."""
+    if hasattr(value, "tolist"):
+        return value.tolist()
+    raise TypeError(f"it holds an object of type {type(value).__name__}")
 
 
 def _drawn(name: str, plot: Any) -> io.BytesIO:

@@ -1,16 +1,18 @@
 """The part of SDK v1's ``Run`` that logs metrics and reads them."""
 
 import math
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import FunctionType, GeneratorType
 from typing import Any
 
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import AzureMLException, InvalidMetricError, UserErrorException
+from mlflow_workspace_plugin.sdk.metrics import names as metric_names
 from mlflow_workspace_plugin.sdk.metrics import values as metric_values
 from mlflow_workspace_plugin.sdk.metrics.descriptors import SCALAR, TABLE
 from mlflow_workspace_plugin.sdk.metrics.reader import read_metrics
-from mlflow_workspace_plugin.sdk.metrics.writer import MetricWriter
+from mlflow_workspace_plugin.sdk.metrics.writer import MetricWriter, Row
+from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.base import RunBase
 from mlflow_workspace_plugin.stores.metric_rows import integer
 from mlflow_workspace_plugin.terminal import get_logger
@@ -24,6 +26,7 @@ class RunMetrics(RunBase):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._metrics = MetricWriter(self._store, self._id)
+        self._is_end_said = False
 
     def log(
         self,
@@ -37,14 +40,16 @@ class RunMetrics(RunBase):
         Args:
             name: the metric; any text.
             value: a number, a truth value, text or None; any other object is kept as text, with a
-                warning. Arrays and tensors without dimensions are their number (ours).
+                warning. Arrays and tensors of one element are what they hold (ours).
             description: accepted and dropped, as in SDK v1.
             step: the step; by default the running index of the value within the metric.
 
         Values of one name are told apart and keep their order, by all threads that use this object.
+        To a run that has ended they are logged with a warning (ours).
 
         Raises:
-            UserErrorException: the value is a list, a range or a generator, which log_list takes.
+            UserErrorException: the name is empty or no text, or the value is a list, a range or a
+                generator, which log_list takes.
             InvalidMetricError: the step is no integer, or none of 64 bits.
             mlflow.exceptions.MlflowException: the run does not exist, or was deleted.
         """
@@ -52,14 +57,15 @@ class RunMetrics(RunBase):
         if type(value) is float and 0 < abs(value) < math.inf:
             # What training loops log.
             if self._metrics.write_number(name, value, taken):
+                self._say_if_ended()
                 return
         elif isinstance(value, (list, range, FunctionType, GeneratorType)):
             raise UserErrorException(
                 f"Metric {name!r} was given a {type(value).__name__}, and log takes one value. "
                 "Use log_list for several."
             )
-        cell = metric_values.scalar(name, value)
-        self._metrics.write(name, SCALAR, [{"": cell}], taken)
+        metric_names.check(name)
+        self._write(name, SCALAR, [{"": metric_values.scalar(name, value)}], taken)
 
     def log_list(self, name: str, value: Iterable[Any], description: str = "") -> None:
         """Log several values of a metric, in their order (SDK v1); the same as as many ``log``.
@@ -71,9 +77,12 @@ class RunMetrics(RunBase):
             description: accepted and dropped, as in SDK v1.
 
         Raises:
+            UserErrorException: the name is empty or no text, or the value is no iterable: ``log``
+                takes one value.
             AzureMLException: one of the values is of a type that SDK v1 does not take.
         """
-        cells = [metric_values.cell(each) for each in value]
+        metric_names.check(name)
+        cells = [metric_values.cell(each) for each in _elements(name, value)]
         if not cells:
             _logger.warning("The list of metric %r is empty: nothing is logged.", name)
             return
@@ -83,7 +92,7 @@ class RunMetrics(RunBase):
                 metric_values.Cell("double", float(cell.value)) if cell.type == "int" else cell
                 for cell in cells
             ]
-        self._metrics.write(name, SCALAR, [{"": cell} for cell in cells])
+        self._write(name, SCALAR, [{"": cell} for cell in cells])
 
     def log_row(self, name: str, description: str | None = None, **kwargs: Any) -> None:
         """Log a row of a table (SDK v1). Rows of one name are appended to it.
@@ -94,8 +103,10 @@ class RunMetrics(RunBase):
             kwargs: the columns. A row may lack some that others have: it has None there (ours).
 
         Raises:
+            UserErrorException: the name is empty or no text.
             AzureMLException: a cell is a list, or of a type that SDK v1 does not take.
         """
+        metric_names.check(name)
         for column, value in kwargs.items():
             if isinstance(value, list):
                 raise AzureMLException(
@@ -103,7 +114,7 @@ class RunMetrics(RunBase):
                     "Use log_table."
                 )
         row = {column: metric_values.cell(value) for column, value in kwargs.items()}
-        self._metrics.write(name, TABLE, [row])
+        self._write(name, TABLE, [row])
 
     def log_table(self, name: str, value: Mapping[str, Any], description: str = "") -> None:
         """Log rows of a table by columns (SDK v1), appended to those that are there.
@@ -116,9 +127,11 @@ class RunMetrics(RunBase):
             description: accepted and dropped, as in SDK v1.
 
         Raises:
+            UserErrorException: the name is empty or no text.
             AzureMLException: it has no columns, they are of several lengths, or a cell is of a type
                 that SDK v1 does not take.
         """
+        metric_names.check(name)
         if not hasattr(value, "items"):
             raise AzureMLException(
                 f"Table {name!r} was given a {type(value).__name__}, and log_table takes a dict of "
@@ -140,7 +153,7 @@ class RunMetrics(RunBase):
         if not rows:
             _logger.warning("Table %r is empty: nothing is logged.", name)
             return
-        self._metrics.write(name, TABLE, rows)
+        self._write(name, TABLE, rows)
 
     def get_metrics(
         self,
@@ -185,11 +198,38 @@ class RunMetrics(RunBase):
                 timeout_seconds,
             )
 
+    def _write(self, name: str, kind: str, rows: Sequence[Row], step: int | None = None) -> int:
+        """Write rows of a metric, as ``MetricWriter.write`` does."""
+        taken = self._metrics.write(name, kind, rows, step)
+        self._say_if_ended()
+        return taken
+
+    def _say_if_ended(self) -> None:
+        """Say, once, that what is logged comes after the end of the run, if that is known."""
+        ended_as = self._store.ended_as(self._id)
+        if ended_as is not None and not self._is_end_said:
+            self._is_end_said = True
+            _logger.warning(
+                "Run %s has ended (%s). What is logged to it now is stored all the same.",
+                self._id,
+                run_status.of_mlflow(ended_as),
+            )
+
     def _own_metrics(self, name: str | None, *, populate: bool) -> dict[str, Any]:
         info = self._client.get_run(self.id).info
         uri = self._experiment.workspace.get_mlflow_tracking_uri()
         repository = open_repository(info.artifact_uri, uri)
         return read_metrics(self._store, repository, self.id, name, populate=populate)
+
+
+def _elements(name: str, given: Any) -> list[Any]:
+    try:
+        return list(given)
+    except TypeError as error:
+        raise UserErrorException(
+            f"Metric {name!r} was given an object of type {type(given).__name__}, and log_list "
+            "takes a list or another iterable. Use log for one value."
+        ) from error
 
 
 def _cells(given: Any) -> list[Any]:

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.artifacts.paths import check_path
+from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import ModelPathNotFoundException
 from mlflow_workspace_plugin.sdk.models import files as model_files
 from mlflow_workspace_plugin.sdk.models import registration as model_registration
@@ -88,7 +89,7 @@ class RunModels(RunFiles):
 
     def _copy(self, path: str, model_name: str) -> str:
         # MLflow's client would leave a copy among the temporary files.
-        with self._repository().local(path) as local:
+        with quietly(), self._repository().local(path) as local:
             return model_files.store(self._client, local, model_name, self.experiment.id, self.id)
 
     def _logged_model(self, name: str, files: list[str]) -> str:

@@ -4,12 +4,13 @@ import uuid
 from types import TracebackType
 from typing import Any
 
+from mlflow_workspace_plugin.sdk.not_served import NotServedOfLogged
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
 
 
-class _OfflineRun:
+class _OfflineRun(NotServedOfLogged):
     """SDK v1's ``_OfflineRun``: not a ``Run``, stores nothing, checks nothing.
 
     What a method would need a service for is missing, as in SDK v1, where scripts ask

@@ -122,6 +122,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         properties: run_search.Wanted = None,
         status: str | None = None,
         include_children: bool = False,  # noqa: FBT001, FBT002  SDK v1's signature
+        _rehydrate_runs: bool = True,  # noqa: FBT001, FBT002
     ) -> "Iterator[Run]":
         """Yield the runs of an experiment, newest first (SDK v1).
 

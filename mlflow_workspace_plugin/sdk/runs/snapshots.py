@@ -22,14 +22,14 @@ _ID_TAG = "mlflow.workspace.property.ContentSnapshotId"
 class RunSnapshots(RunFiles):
     """The snapshot of a run: a folder as it was when the run started."""
 
-    def take_snapshot(self, path: "str | os.PathLike[str]") -> str:
+    def take_snapshot(self, file_or_folder_path: "str | os.PathLike[str]") -> str:
         """Keep the files of a folder with the run (SDK v1), as a zip that no call lists.
 
         What ``.amlignore`` names is left out, or ``.gitignore`` where there is none. SDK v1
         refuses more than 300 MiB or 2000 files; this takes them, and warns.
 
         Args:
-            path: the folder, or a single file.
+            file_or_folder_path: the folder, or a single file.
 
         Returns:
             The id of the snapshot, the property ``ContentSnapshotId``. Folders of equal content
@@ -46,16 +46,16 @@ class RunSnapshots(RunFiles):
         try:
             # On the disk of temporary files: the id is known at its end only.
             with tempfile.TemporaryFile() as archive:
-                snapshot_id = write_snapshot(Path(path), archive, self._hub())
+                snapshot_id = write_snapshot(Path(file_or_folder_path), archive, self._hub())
                 archive.seek(0)
                 store(self._repository(), _stored_as(snapshot_id), archive)
         except SnapshotException:
             raise
         except (MlflowException, OSError) as error:
             raise SnapshotException(
-                f"No snapshot of {os.fspath(path)!r} could be taken: {str(error).rstrip('.')}. "
-                "Name what is not code in a .amlignore file there, or take none with "
-                "snapshot_directory=None."
+                f"No snapshot of {os.fspath(file_or_folder_path)!r} could be taken: "
+                f"{str(error).rstrip('.')}. Name what is not code in a .amlignore file there, or "
+                "take none with snapshot_directory=None."
             ) from error
         self._keep_snapshot_id(snapshot_id)
         return snapshot_id
