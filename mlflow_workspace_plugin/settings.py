@@ -43,7 +43,8 @@ HUB = Variable(
 UI_URL = Variable(
     "MLFLOW_WORKSPACE_UI_URL",
     "http://127.0.0.1:5000",
-    "Where `mlflow-workspace ui` serves, and where links to runs point.",
+    "Where `mlflow-workspace ui` serves, and where links to runs point; unset, where one that runs "
+    "serves.",
 )
 
 JOURNAL = Variable(

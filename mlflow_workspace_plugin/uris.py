@@ -15,7 +15,7 @@ import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, quote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote_to_bytes, urlencode, urlsplit
 
 from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.errors import InvalidUriError, InvalidWorkspaceNameError
@@ -107,6 +107,18 @@ def redact(uri: str) -> str:
     without_user = re.sub(r"(:/*).*@", r"\1***@", uri, count=1, flags=re.DOTALL)
     without_query, *rest = re.split(r"[?#]", without_user, maxsplit=1)
     return without_query + ("?***" if rest else "")
+
+
+def ui_fragment(page: str, workspace: str | None) -> str:
+    """Return what stands behind the address of MLflow's UI in a link to one of its pages.
+
+    Args:
+        page: such as ``experiments/1/runs/RUN``.
+        workspace: in which the page is; without it the UI asks.
+    """
+    # Else the UI greets with what it has for language models.
+    query = {"workspace": workspace} if workspace else {}
+    return f"#/{page}?{urlencode({**query, 'workflowType': 'machine_learning'})}"
 
 
 def hub_folder(hub: "str | os.PathLike[str]") -> Path:

@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from mlflow import MlflowClient
 from mlflow.entities import Experiment as MlflowExperiment
@@ -21,6 +20,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
+from mlflow_workspace_plugin.hub.ui_address import served_ui
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.models.model import Model
@@ -374,8 +374,10 @@ class Workspace(NotServedOfWorkspace):
         Args:
             page: such as ``experiments/1/runs/RUN``.
         """
-        base = settings.UI_URL.get().rstrip("/")
-        return f"{base}/#/{page}?workspace={quote(self._record.name)}"
+        base = settings.UI_URL.get()
+        if base == settings.UI_URL.default and (served := served_ui(self._hub.path)) is not None:
+            base = served.address
+        return f"{base.rstrip('/')}/{uris.ui_fragment(page, self._record.name)}"
 
     def __repr__(self) -> str:
         return (

@@ -13,14 +13,13 @@ from typing import Any
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_uri, path_of, path_of_metric
 from mlflow_workspace_plugin.sdk.metrics.descriptors import IMAGE, read_descriptors
+from mlflow_workspace_plugin.sdk.metrics.image_copies import copies_of, image_key
 from mlflow_workspace_plugin.sdk.metrics.values import Cell
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 from mlflow_workspace_plugin.sdk.runs.metrics import RunMetrics
 
 _logger = logging.getLogger(__name__)
 
-# A file's name may have 255 bytes, and MLflow adds a step, a time and an id.
-_LONGEST_KEY = 120
 _DRAWINGS = ("application/pdf", "application/postscript")
 
 
@@ -115,12 +114,7 @@ class RunImages(RunMetrics, RunFiles):
 
     def get_file_names(self) -> list[str]:
         """Return the paths of all files of the run, sorted, without MLflow's copies of images."""
-        described = read_descriptors(self._mlflow_run().data.tags)
-        copies = tuple(
-            f"images/{_image_key(each.name).replace('/', '~')}+step+"
-            for each in described
-            if each.kind == IMAGE
-        )
+        copies = copies_of(read_descriptors(self._mlflow_run().data.tags))
         return [name for name in super().get_file_names() if not name.startswith(copies)]
 
     def _log_chart(self, name: str, kind: str, value: "Mapping[str, Any] | str") -> None:
@@ -139,7 +133,7 @@ class RunImages(RunMetrics, RunFiles):
         """Log an image as MLflow does, where its UI shows and compares images of pixels."""
         image = _pixels(source)
         if image is not None:
-            self._client.log_image(self.id, image, key=_image_key(name), step=step)
+            self._client.log_image(self.id, image, key=image_key(name), step=step)
 
     def _write_address(self, name: str, kind: str, path: str) -> int:
         uri = artifact_uri(self.id, path)
@@ -188,9 +182,3 @@ def _pixels(source: "Path | io.BytesIO") -> Any:
             return image.copy()
     except UnidentifiedImageError:
         return None
-
-
-def _image_key(name: str) -> str:
-    """Return the name with what MLflow's images may be called: it is a part of a file's name."""
-    key = "".join(c if c.isascii() and (c.isalnum() or c in "_-. /") else "_" for c in name)
-    return key[:_LONGEST_KEY] or "_"
