@@ -25,6 +25,10 @@ class Variable:
         """Return the value in the environment now, or the default when unset or empty."""
         return os.environ.get(self.name) or self.default
 
+    def is_set(self) -> bool:
+        """Whether the environment sets it."""
+        return bool(os.environ.get(self.name))
+
     def number(self) -> float:
         """Return the value as a number; what is none is the default, with a warning."""
         try:
@@ -89,4 +93,10 @@ STAGED_GB = Variable(
     "How many GB of files may wait on this machine while the hub's storage account is away.",
 )
 
-ALL = (HUB, UI_URL, JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB)
+QUIET = Variable(
+    "MLFLOW_WORKSPACE_QUIET",
+    "0",
+    "`1`: no line says where to look at a workspace or a run.",
+)
+
+ALL = (HUB, UI_URL, JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB, QUIET)

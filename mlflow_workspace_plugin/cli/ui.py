@@ -207,9 +207,9 @@ def _end(server: "subprocess.Popen[bytes]") -> None:
 
 
 def _port_of_links() -> int | None:
-    url = settings.UI_URL.get()
-    if url == settings.UI_URL.default:
+    if not settings.UI_URL.is_set():
         return None
+    url = settings.UI_URL.get()
     try:
         return urlsplit(url).port
     except ValueError:
