@@ -16,15 +16,17 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
     from mlflow_workspace_plugin.sdk.models.model import Model
     from mlflow_workspace_plugin.sdk.runs.run import Run
+    from mlflow_workspace_plugin.sdk.use import use
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
-__all__ = ["Experiment", "Model", "Run", "Workspace"]
+__all__ = ["Experiment", "Model", "Run", "Workspace", "use"]
 
 _HOME = {
     "Experiment": "mlflow_workspace_plugin.sdk.experiment",
     "Model": "mlflow_workspace_plugin.sdk.models.model",
     "Run": "mlflow_workspace_plugin.sdk.runs.run",
     "Workspace": "mlflow_workspace_plugin.sdk.workspace",
+    "use": "mlflow_workspace_plugin.sdk.use",
 }
 
 

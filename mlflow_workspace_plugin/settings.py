@@ -31,6 +31,10 @@ class Variable:
         """Return the value in the environment now, or the default when unset or empty."""
         return os.environ.get(self.name) or self.default
 
+    def is_set(self) -> bool:
+        """Whether the environment sets it."""
+        return bool(os.environ.get(self.name))
+
     def number(self) -> float:
         """Return the value as a number, 0 or more; what is none is the default, with a warning."""
         given = self.given_number()
@@ -95,7 +99,8 @@ ALLOWED_LOCATIONS = Variable(
 UI_URL = Variable(
     "MLFLOW_WORKSPACE_UI_URL",
     "http://127.0.0.1:5000",
-    "Where `mlflow-workspace ui` serves, and where links to runs point.",
+    "Where `mlflow-workspace ui` serves, and where links to runs point; unset, where one that runs "
+    "serves.",
 )
 
 JOURNAL = Variable(
@@ -143,7 +148,13 @@ STAGED_GB = Variable(
     "How many GB of files may wait on this machine while the hub's storage account is away.",
 )
 
+QUIET = Variable(
+    "MLFLOW_WORKSPACE_QUIET",
+    "0",
+    "`1`: no line says where to look at a workspace or a run.",
+)
+
 ALL = (
     *(HUB, TRUST, TRUST_FILE, LINKS_FILE, ALLOWED_LOCATIONS, UI_URL),
-    *(JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB),
+    *(JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB, QUIET),
 )

@@ -4,10 +4,12 @@
 ``workspace:///abs/hub/dir/NAME``   workspace NAME of the hub in that folder (:class:`WorkspaceUri`)
 ``workspace-hub:///abs/hub/dir``    the whole hub, for a server (:class:`HubUri`)
 ``workspace://HOST[:PORT]/NAME``    workspace NAME of a served hub (:class:`ServedWorkspaceUri`)
+``workspace:NAME``                  workspace NAME of the default hub, for typing
 ==================================  ==============================================================
 
-``workspace:/dir/NAME`` means the same as ``workspace:///dir/NAME``: MLflow's URI helpers drop the
-two slashes. Folders are percent-encoded; a URI never carries a secret.
+The last is read as the first, which is what is printed and stored. ``workspace:/dir/NAME`` means
+the same as ``workspace:///dir/NAME``: MLflow's URI helpers drop the two slashes. Folders are
+percent-encoded; a URI never carries a secret.
 """
 
 import os
@@ -15,9 +17,9 @@ import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import SplitResult, parse_qs, quote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote_to_bytes, urlencode, urlsplit
 
-from mlflow_workspace_plugin import names
+from mlflow_workspace_plugin import names, settings
 from mlflow_workspace_plugin.errors import InvalidUriError, InvalidWorkspaceNameError
 
 WORKSPACE_SCHEME = "workspace"
@@ -28,8 +30,8 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 # MLflow's URI helpers drop slashes; behind three of them is a folder.
 _HOST_AND_PORT = re.compile(r"([\w+.-]+:/{0,2})(?!/)(\[[0-9A-Fa-f:.]*\]|[^/:]*)(:[^/]*)")
 _FORMS = (
-    "Write workspace:///path/to/hub/NAME for a workspace, "
-    "or workspace-hub:///path/to/hub for a server."
+    "Write workspace:///path/to/hub/NAME for a workspace, workspace:NAME for one of the default "
+    "hub, or workspace-hub:///path/to/hub for a server."
 )
 
 
@@ -120,6 +122,18 @@ def is_loopback(host: str) -> bool:
     return _LOOPBACK.fullmatch(host) is not None
 
 
+def ui_fragment(page: str, workspace: str | None) -> str:
+    """Return what stands behind the address of MLflow's UI in a link to one of its pages.
+
+    Args:
+        page: such as ``experiments/1/runs/RUN``.
+        workspace: in which the page is; without it the UI asks.
+    """
+    # Else the UI greets with what it has for language models.
+    query = {"workspace": workspace} if workspace else {}
+    return f"#/{page}?{urlencode({**query, 'workflowType': 'machine_learning'})}"
+
+
 def hub_folder(hub: "str | os.PathLike[str]") -> Path:
     """Return the folder of a hub that is given as a folder or as a ``workspace-hub:`` URI.
 
@@ -147,6 +161,9 @@ def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri:
             f"URI {shown!r} has a query or fragment, which a hub folder cannot have. Remove it; "
             "a folder's own '?' and '#' are written %3F and %23."
         )
+    if parts.scheme == WORKSPACE_SCHEME and parts.path and "/" not in parts.path:
+        name = _check_name(_decode_path(parts.path, shown)[1:], shown)
+        return WorkspaceUri(hub_folder(settings.HUB.get()), name)
     if not parts.path.startswith("/"):
         raise InvalidUriError(
             f"URI {shown!r} has a relative path; a hub needs a full one. {_FORMS}"
@@ -178,6 +195,12 @@ def _parse_served(parts: SplitResult, port: int | None, shown: str) -> ServedWor
     if scheme not in ("http", "https"):
         raise InvalidUriError(f"URI {shown!r} asks for an unknown scheme. Use http or https.")
     name = _decode_path(parts.path, shown).strip("/")
+    if parts.hostname and not name and port is None and _is_name(parts.hostname):
+        raise InvalidUriError(
+            f"URI {shown!r} names the host of a served hub, and no workspace of it. For workspace "
+            f"{parts.hostname!r} of the default hub write workspace:{parts.hostname}, without "
+            "slashes; of a served hub workspace://HOST/NAME."
+        )
     if not parts.hostname or not name or "/" in name:
         raise InvalidUriError(
             f"URI {shown!r} is not workspace://HOST/NAME. "
@@ -209,6 +232,14 @@ def _check_name(name: str, shown: str) -> str:
             f"URI {shown!r} does not end in a workspace name. {error.message}{_folded(name)}"
         ) from None
     return name
+
+
+def _is_name(text: str) -> bool:
+    try:
+        names.check(text)
+    except InvalidWorkspaceNameError:
+        return False
+    return True
 
 
 def _folded(name: str) -> str:

@@ -8,6 +8,7 @@ from mlflow_workspace_plugin.cli.azureml import azureml
 from mlflow_workspace_plugin.cli.doctor import doctor
 from mlflow_workspace_plugin.cli.gc import gc
 from mlflow_workspace_plugin.cli.hub import hub
+from mlflow_workspace_plugin.cli.open import open_
 from mlflow_workspace_plugin.cli.run import run
 from mlflow_workspace_plugin.cli.runs import metrics, runs
 from mlflow_workspace_plugin.cli.sync import sync, verify
@@ -25,7 +26,7 @@ def main() -> None:
 
 for command in (
     *(create, list_, show, where),
-    *(run, runs, metrics, ui),
+    *(run, runs, metrics, ui, open_),
     *(sync, verify, gc, hub, azureml, doctor),
 ):
     main.add_command(command)

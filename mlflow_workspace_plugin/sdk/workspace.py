@@ -2,13 +2,15 @@
 
 import builtins
 import os
+import shlex
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import urlsplit
 
+import mlflow
 from mlflow import MlflowClient
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import ViewType
@@ -16,6 +18,7 @@ from mlflow.entities import ViewType
 from mlflow_workspace_plugin import names, settings, uris
 from mlflow_workspace_plugin.artifacts.repository import delete_workspace
 from mlflow_workspace_plugin.errors import (
+    ConfigFileError,
     ServedHubError,
     UserErrorException,
     WorkspaceExistsError,
@@ -23,6 +26,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
+from mlflow_workspace_plugin.hub.ui_address import served_ui
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.models.model import Model
@@ -209,32 +213,35 @@ class Workspace(NotServedOfWorkspace):
     ) -> "Workspace":
         """Open the workspace that a config file names, found as SDK v1 finds it.
 
+        Where there is none it is the workspace that MLflow logs to (ours): that of its tracking
+        URI, as ``MLFLOW_TRACKING_URI`` or ``mlflow-workspace run`` sets it.
+
         Args:
             path: the file, or the folder to search from, upwards; None is the working directory.
             auth: accepted and ignored.
 
         Raises:
-            ConfigFileError: no file was found, or a key is missing in it.
+            ConfigFileError: no file was found, and MLflow logs elsewhere, or a key is missing in
+                the file.
             json.JSONDecodeError: the file is not JSON.
             WorkspaceNotFoundError: the hub holds no workspace of that name.
         """
-        file = config_file.find(path, _file_name)
-        config = config_file.read(file)
-        hub, name = None, config.workspace_name
-        if config.tracking_uri:
-            parsed = uris.parse(config.tracking_uri)
-            if isinstance(parsed, uris.ServedWorkspaceUri):
-                raise ServedHubError.of(str(parsed))
-            if isinstance(parsed, uris.HubUri):
-                raise UserErrorException(
-                    f"{str(parsed)!r} names a hub, not a workspace. "
-                    "Correct tracking_uri in the config file."
-                )
-            hub, name = parsed.hub, parsed.name
         try:
-            return cls(config.subscription_id, config.resource_group, name, auth, hub=hub)
+            found = config_file.find(path, _file_name)
+        except ConfigFileError:
+            tracking_uri = mlflow.get_tracking_uri()
+            # A file or folder that is named is meant.
+            if path is not None or urlsplit(tracking_uri).scheme != uris.WORKSPACE_SCHEME:
+                raise
+            return cls._at(tracking_uri, "the tracking URI")
+        config = config_file.read(found)
+        given = config.subscription_id, config.resource_group
+        try:
+            if config.tracking_uri:
+                return cls._at(config.tracking_uri, "tracking_uri in the config file", given)
+            return cls(*given, config.workspace_name, auth)
         except WorkspaceNotFoundError as error:
-            raise WorkspaceNotFoundError(f"Config file {str(file)!r}: {error.message}") from error
+            raise WorkspaceNotFoundError(f"Config file {str(found)!r}: {error.message}") from error
 
     def write_config(
         self, path: "str | os.PathLike[str] | None" = None, file_name: str | None = None
@@ -400,14 +407,46 @@ class Workspace(NotServedOfWorkspace):
         Args:
             page: such as ``experiments/1/runs/RUN``.
         """
-        base = settings.UI_URL.get().rstrip("/")
-        return f"{base}/#/{page}?workspace={quote(self._record.name)}"
+        base = self._ui_address() or settings.UI_URL.default
+        return f"{base.rstrip('/')}/{uris.ui_fragment(page, self._record.name)}"
+
+    def where_to_look(self, page: str = "experiments", command: str = "ui -w {workspace}") -> str:
+        """Return the address of a page of the UI, or the command that shows it if none is served.
+
+        Args:
+            page: as for :meth:`portal_url`.
+            command: of ``mlflow-workspace``.
+        """
+        if self._ui_address() is not None:
+            return self.portal_url(page)
+        shown = f"mlflow-workspace {command.format(workspace=self._record.name)}"
+        is_default = self._hub.path == _hub_folder(None)
+        return shown if is_default else f"{shown} --hub {shlex.quote(str(self._hub.path))}"
+
+    def _ui_address(self) -> str | None:
+        if settings.UI_URL.is_set():
+            return settings.UI_URL.get()
+        served = served_ui(self._hub.path)
+        return None if served is None else served.address
 
     def __repr__(self) -> str:
         return (
             f"Workspace.create(name={self.name!r}, subscription_id={self.subscription_id!r}, "
             f"resource_group={self.resource_group!r})"
         )
+
+    @classmethod
+    def _at(
+        cls, uri: str, told_by: str, given: "tuple[str | None, str | None]" = (None, None)
+    ) -> "Workspace":
+        parsed = uris.parse(uri)
+        if isinstance(parsed, uris.ServedWorkspaceUri):
+            raise ServedHubError.of(str(parsed))
+        if isinstance(parsed, uris.HubUri):
+            raise UserErrorException(
+                f"{str(parsed)!r} names a hub, not a workspace. Correct {told_by}."
+            )
+        return cls(*given, parsed.name, hub=parsed.hub)
 
     @classmethod
     def _of(cls, hub: Hub, record: WorkspaceRecord) -> "Workspace":

@@ -104,6 +104,7 @@ def served(filled, tmp_path_factory):
             str(hub.path),
             "--port",
             str(port),
+            "--no-token",
         ],
         port,
         log,

@@ -179,3 +179,24 @@ def test_hub_is_named_by_folder_or_by_uri(tmp_path):
             uris.hub_folder(unusable)
     with pytest.raises(InvalidUriError, match="does not name a hub"):
         uris.hub_folder(f"workspace://{tmp_path}/team-a")
+
+
+def test_name_alone_is_of_the_default_hub(monkeypatch, tmp_path):
+    """workspace:NAME is read as the long form, which is what is printed."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_HUB", str(tmp_path / "a hub"))
+    parsed = uris.parse("workspace:team-a")
+    assert parsed == uris.WorkspaceUri(tmp_path / "a hub", "team-a")
+    assert str(parsed) == f"workspace://{tmp_path}/a%20hub/team-a"
+
+
+@pytest.mark.parametrize("uri", ["workspace:", "workspace:team/a", "workspace:team_a?x=1"])
+def test_name_alone_is_a_name(uri):
+    """What is no workspace's name is refused."""
+    with pytest.raises(InvalidUriError):
+        uris.parse(uri)
+
+
+def test_name_in_the_place_of_a_host_is_told_apart():
+    """Two slashes too many are the likeliest slip, and the error says what was meant."""
+    with pytest.raises(InvalidUriError, match="write workspace:team-a, without slashes"):
+        uris.parse("workspace://team-a")

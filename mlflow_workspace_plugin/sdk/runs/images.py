@@ -14,6 +14,7 @@ from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_uri, path_
 from mlflow_workspace_plugin.sdk.metrics import charts
 from mlflow_workspace_plugin.sdk.metrics import names as metric_names
 from mlflow_workspace_plugin.sdk.metrics.descriptors import IMAGE, read_descriptors
+from mlflow_workspace_plugin.sdk.metrics.image_copies import copies_of, image_key
 from mlflow_workspace_plugin.sdk.metrics.values import Cell
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 from mlflow_workspace_plugin.sdk.runs.metrics import RunMetrics
@@ -21,8 +22,6 @@ from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
 
-# A file's name may have 255 bytes, and MLflow adds a step, a time and an id.
-_LONGEST_KEY = 120
 _DRAWINGS = ("application/pdf", "application/postscript")
 
 
@@ -119,12 +118,7 @@ class RunImages(RunMetrics, RunFiles):
 
     def get_file_names(self) -> list[str]:
         """Return the paths of all files of the run, sorted, without MLflow's copies of images."""
-        described = read_descriptors(self._mlflow_run().data.tags)
-        copies = tuple(
-            f"images/{_image_key(each.name).replace('/', '~')}+step+"
-            for each in described
-            if each.kind == IMAGE
-        )
+        copies = copies_of(read_descriptors(self._mlflow_run().data.tags))
         return [name for name in super().get_file_names() if not name.startswith(copies)]
 
     def _log_chart(self, name: str, kind: str, value: "Mapping[str, Any] | str") -> None:
@@ -146,7 +140,7 @@ class RunImages(RunMetrics, RunFiles):
         """Log an image as MLflow does, where its UI shows and compares images of pixels."""
         image = _pixels(source)
         if image is not None:
-            self._client.log_image(self.id, image, key=_image_key(name), step=step)
+            self._client.log_image(self.id, image, key=image_key(name), step=step)
 
     def _write_address(self, name: str, kind: str, path: str) -> int:
         uri = artifact_uri(self.id, path)
@@ -220,9 +214,3 @@ def _pixels(source: "Path | io.BytesIO") -> Any:
             return image.copy()
     except UnidentifiedImageError:
         return None
-
-
-def _image_key(name: str) -> str:
-    """Return the name with what MLflow's images may be called: it is a part of a file's name."""
-    key = "".join(c if c.isascii() and (c.isalnum() or c in "_-. /") else "_" for c in name)
-    return key[:_LONGEST_KEY] or "_"

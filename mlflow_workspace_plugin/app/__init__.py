@@ -1,0 +1,1 @@
+"""The ASGI layer around MLflow's own server: what ``mlflow-workspace ui`` serves."""

@@ -1,0 +1,58 @@
+"""``mlflow-workspace open``: a page of the UI that is served, in the browser."""
+
+import webbrowser
+from pathlib import Path
+
+import click
+from sqlalchemy import text
+
+from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.ui import link_to
+from mlflow_workspace_plugin.errors import RunNotFoundError, UserErrorException
+from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+from mlflow_workspace_plugin.hub.ui_address import served_ui
+
+_PAGE = text(
+    "SELECT experiments.workspace, experiments.experiment_id FROM runs JOIN experiments "
+    "ON experiments.experiment_id = runs.experiment_id WHERE runs.run_uuid = :run_id"
+)
+
+
+@click.command("open")
+@click.argument("run_id", metavar="RUN", required=False)
+@click.option("--workspace", "-w", help="Without RUN: the workspace to look at.")
+@hub_option
+@click.option("--print", "print_only", is_flag=True, help="Print the link, and open no browser.")
+@plain_errors
+def open_(run_id: str | None, workspace: str | None, hub: Path, print_only: bool) -> None:  # noqa: FBT001
+    """Open the browser on the page of run RUN, or of a workspace, where "ui" serves the hub.
+
+    The link lets one browser in, as that of "ui" does.
+    """
+    opened = open_hub(hub)
+    if run_id is not None:
+        workspace, page = _page_of(opened, run_id)
+    else:
+        page = "experiments" if workspace is not None else ""
+        workspace = None if workspace is None else opened.catalog.get(workspace).name
+    served = served_ui(opened.path)
+    if served is None:
+        raise UserErrorException(
+            f"The UI of hub {str(opened.path)!r} is not served by you on this machine. "
+            "Serve it with: mlflow-workspace ui --open"
+        )
+    link = link_to(served, page, workspace)
+    echo(link)
+    if not print_only:
+        webbrowser.open(link)
+
+
+def _page_of(hub: Hub, run_id: str) -> tuple[str, str]:
+    with hub.engine.connect() as connection:
+        found = connection.execute(_PAGE, {"run_id": run_id}).one_or_none()
+    if found is None:
+        raise RunNotFoundError(
+            f"Run {run_id!r} is not in hub {str(hub.path)!r}. "
+            "Check the id, or name another hub with --hub."
+        )
+    return found.workspace, f"experiments/{found.experiment_id}/runs/{run_id}"
