@@ -157,9 +157,25 @@ class Connections:
             unstorable.refuse(what, text, is_sqlite=self._is_sqlite, limit=limit)
 
     def _check_batch(
-        self, metrics: Iterable[Metric], params: Iterable[Param], tags: Iterable[RunTag]
+        self,
+        metrics: Iterable[Metric],
+        params: Iterable[Param],
+        tags: Iterable[RunTag],
+        *,
+        is_away: bool = False,
     ) -> None:
-        """Refuse metrics, params or tags of which the database would not store a text."""
+        """Refuse metrics, params or tags of which the database would not store a text.
+
+        Args:
+            metrics: valid metrics.
+            params: valid params.
+            tags: valid tags.
+            is_away: whether the database cannot say by itself that a name is too long for a run,
+                after what it finds wrong before that.
+
+        Raises:
+            UnstorableValueError: a text cannot be stored.
+        """
         for metric in metrics:
             self._check_text("The key of a metric", metric.key)
             if metric.model_id is not None:
@@ -171,7 +187,7 @@ class Connections:
             self._check_text(f"The value of param {param.key!r}", param.value)
         for tag in tags:
             self._check_text("The key of a tag", tag.key)
-            limit = RUN_NAME_LENGTH if tag.key == MLFLOW_RUN_NAME else None
+            limit = RUN_NAME_LENGTH if is_away and tag.key == MLFLOW_RUN_NAME else None
             self._check_text(f"The value of tag {tag.key!r}", tag.value, limit)
 
     def _experiment_of_active_run(self, connection: Connection, run_id: str) -> int | None:

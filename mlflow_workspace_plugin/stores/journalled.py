@@ -91,7 +91,8 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         )
         _, params, tags = valid_batch([] if are_valid else metrics, params, tags)
         _validate_param_keys_unique(params)
-        self._check_batch([] if are_valid else metrics, params, tags)
+        unknown = [] if are_valid else metrics
+        self._check_batch(unknown, params, tags, is_away=self.journal.away)
         if not (metrics or params or tags):
             self._through(super().log_batch, run_id, [], [], [])
         if params:
@@ -149,7 +150,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
                 was deleted.
         """
         valid = valid_tag(tag.key, tag.value)
-        self._check_batch((), (), [valid])
+        self._check_batch((), (), [valid], is_away=self.journal.away)
         self._append(Kind.TAG, run_id, {valid.key: valid.value})
 
     def update_run_info(
@@ -162,7 +163,8 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
                 deleted.
         """
         status = None if run_status is None else RunStatus.to_string(run_status)
-        self._check_text("The name of a run", run_name, RUN_NAME_LENGTH)
+        limit = RUN_NAME_LENGTH if self.journal.away else None
+        self._check_text("The name of a run", run_name, limit)
         stored = self._append(Kind.INFO, run_id, [status, end_time, run_name])
         known = self._runs.get(run_id)
         if known is not None:

@@ -30,6 +30,7 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 
+from mlflow_workspace_plugin.errors import UnstorableValueError
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
 from tests.conftest import STOCK_ENVIRONMENT, paged_history
 
@@ -146,6 +147,9 @@ class Machine(RuleBasedStateMachine):
     def outcome(self, call, client, *ids):
         try:
             return "returned", call(client, *ids)
+        except UnstorableValueError:
+            # Ours says in a sentence what MLflow's database says with its statement.
+            return "raised", "BAD_REQUEST", "the statement's text"
         except MlflowException as error:
             return "raised", error.error_code, self.reason(error)
         except Exception as error:  # noqa: BLE001  whatever MLflow raises, ours has to raise
