@@ -11,7 +11,6 @@ from datetime import datetime, timezone
 from pathlib import Path, PurePosixPath
 
 import mlflow
-from filelock import FileLock
 from sqlalchemy import Engine
 
 from mlflow_workspace_plugin.errors import (
@@ -161,7 +160,7 @@ def create_hub(
     if folder.identity() is None:
         folder.create()
         folder.check_access()
-        with translated_errors(path, database), FileLock(folder.lock_file):
+        with translated_errors(path, database), folder.lock():
             if folder.identity() is None:
                 if database is None:
                     notice = _make(folder, journal_mode, artifacts)

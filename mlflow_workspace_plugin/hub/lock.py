@@ -7,7 +7,6 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 
-from filelock import FileLock
 from sqlalchemy import Connection, Engine, text
 
 from mlflow_workspace_plugin.hub.folder import HubFolder
@@ -42,7 +41,7 @@ def locked(folder: HubFolder, engine: Engine) -> Iterator[None]:
             name one database.
     """
     if engine.dialect.name != "postgresql":
-        with FileLock(folder.lock_file):
+        with folder.lock():
             yield
         return
     with ExitStack() as held:
