@@ -22,6 +22,5 @@ def make_private(folder: Path) -> None:
         # Another process may make it just now.
         with suppress(FileExistsError):
             each.mkdir(mode=0o700)
-            each.chmod(0o700)
         if not each.is_dir():
             raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR), str(each))

@@ -8,6 +8,8 @@ from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, Literal
 
+from filelock import FileLock
+
 from mlflow_workspace_plugin.errors import HubNotWritableError, HubSettingsError
 from mlflow_workspace_plugin.hub import azure, linked_folders, postgresql
 from mlflow_workspace_plugin.hub.tree import OpenFolder, Tree
@@ -101,6 +103,16 @@ class HubFolder:
                 f"Hub folder {str(self.path)!r} cannot be opened: {error.strerror}. "
                 "Check its name, and ask its owner for access."
             ) from error
+
+    def lock(self) -> FileLock:
+        """Return the lock that is held while the hub is created or upgraded.
+
+        Raises:
+            ForeignFileError: a link is in its place.
+        """
+        with self.tree.folder() as folder:
+            folder.check(self.lock_file.name)
+        return FileLock(self.lock_file)
 
     def create(self) -> None:
         """Make the folder, and those above it, readable by their owner only.

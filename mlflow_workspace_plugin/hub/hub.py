@@ -8,7 +8,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from filelock import FileLock
 from sqlalchemy import Engine
 
 from mlflow_workspace_plugin.errors import (
@@ -153,7 +152,7 @@ def create_hub(
     if folder.identity() is None:
         folder.create()
         folder.check_access()
-        with translated_errors(path, database), FileLock(folder.lock_file):
+        with translated_errors(path, database), folder.lock():
             if folder.identity() is None:
                 if database is None:
                     notice = _make(folder, journal_mode, artifacts)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock
 from sqlalchemy import Connection, Engine, text
 
 from mlflow_workspace_plugin.errors import HubBusyError
@@ -49,7 +48,7 @@ def locked(folder: HubFolder, engine: Engine) -> Iterator[None]:
             name one database.
     """
     if engine.dialect.name != "postgresql":
-        with FileLock(folder.lock_file):
+        with folder.lock():
             yield
         return
     with ExitStack() as held:

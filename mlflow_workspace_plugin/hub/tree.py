@@ -149,6 +149,15 @@ class OpenFolder:
         with self.writing(name) as copy:
             copy.write(content + lines)
 
+    def check(self, name: str) -> None:
+        """Check that a name is a plain file's, or nobody's.
+
+        Raises:
+            ForeignFileError: it is a link, a pipe, a socket or a device.
+        """
+        with suppress(FileNotFoundError):
+            os.close(self._open_file(name, os.O_RDONLY))
+
     def entries(self) -> list[Entry]:
         """Return the folders and plain files in this one, by name; nothing else is to be seen."""
         found = []

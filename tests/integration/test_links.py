@@ -238,6 +238,10 @@ def test_new_hub_in_a_folder_with_planted_links(tmp_path, kept):
     for name in ("hub.toml.unfinished", "hub.db.unfinished", "hub.toml", "hub.db-wal"):
         if name != "hub.toml":
             (hub / name).symlink_to(kept / "key")
+    (hub / "hub.lock").symlink_to(kept / "key")
+    with pytest.raises(ForeignFileError, match=r"hub\.lock"):
+        create_hub(hub, journal_mode="delete")
+    (hub / "hub.lock").unlink()
     create_hub(hub, journal_mode="delete")
     assert "delete" in (hub / "hub.toml").read_text()
     (hub / "hub.toml").unlink()
