@@ -36,6 +36,8 @@ from tests import python_processes
 
 pytestmark = pytest.mark.databases
 
+_QUERY = "workspace=team-a&workflowType=machine_learning"
+
 
 @pytest.fixture
 def experiment(workspace):
@@ -73,11 +75,11 @@ class TestStart:
 
     def test_portal_url_names_the_workspace(self, run, monkeypatch):
         """The page is below the address that ``mlflow-workspace ui`` serves."""
-        path = f"/#/experiments/{run.experiment.id}/runs/{run.id}?workspace=team-a"
+        path = f"/#/experiments/{run.experiment.id}/runs/{run.id}?{_QUERY}"
         assert run.get_portal_url() == f"http://127.0.0.1:5000{path}"
         monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", "http://localhost:7000/")
         assert run.get_portal_url() == f"http://localhost:7000{path}"
-        assert run.get_workspace_url() == "http://localhost:7000/#/experiments?workspace=team-a"
+        assert run.get_workspace_url() == f"http://localhost:7000/#/experiments?{_QUERY}"
 
 
 class TestFind:
@@ -309,7 +311,7 @@ class TestDetails:
         for name in ("logs/user_log.txt", "user_logs/std_log.txt", "outputs/x.txt"):
             run.upload_file(name, io.BytesIO(f"text of {name} ü".encode()))
         names = ["logs/user_log.txt", "user_logs/std_log.txt"]
-        page = f"/runs/{run.id}/artifacts/logs/user_log.txt?workspace=team-a"
+        page = f"/runs/{run.id}/artifacts/logs/user_log.txt?{_QUERY}"
         assert run.get_details()["logFiles"][names[0]].endswith(page)
         logs = run.get_details_with_logs()["logFiles"]
         assert logs == {name: f"text of {name} ü" for name in names}

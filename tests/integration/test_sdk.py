@@ -13,6 +13,7 @@ from mlflow import MlflowClient
 from sqlalchemy import event
 
 from mlflow_workspace_plugin import Experiment, Run, Workspace
+from mlflow_workspace_plugin.artifacts.repository import link_workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
@@ -208,14 +209,15 @@ class TestWorkspace:
         other.delete()
 
     def test_files_on_another_disk_are_deleted_too(self, workspace, run, hub_path, tmp_path):
-        """A workspace's folder may be a link; what it leads to goes with it."""
+        """A workspace's folder may be a link that was made known; what it leads to goes too."""
         run.upload_file("x.txt", io.BytesIO(b"x"))
         folder = hub_path / "artifacts" / "workspaces" / "team-a"
         folder.rename(tmp_path / "disk")
-        folder.symlink_to(tmp_path / "disk")
+        link_workspace(workspace._hub, "team-a", tmp_path / "disk")
+        assert folder.is_symlink()
         assert run.get_file_names() == ["x.txt"]
         workspace.delete(delete_dependent_resources=True)
-        assert not (tmp_path / "disk").exists()
+        assert list((tmp_path / "disk").iterdir()) == []
         assert not folder.is_symlink()
 
     def test_tags_are_kept(self, hub_path):
