@@ -176,14 +176,6 @@ class FolderRepository(HubRepository, StreamUploadMixin):
             copy.unlink(missing_ok=True)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
-        """Delete a file, a folder, or everything."""
-        with self._reading(artifact_path):
-            stored = self._directory / (artifact_path or "")
-            self._check_inside(stored)
-            if stored.is_dir():
-                shutil.rmtree(stored)
-            elif stored.exists():
-                stored.unlink()
         """Delete a file, a folder, a link, or everything."""
         with self._checked(artifact_path):
             self._tree.remove(self._place(artifact_path))
