@@ -268,11 +268,11 @@ def _check_settings(
 
 
 def _check_magic(folder: HubFolder) -> None:
-    try:
+    start = b""
+    # Opening a pipe would wait for somebody to write to it.
+    if folder.database.is_file():
         with folder.database.open("rb") as file:
             start = file.read(len(_SQLITE_MAGIC))
-    except IsADirectoryError:
-        start = b""
     if start != _SQLITE_MAGIC:
         raise HubCorruptError(
             f"{str(folder.database)!r} is not a database. "

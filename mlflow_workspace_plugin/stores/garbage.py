@@ -107,10 +107,9 @@ def find_garbage(hub: Hub, workspace: str, older_than_s: float = 0) -> Garbage:
         ]
         deleted_experiments = _deleted_experiments(connection, workspace, before)
         experiments = [
-            _with_own_files(each, workspace)
-            for each in deleted_experiments
-            if _is_in_hub(each, workspace)
-            and not _is_used(each, used)
+            each
+            for each in _with_own_files(deleted_experiments, workspace)
+            if not _is_used(each, used)
             and _run_ids(connection, each) <= {run.id for run in runs}
             and all(
                 _has_own_files(model, workspace) and not _is_used(model, used)
@@ -289,10 +288,15 @@ def _is_in_hub(experiment: Piece, workspace: str) -> bool:
     return experiment.location is None or is_own(experiment.location, workspace)
 
 
-def _with_own_files(experiment: Piece, workspace: str) -> Piece:
-    own = f"{ARTIFACT_ROOT}{workspace_root(workspace)}/{experiment.id}"
-    # Where a user chose the folder, it may hold more.
-    return experiment if experiment.location == own else Piece(experiment.id, None)
+def _with_own_files(experiments: list[Piece], workspace: str) -> list[Piece]:
+    """Return the experiments whose folders are in the hub, with those that are all their own."""
+    own = f"{ARTIFACT_ROOT}{workspace_root(workspace)}"
+    return [
+        # Where a user chose the folder, it may hold more.
+        each if each.location == f"{own}/{each.id}" else Piece(each.id, None)
+        for each in experiments
+        if _is_in_hub(each, workspace)
+    ]
 
 
 def _used_locations(connection: Connection, workspace: str) -> set[str]:
