@@ -54,7 +54,7 @@ client.get_run({run_id!r})
 Sender._ship = lambda self: self._outbox.save() or True
 for step in range({COUNT}):
     client.log_metric({run_id!r}, "m", step, step=step)
-client._tracking_client.store.journal._outbox.save()
+client._tracking_client.store.journal._outbox._files.look()
 {end}
 """
     assert python_processes.run(["-c", script]).returncode == -9
