@@ -7,8 +7,6 @@ interpreter most of the time.
 """
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 
 # Nobody is kept back longer, whatever became of the fork.
 _LONGEST_S = 60.0
@@ -22,7 +20,10 @@ class _Uses(threading.local):
 
 
 class ForkGate:
-    """Counts who uses a database, and lets forks come first."""
+    """Counts who uses a database, and lets forks come first.
+
+    ``with gate:`` is a use: no fork happens within the block, but one of its thread.
+    """
 
     def __init__(self) -> None:
         self.renew()
@@ -30,31 +31,33 @@ class ForkGate:
     def renew(self) -> None:
         """Be as new, in a forked child, too."""
         # A signal's handler may come in between, and use a database or fork.
-        self._changed = threading.Condition(threading.RLock())
+        self._lock = threading.RLock()
+        self._changed = threading.Condition(self._lock)
         self._users = 0
         self._uses = _Uses()
         self.forking: list[int] = []
         """The threads that are about to fork."""
 
-    @contextmanager
-    def using(self) -> Iterator[None]:
-        """Let no fork happen within the block, but one of this thread."""
+    def __enter__(self) -> None:
         uses = self._uses
         if not uses.depth:
-            with self._changed:
-                self._wait_for_forks(_LONGEST_S)
+            with self._lock:
+                if self.forking:
+                    self._wait_for_forks(_LONGEST_S)
                 self._users += 1
         uses.depth += 1
-        try:
-            yield
-        finally:
-            uses.depth -= 1
-            # In a child that was forked within the block, it is not the same any more.
-            if not uses.depth and uses is self._uses:
-                with self._changed:
-                    self._users -= 1
-                    if self.forking:
-                        self._changed.notify_all()
+
+    def __exit__(self, *_: object) -> None:
+        uses = self._uses
+        if not uses.depth:
+            # A child that was forked within the block.
+            return
+        uses.depth -= 1
+        if not uses.depth:
+            with self._lock:
+                self._users -= 1
+                if self.forking:
+                    self._changed.notify_all()
 
     def give_way(self) -> None:
         """Let a fork come first, unless it may wait for this thread."""
@@ -82,7 +85,7 @@ class ForkGate:
 
     def _wait_for_forks(self, seconds: float) -> None:
         # The handler of a signal may be in the thread that forks.
-        if self.forking and threading.get_ident() not in self.forking:
+        if threading.get_ident() not in self.forking:
             self._changed.wait_for(lambda: not self.forking, seconds)
 
 

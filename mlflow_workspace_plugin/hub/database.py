@@ -215,7 +215,7 @@ def translated_sessions(
     @contextmanager
     def session(*args: Any, **kwargs: Any) -> Iterator[Any]:
         with (
-            gate.using(),
+            gate,
             translated_errors(hub, database),
             session_maker(*args, **kwargs) as opened,
             translated_errors(hub, database),

@@ -52,7 +52,7 @@ class Statistics:
         quick, not right.
         """
         try:
-            with gate.using(), self._engine.begin() as connection:
+            with gate, self._engine.begin() as connection:
                 stale = (
                     _sqlite_is_stale(connection)
                     if self._engine.dialect.name == "sqlite"
@@ -64,7 +64,7 @@ class Statistics:
             _logger.debug("The database's statistics were not refreshed: %s", error)
 
     def _refresh(self) -> None:
-        with gate.using(), self._engine.begin() as connection:
+        with gate, self._engine.begin() as connection:
             if self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA analysis_limit = {_SQLITE_LIMIT}")
                 for table in _TABLES:

@@ -61,7 +61,7 @@ class Connections:
     @contextmanager
     def _errors(self) -> Iterator[None]:
         with (
-            gate.using(),
+            gate,
             translated_errors(self._hub.path, self._hub.settings.database),
             _mlflow_errors(),
         ):
