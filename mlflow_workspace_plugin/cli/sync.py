@@ -82,6 +82,11 @@ def sync(
         print_table("Calls that wait" if status else "Calls that were sent", calls)
         print_table("Journals", rows)
     if any(row["problem"] for row in rows):
+        if not as_json:
+            click.echo(
+                "What can never be sent, of a hub that is gone, say, is shown and removed by: "
+                "mlflow-workspace sync --drop WORKSPACE"
+            )
         raise SystemExit(1)
 
 
