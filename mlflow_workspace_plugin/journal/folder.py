@@ -24,9 +24,11 @@ from mlflow_workspace_plugin.journal.lock import HeldLock, is_marked, open_regul
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.reserve import SUFFIX as RESERVE_SUFFIX
 from mlflow_workspace_plugin.journal.reserve import UNSAVED_SUFFIX, Notes, read_notes
+from mlflow_workspace_plugin.journal.segments import SUFFIX as SEGMENT_SUFFIX
 from mlflow_workspace_plugin.journal.segments import SegmentReader, segment_path, segments_of
 
 _LOCK_SUFFIX = ".lock"
+_SUFFIXES = (SEGMENT_SUFFIX, RESERVE_SUFFIX, UNSAVED_SUFFIX, _LOCK_SUFFIX)
 _TARGET_BYTES = 4096
 
 _reminder = Reminder()
@@ -178,9 +180,12 @@ class JournalFolder:
 
     def writers(self) -> list[str]:
         """Return the ids of all writers of which there is something."""
-        found = set(segments_of(self.path))
-        for suffix in (RESERVE_SUFFIX, _LOCK_SUFFIX, UNSAVED_SUFFIX):
-            found |= {path.name.partition(".")[0] for path in self.path.glob(f"*{suffix}")}
+        found = set()
+        # In one go, for each read of a training asks.
+        with suppress(FileNotFoundError, NotADirectoryError), os.scandir(self.path) as entries:
+            for entry in entries:
+                if entry.name.endswith(_SUFFIXES):
+                    found.add(entry.name.partition(".")[0])
         return sorted(found - {""})
 
     def _unsaved(self, writer: str) -> Iterator[Path]:

@@ -24,6 +24,8 @@ _MEMORY_BYTES = 64 << 20
 _LINES_AT_ONCE = 2_000
 _LINES_SAVED_AT_ONCE = 500
 _MOMENT_S = 0.2
+# How often the files are looked after.
+_LOOK_S = 0.25
 _BYTES_OF_COUNT = 128
 # How often a segment is tried that is there and cannot be read.
 _TRIES = 3
@@ -82,6 +84,7 @@ class Outbox:
         self._reserved: int | None = None
         self._unreadable: Counter[int] = Counter()
         self._read_again = 0
+        self._looked_at = 0.0
         self._logged: dict[str, dict[str, int]] = {}
         self._is_putting = False
         self._interrupting: list[tuple[str, str]] = []
@@ -102,9 +105,9 @@ class Outbox:
         return Remains(max(waiting, 0) + reserved, lost, self._why)
 
     def note_lost(self, count: int) -> None:
-        """Take notice that calls are in no file any more."""
+        """Take notice that calls are in no file any more, though they were."""
         self._lost += count
-        self._why = self._why or "somebody removed their journal, or damaged it"
+        self._why = "somebody removed their journal, or damaged it"
 
     def put(self, body: str, run_id: str = "", keys: Sequence[str] = ()) -> int:
         """Keep a record; return its sequence.
@@ -217,6 +220,15 @@ class Outbox:
 
     def save(self) -> None:
         """Write what is in memory to the files, if these can be written again; look after them."""
+        if time.monotonic() - self._looked_at > _LOOK_S:
+            self._look()
+        with suppress(OSError):
+            # Calls wait for no more than a part of it.
+            while (self._memory or self._dropped) and self._save_some():
+                pass
+
+    def _look(self) -> None:
+        """Look whether the files are there."""
         if self._lock.acquire(timeout=_MOMENT_S):
             try:
                 # A signal may have interrupted a put.
@@ -225,16 +237,14 @@ class Outbox:
                         self._files.look()
             finally:
                 self._lock.release()
-        with suppress(OSError):
-            # Calls wait for no more than a part of it.
-            while (self._memory or self._dropped) and self._save_some():
-                pass
+        self._looked_at = time.monotonic()
 
     def settle(self) -> None:
         """Try once more to save what is in memory, then note what is lost with it.
 
         For the end of the process; if it goes on, so does what is in memory.
         """
+        self._look()
         self.save()
         with self._lock:
             if self._memory or self._dropped:
@@ -363,7 +373,7 @@ class Outbox:
         is_values = record.kind in records.VALUES
         if is_values and self._memory_bytes + len(text) > _MEMORY_BYTES:
             self._dropped.update((record.run_id, key) for key in keys)
-            self.note_lost(1)
+            self._lost += 1
             self._reminder.warn(
                 "full",
                 "%d values for %s were dropped: the journal cannot be written, and memory for them "

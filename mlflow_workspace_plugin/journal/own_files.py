@@ -39,12 +39,17 @@ class OwnFiles:
         self._runs: set[str] = set()
         self._touched_at = time.monotonic()
         reserve.make()
-        self.writer = SegmentWriter(
-            folder.path, writer, fsync=fsync, prepare=self._prepare, begun=self._begun
-        )
-        """Writes the segments."""
         self.reader = SegmentReader(folder.path, writer)
         """Reads what is to be sent."""
+        self.writer = SegmentWriter(
+            folder.path,
+            writer,
+            fsync=fsync,
+            prepare=self._prepare,
+            needed=lambda: self.reader.number,
+            begun=self._begun,
+        )
+        """Writes the segments."""
 
     @property
     def number(self) -> int:
@@ -135,7 +140,6 @@ class OwnFiles:
     def _begun(self, number: int) -> None:
         self._reserve.forget(self.reader.number)
         self._reserve.begin(number, Place(self._count, self._last))
-        self.writer.release(self.reader.number)
         self._runs = set()
 
     def _touch(self) -> None:

@@ -25,6 +25,8 @@ from mlflow_workspace_plugin.journal.records import Record
 
 SUFFIX = ".reserve"
 UNSAVED_SUFFIX = ".unsaved"
+UNFINISHED_SUFFIX = ".unfinished"
+"""Of the copy of a segment that a kill interrupted."""
 ANY_RUN = ""
 """Among runs: it is not known of which."""
 
@@ -288,7 +290,10 @@ def read_notes(folder: Path, writer: str) -> Notes:
 
 def remove_notes(folder: Path, writer: str) -> None:
     """Remove what a writer noted, after it was dealt with."""
-    for path in [folder / f"{writer}{SUFFIX}", *folder.glob(f"{writer}.*{UNSAVED_SUFFIX}")]:
+    paths = [folder / f"{writer}{SUFFIX}"]
+    for suffix in (UNSAVED_SUFFIX, UNFINISHED_SUFFIX):
+        paths += folder.glob(f"{writer}.*{suffix}")
+    for path in paths:
         with suppress(OSError):
             path.unlink(missing_ok=True)
 

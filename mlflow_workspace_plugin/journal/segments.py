@@ -22,11 +22,12 @@ from time import monotonic
 from mlflow_workspace_plugin.journal.give_way import RECORDS_AT_ONCE, give_way
 from mlflow_workspace_plugin.journal.lock import hold_written, is_at, open_regular
 from mlflow_workspace_plugin.journal.records import Record, parse
+from mlflow_workspace_plugin.journal.reserve import UNFINISHED_SUFFIX
 
 _SEGMENT_BYTES = 16 << 20
 _READ_BYTES = 1 << 18
 _COPY_BYTES = 1 << 20
-_SUFFIX = ".journal"
+SUFFIX = ".journal"
 # A look whether the file is there takes 1 us. Of calls that follow each other at once not each has
 # to look: what they write is in the open file all the same.
 _PAUSE_S = 5e-5
@@ -39,14 +40,14 @@ _sync = getattr(os, "fdatasync", os.fsync)  # macOS and Windows have no fdatasyn
 
 def segment_path(folder: Path, writer: str, number: int) -> Path:
     """Return the path of a segment."""
-    return folder / f"{writer}.{number:06}{_SUFFIX}"
+    return folder / f"{writer}.{number:06}{SUFFIX}"
 
 
 def segments_of(folder: Path) -> dict[str, list[int]]:
     """Return the numbers of the segments in a folder, ascending, by writer."""
     found: dict[str, list[int]] = {}
-    for path in sorted(folder.glob(f"*{_SUFFIX}")):
-        writer, _, number = path.name.removesuffix(_SUFFIX).rpartition(".")
+    for path in sorted(folder.glob(f"*{SUFFIX}")):
+        writer, _, number = path.name.removesuffix(SUFFIX).rpartition(".")
         if writer and number.isdecimal():
             found.setdefault(writer, []).append(int(number))
     return found
@@ -62,6 +63,7 @@ class SegmentWriter:
         writer: the id of the writer.
         fsync: wait for the disk at each line.
         prepare: makes the folder anew, after somebody removed it.
+        needed: returns the number of the first segment that is not sent.
         begun: told of each segment that was begun.
     """
 
@@ -72,12 +74,14 @@ class SegmentWriter:
         *,
         fsync: bool,
         prepare: Callable[[], None] = lambda: None,
+        needed: Callable[[], int] = lambda: 0,
         begun: Callable[[int], None] = lambda _: None,
     ) -> None:
         self._folder = folder
         self._writer = writer
         self._fsync = fsync
         self._prepare = prepare
+        self._needed = needed
         self._begun = begun
         self.number = 0
         self._file: int | None = None
@@ -115,31 +119,13 @@ class SegmentWriter:
         Raises:
             OSError: that is not possible now.
         """
+        self._release(self._needed())
         for number, file in sorted(self._held.items()):
             if not is_at(segment_path(self._folder, self._writer, number), file):
                 self._prepare()
                 self._copy(number, file)
         if self._file is not None and os.fstat(self._file).st_size < self._size:
             self._next_segment()
-
-    @property
-    def is_whole(self) -> bool:
-        """Whether all segments that are open are where they belong."""
-        return all(
-            is_at(segment_path(self._folder, self._writer, number), file)
-            for number, file in self._held.items()
-        )
-
-    def release(self, number: int) -> None:
-        """Let go of the segments before one, for they are sent."""
-        for each in [each for each in self._held if each < number and each != self.number]:
-            os.close(self._held.pop(each))
-
-    def touch(self) -> None:
-        """Let what is open look new to whoever removes old files."""
-        for number in self._held:
-            with suppress(OSError):
-                os.utime(segment_path(self._folder, self._writer, number))
 
     def close(self) -> None:
         """Close the files; what was written stays."""
@@ -167,18 +153,25 @@ class SegmentWriter:
         self.number += 1
         self._file, self._size = file, 0
         self._held[self.number] = file
-        self.release(self.number - _HELD)
+        self._release(max(self._needed(), self.number - _HELD))
         self._begun(self.number)
+
+    def _release(self, number: int) -> None:
+        """Let go of the segments before one."""
+        for each in [each for each in self._held if each < number and each != self.number]:
+            os.close(self._held.pop(each))
 
     def _copy(self, number: int, file: int) -> None:
         path = segment_path(self._folder, self._writer, number)
-        unfinished = path.with_suffix(".unfinished")
+        unfinished = path.with_suffix(UNFINISHED_SUFFIX)
         copy = self._open(unfinished)
         try:
             os.lseek(file, 0, os.SEEK_SET)
             while part := os.read(file, _COPY_BYTES):
                 while part:
                     part = part[os.write(copy, part) :]
+            if self._fsync:
+                _sync(copy)
             if path.is_dir():
                 path.rename(path.with_suffix(".not-ours"))
             unfinished.replace(path)
@@ -286,13 +279,15 @@ class SegmentReader:
 
         One that cannot be removed is sent again by another process, which changes nothing.
         """
-        with suppress(OSError):
-            if self.damaged:
-                kept.mkdir(mode=0o700, exist_ok=True)
-                self.path.replace(kept / self.path.name)
-            else:
-                self.path.unlink(missing_ok=True)
+        path, damaged = self.path, self.damaged
+        # First: who makes segments anew that are gone must not take this one for needed.
         self.skip()
+        with suppress(OSError):
+            if damaged:
+                kept.mkdir(mode=0o700, exist_ok=True)
+                path.replace(kept / path.name)
+            else:
+                path.unlink(missing_ok=True)
 
     def skip(self) -> None:
         """Turn to the next segment, and leave this one where it is."""

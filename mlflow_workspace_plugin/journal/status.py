@@ -103,6 +103,12 @@ class _Journal:
         notes = read_notes(self._folder, self._writer)
         for number in sorted({*numbers, *notes.begun}):
             self._read_segment(number, notes)
+        # Nothing is noted of them; what is missing at either end cannot be known.
+        gaps = set(range(min(numbers, default=0), max(numbers, default=0))) - {*numbers}
+        if gaps and not notes.begun:
+            self._found.add_unknown(
+                self._seen, f"The journal {self._writer} lacks the segments {sorted(gaps)}."
+            )
         stored = max(self._stored_of(self._writer), self._stored_of(f"{self._writer}.reserve"))
         new = [record for record in notes.saved if record.sequence > max(stored, self._last)]
         for record in new:
@@ -140,7 +146,8 @@ class _Journal:
             pass
         except OSError as error:
             found.unreadable.append(f"{reader.path}: {error.strerror or error}")
-            found.add_unknown(runs or {ANY_RUN}, f"{reader.path} cannot be read: {error}.")
+            reason = f"{reader.path} cannot be read: {error.strerror or error}."
+            found.add_unknown(runs or {ANY_RUN}, reason)
             return
         self._seen |= runs
         self._last = max(self._last, reader.last)
