@@ -203,12 +203,12 @@ class Sender:
                 return last
             if self.removes_files:
                 self._outbox.remove_files(self._progress.sent)
-        if not is_held:
-            return None
-        # Another process sends what comes first.
-        time.sleep(_HELD_S)
-        self.leftovers.look()
-        return self._outbox.last
+        if is_held:
+            # Another process sends what comes first.
+            time.sleep(_HELD_S)
+            self.leftovers.look()
+            self._wake(at_once=True)
+        return None
 
     def _is_held(self) -> bool:
         """Whether the next record has to come after what an ended process left of its run."""
