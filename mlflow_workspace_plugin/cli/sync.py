@@ -23,8 +23,9 @@ from mlflow_workspace_plugin.journal.status import damaged_lines, names_of_write
 from mlflow_workspace_plugin.journal.use import journal_target
 from mlflow_workspace_plugin.stores.receipts import (
     Receipt,
-    account_of,
+    receipts_of,
     stored_sequences,
+    uncounted_of,
     workspace_of,
 )
 
@@ -80,6 +81,11 @@ def sync(
         print_table("Calls that wait" if status else "Calls that were sent", calls)
         print_table("Journals", rows)
     if any(row["problem"] for row in rows):
+        if not as_json:
+            click.echo(
+                "What can never be sent, of a hub that is gone, say, is shown and removed by: "
+                "mlflow-workspace sync --drop WORKSPACE"
+            )
         raise SystemExit(1)
 
 
@@ -108,18 +114,19 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
         with opened.engine.connect() as connection:
             held = waiting(folders, stored_sequences(connection, names_of_writers(folders)))
             waits, dropped = _of_run(held.values, run_id), _of_run(held.dropped, run_id)
-            account = account_of(connection, run_id, waits, dropped)
+            receipts = receipts_of(connection, run_id, waits, dropped)
+            uncounted = uncounted_of(connection, run_id)
         reasons = sorted(held.unknown_of(run_id))
         if not reasons:
             break
-    if account.uncounted:
+    if uncounted:
         reasons.append(
-            f"Calls were lost that nobody counted, in {account.uncounted} places: a part of a "
+            f"Calls were lost that nobody counted, in {uncounted} places: a part of a "
             "journal was missing or damaged, or a process was killed that held values in memory "
             "only."
         )
     damaged = sum(damaged_lines(folder, run_id) for folder in folders)
-    is_whole = not damaged and all(receipt.is_equal for receipt in account.receipts)
+    is_whole = not damaged and all(receipt.is_whole for receipt in receipts)
     result = _result(is_whole=is_whole, is_known=not reasons, waits=bool(waits))
     if as_json:
         print_json(
@@ -129,11 +136,11 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
                 "equal": result == "equal",
                 "unknown": reasons,
                 "damaged lines": damaged,
-                "metrics": list(map(asdict, account.receipts)),
+                "metrics": list(map(asdict, receipts)),
             }
         )
     else:
-        print_table(f"Values of run {run_id}", map(_columns, account.receipts))
+        print_table(f"Values of run {run_id}", map(_columns, receipts))
         for reason in reasons:
             click.echo(reason)
         if damaged:

@@ -84,9 +84,14 @@ class Receipt:
     """Rows that were stored and are there no more."""
 
     @property
-    def is_equal(self) -> bool:
+    def is_whole(self) -> bool:
         """Whether all that was logged can be read, or waits."""
         return not (self.refused or self.dropped or self.lost or self.missing)
+
+    @property
+    def is_equal(self) -> bool:
+        """Whether all that was logged can be read."""
+        return self.is_whole and not self.waiting
 
 
 def stored_sequences(connection: Connection, writers: Iterable[str]) -> dict[str, int]:
@@ -105,23 +110,19 @@ def workspace_of(connection: Connection, run_id: str) -> str | None:
     return found
 
 
-@dataclass
-class Account:
-    """What became of all that was logged to a run."""
-
-    receipts: list[Receipt]
-    """By metric."""
-    uncounted: int = 0
-    """In how many places calls were lost that nobody counted by metric."""
+def uncounted_of(connection: Connection, run_id: str) -> int:
+    """Return in how many places calls of a run were lost that nobody counted by metric."""
+    rows = connection.execute(_RECEIPTS, {"run_id": run_id})
+    return sum(row.key == UNCOUNTED for row in rows)
 
 
-def account_of(
+def receipts_of(
     connection: Connection,
     run_id: str,
     waiting: Mapping[tuple[str, str], int],
-    dropped: Mapping[tuple[str, str], int],
-) -> Account:
-    """Return what became of all that was logged to a run.
+    dropped: Mapping[tuple[str, str], int] | None = None,
+) -> list[Receipt]:
+    """Return the receipts of a run, by metric.
 
     Args:
         connection: to a hub's database.
@@ -135,8 +136,7 @@ def account_of(
     for key, writer, *counts in connection.execute(_RECEIPTS, parameters):
         # What others sent in its place has ids that begin with its own.
         _add(stored, key, writer, map(int, counts))
-    uncounted = sum(key == UNCOUNTED for key, _ in stored)
-    for (key, writer), number in dropped.items():
+    for (key, writer), number in (dropped or {}).items():
         _add(stored, key, writer, (0, 0, 0, 0, number))
     for key, writer in {**stored, **waiting}:
         if key == UNCOUNTED:
@@ -160,7 +160,7 @@ def account_of(
         receipt.not_ours, receipt.missing = max(surplus, 0), max(-surplus, 0)
     if OTHERS in found:
         found[OTHERS].metric = _OTHERS_SHOWN
-    return Account([found[key] for key in sorted(found)], uncounted)
+    return [found[key] for key in sorted(found)]
 
 
 def _add(
