@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import Experiment, Run, Workspace
+from mlflow_workspace_plugin.artifacts.repository import link_workspace
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
     ConfigFileError,
@@ -177,14 +178,14 @@ class TestWorkspace:
         other.delete()
 
     def test_files_on_another_disk_are_deleted_too(self, workspace, run, hub_path, tmp_path):
-        """A workspace's folder may be a link; what it leads to goes with it."""
+        """A workspace's folder may be a link that is registered; what is there goes with it."""
         run.upload_file("x.txt", io.BytesIO(b"x"))
         folder = hub_path / "artifacts" / "workspaces" / "team-a"
         folder.rename(tmp_path / "disk")
-        folder.symlink_to(tmp_path / "disk")
+        link_workspace(workspace._hub, "team-a", tmp_path / "disk")
         assert run.get_file_names() == ["x.txt"]
         workspace.delete(delete_dependent_resources=True)
-        assert not (tmp_path / "disk").exists()
+        assert list((tmp_path / "disk").iterdir()) == []
         assert not folder.is_symlink()
 
     def test_tags_are_kept(self, hub_path):
