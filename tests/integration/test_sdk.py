@@ -209,7 +209,7 @@ class TestWorkspace:
         other.delete()
 
     def test_files_on_another_disk_are_deleted_too(self, workspace, run, hub_path, tmp_path):
-        """A workspace's folder may be a link that was made known; what it leads to goes too."""
+        """A workspace's folder may be a link that is registered; what is there goes with it."""
         run.upload_file("x.txt", io.BytesIO(b"x"))
         folder = hub_path / "artifacts" / "workspaces" / "team-a"
         folder.rename(tmp_path / "disk")
