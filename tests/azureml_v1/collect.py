@@ -10,7 +10,7 @@ Facts only: names and signatures, read from the sources of the real packages, no
         azureml-train-core==1.62.0 azureml-widgets==1.62.0
     python -m tests.azureml_v1.collect core others
 
-It writes ``modules.txt`` and ``classes.json`` beside ``mlflow_workspace_plugin/alias/sdk_v1``.
+It writes ``modules.txt`` and ``classes.json`` in ``mlflow_workspace_plugin/alias/sdk_v1``.
 """
 
 import ast
