@@ -143,7 +143,7 @@ def test_while_a_refused_value_is_stored(uri, client, direct, gone, run_id, when
         if sends == "its own":
             kill_self_at_refusal(direct.engine, folder, when)
         else:
-            Sender._ship = lambda _: True
+            Sender._ship = lambda *_: True
         direct.delete_run(gone)
         client.log_metric(gone, "m", 1)
         if sends == "its own":
@@ -151,12 +151,12 @@ def test_while_a_refused_value_is_stored(uri, client, direct, gone, run_id, when
 
     def send(_tell):
         kill_self_at_refusal(direct.engine, folder, when)
-        client.get_run(run_id)
+        client.get_run(gone)
 
     assert fork(log_value).join_status() == (-9 if sends == "its own" else 0)
     if sends != "its own":
         assert fork(send).join_status() == -9
-    client.get_run(run_id)
+    client.get_run(gone)
     assert count_refused(folder.refused) == 1
     with direct.engine.connect() as connection:
         (receipt,) = receipts_of(connection, gone, {})
@@ -170,7 +170,7 @@ def test_while_a_conflict_is_stored(uri, client, direct, run_id, when):
     direct.log_param(run_id, Param("p", "1"))
 
     def log_param(_tell):
-        Sender._ship = lambda _: True
+        Sender._ship = lambda *_: True
         client._tracking_client.store.journal.append(Kind.PARAM, run_id, {"p": "2"})
 
     def send(_tell):
