@@ -33,6 +33,7 @@ from mlflow_workspace_plugin.errors import (
     ForeignFileError,
     UnsafeArtifactPathError,
     WorkspaceException,
+    clause,
 )
 from mlflow_workspace_plugin.hub import linked_folders
 from mlflow_workspace_plugin.hub.database import translated_errors
@@ -316,10 +317,10 @@ def remove_workspace_files(folder: HubFolder, name: str) -> None:
     try:
         folder.files.remove(workspace_root(name))
     except (OSError, ForeignFileError) as error:
-        reason = error.message if isinstance(error, ForeignFileError) else error
+        where = str(folder.artifacts / workspace_root(name))
         raise WorkspaceException(
-            f"Workspace {name!r} was deleted, but files of it remain in "
-            f"{str(folder.artifacts / workspace_root(name))!r}: {reason} Remove them by hand."
+            f"Workspace {name!r} was deleted, but files of it remain in {where!r}: "
+            f"{clause(error)}. Remove them by hand."
         ) from error
 
 

@@ -96,21 +96,21 @@ def _print_report(report: Report) -> None:
     }
     for status, used in by_status.items():
         if used:
-            click.echo(f"{status.capitalize()}:")
+            echo(f"{status.capitalize()}:")
             for each in used:
                 _print_used(each)
-            click.echo()
+            echo("")
     for file, faults in report.unreadable.items():
         for fault in faults:
-            click.echo(_shown(f"{file} cannot be read: {fault}"))
+            echo(f"{file} cannot be read: {fault}")
     if by_file := report.by_file():
         rows = [
-            {"file": _shown(file)} | {status: counts[status] or None for status in STATUSES}
+            {"file": file} | {status: counts[status] or None for status in STATUSES}
             for file, counts in by_file.items()
         ]
         print_table("Names by file", rows)
     missing = len(by_status[answers.NOT_SERVED]) + len(by_status[answers.UNKNOWN])
-    click.echo(
+    echo(
         f"{len(by_file)} of {report.files} files use SDK v1: {len(report.names)} names, of which "
         f"{len(report.names) - missing} work here and {missing} do not."
     )
@@ -120,13 +120,6 @@ def _print_used(used: UsedName) -> None:
     times = "once" if len(used.places) == 1 else f"{len(used.places)} times"
     places = ", ".join(map(str, used.places[:_PLACES_SHOWN]))
     more = ", ..." if len(used.places) > _PLACES_SHOWN else ""
-    click.echo(_shown(f"  {used.name}  {times}: {places}{more}"))
+    echo(f"  {used.name}  {times}: {places}{more}")
     if used.answer.clause:
-        click.echo(
-            textwrap.fill(used.answer.clause, 96, initial_indent="    ", subsequent_indent="    ")
-        )
-
-
-def _shown(text: str) -> str:
-    """Return text without what would steer a terminal: files have any names."""
-    return "".join(each if each.isprintable() else ascii(each)[1:-1] for each in text)
+        echo(textwrap.fill(used.answer.clause, 96, initial_indent="    ", subsequent_indent="    "))

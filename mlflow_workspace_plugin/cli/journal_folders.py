@@ -1,5 +1,6 @@
 """What ``mlflow-workspace sync`` does with each folder of journals: send, show, drop."""
 
+import shlex
 import shutil
 from collections import Counter
 from collections.abc import Callable
@@ -44,7 +45,8 @@ def row_of(folder: Folder, make: Callable[[JournalFolder, Row], None]) -> Row:
     row: Row = {"workspace": str(folder.path), "runs": Counter(), "problem": None}
     known = folder
     if isinstance(known, UnknownFolder):
-        row["problem"] = f"{known.problem} To remove it: mlflow-workspace sync --drop {known.path}"
+        remedy = f"mlflow-workspace sync --drop {shlex.quote(str(known.path))}"
+        row["problem"] = f"{known.problem} To remove it: {remedy}"
         known = JournalFolder("", path=known.path)
     else:
         row["workspace"] = known.target

@@ -1,16 +1,16 @@
 """``mlflow-workspace open``: a page of the UI that is served, in the browser."""
 
-import webbrowser
 from pathlib import Path
 
 import click
 from sqlalchemy import text
 
+from mlflow_workspace_plugin.cli.browser import open_in_browser
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.ui import link_to
 from mlflow_workspace_plugin.errors import RunNotFoundError, UserErrorException
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
-from mlflow_workspace_plugin.hub.ui_address import served_ui
+from mlflow_workspace_plugin.hub.ui_address import served_ui, ui_folder
 
 _PAGE = text(
     "SELECT experiments.workspace, experiments.experiment_id FROM runs JOIN experiments "
@@ -44,7 +44,7 @@ def open_(run_id: str | None, workspace: str | None, hub: Path, print_only: bool
     link = link_to(served, page, workspace)
     echo(link)
     if not print_only:
-        webbrowser.open(link)
+        open_in_browser(link, ui_folder())
 
 
 def _page_of(hub: Hub, run_id: str) -> tuple[str, str]:

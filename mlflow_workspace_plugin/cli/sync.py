@@ -83,7 +83,7 @@ def sync(
         print_table("Journals", rows)
     if any(row["problem"] for row in rows):
         if not as_json:
-            click.echo(
+            echo(
                 "What can never be sent, of a hub that is gone, say, is shown and removed by: "
                 "mlflow-workspace sync --drop WORKSPACE"
             )

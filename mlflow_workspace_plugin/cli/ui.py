@@ -8,7 +8,6 @@ import sys
 import threading
 import time
 import urllib.request
-import webbrowser
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -22,9 +21,10 @@ from mlflow_workspace_plugin.app.asgi import HUB_VARIABLE, SECRET_VARIABLE
 from mlflow_workspace_plugin.app.entrance import TOKEN, link_token, new_secret
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.artifacts.repository import server_destination
+from mlflow_workspace_plugin.cli.browser import open_in_browser
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
-from mlflow_workspace_plugin.hub.ui_address import ServedUi, announced
+from mlflow_workspace_plugin.hub.ui_address import ServedUi, announced, ui_folder
 
 # Settings of MLflow clients, which would stop or mislead the server.
 _CLIENT_ONLY = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
@@ -76,7 +76,7 @@ def ui(
         link = link_to(served, "experiments" if workspace else "", workspace)
         echo(f"Hub {opened.path} is served at\n  {link}\nCtrl-C stops it.")
         if in_browser:
-            webbrowser.open(link)
+            open_in_browser(link, ui_folder())
         sys.exit(server.wait())
 
 

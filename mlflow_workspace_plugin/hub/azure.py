@@ -17,6 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.errors import HubSettingsError
+from mlflow_workspace_plugin.hub.log_in import REFERENCE
 
 SCHEME = "azure"
 _WASBS = "wasbs"
@@ -27,7 +28,6 @@ _PREFIX = re.compile(r"[\w.+=,()~ -]+(/[\w.+=,()~ -]+)*", re.ASCII)
 _ENDPOINT = re.compile(
     r"https?://([\w.-]+|\[[0-9a-f:.]+\])(:\d{1,5})?(/[\w-]+)?/?", re.ASCII | re.IGNORECASE
 )
-_REFERENCE = re.compile(r"\$\{([A-Za-z_][A-Za-z0-9_]*)\}")
 _FORM = "Write azure://ACCOUNT/CONTAINER/PREFIX, with ?credential=${NAME_OF_A_VARIABLE} if needed."
 
 
@@ -122,7 +122,7 @@ def parse(uri: str) -> AzureRoot:
 def _options(query: str, shown: str) -> tuple[str | None, str | None]:
     """Return the name of the credential's variable, and the endpoint."""
     given = parse_qs(query, keep_blank_values=True)
-    reference = _REFERENCE.fullmatch(given.get("credential", [""])[-1])
+    reference = REFERENCE.fullmatch(given.get("credential", [""])[-1])
     if given.keys() - {"credential", "endpoint"} or ("credential" in given and not reference):
         raise HubSettingsError(
             f"Artifact root {shown!r} holds a secret, or an option that this version does not "

@@ -15,6 +15,8 @@ from pathlib import Path
 
 import platformdirs
 
+from mlflow_workspace_plugin.private_folder import make_private
+
 _SERVERS_OF_A_HUB = 10
 
 
@@ -35,8 +37,7 @@ def announced(hub: Path, ui: ServedUi) -> Iterator[None]:
     Raises:
         OSError: the user's state folder cannot be written.
     """
-    folder = _folder()
-    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    make_private(ui_folder())
     for path in _paths(hub):
         file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, 0o600)
         try:
@@ -75,10 +76,11 @@ def served_ui(hub: Path) -> ServedUi | None:
     return None
 
 
-def _folder() -> Path:
+def ui_folder() -> Path:
+    """Return the user's folder that says where UIs are served; it may not be there yet."""
     return Path(platformdirs.user_state_dir("mlflow-workspace-plugin", appauthor=False)) / "ui"
 
 
 def _paths(hub: Path) -> Iterator[Path]:
     name = hashlib.sha256(os.fsencode(hub.resolve())).hexdigest()[:16]
-    return (_folder() / f"{name}.{number}.json" for number in range(_SERVERS_OF_A_HUB))
+    return (ui_folder() / f"{name}.{number}.json" for number in range(_SERVERS_OF_A_HUB))

@@ -22,7 +22,8 @@ _OUT_OF_RANGE = "22003"
 _OF_CONTENT = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 # SQLite's, of Python 3.10, for what later ones have another error.
 _NOT_BOUND = "binding parameter"
-_NO_DATABASE_TAKES = re.compile("[\0\ud800-\udfff]")
+NO_DATABASE_TAKES = re.compile("[\0\ud800-\udfff]")
+"""NUL, and halves of surrogate pairs."""
 _TOO_LONG = re.compile(r"too long for type character varying\((\d+)\)")
 _SHOWN = 60
 
@@ -69,7 +70,7 @@ def shown(text: str) -> str:
 
 def storable(text: str) -> str:
     """Return a text with escapes in the place of what no database stores."""
-    return _NO_DATABASE_TAKES.sub(lambda found: ascii(found[0])[1:-1], text)
+    return NO_DATABASE_TAKES.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def is_of_content(error: BaseException) -> bool:

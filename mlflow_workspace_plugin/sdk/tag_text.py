@@ -27,6 +27,7 @@ from mlflow.utils.validation import (
     validate_param_and_metric_name,
 )
 
+from mlflow_workspace_plugin.hub.unstorable import NO_DATABASE_TAKES
 from mlflow_workspace_plugin.terminal import get_logger
 
 OURS = "mlflow.workspace."
@@ -37,8 +38,6 @@ _QUOTED, _LONG = "quoted:", "long:"
 _RESERVED = (_QUOTED, _LONG, OURS)
 _CODE = re.compile(r":([0-9a-f]{1,5}|10[0-9a-f]{4}):")
 _PIECED = re.compile(r"\.\.\. \[text ([0-9a-f]{16})\]\Z")
-# NUL, and halves of surrogate pairs.
-_NO_DATABASE_TAKES = re.compile("[\0\ud800-\udfff]")
 _SHOWN_OF_KEY, _SHOWN_OF_VALUE = 100, 1_000
 
 _logger = get_logger(__name__)
@@ -105,11 +104,11 @@ def value_to_mlflow(stored_key: str, value: str | None) -> dict[str, str]:
     if not value.strip('"'):
         value += '""'
     if not (
-        len(value) > MAX_TAG_VAL_LENGTH or _NO_DATABASE_TAKES.search(value) or _PIECED.search(value)
+        len(value) > MAX_TAG_VAL_LENGTH or NO_DATABASE_TAKES.search(value) or _PIECED.search(value)
     ):
         return {stored_key: value}
     digest = _digest(value)
-    shown = _NO_DATABASE_TAKES.sub("?", value[:_SHOWN_OF_VALUE])
+    shown = NO_DATABASE_TAKES.sub("?", value[:_SHOWN_OF_VALUE])
     return _pieces(stored_key, digest, value) | {stored_key: f"{shown}... [text {digest}]"}
 
 

@@ -11,7 +11,7 @@ from sqlalchemy import Connection, select
 
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of
 from mlflow_workspace_plugin.artifacts.repository import repository_at
-from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
+from mlflow_workspace_plugin.errors import UnsafeArtifactPathError, clause
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -40,10 +40,10 @@ class SkillContent:
                 repository_at(self._hub, location).delete_artifacts()
             except (MlflowException, OSError) as error:
                 _logger.warning(
-                    "Skill %r was deleted, but its content remains in %r: %s Remove it by hand.",
+                    "Skill %r was deleted, but its content remains in %r: %s. Remove it by hand.",
                     name,
                     self._hub.place_of(location),
-                    error,
+                    clause(error),
                 )
 
 

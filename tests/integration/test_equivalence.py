@@ -121,6 +121,7 @@ class Machine(RuleBasedStateMachine):
     def __init__(self):
         super().__init__()
         self.known = {}
+        self.outputs = set()
 
     def own_time(self, timestamp):
         """Return a timestamp for a model's metric.
@@ -358,6 +359,10 @@ class Machine(RuleBasedStateMachine):
 
     @rule(run=runs, model=models, step=st.integers(0, 2))
     def log_outputs(self, run, model, step):
+        # Once more is an error of the database with MLflow, and keeps the greatest step here.
+        if (run, model) in self.outputs:
+            return
+        self.outputs.add((run, model))
         self.both(
             lambda client, each, model_id: client.log_outputs(
                 each, [LoggedModelOutput(model_id, step)]

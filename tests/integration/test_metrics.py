@@ -194,3 +194,20 @@ def test_history_does_not_read_other_runs(client, store, run_id, hub_path):
             f"EXPLAIN QUERY PLAN {statement}", {"run_id": run_id, "key": "m", "limit": 10}
         ).fetchall()
     assert "index_metrics_run_uuid_key_step (run_uuid=? AND key=?)" in json.dumps(plan)
+
+
+@pytest.mark.parametrize("setting", ["MLFLOW_WORKSPACE_JOURNAL=off", "MLFLOW_WORKSPACE_STRICT=1"])
+def test_every_kind_is_logged_without_a_journal(workspace, monkeypatch, setting):
+    """Where each call waits for the database, Run logs what it logs with a journal."""
+    monkeypatch.setenv(*setting.split("="))
+    run = Experiment(workspace, "direct").start_logging()
+    run.log("value", 1)
+    run.log_list("list", [1, 2])
+    run.log_row("row", x=1, y="a")
+    run.log_table("table", {"x": [1, 2]})
+    run.log_residuals("chart", {"schema_type": "residuals", "data": {}})
+    run.complete()
+    found = run.get_metrics()
+    assert (found["value"], found["list"], found["row"]) == (1, [1, 2], {"x": 1, "y": "a"})
+    assert found["table"] == {"x": [1, 2]}
+    assert found["chart"].endswith("/chart")
