@@ -181,6 +181,7 @@ class TestDelete:
 def test_pages_and_tables(experiment):
     """The address and the table that notebooks show."""
     url = f"http://127.0.0.1:5000/#/experiments/{experiment.id}?workspace=team-a"
+    url += "&workflowType=machine_learning"
     assert experiment.get_portal_url() == url
     assert experiment._repr_html_() == (
         '<table style="width:100%"><tr><th>Name</th><th>Workspace</th><th>Report Page</th></tr>'

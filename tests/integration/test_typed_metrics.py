@@ -6,6 +6,7 @@ What is read is read by a process that logged none of it.
 import json
 import math
 import pickle
+from contextlib import ExitStack
 from subprocess import PIPE
 
 import mlflow
@@ -51,13 +52,18 @@ for line in sys.stdin:
 @pytest.fixture(scope="module")
 def read_elsewhere():
     """Read the metrics of a run in another process, as ``get_metrics`` returns them."""
-    with python_processes.Popen(["-c", READER], stdin=PIPE, stdout=PIPE) as reader:
+    with ExitStack() as running:
+        # Not before the first run is there: the process is to have the variables of its hub.
+        started = []
 
         def read(run, name=None):
+            if not started:
+                process = python_processes.Popen(["-c", READER], stdin=PIPE, stdout=PIPE)
+                started.append(running.enter_context(process))
             where = [str(run.experiment.workspace._hub.path), run.id, name]
-            reader.stdin.write(json.dumps(where).encode() + b"\n")
-            reader.stdin.flush()
-            return pickle.load(reader.stdout)
+            started[0].stdin.write(json.dumps(where).encode() + b"\n")
+            started[0].stdin.flush()
+            return pickle.load(started[0].stdout)
 
         yield read
 
