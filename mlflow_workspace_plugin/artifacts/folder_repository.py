@@ -1,6 +1,7 @@
 """The artifact repository of a hub whose bytes are in its folder."""
 
 import asyncio
+import errno
 import os
 import posixpath
 import shutil
@@ -31,6 +32,7 @@ from mlflow_workspace_plugin.artifacts.uri_names import stored_path
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
     ForeignFileError,
+    HubError,
     UnsafeArtifactPathError,
     WorkspaceException,
     clause,
@@ -120,7 +122,10 @@ class FolderRepository(HubRepository, StreamUploadMixin):
             try:
                 with self._tree.folder(self._place(path)) as folder:
                     entries = folder.entries()
-            except (FileNotFoundError, NotADirectoryError):
+            except OSError as error:
+                # A path that is too long leads nowhere.
+                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                    raise
                 return []
         above = PurePosixPath(path or "")
         return [
@@ -141,7 +146,15 @@ class FolderRepository(HubRepository, StreamUploadMixin):
             if in_place is not None and unquote(str(in_place)) != str(in_place):
                 # MLflow would decode this path, too, when it loads a model from it.
                 in_place = None if in_place.is_dir() else in_place
-            return str(in_place or super().download_artifacts(path, dst_path or create_tmp_dir()))
+            if in_place is not None:
+                return str(in_place)
+            try:
+                return str(super().download_artifacts(path, dst_path or create_tmp_dir()))
+            except RecursionError:
+                raise HubError(
+                    f"Artifact {path!r} holds folders that are nested too deep to be copied. Copy "
+                    "the files that you need one by one, or remove those folders."
+                ) from None
 
     def get_local_path(self, artifact_path: str) -> str | None:
         """Return where a file or folder is stored, for a server; None if it has to be copied."""

@@ -7,14 +7,32 @@ they need beyond it stands here.
 
 import tempfile
 from abc import abstractmethod
+from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
+from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.async_logging.run_operations import RunOperations
 
 from mlflow_workspace_plugin.artifacts.paths import check_path
+
+
+def stored_files(repository: ArtifactRepository, left_out: str | None = None) -> Iterator[FileInfo]:
+    """Yield all files of a repository, however deep they are.
+
+    Args:
+        repository: where they are.
+        left_out: the path of a folder whose files are not wanted.
+    """
+    left = list(reversed(repository.list_artifacts(None)))
+    while left:
+        entry = left.pop()
+        if not entry.is_dir:
+            yield entry
+        elif entry.path != left_out:
+            left += reversed(repository.list_artifacts(entry.path))
 
 
 class HubRepository(ArtifactRepository):

@@ -29,6 +29,9 @@ _NO_LINK = getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0)
 _FOLDER = os.O_RDONLY | getattr(os, "O_DIRECTORY", 0) | _NO_LINK
 _AT_ONCE = _NO_LINK | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
 
+_HELD = 32
+"""How many folders, one in the other, are open at a time: a hub's may be nested without an end."""
+
 _LONGEST_PATH = 4000
 """In bytes. With a longer one a file could be stored, and be found by nobody else."""
 
@@ -109,7 +112,7 @@ class OpenFolder:
         Raises:
             IsADirectoryError: a folder has the name.
         """
-        unfinished = f"{UNFINISHED}{secrets.token_hex(8)}"
+        unfinished = _unfinished()
         flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | _NO_LINK
         descriptor = os.open(unfinished, flags, 0o600, dir_fd=self.descriptor)
         try:
@@ -207,12 +210,12 @@ class OpenFolder:
             os.close(descriptor)
 
     def remove(self, name: str) -> None:
-        """Remove a file, a link, or a folder with all that is in it.
+        """Remove a file, a link, or a folder with all that is in it, however deep.
 
         Raises:
             FileNotFoundError: there is no such thing.
         """
-        if not stat.S_ISDIR(self.status(name).st_mode):
+        if not self._is_folder(name):
             os.unlink(name, dir_fd=self.descriptor)
             return
         with self.child(name) as folder:
@@ -220,26 +223,60 @@ class OpenFolder:
         os.rmdir(name, dir_fd=self.descriptor)
 
     def clear(self) -> None:
-        """Remove all that is in this folder."""
-        for name in os.listdir(self.descriptor):  # noqa: PTH208  by no path
-            # Another process may be about the same.
-            with suppress(FileNotFoundError):
-                self.remove(name)
+        """Remove all that is in this folder, however deep."""
+        names = os.listdir(self.descriptor)  # noqa: PTH208  by no path
+        # It grows by the folders that were too deep where they were.
+        for name in names:
+            self._take_apart(name, self, names, _HELD)
 
-    def is_mine_alone(self) -> bool:
-        """Whether nobody but this user can change what is in it, and no link is in it now."""
+    def _take_apart(self, name: str, top: "OpenFolder", moved: list[str], levels: int) -> None:
+        """Remove what is in this folder, but move folders that are too deep.
+
+        Args:
+            name: of what is to be removed.
+            top: where those folders are moved.
+            moved: gets the names that they have there.
+            levels: how many folders, one in the other, may be opened.
+        """
+        # Another process may be about the same.
+        with suppress(FileNotFoundError):
+            if not self._is_folder(name):
+                os.unlink(name, dir_fd=self.descriptor)
+                return
+            if not levels:
+                new = _unfinished()
+                os.rename(name, new, src_dir_fd=self.descriptor, dst_dir_fd=top.descriptor)
+                moved.append(new)
+                return
+            with self.child(name) as folder:
+                for each in os.listdir(folder.descriptor):  # noqa: PTH208  by no path
+                    folder._take_apart(each, top, moved, levels - 1)
+            os.rmdir(name, dir_fd=self.descriptor)
+
+    def is_mine_alone(self, levels: int = _HELD) -> bool:
+        """Whether nobody but this user can change what is in it, and no link is in it now.
+
+        Args:
+            levels: how many folders, one in the other, are looked into; what is deeper may be
+                anything.
+        """
         if not _is_mine(os.fstat(self.descriptor)):
             return False
         with os.scandir(self.descriptor) as entries:
             found = list(entries)
         for entry in found:
             if entry.is_dir(follow_symlinks=False):
+                if not levels:
+                    return False
                 with self.child(entry.name) as folder:
-                    if not folder.is_mine_alone():
+                    if not folder.is_mine_alone(levels - 1):
                         return False
             elif not entry.is_file(follow_symlinks=False):
                 return False
         return True
+
+    def _is_folder(self, name: str) -> bool:
+        return stat.S_ISDIR(self.status(name).st_mode)
 
     def _open_file(self, name: str, flags: int) -> int:
         try:
@@ -382,7 +419,8 @@ class Tree:
         """Return where a file or folder is, for readers that go by paths.
 
         Returns:
-            None where that would not be safe: others can put links there, or have.
+            None where that would not be safe: others can put links there, or have. So it is with
+            folders that are nested deeper than is looked into.
 
         Raises:
             FileNotFoundError, NotADirectoryError: there is no such thing.
@@ -413,6 +451,11 @@ class Tree:
             return OpenFolder(descriptor, self.top.parent, mode).enter(self.top.name, make=True)
         finally:
             os.close(descriptor)
+
+
+def _unfinished() -> str:
+    """Return a name that nobody can guess, and no listing shows."""
+    return f"{UNFINISHED}{secrets.token_hex(8)}"
 
 
 def _is_mine(folder: os.stat_result) -> bool:

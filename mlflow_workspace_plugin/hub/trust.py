@@ -10,28 +10,23 @@ What is recorded is the whole of a URL or URI, which holds no secret and all nam
 is the same in each folder that names it, and another one as soon as any part of it is changed.
 """
 
-import json
 import os
 import shlex
-import stat
-import tempfile
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-
-from filelock import FileLock
+from typing import Any
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import (
     HubNotFoundError,
     HubNotTrustedError,
     HubNotWritableError,
-    HubSettingsError,
 )
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.log_in import REFERENCE
+from mlflow_workspace_plugin.hub.user_record import UserRecord
 
-_LOCK_WAIT_S = 30
 _WHAT_IS_FOUND = {
     "database": "PGPASSWORD, ~/.pgpass, a service file, and what else PostgreSQL's library finds",
     "artifacts": "AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_ACCESS_KEY, "
@@ -91,7 +86,7 @@ def load_trusted_settings(folder: HubFolder) -> HubSettings:
         found = folder.load_settings(descriptor)
         wanted = destinations(found)
         if wanted and not _is_named(os.fstat(descriptor)):
-            trusted = _read(_record_file())
+            trusted = _read()
             if strange := [each for each in wanted if each not in trusted]:
                 raise HubNotTrustedError(_refusal(folder, strange))
         return found
@@ -106,17 +101,23 @@ def remember(wanted: Iterable[Destination]) -> None:
         HubSettingsError: the record cannot be used.
         HubNotWritableError: it cannot be written.
     """
-    file = _record_file()
+    record = _record()
+
+    def changed() -> list[dict[str, Any]] | None:
+        known = _read()
+        new = [each for each in wanted if each not in known]
+        if not new:
+            return None
+        return [
+            {"setting": each.setting, "uri": each.uri, "variables": each.variables}
+            for each in (*known, *new)
+        ]
+
     try:
-        _make_private(file.parent)
-        with FileLock(file.with_name(f"{file.name}.lock"), timeout=_LOCK_WAIT_S, mode=0o600):
-            known = _read(file)
-            new = [each for each in wanted if each not in known]
-            if new:
-                _write(file, [*known, *new])
+        record.change(changed)
     except OSError as error:
         raise HubNotWritableError(
-            f"The record of where your secrets may go, {str(file)!r}, cannot be written: "
+            f"The record of {record.what}, {str(record.file)!r}, cannot be written: "
             f"{error.strerror or error}. Let {settings.TRUST_FILE.name} name a file that can be, "
             f"or set {settings.TRUST.name} to the hub's folder."
         ) from error
@@ -139,15 +140,20 @@ def remember_own(folder: HubFolder, *uris: str | None) -> None:
             raise
 
 
-def _make_private(folder: Path) -> None:
-    """Make a folder, and those above it, for its owner only, whatever the umask."""
-    if not folder.is_dir():
-        _make_private(folder.parent)
-        folder.mkdir(mode=0o700, exist_ok=True)
+def _record() -> UserRecord:
+    return UserRecord(
+        Path(settings.TRUST_FILE.get()).expanduser().absolute(),
+        "where your secrets may go",
+        "trust each hub again with: mlflow-workspace hub trust DIR",
+    )
 
 
-def _record_file() -> Path:
-    return Path(settings.TRUST_FILE.get()).expanduser()
+def _read() -> list[Destination]:
+    record = _record()
+    try:
+        return [Destination(str(each["setting"]), str(each["uri"])) for each in record.read([])]
+    except (TypeError, LookupError):
+        raise record.damaged() from None
 
 
 def _is_named(folder: os.stat_result) -> bool:
@@ -166,58 +172,6 @@ def _leads_to(path: Path, folder: os.stat_result) -> bool:
         return path.is_absolute() and os.path.samestat(path.stat(), folder)
     except OSError:
         return False
-
-
-def _read(file: Path) -> list[Destination]:
-    """Return what a record holds, which nobody but this user may have written."""
-    try:
-        descriptor = os.open(file, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
-    except FileNotFoundError:
-        return []
-    except OSError as error:
-        raise _unusable(file, error.strerror or "") from error
-    try:
-        _check_owner(file, os.fstat(descriptor))
-        with open(descriptor, "rb", closefd=False) as opened:
-            content = opened.read()
-    finally:
-        os.close(descriptor)
-    try:
-        return [Destination(str(each["setting"]), str(each["uri"])) for each in json.loads(content)]
-    except (ValueError, TypeError, LookupError, RecursionError):
-        raise _unusable(file, "it is damaged") from None
-
-
-def _check_owner(file: Path, status: os.stat_result) -> None:
-    if not stat.S_ISREG(status.st_mode):
-        raise _unusable(file, "it is no file")
-    if status.st_uid != os.geteuid():
-        raise _unusable(file, "it is another user's")
-    if stat.S_IMODE(status.st_mode) & 0o077:
-        raise _unusable(file, "others may read or write it (chmod 600, if it is as you left it)")
-
-
-def _write(file: Path, known: list[Destination]) -> None:
-    rows = [
-        {"setting": each.setting, "uri": each.uri, "variables": each.variables} for each in known
-    ]
-    # Readable by its owner only, from the first moment.
-    descriptor, unfinished = tempfile.mkstemp(prefix=f".{file.name}.", dir=file.parent)
-    try:
-        with open(descriptor, "w", encoding="utf-8") as opened:  # noqa: PTH123  no path
-            json.dump(rows, opened, indent=2)
-            opened.write("\n")
-        os.replace(unfinished, file)  # noqa: PTH105  the name says what it does
-    except BaseException:
-        Path(unfinished).unlink(missing_ok=True)
-        raise
-
-
-def _unusable(file: Path, reason: str) -> HubSettingsError:
-    return HubSettingsError(
-        f"The record of where your secrets may go, {str(file)!r}, cannot be used: {reason}. "
-        "Remove it, then trust each hub again with: mlflow-workspace hub trust DIR"
-    )
 
 
 def _refusal(folder: HubFolder, strange: list[Destination]) -> str:

@@ -5,13 +5,14 @@ of the answer that there is one now differs: ``mlflow.set_experiment`` takes it 
 leaves the old experiment the active one; others raise it. Whoever just creates is told that there
 is one, as ever.
 
-A store knows by thread what was looked up last. So this is for the store of one client: a server
-answers many in one thread.
+A store knows by thread what was looked up last, and in which workspace: many clients may be used in
+one. So this is for the stores of clients: a server answers many of them in one thread.
 """
 
 import functools
 import threading
 import time
+from pathlib import Path
 from typing import Any, TypeVar
 
 from mlflow.entities import LifecycleStage
@@ -28,28 +29,34 @@ from mlflow.protos.databricks_pb2 import (
 from mlflow_workspace_plugin.journal.use import is_server
 
 _HOLDS_S = 60
-"""For how long a look-up and what follows it are taken for one call of MLflow's."""
+"""For how long what is noted and what follows it are taken for one call of MLflow's."""
 
 AnyStore = TypeVar("AnyStore", bound=type)
 
 
-class _LookUp(threading.local):
-    """The last look-up of this thread."""
+class _Noted(threading.local):
+    """One name of a workspace of a hub, as this thread has noted it last."""
 
-    missing: str | None = None
-    """What it did not find."""
+    name: tuple[Path, str, str] | None = None
     at = 0.0
-    of_others: str | None = None
-    """What this thread was to create, and found."""
 
-    def note(self, missing: str | None) -> None:
-        """Note what was not found; None if it was."""
-        self.missing, self.at = missing, time.monotonic()
+    def note(self, store: Any, name: str) -> None:
+        """Note a name of the store's workspace."""
+        self.name, self.at = _full_name(store, name), time.monotonic()
 
-    def was_missing(self, name: str) -> bool:
-        """Whether something was not found just now, which counts once."""
-        missing, self.missing = self.missing, None
-        return missing == name and time.monotonic() - self.at < _HOLDS_S and not is_server()
+    def forget(self) -> None:
+        """Note none."""
+        self.name = None
+
+    def was(self, store: Any, name: str) -> bool:
+        """Whether it was noted just now, which counts once."""
+        noted, self.name = self.name, None
+        is_new = time.monotonic() - self.at < _HOLDS_S
+        return noted == _full_name(store, name) and is_new and not is_server()
+
+
+def _full_name(store: Any, name: str) -> tuple[Path, str, str]:
+    return store._hub.path, store._workspace, name
 
 
 def experiment_created_or_found(store: AnyStore) -> AnyStore:
@@ -59,12 +66,14 @@ def experiment_created_or_found(store: AnyStore) -> AnyStore:
     """
     beneath: Any = store
     look_up, create = beneath.get_experiment_by_name, beneath.create_experiment
-    last = _LookUp()
+    missing = _Noted()
 
     @functools.wraps(look_up)
     def get_experiment_by_name(self: Any, experiment_name: str) -> Any:
+        missing.forget()
         found = look_up(self, experiment_name)
-        last.note(experiment_name if found is None else None)
+        if found is None:
+            missing.note(self, experiment_name)
         return found
 
     @functools.wraps(create)
@@ -74,7 +83,7 @@ def experiment_created_or_found(store: AnyStore) -> AnyStore:
         artifact_location: str | None = None,
         tags: list[Any] | None = None,
     ) -> Any:
-        was_missing = last.was_missing(name)
+        was_missing = missing.was(self, name)
         try:
             return create(self, name, artifact_location, tags)
         except MlflowException as error:
@@ -101,22 +110,24 @@ def prompt_created_or_found(store: AnyStore) -> AnyStore:
     """Let a registry answer with a prompt that was created meanwhile, with the tags of both."""
     beneath: Any = store
     look_up, create = beneath.get_registered_model, beneath.create_registered_model
-    last = _LookUp()
+    missing, of_others = _Noted(), _Noted()
 
     @functools.wraps(look_up)
     def get_registered_model(self: Any, name: str) -> RegisteredModel:
-        last.note(None)
+        missing.forget()
         try:
             return look_up(self, name)
         except MlflowException as error:
-            last.note(name if _is_missing(error) else None)
+            if _is_missing(error):
+                missing.note(self, name)
             raise
 
     @functools.wraps(create)
     def create_registered_model(
         self: Any, name: str, tags: list[Any] | None = None, *args: Any, **kwargs: Any
     ) -> RegisteredModel:
-        was_missing, last.of_others = last.was_missing(name), None
+        was_missing = missing.was(self, name)
+        of_others.forget()
         try:
             return create(self, name, tags, *args, **kwargs)
         except MlflowException as error:
@@ -125,38 +136,48 @@ def prompt_created_or_found(store: AnyStore) -> AnyStore:
                 raise
             for tag in tags or ():
                 self.set_registered_model_tag(name, tag)
-            last.of_others = name
+            of_others.note(self, name)
             return look_up(self, name)
 
     beneath.get_registered_model = get_registered_model
     beneath.create_registered_model = create_registered_model
-    _keep_of_others(beneath, last)
+    _keep_of_others(beneath, of_others)
     return store
 
 
-def _keep_of_others(store: Any, last: _LookUp) -> None:
+def _keep_of_others(store: Any, of_others: _Noted) -> None:
     """Let a prompt that was created meanwhile stay.
 
     MLflow deletes one that it believes to have created if its first version fails.
+
+    Args:
+        store: the class of the registry.
+        of_others: what a thread was to create, and found.
     """
     create_version, delete = store.create_model_version, store.delete_registered_model
+    delete_of_user = store.delete_prompt
 
     @functools.wraps(create_version)
     def create_model_version(self: Any, name: str, *args: Any, **kwargs: Any) -> Any:
         version = create_version(self, name, *args, **kwargs)
-        last.of_others = None
+        of_others.forget()
         return version
 
     @functools.wraps(delete)
     def delete_registered_model(self: Any, name: str) -> None:
-        of_others, last.of_others = last.of_others, None
-        if of_others == name:
+        if of_others.was(self, name):
             raise MlflowException(
                 f"Prompt {name!r} stays: somebody else created it just now.", INVALID_STATE
             )
         delete(self, name)
 
+    @functools.wraps(delete_of_user)
+    def delete_prompt(self: Any, name: str) -> None:
+        of_others.forget()
+        delete_of_user(self, name)
+
     store.create_model_version = create_model_version
+    store.delete_prompt = delete_prompt
     store.delete_registered_model = delete_registered_model
 
 

@@ -5,7 +5,7 @@ model or a skill is loaded from stays; and with an experiment goes all that lies
 files of its logged models and traces as well.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,12 +14,12 @@ from mlflow.entities import LifecycleStage
 from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_INTERNAL
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
 from mlflow.utils.time import get_current_time_millis
 from sqlalchemy import Connection, Select, bindparam, or_, select, union
 
+from mlflow_workspace_plugin.artifacts.hub_repository import stored_files
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own, workspace_root
 from mlflow_workspace_plugin.artifacts.repository import open_to_log
 from mlflow_workspace_plugin.errors import ForeignFileError
@@ -137,7 +137,8 @@ def sizes_of_files(hub: Hub, workspace: str, garbage: Garbage) -> Iterator[int]:
     for location in garbage.locations:
         # Of a link only the link goes.
         with suppress(ForeignFileError):
-            yield from _sizes(open_to_log(hub, workspace, location), None)
+            for file in stored_files(open_to_log(hub, workspace, location)):
+                yield file.file_size or 0
 
 
 def free(hub: Hub, workspace: str, garbage: Garbage) -> list[Piece]:
@@ -327,11 +328,3 @@ def _pieces(connection: Connection, query: Select[Any]) -> list[Piece]:
         Piece(str(id_), location and location.rstrip("/"))
         for id_, location in connection.execute(query)
     ]
-
-
-def _sizes(repository: ArtifactRepository, path: str | None) -> Iterable[int]:
-    for entry in repository.list_artifacts(path):
-        if entry.is_dir:
-            yield from _sizes(repository, entry.path)
-        else:
-            yield entry.file_size or 0

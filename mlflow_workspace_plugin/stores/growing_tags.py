@@ -20,6 +20,8 @@ from mlflow.utils.search_utils import SearchUtils
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH, _validate_batch_log_data, _validate_tag
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text
 
+from mlflow_workspace_plugin.hub import unstorable
+
 GROWING = (MLFLOW_LOGGED_ARTIFACTS, MLFLOW_LOGGED_MODELS, TraceTagKey.LINKED_PROMPTS)
 
 PIECE_PREFIX = "mlflow.workspace.more."
@@ -228,5 +230,5 @@ def _piece(key: str) -> str:
 
 
 def _dumped(value: Any) -> str:
-    # A search looks for a path as it is written.
-    return json.dumps(value, ensure_ascii=False)
+    # A search looks for a path as it is written. What no database stores stays an escape of JSON's.
+    return unstorable.storable(json.dumps(value, ensure_ascii=False))

@@ -3,6 +3,7 @@
 import functools
 import inspect
 import random
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -11,13 +12,13 @@ from typing import Any, TypeVar
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
-from sqlalchemy.exc import DBAPIError, IntegrityError
 from sqlalchemy.orm.exc import StaleDataError
 
 from mlflow_workspace_plugin.stores.on_hub import SessionMaker
 
 _PAUSES_S = [0.001 * 2**tried for tried in range(8)]
 _LOST_STATES = ("23505", "40001", "40P01")  # a unique key, a serialization, a deadlock
+_NOT_UNIQUE = "UNIQUE constraint failed"
 
 
 class _Commits(threading.local):
@@ -88,10 +89,18 @@ def _is_lost_race(error: BaseException | None) -> bool:
         RESOURCE_ALREADY_EXISTS
     ):
         return False
-    while error is not None and not isinstance(error, (DBAPIError, StaleDataError)):
+    while error is not None:
+        if isinstance(error, StaleDataError) or _is_of_a_race(error):
+            return True
         error = error.__cause__
-    if not isinstance(error, DBAPIError):
-        return error is not None
-    state = getattr(error.orig, "sqlstate", None)
-    is_unique = isinstance(error, IntegrityError) and "UNIQUE constraint failed" in str(error.orig)
-    return state in _LOST_STATES or is_unique
+    return False
+
+
+def _is_of_a_race(error: BaseException) -> bool:
+    """Whether an error of SQLAlchemy's, or of a driver, is one that a second call may not meet.
+
+    What names the hub is raised from the driver's own error.
+    """
+    driver = getattr(error, "orig", None) or error
+    is_unique = isinstance(driver, sqlite3.IntegrityError) and _NOT_UNIQUE in str(driver)
+    return is_unique or getattr(driver, "sqlstate", None) in _LOST_STATES

@@ -16,6 +16,7 @@ from mlflow_workspace_plugin import Experiment, Model
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.stores.garbage import find_garbage, free
+from tests.deep_folders import nest
 from tests.hubs import execute
 
 pytestmark = pytest.mark.hubs
@@ -200,6 +201,28 @@ def test_age(workspace, freed, gc):
     assert freed("--older-than", "1d12h")["runs"] == 0
     assert "is no age" in gc("--older-than", "soon", status=2)
     assert freed("--older-than", "0.001s")["runs"] == 1
+
+
+@pytest.mark.folder
+@pytest.mark.sqlite
+def test_folders_without_an_end(workspace, freed, hub_path):
+    """Planted by others, they keep nobody from listing, freeing and deleting what is a user's."""
+    client = workspace.client
+    runs = [client.create_run(client.create_experiment(name)) for name in ("one", "two", "three")]
+    for run in runs:
+        client.log_text(run.info.run_id, "text", "file.txt")
+    planted = [next(hub_path.rglob(f"{run.info.run_id}/artifacts")) for run in (runs[0], runs[2])]
+    for each in planted:
+        nest(each / "deep", 1100)
+    with pytest.raises(MlflowException, match="nested too deep"):
+        client.download_artifacts(runs[0].info.run_id, "")
+    for run in runs[:2]:
+        client.delete_run(run.info.run_id)
+    assert freed()["files"] == 2
+    assert not planted[0].exists()
+    workspace.delete(delete_dependent_resources=True)
+    assert not list(hub_path.rglob("file.txt"))
+    assert not planted[1].exists()
 
 
 def test_what_is_restored_meanwhile_stays(workspace, hub_path):

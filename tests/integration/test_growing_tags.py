@@ -116,6 +116,20 @@ def test_entry_that_is_too_long(client, run_id):
     assert logged(client, run_id) == paths(1)
 
 
+def test_name_from_a_disk_with_another_encoding(client, run_id):
+    """It is noted with an escape, as MLflow writes it, and stays so with many others."""
+    entries = [
+        {"path": f"caf{letter}.json", "type": "table"} for letter in ("\udce9", "é", "\ud83d")
+    ]
+    client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps(entries))
+    client.set_tag(run_id, MLFLOW_LOGGED_ARTIFACTS, json.dumps([*entries, *paths(200)]))
+    assert logged(client, run_id) == [*entries, *paths(200)]
+    copy = client.create_run(
+        client.get_run(run_id).info.experiment_id, tags=client.get_run(run_id).data.tags
+    )
+    assert logged(client, copy.info.run_id) == [*entries, *paths(200)]
+
+
 ENTRIES = st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=900), max_size=3))
 
 

@@ -30,6 +30,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
+from mlflow_workspace_plugin.stores import lost_races
 from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
 from tests import python_processes
 from tests.conftest import write_settings
@@ -371,8 +372,9 @@ class TestTrouble:
                 workspace.client.log_metric(run_id, "m", 1)
         workspace.client.log_metric(run_id, "m", 2)
 
-    def test_mlflow_still_retries_deadlocks(self, server, workspace):
-        """The error that names the hub is one that MLflow's own retry recognises."""
+    @pytest.mark.parametrize("retry", ["MLflow's", "ours"])
+    def test_deadlocks_are_still_retried(self, server, workspace, retry):
+        """The error that names the hub is one that MLflow's own retry, and ours, recognise."""
         first, second = (workspace.client.create_run("0").info.run_id for _ in range(2))
         store = build_tracking_store(workspace.get_mlflow_tracking_uri())
         update = "UPDATE runs SET name = '{}' WHERE run_uuid = '{}'"
@@ -399,7 +401,10 @@ class TestTrouble:
 
         thread = threading.Thread(target=in_other)
         thread.start()
-        store._run_with_deadlock_retry(in_mlflow)
+        if retry == "ours":
+            lost_races._again(in_mlflow)()
+        else:
+            store._run_with_deadlock_retry(in_mlflow)
         thread.join(60)
         other.close()
         assert len(attempts) == 2

@@ -12,15 +12,18 @@ import pytest
 from mlflow import MlflowClient
 from mlflow.entities import DatasetInput, InputTag, LoggedModelInput, LoggedModelOutput
 from mlflow.exceptions import MlflowException
+from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.tracking._tracking_service.client import TrackingServiceClient
 
-from mlflow_workspace_plugin import Experiment
-from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin.hub.hub import create_hub, open_hub
+from mlflow_workspace_plugin.stores import created_meanwhile
 from tests import python_processes
 
 pytestmark = pytest.mark.store
 
 MANY = 6
+PROMPT = {IS_PROMPT_TAG_KEY: "true"}
 
 SWEEP = """
 import sys, mlflow
@@ -135,6 +138,15 @@ class TestExperiments:
             with pytest.raises(MlflowException, match="already exists"):
                 client.create_experiment("two", tags=tags)
 
+    def test_look_up_in_another_workspace(self, client, other_workspace, tmp_path):
+        """Who just creates is told that there is one, whatever the thread looked up elsewhere."""
+        elsewhere = Workspace.create("team-a", hub=create_hub(tmp_path / "other")[0].path)
+        for other in (other_workspace.client, elsewhere.client):
+            other.create_experiment("one")
+            assert client.get_experiment_by_name("one") is None
+            with pytest.raises(MlflowException, match="already exists"):
+                other.create_experiment("one")
+
     @pytest.mark.usefixtures("no_journal")
     def test_without_a_journal(self, uri, rival):
         """The store without a journal does the same."""
@@ -213,6 +225,30 @@ class TestRegistry:
         }
         assert texts == {f"Say {number}." for number in range(MANY)}
         assert client.get_prompt("prompt").tags.keys() >= {f"t{n}" for n in range(MANY)}
+
+    def test_prompt_of_others_stays(self, client, other_workspace, monkeypatch):
+        """Whatever MLflow cleans up just then; not a namesake elsewhere, and not for ever."""
+        registry = client._get_registry_client()
+
+        def lose(name: str) -> None:
+            with pytest.raises(MlflowException, match="not found"):
+                registry.get_registered_model(name)
+            with ThreadPoolExecutor(1) as rival:
+                rival.submit(registry.create_registered_model, name, tags=PROMPT).result()
+            registry.create_registered_model(name, tags=PROMPT)
+
+        lose("one")
+        with pytest.raises(MlflowException, match="stays"):
+            registry.delete_registered_model("one")
+        registry.delete_registered_model("one")
+        lose("two")
+        client.delete_prompt("two")
+        other_workspace.client.create_prompt("three")
+        lose("three")
+        other_workspace.client._get_registry_client().delete_registered_model("three")
+        lose("four")
+        monkeypatch.setattr(created_meanwhile, "_HOLDS_S", 0)
+        registry.delete_registered_model("four")
 
     def test_duplicate_is_refused(self, client):
         """Who just creates a model is told that there is one."""

@@ -421,7 +421,7 @@ class TestRecordThatCannotBeUsed:
         self.refused(hub, "it is no file")
 
     @pytest.mark.parametrize(
-        "text", ["", "{", "[1]", '{"a": 1}', '[{"setting": 1}]', "[" * 100_000]
+        "text", ["", "{", "null", "[1]", '{"a": 1}', '[{"setting": 1}]', "[" * 100_000]
     )
     def test_damaged(self, hub, record, text):
         """It says nothing, and is not written over."""

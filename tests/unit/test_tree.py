@@ -1,6 +1,7 @@
 """The files below a folder, reached without following a link."""
 
 import os
+import resource
 import socket
 import stat
 import threading
@@ -12,6 +13,7 @@ import pytest
 from mlflow_workspace_plugin.errors import ForeignFileError, UnsafeArtifactPathError
 from mlflow_workspace_plugin.hub.tree import Tree
 from mlflow_workspace_plugin.private_folder import make_private
+from tests.deep_folders import nest
 
 
 @pytest.fixture
@@ -116,6 +118,24 @@ def test_link_is_replaced_or_removed_itself(top, outside):
     (top / "deep/er/l").symlink_to(outside)
     tree.remove("deep")
     assert [each.name for each in top.iterdir()] == ["f"]
+    assert state(outside) == before
+
+
+def test_folders_without_an_end_are_removed(top, outside):
+    """Neither the depth of calls nor the limit on open files is in the way, nor any link."""
+    tree, before = Tree(top), state(outside)
+    (top / "kept").mkdir()
+    nest(top / "deep", 1100, link=outside)
+    nest(top / "plain", 1100)
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (min(soft, 256), hard))
+    try:
+        assert tree.steady("plain") is None
+        tree.remove("plain")
+        tree.remove("deep")
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    assert [each.name for each in top.iterdir()] == ["kept"]
     assert state(outside) == before
 
 

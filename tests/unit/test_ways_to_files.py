@@ -19,7 +19,7 @@ TOUCHING = sorted(
 
 OF_OTHERS = {
     "hub/tree.py": "is the one way",
-    "hub/linked_folders.py": "the user's own record",
+    "hub/user_record.py": "the user's own records",
     "hub/filesystem.py": "the system's table of mounts",
     "artifacts/local_files.py": "the user's files, before they are stored",
     "cli/azureml.py": "this Python environment",

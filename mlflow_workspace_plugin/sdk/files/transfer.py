@@ -13,7 +13,7 @@ from typing import BinaryIO
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository, stored_files
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
@@ -92,13 +92,10 @@ def fetch(repository: HubRepository, path: str, target: Path, *, compare: bool =
         raise FileNotFoundError(path) from error
 
 
-def files_of(repository: HubRepository, folder: str | None = None) -> Iterator[str]:
+def files_of(repository: HubRepository) -> Iterator[str]:
     """Yield the paths of the stored files, without those in our own folder."""
-    for entry in repository.list_artifacts(folder):
-        if not entry.is_dir:
-            yield entry.path
-        elif entry.path != INTERNAL_FOLDER:
-            yield from files_of(repository, entry.path)
+    for file in stored_files(repository, left_out=INTERNAL_FOLDER):
+        yield file.path
 
 
 def check_source(name: str, source: object) -> None:

@@ -19,11 +19,11 @@ from mlflow.entities import LoggedModel, LoggedModelStatus
 from mlflow.entities.model_registry import ModelVersion
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
-from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
 from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository
+from mlflow_workspace_plugin.artifacts.hub_repository import stored_files
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import WebserviceException
@@ -122,7 +122,7 @@ def download(
     """
     uri = client.get_model_version_download_uri(version.name, version.version)
     repository = get_artifact_repository(uri, tracking_uri=tracking_uri, registry_uri=tracking_uri)
-    paths = list(_files_below(repository, None))
+    paths = [each.path for each in stored_files(repository)]
     if not paths:
         raise WebserviceException(
             f"Model {version.name!r} version {version.version} holds no files at {uri!r}. "
@@ -196,11 +196,3 @@ def _logged_model_id(version: ModelVersion) -> str | None:
     source: str = version.source
     scheme, _, name = source.partition(":/")
     return name if scheme == "models" and name.startswith("m-") and "/" not in name else None
-
-
-def _files_below(repository: ArtifactRepository, folder: str | None) -> Iterator[str]:
-    for entry in repository.list_artifacts(folder):
-        if entry.is_dir:
-            yield from _files_below(repository, entry.path)
-        else:
-            yield entry.path
