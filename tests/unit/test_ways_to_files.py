@@ -23,12 +23,22 @@ OF_OTHERS = {
     "hub/filesystem.py": "the system's table of mounts",
     "artifacts/local_files.py": "the user's files, before they are stored",
     "cli/azureml.py": "this Python environment",
+    "cli/browser.py": "the user's own folder",
+    "cli/journal_folders.py": "journals",
     "cli/sync.py": "journals",
+    "hub/ui_address.py": "the user's own folder",
 }
 """Modules that open files of others than a hub."""
 
 ALLOWED = {
     ("hub/hub.py", "_check_magic"): "SQLite's file, as SQLite opens it",
+    ("hub/folder.py", "_read_settings"): "by a descriptor of the folder",
+    ("hub/lock.py", "_has_open"): "the system's table of processes",
+    ("hub/lock.py", "_others_with_open"): "the system's table of processes",
+    ("hub/log_in.py", "_try_again"): "memory",
+    ("hub/trust.py", "load_trusted_settings"): "the hub's own folder",
+    ("hub/upgrade.py", "_remove_all"): "names, which are removed by the tree",
+    ("hub/upgrade.py", "_advice"): "names, which are said",
     ("artifacts/folder_repository.py", "log_artifact"): "the user's file",
     ("artifacts/folder_repository.py", "log_artifacts"): "the user's folder",
     ("artifacts/folder_repository.py", "fetch"): "the copy, in the user's folder",
