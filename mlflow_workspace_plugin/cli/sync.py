@@ -50,6 +50,11 @@ _CODES = {"equal": 0, "different": 1, "unknown": 3}
     "remove it for good: of a hub that is gone, say.",
 )
 @click.option("--yes", is_flag=True, help="Drop without asking.")
+@click.option(
+    "--give-up-hub",
+    is_flag=True,
+    help="Drop although the hub, which is there, cannot be opened now: what waits is never sent.",
+)
 @json_option
 @plain_errors
 def sync(
@@ -57,6 +62,7 @@ def sync(
     status: bool,  # noqa: FBT001
     drop: str | None,
     yes: bool,  # noqa: FBT001
+    give_up_hub: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Send what processes on this machine logged and could not send before they ended.
@@ -66,9 +72,11 @@ def sync(
     """
     if drop is not None:
         if status or all_machines or (as_json and not yes):
-            raise click.UsageError("--drop goes alone, or with --yes and --json.")
-        drop_rest(drop, is_confirmed=yes, as_json=as_json)
+            raise click.UsageError("--drop goes alone, or with --yes, --give-up-hub and --json.")
+        drop_rest(drop, is_confirmed=yes, is_given_up=give_up_hub, as_json=as_json)
         return
+    if give_up_hub:
+        raise click.UsageError("--give-up-hub goes with --drop.")
     make = show if status else partial(send, of_all_machines=all_machines)
     rows = [row_of(folder, make) for folder in all_folders()]
     if as_json:

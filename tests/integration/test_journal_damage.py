@@ -221,6 +221,27 @@ class TestDrop:
         assert (code, folder.exists()) == (0, False)
         assert called("sync", "--json") == ([], 0)
 
+    @pytest.mark.sqlite
+    def test_hub_that_is_away(self, uri, direct, run_id, hub_path):
+        """Nothing is removed that can be sent once it is back, unless the hub is given up."""
+        left(uri, run_id)
+        folder = JournalFolder(uri).path
+        settings = hub_path / "hub.toml"
+        settings.write_text("no_such_setting = 1")
+        for arguments in (("--yes",), ("--yes", "--json")):
+            done = CliRunner().invoke(main, ["sync", "--drop", uri, *arguments])
+            assert done.exit_code == 1
+            assert "no_such_setting" in done.output
+            assert "Nothing was removed" in done.output
+            assert "--give-up-hub" in done.output
+        settings.unlink()
+        (sent,), code = called("sync", "--json")
+        assert (sent["sent calls"], code) == (COUNT, 0)
+        left(uri, run_id)
+        settings.write_text("no_such_setting = 1")
+        assert called("sync", "--drop", uri, "--yes", "--give-up-hub")[1] == 0
+        assert not folder.exists()
+
     def test_what_cannot_be_sent(self, uri, direct, run_id, hub_path):
         """Of a hub that is there all else is sent, and what is dropped is not forgotten."""
         segment = left(uri, run_id)[3]
