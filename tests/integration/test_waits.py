@@ -97,6 +97,8 @@ def test_only_what_needs_it_waits_for_what_was_left(
         assert run_id in str(raised.value)
         assert str(folder.path) in str(raised.value)
         assert "What is read comes after" in caplog.text
+        # What nobody waits for any more is not sent before what this process logs.
+        assert client._tracking_client.store.journal._sender.leftovers.asked_for is None
         monkeypatch.delenv("MLFLOW_WORKSPACE_WAIT")
         reading = threading.Thread(
             target=lambda: found.extend(client.get_metric_history(run_id, "m"))
