@@ -89,7 +89,10 @@ class HubWorkspaceStore(SqlAlchemyStore):
         self._engine.dispose()
         self._engine = engine
         self.ManagedSessionMaker = translated_sessions(
-            _get_managed_session_maker(sessionmaker(bind=engine), self._db_type), folder.path, url
+            _get_managed_session_maker(sessionmaker(bind=engine), self._db_type),
+            engine,
+            folder.path,
+            url,
         )
 
 
