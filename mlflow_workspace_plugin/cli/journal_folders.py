@@ -20,6 +20,7 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotFoundError,
     clause,
 )
+from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.journal.dropping import drop
 from mlflow_workspace_plugin.journal.folder import (
     JournalFolder,
@@ -92,7 +93,7 @@ def show(folder: JournalFolder, row: Row) -> None:
     try:
         if folder.target:
             store = open_workspace_store(folder.target)
-            with store.engine.connect() as connection:
+            with connected(store.engine) as connection:
                 stored = stored_sequences(connection, names_of_writers([folder]))
     except Exception as error:  # noqa: BLE001  what waits can be said all the same
         row["problem"] = str(error)
@@ -182,7 +183,7 @@ def _why_not_opened(folder: JournalFolder) -> Exception | None:
 
 
 def _stored(store: WorkspaceTrackingStore, names: set[str]) -> dict[str, int]:
-    with store.engine.connect() as connection:
+    with connected(store.engine) as connection:
         return stored_sequences(connection, names)
 
 

@@ -18,6 +18,7 @@ from mlflow_workspace_plugin.cli.options import (
     print_table,
 )
 from mlflow_workspace_plugin.errors import RunNotFoundError
+from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.journal.folder import all_folders, folders_of
 from mlflow_workspace_plugin.journal.status import damaged_lines, names_of_writers, waiting
@@ -110,7 +111,7 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
     missing or damaged, or a process was killed that held values in memory only.
     """
     opened = open_hub(hub)
-    with opened.engine.connect() as connection:
+    with connected(opened.engine) as connection:
         workspace = workspace_of(connection, run_id)
     if workspace is None:
         raise RunNotFoundError(
@@ -120,7 +121,7 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
     folders = folders_of(journal_target(opened, workspace))
     # What seems to be missing may have been sent between two looks.
     for _ in range(_LOOKS):
-        with opened.engine.connect() as connection:
+        with connected(opened.engine) as connection:
             held = waiting(folders, stored_sequences(connection, names_of_writers(folders)))
             waits, dropped = _of_run(held.values, run_id), _of_run(held.dropped, run_id)
             receipts = receipts_of(connection, run_id, waits, dropped)
