@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.journal.dropping import drop
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from tests import python_processes
 from tests.waiting import wait_until
@@ -254,6 +255,22 @@ class TestDrop:
         )
         assert called("sync", "--json")[1] == 0
         assert verified(run_id, hub_path)[0] == "unknown"
+
+    @pytest.mark.sqlite
+    def test_params_beside_values(self, uri, direct, run_id, hub_path):
+        """Of a run both are noted, and verify says so of both."""
+        end = f"""
+from mlflow_workspace_plugin.journal.records import Kind
+client._tracking_client.store.journal.append(Kind.PARAM, {run_id!r}, {{"p": "1"}})
+os.kill(os.getpid(), 9)
+"""
+        left(uri, run_id, end)
+        folder = JournalFolder(uri)
+        (leftover,) = folder.leftovers()
+        drop(folder, leftover, direct, lambda _: {})
+        report, code = called("verify", run_id, "--hub", hub_path, "--json")
+        dropped = {each["metric"]: each["dropped"] for each in report["metrics"]}
+        assert (dropped, code) == ({"m": COUNT, "(params, tags, end)": 1}, 1)
 
     @pytest.mark.sqlite
     def test_unknown_folder(self, uri, run_id):
