@@ -13,6 +13,7 @@ from sqlalchemy import text
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub
 
 _AJAX = ("/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow")
@@ -63,7 +64,7 @@ class BrowserImages:
         await self._app(scope, receive, send)
 
     def _header(self, kind: str, identifier: str) -> list[tuple[bytes, bytes]]:
-        with self._hub.engine.connect() as connection:
+        with connected(self._hub.engine) as connection:
             found = connection.execute(_WORKSPACES[kind], {"id": identifier}).scalar_one_or_none()
         return [] if found is None else [(_HEADER, found.encode())]
 

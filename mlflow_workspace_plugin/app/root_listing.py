@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlflow_workspace_plugin.app.rewritten import answer_rewritten
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.repository import open_repository
+from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.sdk.metrics.descriptors import read_descriptors
 from mlflow_workspace_plugin.sdk.metrics.image_copies import FOLDER, copies_of
@@ -67,7 +68,7 @@ class RootListing:
     def _holds_only_copies(self, run_id: str) -> bool:
         """Whether the folder of images holds copies of what is listed under its own path."""
         parameters = {"run_id": run_id}
-        with self._hub.engine.connect() as connection:
+        with connected(self._hub.engine) as connection:
             tags = {row.key: row.value for row in connection.execute(_TAGS, parameters)}
             workspace, location = connection.execute(_LOCATION, parameters).one()
         copies = copies_of(read_descriptors(tags))

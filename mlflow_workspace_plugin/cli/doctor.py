@@ -22,7 +22,7 @@ from mlflow_workspace_plugin.cli.options import (
     print_table,
 )
 from mlflow_workspace_plugin.hub import schema
-from mlflow_workspace_plugin.hub.database import translated_errors
+from mlflow_workspace_plugin.hub.database import connected, translated_errors
 from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, integrity_problems, open_hub
@@ -124,7 +124,7 @@ def _hub(path: Path) -> list[Finding]:
 
 def _server(hub: Hub) -> list[Finding]:
     """Ask PostgreSQL about its version, the size of the database, and broken indexes."""
-    with translated_errors(hub.path, hub.database_uri), hub.engine.connect() as connection:
+    with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
         server = connection.scalar(text("SHOW server_version"))
         size = connection.scalar(text("SELECT pg_database_size(current_database())")) or 0
         # An index whose building was broken off slows writes down and speeds nothing up.

@@ -15,7 +15,13 @@ from mlflow_workspace_plugin.artifacts.repository import open_to_send
 from mlflow_workspace_plugin.artifacts.staging import sending
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.cli.options import echo, print_facts, print_json
-from mlflow_workspace_plugin.errors import AzureMLException
+from mlflow_workspace_plugin.errors import (
+    AzureMLException,
+    HubNotFoundError,
+    WorkspaceNotFoundError,
+    clause,
+)
+from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.journal.dropping import drop
 from mlflow_workspace_plugin.journal.folder import (
     JournalFolder,
@@ -33,6 +39,9 @@ from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 Row = dict[str, Any]
 Folder = JournalFolder | UnknownFolder
+
+# Why a workspace cannot be opened that does not come back by itself.
+_GONE = (HubNotFoundError, WorkspaceNotFoundError)
 
 
 def row_of(folder: Folder, make: Callable[[JournalFolder, Row], None]) -> Row:
@@ -86,7 +95,7 @@ def show(folder: JournalFolder, row: Row) -> None:
     try:
         if folder.target:
             store = open_workspace_store(folder.target)
-            with store.engine.connect() as connection:
+            with connected(store.engine) as connection:
                 stored = stored_sequences(connection, names_of_writers([folder]))
     except Exception as error:  # noqa: BLE001  what waits can be said all the same
         row["problem"] = str(error)
@@ -101,16 +110,18 @@ def show(folder: JournalFolder, row: Row) -> None:
     row["waiting files"] = sum(len(each.names()) for each in _staged(folder, of_all_machines=True))
 
 
-def drop_rest(name: str, *, is_confirmed: bool, as_json: bool) -> None:
+def drop_rest(name: str, *, is_confirmed: bool, is_given_up: bool, as_json: bool) -> None:
     """Send what can be sent of a folder, show the rest, and remove it.
 
     Args:
         name: the folder, or the URI of its workspace.
         is_confirmed: do not ask.
+        is_given_up: remove it although its hub, which may come back, cannot be opened now.
         as_json: say it to a program.
 
     Raises:
-        AzureMLException: there is no such folder, or a process that lives uses it.
+        AzureMLException: there is no such folder, a process that lives uses it, or its hub cannot
+            be opened though it may come back.
     """
     folder = _find(name)
     known = JournalFolder("", path=folder.path) if isinstance(folder, UnknownFolder) else folder
@@ -120,12 +131,20 @@ def drop_rest(name: str, *, is_confirmed: bool, as_json: bool) -> None:
         )
     sent = row_of(folder, send)
     rest = row_of(folder, show)
-    is_gone = not _can_be_opened(known)
+    is_unknown = isinstance(folder, UnknownFolder)
+    problem = None if is_unknown else _why_not_opened(known)
     if not as_json:
         print_facts({"folder": known.path, **rest, "runs": _said(rest["runs"])})
+    if problem is not None and not (is_given_up or isinstance(problem, _GONE)):
+        raise AzureMLException(
+            f"Nothing was removed: {known.target} cannot be opened now, and what waits for it can "
+            f"be sent once it can be. The reason: {clause(problem)}. Mend that, and call again. If "
+            "it never comes back, add --give-up-hub, which removes what waits without a note in "
+            "the hub."
+        )
     if not is_confirmed:
         click.confirm("Remove this for good?", abort=True)
-    if is_gone:
+    if is_unknown or problem is not None:
         shutil.rmtree(known.path)
     else:
         store = open_workspace_store(known.target)
@@ -157,16 +176,16 @@ def _find(name: str) -> Folder:
     )
 
 
-def _can_be_opened(folder: JournalFolder) -> bool:
+def _why_not_opened(folder: JournalFolder) -> Exception | None:
     try:
         open_workspace_store(folder.target).ping()
-    except Exception:  # noqa: BLE001  why is shown already
-        return False
-    return True
+    except Exception as error:  # noqa: BLE001  it is judged by who asks
+        return error
+    return None
 
 
 def _stored(store: WorkspaceTrackingStore, names: set[str]) -> dict[str, int]:
-    with store.engine.connect() as connection:
+    with connected(store.engine) as connection:
         return stored_sequences(connection, names)
 
 

@@ -9,6 +9,7 @@ from mlflow_workspace_plugin.cli.browser import open_in_browser
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.ui import link_to
 from mlflow_workspace_plugin.errors import RunNotFoundError, UserErrorException
+from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.hub.ui_address import served_ui, ui_folder
 
@@ -48,7 +49,7 @@ def open_(run_id: str | None, workspace: str | None, hub: Path, print_only: bool
 
 
 def _page_of(hub: Hub, run_id: str) -> tuple[str, str]:
-    with hub.engine.connect() as connection:
+    with connected(hub.engine) as connection:
         found = connection.execute(_PAGE, {"run_id": run_id}).one_or_none()
     if found is None:
         raise RunNotFoundError(

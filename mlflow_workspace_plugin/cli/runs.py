@@ -19,6 +19,7 @@ from mlflow_workspace_plugin.cli.options import (
 )
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 from mlflow_workspace_plugin.errors import ConfigFileError, UserErrorException
+from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.runs import search as run_search
@@ -140,7 +141,7 @@ def _workspace_of_run(run_id: str, name: str | None, hub: Path) -> Workspace:
         return open_workspace(name, hub)
     except ConfigFileError:
         # MLflow's id is enough: it is in one workspace of the hub.
-        with open_hub(hub).engine.connect() as connection:
+        with connected(open_hub(hub).engine) as connection:
             found = workspace_of(connection, run_id)
         if found is None:
             raise

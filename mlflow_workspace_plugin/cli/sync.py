@@ -18,6 +18,7 @@ from mlflow_workspace_plugin.cli.options import (
     print_table,
 )
 from mlflow_workspace_plugin.errors import RunNotFoundError
+from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.journal.folder import all_folders, folders_of
 from mlflow_workspace_plugin.journal.status import damaged_lines, names_of_writers, waiting
@@ -50,6 +51,11 @@ _CODES = {"equal": 0, "different": 1, "unknown": 3}
     "remove it for good: of a hub that is gone, say.",
 )
 @click.option("--yes", is_flag=True, help="Drop without asking.")
+@click.option(
+    "--give-up-hub",
+    is_flag=True,
+    help="Drop although the hub, which is there, cannot be opened now: what waits is never sent.",
+)
 @json_option
 @plain_errors
 def sync(
@@ -57,6 +63,7 @@ def sync(
     status: bool,  # noqa: FBT001
     drop: str | None,
     yes: bool,  # noqa: FBT001
+    give_up_hub: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Send what processes on this machine logged and could not send before they ended.
@@ -66,9 +73,11 @@ def sync(
     """
     if drop is not None:
         if status or all_machines or (as_json and not yes):
-            raise click.UsageError("--drop goes alone, or with --yes and --json.")
-        drop_rest(drop, is_confirmed=yes, as_json=as_json)
+            raise click.UsageError("--drop goes alone, or with --yes, --give-up-hub and --json.")
+        drop_rest(drop, is_confirmed=yes, is_given_up=give_up_hub, as_json=as_json)
         return
+    if give_up_hub:
+        raise click.UsageError("--give-up-hub goes with --drop.")
     make = show if status else partial(send, of_all_machines=all_machines)
     rows = [row_of(folder, make) for folder in all_folders()]
     if as_json:
@@ -102,7 +111,7 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
     missing or damaged, or a process was killed that held values in memory only.
     """
     opened = open_hub(hub)
-    with opened.engine.connect() as connection:
+    with connected(opened.engine) as connection:
         workspace = workspace_of(connection, run_id)
     if workspace is None:
         raise RunNotFoundError(
@@ -112,7 +121,7 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
     folders = folders_of(journal_target(opened, workspace))
     # What seems to be missing may have been sent between two looks.
     for _ in range(_LOOKS):
-        with opened.engine.connect() as connection:
+        with connected(opened.engine) as connection:
             held = waiting(folders, stored_sequences(connection, names_of_writers(folders)))
             waits, dropped = _of_run(held.values, run_id), _of_run(held.dropped, run_id)
             receipts = receipts_of(connection, run_id, waits, dropped)

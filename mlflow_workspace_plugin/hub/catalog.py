@@ -44,7 +44,12 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.hub import postgresql
-from mlflow_workspace_plugin.hub.database import translated_errors, translated_sessions
+from mlflow_workspace_plugin.hub.database import (
+    transaction,
+    translated_errors,
+    translated_sessions,
+    uses_of,
+)
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.tables import RECEIPTS, WORKSPACES
@@ -83,13 +88,17 @@ class HubWorkspaceStore(SqlAlchemyStore):
         # holds none, lest all processes hold one and wait for a second.
         engine.dispose()
         of_mlflow = url if engine.dialect.name == "sqlite" else postgresql.url_for_mlflow(url)
-        super().__init__(of_mlflow)
+        with uses_of(engine):
+            super().__init__(of_mlflow)
         self._workspace_uri = url
         self._engine: Engine
         self._engine.dispose()
         self._engine = engine
         self.ManagedSessionMaker = translated_sessions(
-            _get_managed_session_maker(sessionmaker(bind=engine), self._db_type), folder.path, url
+            _get_managed_session_maker(sessionmaker(bind=engine), self._db_type),
+            engine,
+            folder.path,
+            url,
         )
 
 
@@ -244,7 +253,7 @@ class Catalog:
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:
-        with self._translated_errors(), self._engine.begin() as connection:
+        with self._translated_errors(), transaction(self._engine) as connection:
             yield connection
 
     def _translated_errors(self) -> AbstractContextManager[None]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.store.db.utils import create_sqlalchemy_engine
-from sqlalchemy import URL, Engine, event, text
+from sqlalchemy import URL, Connection, Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
 from mlflow_workspace_plugin.errors import (
@@ -21,7 +21,7 @@ from mlflow_workspace_plugin.errors import (
     HubNotWritableError,
     HubSettingsError,
 )
-from mlflow_workspace_plugin.fork_gate import gate
+from mlflow_workspace_plugin.fork_gate import Uses, gate
 from mlflow_workspace_plugin.hub import postgresql, unstorable
 from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
 from mlflow_workspace_plugin.terminal import get_logger
@@ -94,7 +94,7 @@ def problems_of_file(database: Path) -> list[str]:
 
 def set_journal_mode(engine: Engine, journal_mode: JournalMode) -> None:
     """Put the SQLite file of an engine into a journal mode, which it keeps."""
-    with engine.connect() as connection:
+    with connected(engine) as connection:
         found = connection.execute(text(f"PRAGMA journal_mode = {journal_mode}")).scalar()
     if found != journal_mode:
         raise HubSettingsError(
@@ -125,6 +125,25 @@ def open_engine(url: str, settings: HubSettings) -> Engine:
 def engine_of(url: str) -> Engine:
     """Return the engine that :func:`open_engine` made for a URL."""
     return _engines[url]
+
+
+def uses_of(engine: Engine) -> Uses:
+    """Return the uses that keep forks apart from those of an engine: ``with`` it, none happens."""
+    return gate.files if engine.dialect.name == "sqlite" else gate.servers
+
+
+@contextmanager
+def connected(engine: Engine) -> Iterator[Connection]:
+    """Open a connection, and keep forks apart."""
+    with uses_of(engine), engine.connect() as connection:
+        yield connection
+
+
+@contextmanager
+def transaction(engine: Engine) -> Iterator[Connection]:
+    """Open a connection for a transaction that is committed at the end, and keep forks apart."""
+    with uses_of(engine), engine.begin() as connection:
+        yield connection
 
 
 @contextmanager
@@ -204,18 +223,25 @@ def _translate(cause: BaseException | None, hub: Path) -> AzureMLException | Non
 
 def translated_sessions(
     session_maker: Callable[..., AbstractContextManager[Any]],
+    engine: Engine,
     hub: Path,
     database: str | None = None,
 ) -> Callable[..., AbstractContextManager[Any]]:
     """Wrap one of MLflow's session makers in :func:`translated_errors`, and keep forks apart.
 
     MLflow's own would log each error of a database with its stack; ours it lets through.
+
+    Args:
+        session_maker: of sessions of an engine.
+        engine: the engine.
+        hub: the hub's folder.
+        database: see :func:`translated_errors`.
     """
 
     @contextmanager
     def session(*args: Any, **kwargs: Any) -> Iterator[Any]:
         with (
-            gate,
+            uses_of(engine),
             translated_errors(hub, database),
             session_maker(*args, **kwargs) as opened,
             translated_errors(hub, database),
@@ -243,12 +269,13 @@ def _renew_after_fork(engine: Engine) -> None:
     alive, for closing it would drop locks of the parent.
     """
     reference = weakref.ref(engine)
-    wait_s = _FORK_WAIT_S if engine.dialect.name == "sqlite" else _FORK_WAIT_SERVER_S
+    uses = uses_of(engine)
+    wait_s = _FORK_WAIT_S if uses is gate.files else _FORK_WAIT_SERVER_S
 
     def _before() -> None:
         parent = reference()
         if parent is not None:
-            gate.close(wait_s)
+            gate.close(uses, wait_s)
             parent.dispose()
 
     def _in_child() -> None:

@@ -21,7 +21,7 @@ from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 from sqlalchemy import Engine, inspect
 
 from mlflow_workspace_plugin.errors import HubCorruptError, HubTooNewError, HubTooOldError
-from mlflow_workspace_plugin.hub.database import RESTORE_REMEDY
+from mlflow_workspace_plugin.hub.database import RESTORE_REMEDY, connected, uses_of
 from mlflow_workspace_plugin.hub.postgresql import place
 
 # The newest revision of each MLflow minor version that has workspaces: names what to install when
@@ -57,27 +57,33 @@ def head_revision() -> str:
 
 def current_revision(engine: Engine) -> str | None:
     """Return the revision of a database; None if MLflow never made tables there."""
-    with engine.connect() as connection:
+    with connected(engine) as connection:
         revision = MigrationContext.configure(connection).get_current_revision()
     return None if revision is None else str(revision)
 
 
 def is_fresh(engine: Engine) -> bool:
     """Whether a database without a revision is empty, or an initialisation was broken off in it."""
-    tables = set(inspect(engine).get_table_names())
+    with connected(engine) as connection:
+        tables = set(inspect(connection).get_table_names())
     # MLflow commits its first tables before it migrates them.
     return tables in (set(), set(InitialBase.metadata.tables))
 
 
 def initialise(engine: Engine) -> None:
     """Make MLflow's tables in an empty database, without the line that each migration logs."""
-    with _quiet(logging.getLogger("alembic")), _quiet(logging.getLogger(mlflow_db.__name__)):
+    with (
+        uses_of(engine),
+        _quiet(logging.getLogger("alembic")),
+        _quiet(logging.getLogger(mlflow_db.__name__)),
+    ):
         mlflow_db._initialize_tables(engine)
 
 
 def upgrade(engine: Engine) -> None:
     """Migrate a database of an older MLflow to the installed one's revision."""
-    mlflow_db._upgrade_db(engine)
+    with uses_of(engine):
+        mlflow_db._upgrade_db(engine)
 
 
 def verify(engine: Engine, hub: Path) -> None:

@@ -8,7 +8,7 @@ database, depend on this.
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
-from mlflow_workspace_plugin.fork_gate import gate
+from mlflow_workspace_plugin.hub.database import transaction
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
@@ -52,7 +52,7 @@ class Statistics:
         quick, not right.
         """
         try:
-            with gate, self._engine.begin() as connection:
+            with transaction(self._engine) as connection:
                 stale = (
                     _sqlite_is_stale(connection)
                     if self._engine.dialect.name == "sqlite"
@@ -64,7 +64,7 @@ class Statistics:
             _logger.debug("The database's statistics were not refreshed: %s", error)
 
     def _refresh(self) -> None:
-        with gate, self._engine.begin() as connection:
+        with transaction(self._engine) as connection:
             if self._engine.dialect.name == "sqlite":
                 connection.exec_driver_sql(f"PRAGMA analysis_limit = {_SQLITE_LIMIT}")
                 for table in _TABLES:

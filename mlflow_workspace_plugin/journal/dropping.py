@@ -34,9 +34,10 @@ def drop(
     writer = leftover.writer
     held = waiting([folder], stored(names_of_writers([folder])), only=writer)
     counts: dict[str, dict[str, int]] = defaultdict(dict)
-    for run_id, calls in held.runs.items():
-        values = {key: n for (run, key, _), n in held.values.items() if run == run_id}
-        counts[run_id] = values or {OTHERS: calls}
+    for (run_id, key, _), number in held.values.items():
+        counts[run_id][key] = number
+    for run_id, calls in held.others.items():
+        counts[run_id][OTHERS] = calls
     for run_id, key, _ in held.dropped:
         counts[run_id][key] = counts[run_id].get(key, 0) + held.dropped[run_id, key, writer]
     for run_id in held.unknown:

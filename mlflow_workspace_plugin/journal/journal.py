@@ -206,16 +206,20 @@ class Journal:
             self._say_read_waits(f"{self.waiting} calls of this process", deadline)
             left_s = deadline - time.monotonic()
             is_settled = self._wait(is_sent, left_s, unless_away=unless_away)
-        while is_settled and self._left_of(run_ids):
-            now = time.monotonic()
-            if now >= deadline or (unless_away and self.away):
-                return False
-            if now >= say_at:
-                what = f"what ended processes left of run {', '.join(run_ids)}"
-                self._say_read_waits(what, deadline)
-            # Another process may be the one that sends it, and tells nobody.
-            time.sleep(_LOOK_S)
-            self._sender.take_leftovers()
+        try:
+            while is_settled and self._left_of(run_ids):
+                now = time.monotonic()
+                if now >= deadline or (unless_away and self.away):
+                    return False
+                if now >= say_at:
+                    what = f"what ended processes left of run {', '.join(run_ids)}"
+                    self._say_read_waits(what, deadline)
+                # Another process may be the one that sends it, and tells nobody.
+                time.sleep(_LOOK_S)
+                self._sender.take_leftovers()
+        finally:
+            # Nobody waits for it any more, and what this process logs comes first again.
+            self._sender.leftovers.asked_for = None
         return is_settled
 
     def _say_read_waits(self, what: str, deadline: float) -> None:
@@ -275,7 +279,6 @@ class Journal:
                     return True
         except Exception:  # noqa: BLE001  the target cannot say
             return True
-        leftovers.asked_for = None
         return False
 
     def _wait(

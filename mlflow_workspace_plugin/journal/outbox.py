@@ -75,6 +75,8 @@ class Outbox:
         self._reserve = Reserve(folder.path, self.writer)
         self._memory: deque[_Line] = deque()
         self._memory_bytes = 0
+        # How often lines went from memory to the files.
+        self._saves = 0
         self._why = ""
         # Runs that are noted to have records in memory only.
         self._unsaved: set[str] = set()
@@ -168,33 +170,12 @@ class Outbox:
         Raises:
             OSError: there are some, which cannot be read now.
         """
-        files = self._files
-        while files is not None:
-            # In this order: what is behind the current one is complete.
-            current = files.number
-            if current == 0:
-                break
-            chunk = self._read(files, current)
-            if chunk.size:
-                return Batch(chunk.records, chunk)
-            if files.reader.number == current:
-                break
-            if not self._reads_again(files):
-                self._note_lost_of_segment(files)
-                files.reader.next_segment(self._folder.damaged)
-        if not self._memory:
-            # Nor is the lock waited for, which a thread may hold that a signal interrupted.
-            return None
-        with self._lock:
-            files = self._files
-            if files is not None and files.number:
-                chunk = files.reader.read(complete=False)
-                if chunk.size:
-                    # Written after the files were read, and before they could not be written.
-                    return Batch(chunk.records, chunk)
-            lines = list(itertools.islice(self._memory, _LINES_AT_ONCE))
-        found = [record for line in lines if (record := records.parse(line.text[:-1]))]
-        return Batch(found) if found else None
+        while True:
+            saves = self._saves
+            batch = self._take()
+            # What is saved between the looks at the files and at the memory is found in neither.
+            if batch is not None or saves == self._saves:
+                return batch
 
     def remove(self, batch: Batch) -> None:
         """Remove records that were sent."""
@@ -213,7 +194,9 @@ class Outbox:
             return
         with self._lock:
             is_counted = self._reserved is not None
-            for _ in batch.records:
+            # What was saved meanwhile is in memory no more.
+            last = batch.records[-1].sequence
+            while self._memory and self._memory[0].sequence <= last:
                 self._memory_bytes -= len(self._memory.popleft().text)
             self._put_dropped()
             self._note_memory(is_counted=is_counted)
@@ -316,6 +299,35 @@ class Outbox:
             )
         return self._files
 
+    def _take(self) -> Batch | None:
+        files = self._files
+        while files is not None:
+            # In this order: what is behind the current one is complete.
+            current = files.number
+            if current == 0:
+                break
+            chunk = self._read(files, current)
+            if chunk.size:
+                return Batch(chunk.records, chunk)
+            if files.reader.number == current:
+                break
+            if not self._reads_again(files):
+                self._note_lost_of_segment(files)
+                files.reader.next_segment(self._folder.damaged)
+        if not self._memory:
+            # Nor is the lock waited for, which a thread may hold that a signal interrupted.
+            return None
+        with self._lock:
+            files = self._files
+            if files is not None and files.number:
+                chunk = files.reader.read(complete=False)
+                if chunk.size:
+                    # Written after the files were read, and before they could not be written.
+                    return Batch(chunk.records, chunk)
+            lines = list(itertools.islice(self._memory, _LINES_AT_ONCE))
+        found = [record for line in lines if (record := records.parse(line.text[:-1]))]
+        return Batch(found) if found else None
+
     def _read(self, files: OwnFiles, current: int) -> Chunk:
         """Read what comes next of the segments; nothing of one that is gone."""
         number = files.reader.number
@@ -397,6 +409,7 @@ class Outbox:
             lines = list(itertools.islice(self._memory, _LINES_SAVED_AT_ONCE))
             if lines:
                 files = self._open()
+                self._saves += 1
                 text = b"".join(line.text for line in lines)
                 files.append(text, lines[-1].sequence, lines[-1].run_id, len(lines))
                 for run_id in {line.run_id for line in lines}:

@@ -9,7 +9,14 @@ from pathlib import Path
 
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.lock import open_regular
-from mlflow_workspace_plugin.journal.records import NO_CALLS, Kind, Record, parse, values_of
+from mlflow_workspace_plugin.journal.records import (
+    NO_CALLS,
+    VALUES,
+    Kind,
+    Record,
+    parse,
+    values_of,
+)
 from mlflow_workspace_plugin.journal.replay import writer_of_segment
 from mlflow_workspace_plugin.journal.reserve import ANY_RUN, Notes, read_notes
 from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
@@ -29,6 +36,8 @@ class Waiting:
     """How many calls wait, by run."""
     values: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """How many values wait, by run, metric and writer."""
+    others: Counter[str] = field(default_factory=Counter)
+    """How many calls wait that log no values, by run."""
     dropped: Counter[tuple[str, str, str]] = field(default_factory=Counter)
     """How many values were lost with a writer's memory, by run, metric and writer."""
     unreadable: list[str] = field(default_factory=list)
@@ -42,6 +51,8 @@ class Waiting:
             return
         self.calls += 1
         self.runs[record.run_id] += 1
+        if record.kind not in VALUES:
+            self.others[record.run_id] += 1
         self.values.update((record.run_id, value[0], writer) for value in values_of(record))
 
     def add_unknown(self, runs: Iterable[str], reason: str) -> None:

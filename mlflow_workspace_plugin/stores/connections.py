@@ -16,9 +16,8 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from mlflow_workspace_plugin.fork_gate import gate
 from mlflow_workspace_plugin.hub import unstorable
-from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, translated_errors
+from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, translated_errors, uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
 
 RUN_NAME_LENGTH = SqlRun.__table__.c.name.type.length
@@ -61,7 +60,7 @@ class Connections:
     @contextmanager
     def _errors(self) -> Iterator[None]:
         with (
-            gate,
+            uses_of(self._hub.engine),
             translated_errors(self._hub.path, self._hub.settings.database),
             _mlflow_errors(),
         ):

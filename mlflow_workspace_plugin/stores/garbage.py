@@ -23,7 +23,7 @@ from mlflow_workspace_plugin.artifacts.hub_repository import stored_files
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own, workspace_root
 from mlflow_workspace_plugin.artifacts.repository import open_to_log
 from mlflow_workspace_plugin.errors import ForeignFileError
-from mlflow_workspace_plugin.hub.database import translated_errors
+from mlflow_workspace_plugin.hub.database import connected, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.stores.skills import locations_of_skills
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -86,7 +86,7 @@ def workspaces_with_garbage(hub: Hub) -> set[str]:
         of_runs.where(SqlRun.lifecycle_stage == LifecycleStage.DELETED),
         of_models.where(SqlLoggedModel.lifecycle_stage == LifecycleStage.DELETED),
     )
-    with translated_errors(hub.path, hub.database_uri), hub.engine.connect() as connection:
+    with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
         return set(connection.scalars(query))
 
 
@@ -99,7 +99,7 @@ def find_garbage(hub: Hub, workspace: str, older_than_s: float = 0) -> Garbage:
         older_than_s: leave out what was deleted in these last seconds.
     """
     before = get_current_time_millis() - int(older_than_s * 1000)
-    with translated_errors(hub.path, hub.database_uri), hub.engine.connect() as connection:
+    with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
         used = _used_locations(connection, workspace)
         deleted = _deleted_runs(connection, workspace, before)
         runs = [
@@ -196,7 +196,7 @@ def _in_both(found: list[Piece], now: list[Piece]) -> list[Piece]:
 
 
 def _is_deleted_model(hub: Hub, model_id: str) -> bool:
-    with hub.engine.connect() as connection:
+    with connected(hub.engine) as connection:
         return connection.scalar(_IS_DELETED_MODEL, {"id": model_id}) is not None
 
 
@@ -212,7 +212,7 @@ def _delete_files(hub: Hub, workspace: str, piece: Piece) -> bool:
 
 def _holds(hub: Hub, experiment: Piece, pieces: list[Piece]) -> bool:
     """Whether the rows of some runs or logged models would go with that of an experiment."""
-    with hub.engine.connect() as connection:
+    with connected(hub.engine) as connection:
         models = {each.id for each in _models_of(connection, experiment)}
         held = _run_ids(connection, experiment) | models
     return any(each.id in held for each in pieces)

@@ -213,10 +213,10 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             run = self._through(super().get_run, run_id, of_runs=[run_id])
         elif self.journal.away:
             return known.as_run()
-        elif not self.journal.settle([run_id], wait_s(), unless_away=True):
+        elif not self.journal.settle([run_id], seconds := wait_s(), unless_away=True):
             if self.journal.away or self.journal.waiting:
                 return known.as_run()
-            raise self._not_stored([run_id])
+            raise self._not_stored([run_id], seconds)
         else:
             try:
                 run = self._soon(functools.partial(super().get_run, run_id))

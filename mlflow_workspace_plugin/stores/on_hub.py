@@ -49,9 +49,12 @@ class OnHub:
         """
         sessions = sessionmaker(bind=self._hub.engine)
         event.listen(sessions, "loaded_as_persistent", _follow_own_only)
-        dialect = self._hub.engine.dialect.name
+        engine = self._hub.engine
         self.ManagedSessionMaker = translated_sessions(
-            _get_managed_session_maker(sessions, dialect), self._hub.path, self._hub.database_uri
+            _get_managed_session_maker(sessions, engine.dialect.name),
+            engine,
+            self._hub.path,
+            self._hub.database_uri,
         )
 
 

@@ -125,27 +125,30 @@ class Patient:
             kwargs: its arguments by name.
 
         Raises:
-            NoAnswerError: that took more than ``MLFLOW_WORKSPACE_WAIT`` seconds, or the database
-                was away for as long.
+            NoAnswerError: that took more than the seconds of :func:`wait_s`, or the database was
+                away for as long.
             Exception: what else the method raised.
         """
-        if not _in_call.entered and not self.journal.settle(of_runs, wait_s()):
-            raise self._not_stored(of_runs)
+        if not _in_call.entered:
+            seconds = wait_s()
+            if not self.journal.settle(of_runs, seconds):
+                raise self._not_stored(of_runs, seconds)
         return self._answered(method, *args, **kwargs)
 
     def _answered(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
         """Call a method of the store beneath, again and again while the database is away.
 
         Raises:
-            NoAnswerError: it was away for ``MLFLOW_WORKSPACE_WAIT`` seconds, or went away when it
-                may have stored a part of what the method does, which is not done twice.
+            NoAnswerError: it was away for the seconds of :func:`wait_s`, or went away when it may
+                have stored a part of what the method does, which is not done twice.
             Exception: what else the method raised.
         """
         if _in_call.entered:
             return method(*args, **kwargs)
         call = functools.partial(_entered, functools.partial(method, *args, **kwargs))
+        seconds = wait_s()
         try:
-            return until_answered(lambda left_s: self._within(left_s, call))
+            return until_answered(lambda left_s: self._within(left_s, call), seconds)
         except _LostAnswerError as error:
             raise NoAnswerError(
                 f"{self.journal.folder.target} went away while it stored this: {clause(error)}. It "
@@ -155,7 +158,7 @@ class Patient:
             if may_come_back(error):
                 # Its text is in ours.
                 _logger.debug("%s", error, exc_info=error)
-                raise self._no_answer(clause(error)) from error.__cause__
+                raise self._no_answer(clause(error), seconds) from error.__cause__
             raise
 
     def _soon(self, call: Callable[[], Answer]) -> Answer:
@@ -177,25 +180,24 @@ class Patient:
             return call()
         return answer_within(seconds, call)
 
-    def _not_stored(self, run_ids: Sequence[str]) -> NoAnswerError:
+    def _not_stored(self, run_ids: Sequence[str], seconds: float) -> NoAnswerError:
         journal = self.journal
         if journal.waiting:
             what = f"{journal.waiting} calls of this process"
         else:
             what = f"calls that ended processes left of run {', '.join(run_ids)}"
         return NoAnswerError(
-            f"{journal.folder.target} did not store within {settings.WAIT_S.get()} s what comes "
-            f"before this: {what} wait in {journal.folder.path}, and are stored in the background, "
-            "or by mlflow-workspace sync. Call again later; to wait longer, set "
-            f"{settings.WAIT_S.name}."
+            f"{journal.folder.target} did not store within {_said(seconds)} what comes before "
+            f"this: {what} wait in {journal.folder.path}, and are stored in the background, or by "
+            f"mlflow-workspace sync. Call again later; to wait longer, set {_limit(seconds)}."
         )
 
-    def _no_answer(self, reason: str) -> NoAnswerError:
+    def _no_answer(self, reason: str, seconds: float) -> NoAnswerError:
         journal = self.journal
         return NoAnswerError(
-            f"{journal.folder.target} did not answer for {settings.WAIT_S.get()} s: "
+            f"{journal.folder.target} did not answer for {_said(seconds)}: "
             f"{reason}. {journal.remains.said(journal.folder.path)}. mlflow-workspace sync sends "
-            f"what waits. To wait longer for an answer, set {settings.WAIT_S.name}."
+            f"what waits. To wait longer for an answer, set {_limit(seconds)}."
         )
 
 
@@ -204,18 +206,31 @@ def wait_s() -> float:
     return end_wait.limited(settings.WAIT_S.number())
 
 
-def until_answered(call: Callable[[float], Answer]) -> Answer:
+def _said(seconds: float) -> str:
+    return f"{round(seconds, 1):g} s"
+
+
+def _limit(seconds: float) -> str:
+    """Return the name of the variable that says for how long a call waited."""
+    return (
+        settings.WAIT_S.name if seconds == settings.WAIT_S.number() else settings.EXIT_WAIT_S.name
+    )
+
+
+def until_answered(call: Callable[[float], Answer], seconds: float | None = None) -> Answer:
     """Return what a call returns, made again and again while the database is away.
 
     Where each call waits for the database, it is made once.
 
     Args:
         call: given the seconds that it may take.
+        seconds: for how long; by default as :func:`wait_s` says.
 
     Raises:
-        Exception: what the call raised, for the last time after ``MLFLOW_WORKSPACE_WAIT`` seconds.
+        Exception: what the call raised, for the last time after those seconds.
     """
-    seconds = wait_s()
+    if seconds is None:
+        seconds = wait_s()
     if writes_through():
         return call(seconds)
     deadline = time.monotonic() + seconds

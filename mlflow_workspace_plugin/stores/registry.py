@@ -9,6 +9,7 @@ from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 
 from mlflow_workspace_plugin.artifacts.paths import followed
+from mlflow_workspace_plugin.hub.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.stores.created_meanwhile import prompt_created_or_found
 from mlflow_workspace_plugin.stores.lost_races import counted_sessions, written_again
@@ -26,7 +27,8 @@ class HubRegistryStore(OnHub, WorkspaceAwareSqlAlchemyStore):
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        super().__init__(hub.database_uri)
+        with uses_of(hub.engine):
+            super().__init__(hub.database_uri)
         self._open_sessions()
         self.ManagedSessionMaker = counted_sessions(self.ManagedSessionMaker)
 

@@ -13,6 +13,7 @@ from sqlalchemy import bindparam, text
 
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
+from mlflow_workspace_plugin.hub.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.deliveries import Deliveries
@@ -51,7 +52,8 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        super().__init__(hub.database_uri, ARTIFACT_ROOT)
+        with uses_of(hub.engine):
+            super().__init__(hub.database_uri, ARTIFACT_ROOT)
         self._open_sessions()
         self.ManagedSessionMaker = counted_sessions(self.ManagedSessionMaker)
 

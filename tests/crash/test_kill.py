@@ -135,7 +135,7 @@ def gone(client, run_id):
 
 @pytest.mark.parametrize("when", ["before", "behind"])
 @pytest.mark.parametrize("sends", ["its own", "what another left"])
-def test_while_a_refused_value_is_stored(uri, client, direct, gone, run_id, when, sends):
+def test_while_a_refused_value_is_stored(uri, client, direct, gone, when, sends):
     """It is kept aside, and counted once, by whichever process is the last to send it."""
     folder = JournalFolder(uri)
 
@@ -147,7 +147,7 @@ def test_while_a_refused_value_is_stored(uri, client, direct, gone, run_id, when
         direct.delete_run(gone)
         client.log_metric(gone, "m", 1)
         if sends == "its own":
-            client.get_run(run_id)
+            client.get_run(gone)
 
     def send(_tell):
         kill_self_at_refusal(direct.engine, folder, when)

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.journal.dropping import drop
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from tests import python_processes
 from tests.waiting import wait_until
@@ -221,6 +222,27 @@ class TestDrop:
         assert (code, folder.exists()) == (0, False)
         assert called("sync", "--json") == ([], 0)
 
+    @pytest.mark.sqlite
+    def test_hub_that_is_away(self, uri, direct, run_id, hub_path):
+        """Nothing is removed that can be sent once it is back, unless the hub is given up."""
+        left(uri, run_id)
+        folder = JournalFolder(uri).path
+        settings = hub_path / "hub.toml"
+        settings.write_text("no_such_setting = 1")
+        for arguments in (("--yes",), ("--yes", "--json")):
+            done = CliRunner().invoke(main, ["sync", "--drop", uri, *arguments])
+            assert done.exit_code == 1
+            assert "no_such_setting" in done.output
+            assert "Nothing was removed" in done.output
+            assert "--give-up-hub" in done.output
+        settings.unlink()
+        (sent,), code = called("sync", "--json")
+        assert (sent["sent calls"], code) == (COUNT, 0)
+        left(uri, run_id)
+        settings.write_text("no_such_setting = 1")
+        assert called("sync", "--drop", uri, "--yes", "--give-up-hub")[1] == 0
+        assert not folder.exists()
+
     def test_what_cannot_be_sent(self, uri, direct, run_id, hub_path):
         """Of a hub that is there all else is sent, and what is dropped is not forgotten."""
         segment = left(uri, run_id)[3]
@@ -233,6 +255,22 @@ class TestDrop:
         )
         assert called("sync", "--json")[1] == 0
         assert verified(run_id, hub_path)[0] == "unknown"
+
+    @pytest.mark.sqlite
+    def test_params_beside_values(self, uri, direct, run_id, hub_path):
+        """Of a run both are noted, and verify says so of both."""
+        end = f"""
+from mlflow_workspace_plugin.journal.records import Kind
+client._tracking_client.store.journal.append(Kind.PARAM, {run_id!r}, {{"p": "1"}})
+os.kill(os.getpid(), 9)
+"""
+        left(uri, run_id, end)
+        folder = JournalFolder(uri)
+        (leftover,) = folder.leftovers()
+        drop(folder, leftover, direct, lambda _: {})
+        report, code = called("verify", run_id, "--hub", hub_path, "--json")
+        dropped = {each["metric"]: each["dropped"] for each in report["metrics"]}
+        assert (dropped, code) == ({"m": COUNT, "(params, tags, end)": 1}, 1)
 
     @pytest.mark.sqlite
     def test_unknown_folder(self, uri, run_id):

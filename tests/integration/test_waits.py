@@ -13,6 +13,8 @@ import pytest
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.errors import NoAnswerError
+from mlflow_workspace_plugin.journal import end_wait
+from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.replay import replay
 from tests import python_processes
@@ -92,12 +94,21 @@ def test_only_what_needs_it_waits_for_what_was_left(
         assert direct.get_run(other).info.status == "FINISHED"
         assert client.search_runs([client.get_run(other).info.experiment_id])
         monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "2")
-        with pytest.raises(NoAnswerError, match=r"ended processes left of run") as raised:
+        left = r"within 2 s .* ended processes left of run .* set MLFLOW_WORKSPACE_WAIT"
+        with pytest.raises(NoAnswerError, match=left) as raised:
             client.get_metric_history(run_id, "m")
         assert run_id in str(raised.value)
         assert str(folder.path) in str(raised.value)
         assert "What is read comes after" in caplog.text
+        # What nobody waits for any more is not sent before what this process logs.
+        assert client._tracking_client.store.journal._sender.leftovers.asked_for is None
         monkeypatch.delenv("MLFLOW_WORKSPACE_WAIT")
+        with monkeypatch.context() as at_end:
+            ended = EndWait()
+            ended.end()
+            at_end.setattr(end_wait, "_of_process", ended)
+            with pytest.raises(NoAnswerError, match=r"within 0 s .*MLFLOW_WORKSPACE_EXIT_WAIT"):
+                client.get_metric_history(run_id, "m")
         reading = threading.Thread(
             target=lambda: found.extend(client.get_metric_history(run_id, "m"))
         )

@@ -20,6 +20,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from mlflow_workspace_plugin.errors import HubTooNewError, HubTooOldError
+from mlflow_workspace_plugin.hub.database import connected, transaction
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.schema import backup_advice
@@ -45,7 +46,7 @@ def newest_version() -> str:
 
 def make(engine: Engine) -> None:
     """Make those of our tables that are missing, and write their version down."""
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         METADATA.create_all(connection)
         command.stamp(_config(connection), "head")
 
@@ -57,7 +58,7 @@ def upgraded(engine: Engine) -> Iterator[None]:
     The block comes before the commit: where the database undoes such changes, that is PostgreSQL,
     what fails in it undoes them.
     """
-    with engine.begin() as connection:
+    with transaction(engine) as connection:
         command.upgrade(_config(connection), "head")
         yield
 
@@ -85,7 +86,9 @@ def verify(engine: Engine, hub: Path) -> bool:
         HubTooOldError: an earlier version of this package made them.
         HubTooNewError: a later version of this package made them.
     """
-    found = {name for name in inspect(engine).get_table_names() if name.startswith(PREFIX)}
+    with connected(engine) as connection:
+        names = inspect(connection).get_table_names()
+    found = {name for name in names if name.startswith(PREFIX)}
     version = _version(engine, found)
     unknown = sorted(found.difference(table_names()))
     if unknown or (version and not _is_known(version)):
@@ -108,7 +111,7 @@ def verify(engine: Engine, hub: Path) -> bool:
 def _version(engine: Engine, tables: set[str]) -> str | None:
     if VERSION_TABLE not in tables:
         return None
-    with engine.connect() as connection:
+    with connected(engine) as connection:
         found = connection.scalar(text(f"SELECT version_num FROM {VERSION_TABLE}"))
     return None if found is None else str(found)
 
@@ -119,12 +122,13 @@ def _is_known(version: str) -> bool:
 
 
 def _is_before_first(engine: Engine, found: set[str]) -> bool:
-    columns = inspect(engine).get_columns
-    return any(
-        column not in {each["name"] for each in columns(table)}
-        for table, column in _CAME_LATER
-        if table in found
-    )
+    with connected(engine) as connection:
+        columns = inspect(connection).get_columns
+        return any(
+            column not in {each["name"] for each in columns(table)}
+            for table, column in _CAME_LATER
+            if table in found
+        )
 
 
 def _config(connection: Connection) -> Config:
