@@ -1,5 +1,7 @@
 """SDK v1's Experiment on a hub."""
 
+from html import escape
+
 import pytest
 from mlflow.exceptions import MlflowException
 
@@ -185,6 +187,6 @@ def test_pages_and_tables(experiment):
     assert experiment.get_portal_url() == url
     assert experiment._repr_html_() == (
         '<table style="width:100%"><tr><th>Name</th><th>Workspace</th><th>Report Page</th></tr>'
-        f'<tr><td>experiment</td><td>team-a</td><td><a href="{url}" target="_blank" '
+        f'<tr><td>experiment</td><td>team-a</td><td><a href="{escape(url)}" target="_blank" '
         'rel="noopener">Link to MLflow</a></td></tr></table>'
     )

@@ -126,15 +126,19 @@ class TestMaking:
         assert not list(hub.glob("hub.db*"))
         assert (hub / "hub.toml").stat().st_mode & 0o777 == 0o600
 
-    def test_database_of_an_mlflow_server_becomes_a_hub(self, tmp_path, empty):
-        """Nothing in it changes: the server goes on using it."""
+    def test_database_of_an_mlflow_server_becomes_a_hub(self, tmp_path, empty, monkeypatch):
+        """Nothing in it changes: the server goes on using it. Its own places are to be allowed."""
         stock = SqlAlchemyStore(empty, "file:///elsewhere")
         stock.create_experiment("theirs", artifact_location="s3://bucket/theirs")
         create_hub(tmp_path / "hub", database=empty)
-        found = Workspace.get("default", hub=tmp_path / "hub").client.get_experiment_by_name(
-            "theirs"
-        )
+        client = Workspace.get("default", hub=tmp_path / "hub").client
+        found = client.get_experiment_by_name("theirs")
+        assert found.artifact_location == "mlflow-artifacts:/outside-the-hub/s3://bucket/theirs"
+        monkeypatch.setenv("MLFLOW_WORKSPACE_ALLOWED_LOCATIONS", "s3://bucket")
+        found = client.get_experiment_by_name("theirs")
         assert found.artifact_location == "s3://bucket/theirs"
+        theirs = stock.get_experiment_by_name("theirs")
+        assert theirs.artifact_location == "s3://bucket/theirs"
         stock.create_experiment("later")
         stock.engine.dispose()
 

@@ -29,6 +29,7 @@ from mlflow_workspace_plugin.journal.records import Kind, Record, body, line, pa
 from mlflow_workspace_plugin.journal.refused import count_refused
 from mlflow_workspace_plugin.stores.receipts import receipts_of
 from tests import python_processes
+from tests.conftest import write_settings
 from tests.deliveries import deliver_all
 
 pytestmark = pytest.mark.store
@@ -382,7 +383,7 @@ class TestStates:
         """A hub on a database of its own, only ever on PostgreSQL."""
         (tmp_path / "hub" / "artifacts").mkdir(parents=True)
         url = server.create_database(f"state_{tmp_path.name}"[:60], postgresql_template)
-        (tmp_path / "hub" / "hub.toml").write_text(f'database = "{url}"\n')
+        write_settings(tmp_path / "hub", f'database = "{url}"\n')
         return tmp_path / "hub"
 
     @pytest.mark.parametrize("state", ["22000", "22P05", "23514", "23P01", "54000"])
