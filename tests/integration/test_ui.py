@@ -10,12 +10,9 @@ import subprocess
 import sys
 from contextlib import contextmanager
 
-import psutil
 import pytest
 import requests
 from click.testing import CliRunner
-from PIL import Image
-from playwright.sync_api import sync_playwright
 
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
@@ -55,6 +52,8 @@ def ui_of(hub, *options, env=None):
 @pytest.fixture(scope="module")
 def filled(copied_hub, tmp_path_factory):
     """A hub with a run in a workspace that is not ``default``; the run has an image."""
+    from PIL import Image
+
     hub = copied_hub(tmp_path_factory.mktemp("ui") / "hub")
     workspace = Workspace.create("team-a", hub=hub)
     run = Experiment(workspace, "seen").start_logging(display_name="a-run-to-look-at")
@@ -77,6 +76,8 @@ def served(filled, tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def browser():
+    from playwright.sync_api import sync_playwright
+
     assert CHROMIUM, "Install Chromium (Debian: apt-get install chromium)."
     with sync_playwright() as playwright:
         opened = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
@@ -205,6 +206,8 @@ def test_taken_port_is_passed_over_and_links_follow(filled, monkeypatch, tmp_pat
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
 def test_end_leaves_no_server_and_no_traceback(filled, number, monkeypatch, tmp_path):
     """However the command is ended, the server ends with it; Ctrl-C is no error."""
+    import psutil
+
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     hub = filled.experiment.workspace._hub.path
     with ui_of(hub, "--port", str(free_port())) as (process, _link, printed):
@@ -224,6 +227,8 @@ def test_end_leaves_no_server_and_no_traceback(filled, number, monkeypatch, tmp_
 
 
 def _runs(process):
+    import psutil
+
     with contextlib.suppress(psutil.NoSuchProcess):
         return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
     return False
