@@ -4,7 +4,6 @@ import json
 from collections import Counter
 from textwrap import dedent
 
-import nbformat
 import pytest
 from click.testing import CliRunner
 
@@ -166,6 +165,8 @@ class TestNames:
 class TestFiles:
     def test_notebooks(self, tmp_path):
         """Cells share their names; lines for IPython and the shell are none of Python."""
+        import nbformat
+
         cells = [
             "%matplotlib inline\n!pip install x\nfrom azureml.core import Workspace",
             "%%time\n\nws = Workspace.from_config()\nfiles = !ls\nws?\nws.name\nx = 5 % 3",
