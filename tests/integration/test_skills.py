@@ -96,7 +96,7 @@ def test_content_uploaded_through_a_server(hub_path, database, tmp_path):
     (source / "SKILL.md").write_text(MANIFEST)
     (source / "scripts" / "check.sh").write_text("true\n")
     port = free_port()
-    arguments = ["ui", "--hub", str(hub_path), "--port", str(port)]
+    arguments = ["ui", "--hub", str(hub_path), "--port", str(port), "--no-token"]
     command = [sys.executable, "-m", "mlflow_workspace_plugin.cli", *arguments]
     with serving(command, port, tmp_path / "log", env=os.environ, cwd=tmp_path) as address:
         register = ["-c", REGISTER, address, source, *teams]
