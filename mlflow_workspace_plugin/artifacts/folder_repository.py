@@ -21,7 +21,7 @@ from mlflow.utils.file_utils import create_tmp_dir
 from mlflow.utils.workspace_context import get_request_workspace
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
-from mlflow_workspace_plugin.artifacts.local_files import files_in, open_file
+from mlflow_workspace_plugin.artifacts.local_files import folders_in, open_file
 from mlflow_workspace_plugin.artifacts.paths import (
     ARTIFACT_ROOT,
     check_path,
@@ -75,15 +75,16 @@ class FolderRepository(HubRepository, StreamUploadMixin):
         with self._checked(artifact_path):
             verify_artifact_path(artifact_path)
             self.check_storable(artifact_path or "")
-            for path in files_in(Path(local_dir)):
-                self.check_storable(posixpath.join(artifact_path or "", path))
-            for top, _, names in os.walk(local_dir, onerror=_raise, followlinks=True):
-                below = Path(top).relative_to(local_dir).as_posix()
+            folders = list(folders_in(Path(local_dir)))
+            for below, names in folders:
+                for name in names:
+                    _check_name(name)
+                    self.check_storable(str(PurePosixPath(artifact_path or "", below, name)))
+            for below, names in folders:
                 with self._tree.folder(self._place(artifact_path) / below, make=True) as folder:
                     for name in names:
-                        _check_name(name)
                         with (
-                            open_file(Path(top, name)) as source,
+                            open_file(Path(local_dir, below, name)) as source,
                             folder.writing(name, executable=_may_run(source)) as target,
                         ):
                             shutil.copyfileobj(source, target, _CHUNK)
@@ -357,8 +358,3 @@ def _check_name(name: str) -> None:
 
 def _missing(path: str | None) -> MlflowException:
     return MlflowException(f"No such artifact: {path!r}", RESOURCE_DOES_NOT_EXIST)
-
-
-def _raise(error: OSError) -> None:
-    # By default os.walk leaves out what it cannot read.
-    raise error

@@ -5,7 +5,7 @@ import hashlib
 import os
 import stat
 from collections.abc import Iterator
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
 _CHUNK = 2**20
@@ -17,10 +17,19 @@ def files_in(folder: Path) -> Iterator[str]:
     Raises:
         OSError: the folder, or one in it, cannot be read.
     """
-    for top, _, files in os.walk(folder, onerror=_raise, followlinks=True):
-        below = Path(top).relative_to(folder).as_posix()
+    for below, files in folders_in(folder):
         for file in files:
-            yield file if below == "." else f"{below}/{file}"
+            yield str(below / file)
+
+
+def folders_in(folder: Path) -> Iterator[tuple[PurePosixPath, list[str]]]:
+    """Yield the path, below a folder, of it and of each folder in it, and the names of its files.
+
+    Raises:
+        OSError: the folder, or one in it, cannot be read.
+    """
+    for top, _, files in os.walk(folder, onerror=_raise, followlinks=True):
+        yield PurePosixPath(Path(top).relative_to(folder).as_posix()), files
 
 
 def open_file(path: Path) -> BinaryIO:
