@@ -7,8 +7,10 @@ MLflow's rules (2-63 characters of ``a-z``, ``0-9`` and ``-``) are stricter than
 import difflib
 import re
 from collections.abc import Iterable
+from typing import TYPE_CHECKING
 
-from mlflow_workspace_plugin.errors import InvalidWorkspaceNameError
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.errors import InvalidWorkspaceNameError
 
 MIN_LENGTH = 2
 MAX_LENGTH = 63
@@ -25,7 +27,13 @@ def check(name: object) -> None:
     Raises:
         InvalidWorkspaceNameError: with the rule that it breaks.
     """
-    name = _text(name)
+    said = flaw_of(_text(name))
+    if said is not None:
+        raise _invalid(said)
+
+
+def flaw_of(name: str) -> str | None:
+    """Return which of MLflow's rules a name breaks, and the remedy; None if it breaks none."""
     if len(name) < MIN_LENGTH:
         reason = f"is shorter than {MIN_LENGTH} characters"
     elif len(name) > MAX_LENGTH:
@@ -39,8 +47,8 @@ def check(name: object) -> None:
     elif name in RESERVED:
         reason = "is reserved by MLflow's server"
     else:
-        return
-    raise InvalidWorkspaceNameError(f"Workspace name {name!r} {reason}. Choose another name.")
+        return None
+    return f"Workspace name {name!r} {reason}. Choose another name."
 
 
 def fold(display_name: object) -> str:
@@ -53,18 +61,19 @@ def fold(display_name: object) -> str:
         InvalidWorkspaceNameError: the folded name breaks a rule of :func:`check`.
     """
     display_name = _text(display_name)
+    folded = folded_form(display_name)
+    said = flaw_of(folded)
+    if said is None:
+        return folded
+    if folded != display_name:
+        said = f"Workspace name {display_name[:80]!r} becomes {folded[:80]!r} in MLflow. {said}"
+    raise _invalid(said)
+
+
+def folded_form(display_name: str) -> str:
+    """Return what :func:`fold` makes of a name, which may still break a rule."""
     # Only what Azure ML allows and MLflow does not is folded: capitals and underscores.
-    folded = re.sub(r"-*_[-_]*", "-", display_name.lower().rstrip("_"))
-    try:
-        check(folded)
-    except InvalidWorkspaceNameError as error:
-        if folded == display_name:
-            raise
-        raise InvalidWorkspaceNameError(
-            f"Workspace name {display_name[:80]!r} becomes {folded[:80]!r} in MLflow. "
-            f"{error.message}"
-        ) from None
-    return folded
+    return re.sub(r"-*_[-_]*", "-", display_name.lower().rstrip("_"))
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
@@ -81,6 +90,11 @@ def did_you_mean(name: str, known: Iterable[str]) -> str:
 def _text(name: object) -> str:
     if isinstance(name, str):
         return name
-    raise InvalidWorkspaceNameError(
-        f"Workspace name {name!r} is of type {type(name).__name__}. Give a string."
-    )
+    raise _invalid(f"Workspace name {name!r} is of type {type(name).__name__}. Give a string.")
+
+
+def _invalid(message: str) -> "InvalidWorkspaceNameError":
+    # Only now: errors are MLflow's, which takes a second to import.
+    from mlflow_workspace_plugin.errors import InvalidWorkspaceNameError
+
+    return InvalidWorkspaceNameError(message)

@@ -17,10 +17,13 @@ import posixpath
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, parse_qs, quote, unquote_to_bytes, urlencode, urlsplit
 
 from mlflow_workspace_plugin import names, settings
-from mlflow_workspace_plugin.errors import InvalidUriError, InvalidWorkspaceNameError
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.errors import InvalidUriError
 
 WORKSPACE_SCHEME = "workspace"
 HUB_SCHEME = "workspace-hub"
@@ -84,19 +87,19 @@ def parse(uri: str) -> WorkspaceUri | HubUri | ServedWorkspaceUri:
     """
     shown = redact(uri)
     if re.search(r"[\x00-\x1f\x7f]", uri):
-        raise InvalidUriError(f"URI {shown!r} contains a control character. Remove it.")
+        raise _invalid(f"URI {shown!r} contains a control character. Remove it.")
     try:
         parts = urlsplit(uri)
         port = parts.port
     except ValueError:
         # The error's own text repeats what it could not read, which may be a password.
-        raise InvalidUriError(
+        raise _invalid(
             f"URI {shown!r} is malformed: its host or port cannot be read. {_FORMS}"
         ) from None
     if parts.scheme not in (WORKSPACE_SCHEME, HUB_SCHEME):
-        raise InvalidUriError(f"URI {shown!r} is not a workspace URI. {_FORMS}")
+        raise _invalid(f"URI {shown!r} is not a workspace URI. {_FORMS}")
     if "@" in parts.netloc or _USER_IN_PATH.match(parts.path):
-        raise InvalidUriError(
+        raise _invalid(
             f"URI {shown!r} carries a user name or password. A workspace URI never holds a "
             "secret, because URIs are logged and stored. Remove everything up to the '@'; "
             "an '@' in a folder's name is written %40."
@@ -143,13 +146,13 @@ def hub_folder(hub: "str | os.PathLike[str]") -> Path:
     if isinstance(hub, str) and re.match(r"[a-z][a-z0-9+.-]*:", hub, re.IGNORECASE):
         parsed = parse(hub)
         if not isinstance(parsed, HubUri):
-            raise InvalidUriError(
+            raise _invalid(
                 f"URI {redact(hub)!r} does not name a hub. "
                 "Give the hub's folder, or workspace-hub:///path/to/hub."
             )
         return parsed.hub
     if not os.fspath(hub):
-        raise InvalidUriError("The hub's folder is empty text. Name a folder.")
+        raise _invalid("The hub's folder is empty text. Name a folder.")
     folder = Path(os.path.abspath(Path(hub).expanduser()))  # noqa: PTH100  keeps symbolic links
     parse(str(HubUri(folder)))
     return folder
@@ -157,7 +160,7 @@ def hub_folder(hub: "str | os.PathLike[str]") -> Path:
 
 def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri:
     if parts.query or parts.fragment:
-        raise InvalidUriError(
+        raise _invalid(
             f"URI {shown!r} has a query or fragment, which a hub folder cannot have. Remove it; "
             "a folder's own '?' and '#' are written %3F and %23."
         )
@@ -165,44 +168,42 @@ def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri:
         name = _check_name(_decode_path(parts.path, shown)[1:], shown)
         return WorkspaceUri(hub_folder(settings.HUB.get()), name)
     if not parts.path.startswith("/"):
-        raise InvalidUriError(
-            f"URI {shown!r} has a relative path; a hub needs a full one. {_FORMS}"
-        )
+        raise _invalid(f"URI {shown!r} has a relative path; a hub needs a full one. {_FORMS}")
     path = _decode_path(parts.path, shown)
     if parts.scheme == HUB_SCHEME:
         if path == "/":
-            raise InvalidUriError(f"URI {shown!r} names no hub folder. {_FORMS}")
+            raise _invalid(f"URI {shown!r} names no hub folder. {_FORMS}")
         return HubUri(Path(path))
     folder, name = posixpath.split(path)
     if folder == "/" or not name:
-        raise InvalidUriError(f"URI {shown!r} lacks a hub folder or a workspace name. {_FORMS}")
+        raise _invalid(f"URI {shown!r} lacks a hub folder or a workspace name. {_FORMS}")
     return WorkspaceUri(Path(folder), _check_name(name, shown))
 
 
 def _parse_served(parts: SplitResult, port: int | None, shown: str) -> ServedWorkspaceUri:
     if parts.scheme == HUB_SCHEME:
-        raise InvalidUriError(
+        raise _invalid(
             f"URI {shown!r} names a host; a hub is served from its folder. "
             "Write workspace-hub:///path/to/hub (three slashes)."
         )
     query = parse_qs(parts.query, keep_blank_values=True)
     if parts.fragment or query.keys() - {"scheme"}:
-        raise InvalidUriError(
+        raise _invalid(
             f"URI {shown!r} has a query or fragment of its own. Only ?scheme=http or "
             "?scheme=https is known; secrets belong in the environment, never in a URI."
         )
     scheme = query.get("scheme", [_default_scheme(parts.hostname or "")])[-1]
     if scheme not in ("http", "https"):
-        raise InvalidUriError(f"URI {shown!r} asks for an unknown scheme. Use http or https.")
+        raise _invalid(f"URI {shown!r} asks for an unknown scheme. Use http or https.")
     name = _decode_path(parts.path, shown).strip("/")
-    if parts.hostname and not name and port is None and _is_name(parts.hostname):
-        raise InvalidUriError(
+    if parts.hostname and not name and port is None and names.flaw_of(parts.hostname) is None:
+        raise _invalid(
             f"URI {shown!r} names the host of a served hub, and no workspace of it. For workspace "
             f"{parts.hostname!r} of the default hub write workspace:{parts.hostname}, without "
             "slashes; of a served hub workspace://HOST/NAME."
         )
     if not parts.hostname or not name or "/" in name:
-        raise InvalidUriError(
+        raise _invalid(
             f"URI {shown!r} is not workspace://HOST/NAME. "
             "A hub in a folder is written with three slashes: workspace:///path/to/hub/NAME."
         )
@@ -211,42 +212,31 @@ def _parse_served(parts: SplitResult, port: int | None, shown: str) -> ServedWor
 
 def _decode_path(encoded: str, shown: str) -> str:
     if "\\" in encoded or re.search(r"%(2f|5c|00)", encoded, re.IGNORECASE):
-        raise InvalidUriError(
+        raise _invalid(
             f"URI {shown!r} has a backslash, or a separator or NUL behind percent-encoding. "
             "Separate folders with '/'; a folder's own name cannot hold a backslash."
         )
     path = os.fsdecode(unquote_to_bytes(encoded))
     if re.search(r"[\x00-\x1f\x7f]", path):
-        raise InvalidUriError(f"URI {shown!r} contains a control character. Remove it.")
+        raise _invalid(f"URI {shown!r} contains a control character. Remove it.")
     if ".." in path.split("/"):
-        raise InvalidUriError(f"URI {shown!r} contains '..'. Write the full path of the hub.")
+        raise _invalid(f"URI {shown!r} contains '..'. Write the full path of the hub.")
     # Two leading slashes mean something of their own to POSIX, and normpath keeps them.
     return posixpath.normpath("/" + path.lstrip("/"))
 
 
 def _check_name(name: str, shown: str) -> str:
-    try:
-        names.check(name)
-    except InvalidWorkspaceNameError as error:
-        raise InvalidUriError(
-            f"URI {shown!r} does not end in a workspace name. {error.message}{_folded(name)}"
-        ) from None
+    flaw = names.flaw_of(name)
+    if flaw is not None:
+        raise _invalid(f"URI {shown!r} does not end in a workspace name. {flaw}{_folded(name)}")
     return name
 
 
-def _is_name(text: str) -> bool:
-    try:
-        names.check(text)
-    except InvalidWorkspaceNameError:
-        return False
-    return True
-
-
 def _folded(name: str) -> str:
-    try:
-        return f" MLflow's name for {name!r} is {names.fold(name)!r}: write that in the URI."
-    except InvalidWorkspaceNameError:
+    folded = names.folded_form(name)
+    if names.flaw_of(folded) is not None:
         return ""
+    return f" MLflow's name for {name!r} is {folded!r}: write that in the URI."
 
 
 def _default_scheme(host: str) -> str:
@@ -260,3 +250,10 @@ def _without_port(found: "re.Match[str]") -> str:
 
 def _quote(folder: Path) -> str:
     return quote(os.fsencode(folder), safe="/")
+
+
+def _invalid(message: str) -> "InvalidUriError":
+    # Only now: errors are MLflow's, which takes a second to import.
+    from mlflow_workspace_plugin.errors import InvalidUriError
+
+    return InvalidUriError(message)

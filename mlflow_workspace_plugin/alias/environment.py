@@ -4,7 +4,6 @@ import sysconfig
 from pathlib import Path
 
 from mlflow_workspace_plugin.alias.finder import real_sdk, refusal
-from mlflow_workspace_plugin.errors import UserErrorException
 
 # Where this package was uninstalled, or the real SDK installed, the line does nothing.
 _LINE = """\
@@ -26,6 +25,9 @@ def enable() -> Path:
     """
     found = real_sdk()
     if found is not None:
+        # Only now: errors are MLflow's, which takes a second to import.
+        from mlflow_workspace_plugin.errors import UserErrorException
+
         raise UserErrorException(refusal(found))
     path = startup_file()
     path.write_text(_LINE, encoding="ascii")

@@ -3,10 +3,13 @@
 import os
 import re
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import TYPE_CHECKING
 from urllib.parse import SplitResult, unquote, urlsplit
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 
 ARTIFACT_ROOT = "mlflow-artifacts:/"
 """What every stored location begins with: it names no host and no folder, so that it stays true
@@ -45,7 +48,7 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     """
     if artifact_uri.startswith(_OUTSIDE) or not _is_of_hub(artifact_uri):
         outside = artifact_uri.removeprefix(_OUTSIDE)
-        raise UnsafeArtifactPathError(
+        raise _unsafe()(
             f"Artifact location {outside!r} is not below the hub's own root. A row of the hub "
             "names it, which may be anybody's, so it is not followed. If it is yours, name it, or "
             f"what it is below, in {settings.ALLOWED_LOCATIONS.name}."
@@ -62,7 +65,7 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     else:
         owner = location.parts[1] if len(location.parts) > 1 else ""
     if owner != workspace:
-        raise UnsafeArtifactPathError(
+        raise _unsafe()(
             f"Artifact location {artifact_uri!r} is not in workspace {workspace!r}. "
             "Open it through the tracking URI of its own workspace."
         )
@@ -73,7 +76,7 @@ def is_own(artifact_uri: str, workspace: str) -> bool:
     """Whether a stored location is below the hub's own root, and in a workspace."""
     try:
         location_of(artifact_uri, workspace)
-    except UnsafeArtifactPathError:
+    except _unsafe():
         return False
     return True
 
@@ -111,7 +114,7 @@ def check_path(path: str | None, *, is_only_here: bool = False) -> None:
             or (windows.drive and (os.name == "nt" or not is_only_here))
             or ".." in windows.parts
         ):
-            raise UnsafeArtifactPathError(
+            raise _unsafe()(
                 f"Artifact path {path!r} is absolute, names a drive or leads out of its place. "
                 "Give a path relative to them, without '..', separated by '/'."
             )
@@ -147,3 +150,10 @@ def _split(location: str) -> SplitResult:
         return urlsplit(location)
     except ValueError:
         return SplitResult("", "", location, "", "")
+
+
+def _unsafe() -> "type[UnsafeArtifactPathError]":
+    # Only now: errors are MLflow's, which takes a second to import.
+    from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
+
+    return UnsafeArtifactPathError

@@ -1,32 +1,93 @@
-"""The command ``mlflow-workspace``."""
+"""The command ``mlflow-workspace``.
 
+A command that is not run costs nothing: its module is imported when it is called, or its own help
+is asked for. And no module of a command imports at its top what takes long (MLflow, SQLAlchemy,
+rich): what a command needs of that it imports as it runs. So help and errors of usage come at once.
+"""
+
+import importlib
 import logging
 
 import click
+from click.shell_completion import CompletionItem
 
-from mlflow_workspace_plugin.cli.azureml import azureml
-from mlflow_workspace_plugin.cli.doctor import doctor
-from mlflow_workspace_plugin.cli.gc import gc
-from mlflow_workspace_plugin.cli.hub import hub
-from mlflow_workspace_plugin.cli.open import open_
-from mlflow_workspace_plugin.cli.run import run
-from mlflow_workspace_plugin.cli.runs import metrics, runs
-from mlflow_workspace_plugin.cli.sync import sync, verify
-from mlflow_workspace_plugin.cli.ui import ui
-from mlflow_workspace_plugin.cli.workspaces import create, list_, show, where
+COMMANDS = {
+    "azureml": (
+        "azureml:azureml",
+        "The name azureml, for scripts of SDK v1: serve it, and scan code for what it uses of it.",
+    ),
+    "create": ("workspaces:create", "Create workspace NAME, and its hub if that is its first."),
+    "doctor": ("doctor:doctor", "Check versions, MLflow's hooks and a hub."),
+    "gc": ("gc:gc", "Free deleted runs, logged models and experiments for good: rows and files."),
+    "hub": ("hub:hub", "Make, trust and upgrade hubs."),
+    "list": ("workspaces:list_", "List the workspaces of a hub."),
+    "metrics": (
+        "runs:metrics",
+        "Show the metrics of run RUN: what each is, or all values of metric NAME.",
+    ),
+    "open": (
+        "open:open_",
+        'Open the browser on the page of run RUN, or of a workspace, where "ui" serves the hub.',
+    ),
+    "run": ("run:run", "Run a script, such as `train.py --rate 0.1`, inside a recorded run."),
+    "runs": (
+        "runs:runs",
+        "List the runs of a workspace that are nobody's children, newest first.",
+    ),
+    "show": ("workspaces:show", "Show workspace NAME: its URI, and what it holds."),
+    "sync": (
+        "sync:sync",
+        "Send what processes on this machine logged and could not send before they ended.",
+    ),
+    "ui": (
+        "ui:ui",
+        "Serve MLflow's UI, with all workspaces of a hub, to this user of this machine.",
+    ),
+    "verify": (
+        "sync:verify",
+        "Say whether all values that were logged to run RUN_ID can be read, or what is different.",
+    ),
+    "where": (
+        "workspaces:where",
+        "Print where the rows and files of a hub, a workspace or run RUN lie.",
+    ),
+}
+"""The commands by name: the module in this package with the command's name in it, and the first
+sentence of its help."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+class LazyGroup(click.Group):
+    """A group that imports the module of a command when the command is asked for."""
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Return a command."""
+        if cmd_name not in COMMANDS:
+            return super().get_command(ctx, cmd_name)
+        module, _, name = COMMANDS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(f"{__name__}.{module}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """Write what the table says of the commands, which imports none."""
+        click.Group(commands=self.commands).format_commands(ctx, formatter)
+
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete the name of a command, or an option, which imports no command."""
+        found = [
+            CompletionItem(name, help=self.commands[name].get_short_help_str())
+            for name in self.list_commands(ctx)
+            if name.startswith(incomplete)
+        ]
+        return [*found, *click.Command.shell_complete(self, ctx, incomplete)]
+
+
+@click.group(
+    cls=LazyGroup,
+    commands={name: click.Command(name, help=sentence) for name, (_, sentence) in COMMANDS.items()},
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.version_option(package_name="mlflow-workspace-plugin")
 def main() -> None:
     """Workspaces for MLflow, in a folder."""
     # MLflow logs a database's errors with their traceback; the commands say them in a sentence.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
-
-
-for command in (
-    *(create, list_, show, where),
-    *(run, runs, metrics, ui, open_),
-    *(sync, verify, gc, hub, azureml, doctor),
-):
-    main.add_command(command)

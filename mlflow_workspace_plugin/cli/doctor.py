@@ -6,12 +6,9 @@ import sqlite3
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
-import entrypoints
-from mlflow.exceptions import MlflowException
-from sqlalchemy import text
 
 from mlflow_workspace_plugin.cli.options import (
     echo,
@@ -21,11 +18,11 @@ from mlflow_workspace_plugin.cli.options import (
     print_json,
     print_table,
 )
-from mlflow_workspace_plugin.hub import schema
-from mlflow_workspace_plugin.hub.database import connected, translated_errors
 from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
-from mlflow_workspace_plugin.hub.folder import HubFolder
-from mlflow_workspace_plugin.hub.hub import Hub, integrity_problems, open_hub
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.hub.folder import HubFolder
+    from mlflow_workspace_plugin.hub.hub import Hub
 
 DISTRIBUTION = "mlflow-workspace-plugin"
 _HOOKS = (
@@ -74,6 +71,8 @@ def _versions() -> list[Finding]:
 
 def _hooks() -> list[Finding]:
     """List who claims MLflow's hooks, by the files of distributions; none is imported."""
+    import entrypoints
+
     findings = []
     for group in _HOOKS:
         claims: list[tuple[str, str]] = sorted(
@@ -101,6 +100,12 @@ def _owner(entry_point: Any) -> str:
 
 
 def _hub(path: Path) -> list[Finding]:
+    from mlflow.exceptions import MlflowException
+
+    from mlflow_workspace_plugin.hub import schema
+    from mlflow_workspace_plugin.hub.folder import HubFolder
+    from mlflow_workspace_plugin.hub.hub import open_hub
+
     folder = HubFolder(path)
     try:
         if folder.identity() is None:
@@ -122,8 +127,12 @@ def _hub(path: Path) -> list[Finding]:
     ]
 
 
-def _server(hub: Hub) -> list[Finding]:
+def _server(hub: "Hub") -> list[Finding]:
     """Ask PostgreSQL about its version, the size of the database, and broken indexes."""
+    from sqlalchemy import text
+
+    from mlflow_workspace_plugin.hub.database import connected, translated_errors
+
     with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
         server = connection.scalar(text("SHOW server_version"))
         size = connection.scalar(text("SELECT pg_database_size(current_database())")) or 0
@@ -143,16 +152,18 @@ def _server(hub: Hub) -> list[Finding]:
     ]
 
 
-def _free_space(folder: HubFolder) -> Finding:
+def _free_space(folder: "HubFolder") -> Finding:
     place = folder.artifacts if folder.artifacts.exists() else folder.path
     free = shutil.disk_usage(place).free
     status = "ok" if free >= _LOW_SPACE else "warning"
     return Finding(status, "hub free space", f"{free / (1 << 30):.1f} GiB")
 
 
-def _integrity(folder: HubFolder) -> list[Finding]:
+def _integrity(folder: "HubFolder") -> list[Finding]:
     if not folder.database.exists():
         return []
+    from mlflow_workspace_plugin.hub.hub import integrity_problems
+
     problems = integrity_problems(folder)
     if not problems:
         return [Finding("ok", "hub integrity", "sound")]

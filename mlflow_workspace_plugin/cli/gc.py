@@ -2,10 +2,11 @@
 
 import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from mlflow_workspace_plugin.cli.completion import complete_workspaces
 from mlflow_workspace_plugin.cli.options import (
     echo,
     hub_option,
@@ -14,23 +15,22 @@ from mlflow_workspace_plugin.cli.options import (
     print_json,
     print_table,
 )
-from mlflow_workspace_plugin.hub.hub import Hub, open_hub
-from mlflow_workspace_plugin.stores.garbage import (
-    NOTHING,
-    Garbage,
-    Piece,
-    find_garbage,
-    free,
-    sizes_of_files,
-    workspaces_with_garbage,
-)
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.hub.hub import Hub
+    from mlflow_workspace_plugin.stores.garbage import Garbage, Piece
 
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 
 
 @click.command()
-@click.option("--workspace", "-w", help="The workspace, by its name in the hub.")
+@click.option(
+    "--workspace",
+    "-w",
+    help="The workspace, by its name in the hub.",
+    shell_complete=complete_workspaces,
+)
 @click.option("--all-workspaces", is_flag=True, help="All workspaces of the hub.")
 @click.option(
     "--older-than",
@@ -57,6 +57,13 @@ def gc(
     """
     if (workspace is None) != all_workspaces:
         raise click.UsageError("Give either --workspace or --all-workspaces.")
+    from mlflow_workspace_plugin.hub.hub import open_hub
+    from mlflow_workspace_plugin.stores.garbage import (
+        NOTHING,
+        find_garbage,
+        workspaces_with_garbage,
+    )
+
     opened = open_hub(hub)
     found = opened.catalog.list() if workspace is None else [opened.catalog.get(workspace)]
     # Asked once, for of many workspaces few hold any.
@@ -90,8 +97,10 @@ def gc(
 
 
 def _collect(
-    hub: Hub, workspace: str, garbage: Garbage, elsewhere: list[Piece], *, dry_run: bool
+    hub: "Hub", workspace: str, garbage: "Garbage", elsewhere: "list[Piece]", *, dry_run: bool
 ) -> dict[str, Any]:
+    from mlflow_workspace_plugin.stores.garbage import NOTHING, free, sizes_of_files
+
     sizes = list(sizes_of_files(hub, workspace, garbage))
     left = list(garbage.elsewhere)
     if garbage is not NOTHING and not dry_run:

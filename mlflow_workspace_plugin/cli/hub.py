@@ -5,12 +5,9 @@ from pathlib import Path
 import click
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.artifacts.repository import check_access, link_workspace
+from mlflow_workspace_plugin.cli.completion import complete_workspaces
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
-from mlflow_workspace_plugin.errors import HubNotFoundError
-from mlflow_workspace_plugin.hub import azure, trust
-from mlflow_workspace_plugin.hub.folder import JOURNAL_MODES, HubFolder, JournalMode
-from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
+from mlflow_workspace_plugin.hub.layout import JOURNAL_MODES, JournalMode
 from mlflow_workspace_plugin.uris import hub_folder
 
 
@@ -42,6 +39,10 @@ def init(
     folder: str, journal_mode: JournalMode | None, database: str | None, artifacts: str | None
 ) -> None:
     """Make a hub in FOLDER."""
+    from mlflow_workspace_plugin.artifacts.repository import check_access
+    from mlflow_workspace_plugin.hub import azure
+    from mlflow_workspace_plugin.hub.hub import create_hub
+
     if artifacts is not None:
         # Before a hub is made whose files nobody could store.
         check_access(azure.parse(artifacts))
@@ -54,7 +55,7 @@ def init(
 
 
 @hub.command()
-@click.argument("name")
+@click.argument("name", shell_complete=complete_workspaces)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
 @hub_option
 @plain_errors
@@ -64,6 +65,9 @@ def link(name: str, folder: Path, hub: Path) -> None:
     A link leads there from the hub, and is noted in this user's own record: no other link in a hub
     is followed. Who else uses the workspace runs the same command.
     """
+    from mlflow_workspace_plugin.artifacts.repository import link_workspace
+    from mlflow_workspace_plugin.hub.hub import open_hub
+
     opened = open_hub(hub)
     record = opened.catalog.get(name)
     link_workspace(opened, record.name, folder)
@@ -80,6 +84,10 @@ def trust_(folder: str, yes: bool) -> None:  # noqa: FBT001
     A hub that somebody else made, or that was changed, is used only after that. Nothing is sent
     meanwhile, nor here.
     """
+    from mlflow_workspace_plugin.errors import HubNotFoundError
+    from mlflow_workspace_plugin.hub import trust
+    from mlflow_workspace_plugin.hub.folder import HubFolder
+
     path: Path = hub_folder(folder)
     found = HubFolder(path)
     if found.identity() is None:
@@ -112,6 +120,8 @@ def upgrade(folder: str | None, force: bool) -> None:  # noqa: FBT001
     is as it was. Nothing else may use it meanwhile: while others have the database open they are
     named, and nothing is done. Older versions cannot open the hub any more.
     """
+    from mlflow_workspace_plugin.hub.hub import upgrade_hub
+
     path: Path = hub_folder(settings.HUB.get() if folder is None else folder)
     done = upgrade_hub(path, force=force)
     if done is None:

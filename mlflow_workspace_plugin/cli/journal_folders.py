@@ -1,19 +1,16 @@
-"""What ``mlflow-workspace sync`` does with each folder of journals: send, show, drop."""
+"""What ``mlflow-workspace sync`` does with each folder of journals: send, drop."""
 
-import shlex
 import shutil
 from collections import Counter
-from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import click
 
 from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.artifacts.repository import open_to_send
 from mlflow_workspace_plugin.artifacts.staging import sending
-from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
+from mlflow_workspace_plugin.cli.journal_status import Folder, Row, row_of, show, staged_files
 from mlflow_workspace_plugin.cli.options import echo, print_facts, print_json
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
@@ -30,42 +27,13 @@ from mlflow_workspace_plugin.journal.folder import (
     all_folders,
     base_folder,
 )
-from mlflow_workspace_plugin.journal.refused import count_refused
 from mlflow_workspace_plugin.journal.replay import Replay, replay
-from mlflow_workspace_plugin.journal.status import names_of_writers, waiting
 from mlflow_workspace_plugin.stores.build import open_hub_of, open_workspace_store
 from mlflow_workspace_plugin.stores.receipts import stored_sequences
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
-Row = dict[str, Any]
-Folder = JournalFolder | UnknownFolder
-
 # Why a workspace cannot be opened that does not come back by itself.
 _GONE = (HubNotFoundError, WorkspaceNotFoundError)
-
-
-def row_of(folder: Folder, make: Callable[[JournalFolder, Row], None]) -> Row:
-    """Return what is to be said of a folder. What is wrong with it is told there, not raised.
-
-    Args:
-        folder: the folder.
-        make: does something with it, and fills in what is to be said.
-    """
-    row: Row = {"workspace": str(folder.path), "runs": Counter(), "problem": None}
-    known = folder
-    if isinstance(known, UnknownFolder):
-        remedy = f"mlflow-workspace sync --drop {shlex.quote(str(known.path))}"
-        row["problem"] = f"{known.problem} To remove it: {remedy}"
-        known = JournalFolder("", path=known.path)
-    else:
-        row["workspace"] = known.target
-    try:
-        make(known, row)
-    except Exception as error:  # noqa: BLE001
-        row["problem"] = row["problem"] or str(error)
-    # It is read last.
-    row["problem"] = row.pop("problem")
-    return row
 
 
 def send(folder: JournalFolder, row: Row, *, of_all_machines: bool = False) -> None:
@@ -80,34 +48,13 @@ def send(folder: JournalFolder, row: Row, *, of_all_machines: bool = False) -> N
         row |= _facts_of(total)
     open_at = partial(open_to_send, open_hub_of(folder.target))
     wait_s = settings.WAIT_S.number()
-    for staged in _staged(folder, of_all_machines=of_all_machines):
+    for staged in staged_files(folder, of_all_machines=of_all_machines):
         before = set(staged.names())
         for outcome in sending.send(staged, open_at, wait_s):
             row["sent files"] += outcome.error is None
             row["problem"] = str(outcome.error) if outcome.error else row["problem"]
         if not row["problem"] and before.intersection(staged.names()):
             row["problem"] = "Another process of this machine sends the files just now."
-
-
-def show(folder: JournalFolder, row: Row) -> None:
-    """Fill in what waits in a folder."""
-    stored = {}
-    try:
-        if folder.target:
-            store = open_workspace_store(folder.target)
-            with connected(store.engine) as connection:
-                stored = stored_sequences(connection, names_of_writers([folder]))
-    except Exception as error:  # noqa: BLE001  what waits can be said all the same
-        row["problem"] = str(error)
-    held = waiting([folder], stored)
-    row["problem"] = row["problem"] or next(iter(held.unreadable), None)
-    row |= {"waiting calls": held.calls, "in journals": held.journals, "waiting files": 0}
-    row |= {"refused": 0, "damaged lines": held.damaged, "lost calls": held.lost}
-    row |= {"runs": held.runs, "journals kept as damaged": 0, "MB on disk": 0.0}
-    row["refused"] = count_refused(folder.refused)
-    row["journals kept as damaged"] = sum(1 for _ in folder.damaged.glob("*"))
-    row["MB on disk"] = round(folder.size() / 1e6, 1)
-    row["waiting files"] = sum(len(each.names()) for each in _staged(folder, of_all_machines=True))
 
 
 def drop_rest(name: str, *, is_confirmed: bool, is_given_up: bool, as_json: bool) -> None:
@@ -125,7 +72,7 @@ def drop_rest(name: str, *, is_confirmed: bool, is_given_up: bool, as_json: bool
     """
     folder = _find(name)
     known = JournalFolder("", path=folder.path) if isinstance(folder, UnknownFolder) else folder
-    if known.is_used() or any(each.is_used() for each in _staged(known, of_all_machines=True)):
+    if known.is_used() or any(each.is_used() for each in staged_files(known, of_all_machines=True)):
         raise AzureMLException(
             f"A process that lives uses {str(known.path)!r}. End it, and call again."
         )
@@ -150,7 +97,7 @@ def drop_rest(name: str, *, is_confirmed: bool, is_given_up: bool, as_json: bool
         store = open_workspace_store(known.target)
         for leftover in known.leftovers(of_all_machines=True):
             drop(known, leftover, store, partial(_stored, store))
-        for staged in _staged(known, of_all_machines=True):
+        for staged in staged_files(known, of_all_machines=True):
             for each in staged.names():
                 staged.remove(each)
     if as_json:
@@ -201,13 +148,6 @@ def _facts_of(total: Replay) -> Row:
         "damaged lines": total.damaged,
         "lost calls": total.lost,
     }
-
-
-def _staged(folder: JournalFolder, *, of_all_machines: bool) -> list[StagedFiles]:
-    """Return the files that wait, machine by machine."""
-    here = StagedFiles(folder)
-    hosts = sorted(here.hosts()) if of_all_machines else [here.host]
-    return [StagedFiles(folder, host) for host in hosts]
 
 
 def _replay(

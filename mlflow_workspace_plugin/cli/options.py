@@ -7,14 +7,8 @@ from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
-from mlflow.exceptions import MlflowException
-from rich.console import Console
-from rich.measure import Measurement
-from rich.table import Table
-from rich.text import Text
 
 from mlflow_workspace_plugin import settings, uris
-from mlflow_workspace_plugin.errors import clause
 from mlflow_workspace_plugin.terminal import shown, shown_in_json
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -50,6 +44,11 @@ def plain_errors(command: Command) -> Command:
         except OSError as error:
             _stop(str(error), error)
         except Exception as error:
+            # Only now: it takes a second.
+            from mlflow.exceptions import MlflowException
+
+            from mlflow_workspace_plugin.errors import clause
+
             # What SQLAlchemy has of a database's driver, and nobody expected.
             if hasattr(error, "orig") or hasattr(error.__cause__, "orig"):
                 _stop(f"{clause(error)}.", error)
@@ -77,6 +76,12 @@ def print_table(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
     if not rows:
         echo(f"{shown(title)}: none")
         return
+    # Only now: other commands do without.
+    from rich.console import Console
+    from rich.measure import Measurement
+    from rich.table import Table
+    from rich.text import Text
+
     # Text as it is: rich would take [...] in it for markup.
     table = Table(title=Text(shown(title)), title_justify="left")
     for column in rows[0]:
@@ -99,7 +104,11 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 def _folder(hub: str) -> Path:
     try:
         return uris.hub_folder(hub)
-    except MlflowException as error:
+    except Exception as error:
+        from mlflow_workspace_plugin.errors import InvalidUriError
+
+        if not isinstance(error, InvalidUriError):
+            raise
         raise click.BadParameter(error.message) from None
 
 

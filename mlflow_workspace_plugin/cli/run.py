@@ -5,13 +5,13 @@ import sys
 from pathlib import Path
 
 import click
-from mlflow.environment_variables import MLFLOW_EXPERIMENT_NAME
 
 from mlflow_workspace_plugin.alias.finder import real_sdk
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
-from mlflow_workspace_plugin.runner import runner
-from mlflow_workspace_plugin.sdk.experiment import Experiment
+
+# Of MLflow, whose import takes a second.
+_EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -19,8 +19,8 @@ from mlflow_workspace_plugin.sdk.experiment import Experiment
 @click.option(
     "--experiment",
     "-e",
-    default=lambda: MLFLOW_EXPERIMENT_NAME.get() or "Default",
-    show_default=f"${MLFLOW_EXPERIMENT_NAME.name}, else Default",
+    default=lambda: os.environ.get(_EXPERIMENT) or "Default",
+    show_default=f"${_EXPERIMENT}, else Default",
     help="The experiment; created if there is none of that name.",
 )
 @hub_option
@@ -43,6 +43,9 @@ def run(
     Without --workspace it is the workspace of MLFLOW_TRACKING_URI, else of the config.json above
     this folder.
     """
+    from mlflow_workspace_plugin.runner import runner
+    from mlflow_workspace_plugin.sdk.experiment import Experiment
+
     by_this_python = _by_this_python(command)
     in_workspace = open_workspace(workspace, hub)
     started = runner.create_run(Experiment(in_workspace, experiment), command[0])

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime, timezone
 from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from mlflow.entities import Run as MlflowRun
 
 from mlflow_workspace_plugin import names
+from mlflow_workspace_plugin.cli.completion import complete_runs
 from mlflow_workspace_plugin.cli.options import (
     hub_option,
     json_option,
@@ -18,14 +18,12 @@ from mlflow_workspace_plugin.cli.options import (
     print_table,
 )
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
-from mlflow_workspace_plugin.errors import ConfigFileError, UserErrorException
-from mlflow_workspace_plugin.hub.database import connected
-from mlflow_workspace_plugin.hub.hub import open_hub
-from mlflow_workspace_plugin.sdk.experiment import Experiment
-from mlflow_workspace_plugin.sdk.runs import search as run_search
-from mlflow_workspace_plugin.sdk.runs import status as run_status
-from mlflow_workspace_plugin.sdk.workspace import Workspace
-from mlflow_workspace_plugin.stores.receipts import workspace_of
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run as MlflowRun
+
+    from mlflow_workspace_plugin.sdk.experiment import Experiment
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 
 @click.command()
@@ -40,6 +38,8 @@ def runs(experiment: str | None, workspace: str | None, hub: Path, as_json: bool
     Without --workspace it is the workspace of MLFLOW_TRACKING_URI, else of the config.json above
     this folder.
     """
+    from mlflow_workspace_plugin.sdk.runs import search as run_search
+
     found = open_workspace(workspace, hub)
     rows = [
         _run_facts(each, run)
@@ -55,7 +55,7 @@ def runs(experiment: str | None, workspace: str | None, hub: Path, as_json: bool
 
 
 @click.command()
-@click.argument("run_id", metavar="RUN")
+@click.argument("run_id", metavar="RUN", shell_complete=complete_runs)
 @click.argument("name", required=False)
 @workspace_option
 @hub_option
@@ -106,7 +106,9 @@ def _summary(name: str, value: Any) -> dict[str, Any]:
     return {"metric": name, "values": len(rows), "last": shown}
 
 
-def _run_facts(experiment: Experiment, run: MlflowRun) -> dict[str, Any]:
+def _run_facts(experiment: "Experiment", run: "MlflowRun") -> dict[str, Any]:
+    from mlflow_workspace_plugin.sdk.runs import status as run_status
+
     return {
         "run_id": run.info.run_id,
         "name": run.info.run_name,
@@ -123,7 +125,9 @@ def _time(milliseconds: int | None) -> str | None:
     return datetime.fromtimestamp(milliseconds / 1000, timezone.utc).isoformat(timespec="seconds")
 
 
-def _experiments(workspace: Workspace, name: str | None) -> Iterator[Experiment]:
+def _experiments(workspace: "Workspace", name: str | None) -> "Iterator[Experiment]":
+    from mlflow_workspace_plugin.errors import UserErrorException
+
     known = workspace.experiments
     if name is None:
         yield from known.values()
@@ -136,7 +140,13 @@ def _experiments(workspace: Workspace, name: str | None) -> Iterator[Experiment]
         )
 
 
-def _workspace_of_run(run_id: str, name: str | None, hub: Path) -> Workspace:
+def _workspace_of_run(run_id: str, name: str | None, hub: Path) -> "Workspace":
+    from mlflow_workspace_plugin.errors import ConfigFileError
+    from mlflow_workspace_plugin.hub.database import connected
+    from mlflow_workspace_plugin.hub.hub import open_hub
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
+    from mlflow_workspace_plugin.stores.receipts import workspace_of
+
     try:
         return open_workspace(name, hub)
     except ConfigFileError:

@@ -4,11 +4,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from mlflow_workspace_plugin.cli.journal_folders import drop_rest, row_of, send, show
+from mlflow_workspace_plugin.cli.completion import complete_runs
+from mlflow_workspace_plugin.cli.journal_status import row_of, show
 from mlflow_workspace_plugin.cli.options import (
     echo,
     hub_option,
@@ -17,19 +18,11 @@ from mlflow_workspace_plugin.cli.options import (
     print_json,
     print_table,
 )
-from mlflow_workspace_plugin.errors import RunNotFoundError
-from mlflow_workspace_plugin.hub.database import connected
-from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.journal.folder import all_folders, folders_of
 from mlflow_workspace_plugin.journal.status import damaged_lines, names_of_writers, waiting
-from mlflow_workspace_plugin.journal.use import journal_target
-from mlflow_workspace_plugin.stores.receipts import (
-    Receipt,
-    receipts_of,
-    stored_sequences,
-    uncounted_of,
-    workspace_of,
-)
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.stores.receipts import Receipt
 
 _LOOKS = 3
 # Exit codes; 2 is click's own, of wrong usage.
@@ -74,12 +67,19 @@ def sync(
     if drop is not None:
         if status or all_machines or (as_json and not yes):
             raise click.UsageError("--drop goes alone, or with --yes, --give-up-hub and --json.")
+        from mlflow_workspace_plugin.cli.journal_folders import drop_rest
+
         drop_rest(drop, is_confirmed=yes, is_given_up=give_up_hub, as_json=as_json)
         return
     if give_up_hub:
         raise click.UsageError("--give-up-hub goes with --drop.")
-    make = show if status else partial(send, of_all_machines=all_machines)
-    rows = [row_of(folder, make) for folder in all_folders()]
+    if status:
+        rows = [row_of(folder, show) for folder in all_folders()]
+    else:
+        from mlflow_workspace_plugin.cli.journal_folders import send
+
+        make = partial(send, of_all_machines=all_machines)
+        rows = [row_of(folder, make) for folder in all_folders()]
     if as_json:
         print_json(rows)
     else:
@@ -100,7 +100,7 @@ def sync(
 
 
 @click.command()
-@click.argument("run_id")
+@click.argument("run_id", shell_complete=complete_runs)
 @hub_option
 @json_option
 @plain_errors
@@ -110,6 +110,17 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
     The exit code is 0 for "equal", 1 for "different", and 3 for "unknown": a part of a journal is
     missing or damaged, or a process was killed that held values in memory only.
     """
+    from mlflow_workspace_plugin.errors import RunNotFoundError
+    from mlflow_workspace_plugin.hub.database import connected
+    from mlflow_workspace_plugin.hub.hub import open_hub
+    from mlflow_workspace_plugin.journal.use import journal_target
+    from mlflow_workspace_plugin.stores.receipts import (
+        receipts_of,
+        stored_sequences,
+        uncounted_of,
+        workspace_of,
+    )
+
     opened = open_hub(hub)
     with connected(opened.engine) as connection:
         workspace = workspace_of(connection, run_id)
@@ -175,5 +186,5 @@ def _of_run(counts: Mapping[tuple[str, str, str], int], run_id: str) -> dict[tup
     return {(key, writer): n for (run, key, writer), n in counts.items() if run == run_id}
 
 
-def _columns(receipt: Receipt) -> dict[str, Any]:
+def _columns(receipt: "Receipt") -> dict[str, Any]:
     return {name.replace("_", " "): cell for name, cell in asdict(receipt).items()}

@@ -11,20 +11,21 @@ import urllib.request
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO, NoReturn
+from typing import IO, TYPE_CHECKING, NoReturn
 from urllib.parse import urlsplit
 
 import click
 
 from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.app.asgi import HUB_VARIABLE, SECRET_VARIABLE
-from mlflow_workspace_plugin.app.entrance import TOKEN, link_token, new_secret
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
-from mlflow_workspace_plugin.artifacts.repository import server_destination
 from mlflow_workspace_plugin.cli.browser import open_in_browser
+from mlflow_workspace_plugin.cli.completion import complete_workspaces
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
-from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.hub.ui_address import ServedUi, announced, ui_folder
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.hub.hub import Hub
 
 # Settings of MLflow clients, which would stop or mislead the server.
 _CLIENT_ONLY = ("MLFLOW_WORKSPACE", "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI")
@@ -35,7 +36,12 @@ _END_S = 1.0
 
 
 @click.command()
-@click.option("--workspace", "-w", help="Open the UI in this workspace.")
+@click.option(
+    "--workspace",
+    "-w",
+    help="Open the UI in this workspace.",
+    shell_complete=complete_workspaces,
+)
 @hub_option
 @click.option(
     "--port",
@@ -61,6 +67,9 @@ def ui(
 
     The link that is printed lets one browser in. For another one: mlflow-workspace open
     """
+    from mlflow_workspace_plugin.app.entrance import new_secret
+    from mlflow_workspace_plugin.hub.hub import open_hub
+
     opened = open_hub(hub)
     if workspace is not None:
         workspace = opened.catalog.get(workspace).name
@@ -88,15 +97,19 @@ def link_to(served: ServedUi, page: str, workspace: str | None) -> str:
         page: such as ``experiments/1/runs/RUN``.
         workspace: in which the page is.
     """
+    from mlflow_workspace_plugin.app.entrance import TOKEN, link_token
+
     token = "" if served.secret is None else f"?{TOKEN}={link_token(served.secret)}"
     return f"{served.address}/{token}{uris.ui_fragment(page, workspace)}"
 
 
-def server_command(hub: Hub, port: int) -> list[str]:
+def server_command(hub: "Hub", port: int) -> list[str]:
     """Return the command that serves a hub with MLflow's own server, on loopback.
 
     Both artifact options are needed: MLflow's defaults are folders below the working directory.
     """
+    from mlflow_workspace_plugin.artifacts.repository import server_destination
+
     return [
         sys.executable,
         "-m",
@@ -121,7 +134,7 @@ def server_command(hub: Hub, port: int) -> list[str]:
 
 
 @contextmanager
-def _running(hub: Hub, port: int, secret: str | None) -> "Iterator[subprocess.Popen[bytes]]":
+def _running(hub: "Hub", port: int, secret: str | None) -> "Iterator[subprocess.Popen[bytes]]":
     """Run the server until the block is left; begins once it answers."""
     command = [
         *server_command(hub, port),
@@ -156,7 +169,9 @@ def _pass_on(said: IO[bytes]) -> None:
             echo(line.decode(errors="replace").rstrip("\n"), err=True)
 
 
-def _environment(hub: Hub, secret: str | None) -> Mapping[str, str]:
+def _environment(hub: "Hub", secret: str | None) -> Mapping[str, str]:
+    from mlflow_workspace_plugin.artifacts.repository import server_destination
+
     environment = {key: value for key, value in os.environ.items() if key not in _CLIENT_ONLY}
     environment |= server_destination(hub)[1]
     environment[HUB_VARIABLE] = str(hub.path)

@@ -2,26 +2,32 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
-from mlflow.environment_variables import MLFLOW_TRACKING_URI
 
 from mlflow_workspace_plugin import uris
-from mlflow_workspace_plugin.errors import ConfigFileError, ServedHubError
-from mlflow_workspace_plugin.sdk.workspace import Workspace
+from mlflow_workspace_plugin.cli.completion import complete_workspaces
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
 def workspace_option(command: Command) -> Command:
     """Add ``--workspace``, for :func:`open_workspace`."""
-    option = click.option("--workspace", "-w", help="The workspace, by its name in the hub.")
+    option = click.option(
+        "--workspace",
+        "-w",
+        help="The workspace, by its name in the hub.",
+        shell_complete=complete_workspaces,
+    )
     return option(command)
 
 
-def open_workspace(name: str | None, hub: Path) -> Workspace:
+def open_workspace(name: str | None, hub: Path) -> "Workspace":
     """Open the workspace of a name, else that of ``MLFLOW_TRACKING_URI``, else of a config file.
 
     Args:
@@ -33,6 +39,11 @@ def open_workspace(name: str | None, hub: Path) -> Workspace:
         ServedHubError: the URI names one of a served hub.
         ConfigFileError: nothing names one, or the config file cannot be used.
     """
+    from mlflow.environment_variables import MLFLOW_TRACKING_URI
+
+    from mlflow_workspace_plugin.errors import ConfigFileError, ServedHubError
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
+
     if name is not None:
         return Workspace.get(name, hub=hub)
     uri = MLFLOW_TRACKING_URI.get()

@@ -9,7 +9,7 @@ import shlex
 import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities.workspace import Workspace as MlflowWorkspace
@@ -53,6 +53,7 @@ from mlflow_workspace_plugin.hub.database import (
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.tables import RECEIPTS, WORKSPACES
+from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord, find
 
 DEFAULT_WORKSPACE = "default"
 
@@ -62,22 +63,6 @@ _ALL = (
     .outerjoin_from(SqlWorkspace, WORKSPACES, WORKSPACES.c.name == SqlWorkspace.name)
     .order_by(SqlWorkspace.name)
 )
-
-
-@dataclass(frozen=True)
-class WorkspaceRecord:
-    """A workspace, as it was created."""
-
-    name: str
-    """The name MLflow knows."""
-    display_name: str
-    """The name as it was given, such as ``Contoso_ML``."""
-    subscription_id: str = "00000000-0000-0000-0000-000000000000"
-    resource_group: str = "local"
-    location: str = "local"
-    created_at: int | None = None
-    """Milliseconds since 1970; None when MLflow's server created the workspace."""
-    tags: dict[str, str] = field(default_factory=dict)
 
 
 class HubWorkspaceStore(SqlAlchemyStore):
@@ -130,19 +115,16 @@ class Catalog:
             return connection.execute(query).first() is not None
 
     def get(self, name: str) -> WorkspaceRecord:
-        """Return the workspace with a name as it was given, in any case, or as MLflow knows it.
-
-        Names that merely fold to the same are not taken for one another: ``data_x`` does not open
-        ``data-x``, which may be somebody else's.
+        """Return the workspace of a name, as :func:`~.workspace_record.find` finds it.
 
         Raises:
             WorkspaceNotFoundError: there is none.
         """
         records = self.list()
         wanted = str(name)
-        for record in records:
-            if wanted == record.name or wanted.lower() == record.display_name.lower():
-                return record
+        found = find(records, wanted)
+        if found is not None:
+            return found
         hint = names.did_you_mean(wanted, {record.display_name for record in records})
         raise WorkspaceNotFoundError(
             f"Workspace {name!r} not found in hub {str(self._folder.path)!r}.{hint} Create it "

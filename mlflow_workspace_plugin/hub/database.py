@@ -23,7 +23,8 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.fork_gate import Uses, gate
 from mlflow_workspace_plugin.hub import postgresql, unstorable
-from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
+from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
+from mlflow_workspace_plugin.hub.layout import JournalMode
 from mlflow_workspace_plugin.terminal import get_logger
 
 RESTORE_REMEDY = (

@@ -5,13 +5,13 @@ import os
 import sys
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from filelock import FileLock
 
 from mlflow_workspace_plugin.errors import HubNotWritableError, HubSettingsError
 from mlflow_workspace_plugin.hub import azure, linked_folders, postgresql
+from mlflow_workspace_plugin.hub.layout import JOURNAL_MODES, JournalMode, Layout
 from mlflow_workspace_plugin.hub.tree import OpenFolder, Tree
 from mlflow_workspace_plugin.private_folder import make_private
 
@@ -19,9 +19,6 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
-
-JournalMode = Literal["wal", "delete", "truncate", "persist"]
-JOURNAL_MODES: tuple[JournalMode, ...] = ("wal", "delete", "truncate", "persist")
 
 
 @dataclass(frozen=True)
@@ -43,21 +40,8 @@ class HubSettings:
         return None if self.artifacts is None else azure.parse(self.artifacts)
 
 
-@dataclass(frozen=True)
-class HubFolder:
-    """Where the parts of a hub lie."""
-
-    path: Path
-
-    @property
-    def database(self) -> Path:
-        """The SQLite file that holds all rows."""
-        return self.path / "hub.db"
-
-    @property
-    def artifacts(self) -> Path:
-        """The folder that holds all files."""
-        return self.path / "artifacts"
+class HubFolder(Layout):
+    """The folder of a hub."""
 
     @cached_property
     def tree(self) -> Tree:
@@ -69,16 +53,6 @@ class HubFolder:
         """As ``tree``, of the folder that holds all files, with the links that are registered."""
         root = Tree(self.artifacts).top
         return Tree(root, self.path, partial(linked_folders.registered, root))
-
-    @property
-    def settings_file(self) -> Path:
-        """The optional ``hub.toml``."""
-        return self.path / "hub.toml"
-
-    @property
-    def lock_file(self) -> Path:
-        """The file that is locked while the hub is created or upgraded."""
-        return self.path / "hub.lock"
 
     def identity(self) -> tuple[int, int] | None:
         """Return what a hub made anew does not share: of ``hub.toml`` if it names a database.

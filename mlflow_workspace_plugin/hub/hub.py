@@ -30,7 +30,8 @@ from mlflow_workspace_plugin.hub.database import (
     url_of,
 )
 from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
-from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings, JournalMode
+from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
+from mlflow_workspace_plugin.hub.layout import JournalMode
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.statistics import Statistics
 from mlflow_workspace_plugin.hub.tables import version

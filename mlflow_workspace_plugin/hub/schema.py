@@ -23,22 +23,7 @@ from sqlalchemy import Engine, inspect
 from mlflow_workspace_plugin.errors import HubCorruptError, HubTooNewError, HubTooOldError
 from mlflow_workspace_plugin.hub.database import RESTORE_REMEDY, connected, uses_of
 from mlflow_workspace_plugin.hub.postgresql import place
-
-# The newest revision of each MLflow minor version that has workspaces: names what to install when
-# a hub is newer than the installed MLflow, which cannot know the revision.
-MLFLOW_OF_REVISION = {
-    "1b5f0d9ad7c1": "3.10",
-    "c3d6457b6d8a": "3.11",
-    "7d34483879f0": "3.12",
-    "da6fb0208061": "3.13",
-    "b7e4c1a90f23": "3.14",
-    "6f8d9c3b2a1e": "3.15",
-    "b7e2c1a4d9f3": "3.16",
-    "dc11669786a5": "3.17",
-    "f4a9b2c7d1e6": "3.18",
-}
-
-SUPPORTED = ("3.15", "3.16", "3.17", "3.18")
+from mlflow_workspace_plugin.hub.revisions import MLFLOW_OF_REVISION, SUPPORTED
 
 MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations"
 """The folder of MLflow's migrations, as Alembic takes it."""

@@ -24,9 +24,9 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceExistsError,
     WorkspaceNotFoundError,
 )
-from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.hub.ui_address import served_ui
+from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.models.model import Model

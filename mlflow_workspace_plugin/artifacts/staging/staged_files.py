@@ -25,7 +25,6 @@ from typing import BinaryIO
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.local_files import digest_of
-from mlflow_workspace_plugin.errors import StagingFullError
 from mlflow_workspace_plugin.journal.folder import JournalFolder, host_id
 from mlflow_workspace_plugin.journal.lock import HeldLock
 
@@ -248,6 +247,9 @@ class StagedFiles:
                     room, counted_at = self._room(), size
                 size += len(chunk)
                 if size - counted_at > room:
+                    # Only now: errors are MLflow's, which takes a second to import.
+                    from mlflow_workspace_plugin.errors import StagingFullError
+
                     raise StagingFullError(
                         f"There is no room in {str(self.path)!r} for another file that waits: "
                         f"{self._bytes_on_machine() / 1e9:.1f} GB do on this machine, of "

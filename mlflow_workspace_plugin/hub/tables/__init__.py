@@ -8,9 +8,6 @@ from sqlalchemy import JSON, BigInteger, Column, MetaData, String, Table
 
 from mlflow_workspace_plugin import names
 
-PREFIX = "workspace_plugin_"
-"""What the names of all of our tables begin with, and of no others."""
-
 METADATA = MetaData()
 
 WORKSPACES = Table(

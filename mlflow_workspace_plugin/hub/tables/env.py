@@ -2,8 +2,8 @@
 
 from alembic import context
 
+from mlflow_workspace_plugin.hub.revisions import VERSION_TABLE
 from mlflow_workspace_plugin.hub.tables import METADATA
-from mlflow_workspace_plugin.hub.tables.version import VERSION_TABLE
 
 context.configure(
     connection=context.config.attributes["connection"],

@@ -23,10 +23,9 @@ from mlflow_workspace_plugin.errors import HubTooNewError, HubTooOldError
 from mlflow_workspace_plugin.hub.database import connected, transaction
 from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
+from mlflow_workspace_plugin.hub.revisions import PREFIX, VERSION_TABLE
 from mlflow_workspace_plugin.hub.schema import backup_advice
-from mlflow_workspace_plugin.hub.tables import METADATA, PREFIX
-
-VERSION_TABLE = f"{PREFIX}version"
+from mlflow_workspace_plugin.hub.tables import METADATA
 
 _FIRST = "0001"
 # What databases without a version may lack, from before it.
