@@ -9,12 +9,6 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.workspace_context import get_request_workspace
 
 from mlflow_workspace_plugin import uris
-from mlflow_workspace_plugin.artifacts.folder_repository import (
-    FolderRepository,
-    ServedFiles,
-    link_workspace_files,
-    remove_workspace_files,
-)
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of, workspace_root
 from mlflow_workspace_plugin.artifacts.staging.repository import StagingRepository
@@ -78,6 +72,8 @@ def open_served(backend_store_uri: str) -> ArtifactRepository:
     Raises:
         HubError: the hub cannot be opened.
     """
+    from mlflow_workspace_plugin.artifacts.folder_repository import ServedFiles
+
     parsed = uris.parse(backend_store_uri)
     if isinstance(parsed, uris.ServedWorkspaceUri):
         raise ServedHubError.of(str(parsed))
@@ -158,9 +154,11 @@ def repository_at(
         HubError: the place of the hub's files cannot be used.
     """
     root = hub.settings.artifact_root
+    # Either takes long to import, and a hub has use for one of them.
     if root is None:
+        from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository
+
         return FolderRepository(hub.folder, location)
-    # The SDK takes a second to import, and hubs in folders have no use for it.
     from mlflow_workspace_plugin.artifacts.azure_blob.repository import AzureRepository
 
     return AzureRepository(root, location, patience_s=patience_s, is_quiet=is_quiet)
@@ -217,6 +215,8 @@ def delete_workspace(hub: Hub, name: str, *, with_content: bool) -> None:
     hub.catalog.delete(name, with_content=with_content)
     root = hub.settings.artifact_root
     if root is None:
+        from mlflow_workspace_plugin.artifacts.folder_repository import remove_workspace_files
+
         remove_workspace_files(hub.folder, name)
         return
     from mlflow_workspace_plugin.artifacts.azure_blob.repository import WorkspaceFiles
@@ -242,6 +242,8 @@ def link_workspace(hub: Hub, name: str, elsewhere: Path) -> None:
             f"Hub {str(hub.path)!r} keeps its files in {hub.place_of()!r}, and no folder of a "
             "workspace can be linked there. Set artifacts in hub.toml to another place."
         )
+    from mlflow_workspace_plugin.artifacts.folder_repository import link_workspace_files
+
     link_workspace_files(hub.folder, name, elsewhere)
 
 

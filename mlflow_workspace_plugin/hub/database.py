@@ -35,6 +35,8 @@ RESTORE_REMEDY = (
 BUSY_TIMEOUT_MS = 20_000  # as in MLflow's own sessions
 _CACHE_KIB = 65_536  # taken as needed
 
+_SQLITE_MAGIC = b"SQLite format 3\x00"
+
 _logger = get_logger(__name__)
 _FORK_WAIT_S = 30.0
 # A server's connection does no harm in the child, and a silent server would keep the fork waiting.
@@ -91,6 +93,24 @@ def problems_of_file(database: Path) -> list[str]:
     except sqlite3.DatabaseError as error:
         return [str(error)]
     return [" ".join(map(str, row)) for row in rows if row != ("ok",)]
+
+
+def check_magic(folder: HubFolder) -> None:
+    """Check that the file that holds the rows is a database.
+
+    Raises:
+        HubCorruptError: it is none.
+    """
+    start = b""
+    # Opening a pipe would wait for somebody to write to it.
+    if folder.database.is_file():
+        with folder.database.open("rb") as file:
+            start = file.read(len(_SQLITE_MAGIC))
+    if start != _SQLITE_MAGIC:
+        raise HubCorruptError(
+            f"{str(folder.database)!r} is not a database. "
+            f"Create the workspaces in another folder, or {RESTORE_REMEDY}"
+        )
 
 
 def set_journal_mode(engine: Engine, journal_mode: JournalMode) -> None:

@@ -5,12 +5,10 @@ import os
 import sys
 from dataclasses import dataclass, fields
 from functools import cached_property, partial
-from typing import Any
-
-from filelock import FileLock
+from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.errors import HubNotWritableError, HubSettingsError
-from mlflow_workspace_plugin.hub import azure, linked_folders, postgresql
+from mlflow_workspace_plugin.hub import azure, linked_folders
 from mlflow_workspace_plugin.hub.layout import JOURNAL_MODES, JournalMode, Layout
 from mlflow_workspace_plugin.hub.tree import OpenFolder, Tree
 from mlflow_workspace_plugin.private_folder import make_private
@@ -19,6 +17,9 @@ if sys.version_info >= (3, 11):
     import tomllib
 else:
     import tomli as tomllib
+
+if TYPE_CHECKING:
+    from filelock import FileLock
 
 
 @dataclass(frozen=True)
@@ -78,12 +79,14 @@ class HubFolder(Layout):
                 "Check its name, and ask its owner for access."
             ) from error
 
-    def lock(self) -> FileLock:
+    def lock(self) -> "FileLock":
         """Return the lock that is held while the hub is created or upgraded.
 
         Raises:
             ForeignFileError: a link is in its place.
         """
+        from filelock import FileLock
+
         with self.tree.folder() as folder:
             folder.check(self.lock_file.name)
         return FileLock(self.lock_file)
@@ -158,6 +161,9 @@ class HubFolder(Layout):
                 f"{str(self.settings_file)!r} sets both database and journal_mode, which is "
                 "SQLite's. Remove one of them."
             )
+        # Only now: hubs in folders have no use for it.
+        from mlflow_workspace_plugin.hub import postgresql
+
         try:
             values["database"] = postgresql.normalised(str(values["database"]))
         except HubSettingsError as error:

@@ -74,12 +74,7 @@ class Glance:
 
     def workspaces(self) -> list[WorkspaceRecord]:
         """Return all workspaces, by name, as ``Catalog.list`` does."""
-        return [
-            WorkspaceRecord(known, known)
-            if name is None
-            else WorkspaceRecord(name, *named, json.loads(tags))
-            for known, name, *named, tags in self._connection.execute(_WORKSPACES)
-        ]
+        return [_record(*row) for row in self._connection.execute(_WORKSPACES)]
 
     def run(self, run_id: str) -> RunRow | None:
         """Return the run of an id; None when the hub holds none."""
@@ -135,6 +130,22 @@ def look(hub: Path, ask: Callable[[Glance], Answer], *, wait_s: float = 1.0) -> 
             return ask(Glance(connection)) if _is_of_installed(connection) else None
     except (OSError, ValueError, sqlite3.Error):
         return None
+
+
+def _record(
+    known: str,
+    name: str | None,
+    display_name: str,
+    subscription_id: str,
+    resource_group: str,
+    location: str,
+    created_at: int,
+    tags: str,
+) -> WorkspaceRecord:
+    if name is None:
+        return WorkspaceRecord(known, known)
+    facts = subscription_id, resource_group, location, created_at
+    return WorkspaceRecord(name, display_name, *facts, json.loads(tags))
 
 
 def _is_plain(layout: Layout) -> bool:

@@ -1,4 +1,4 @@
-"""Values that a database cannot store: seen before they are sent, or by the error of its driver."""
+"""Values that a database cannot store, known by the error of its driver."""
 
 import re
 from collections.abc import Iterable, Iterator, Mapping
@@ -14,6 +14,7 @@ from sqlalchemy.exc import (
 )
 
 from mlflow_workspace_plugin.errors import UnstorableValueError, clause
+from mlflow_workspace_plugin.hub.storable import flaw_of, shown
 
 # Data, constraints, and what is larger than the server can hold or index.
 _CLASSES_OF_CONTENT = ("22", "23", "54")
@@ -22,55 +23,7 @@ _OUT_OF_RANGE = "22003"
 _OF_CONTENT = (DataError, IntegrityError, NotSupportedError, ProgrammingError)
 # SQLite's, of Python 3.10, for what later ones have another error.
 _NOT_BOUND = "binding parameter"
-NO_DATABASE_TAKES = re.compile("[\0\ud800-\udfff]")
-"""NUL, and halves of surrogate pairs."""
 _TOO_LONG = re.compile(r"too long for type character varying\((\d+)\)")
-_SHOWN = 60
-
-
-def refuse(what: str, text: str, *, is_sqlite: bool, limit: int | None = None) -> None:
-    """Refuse a text that a database would not store as it is.
-
-    Args:
-        what: names the text, such as ``The key of a param``.
-        text: what is to be stored.
-        is_sqlite: whether the database is SQLite, which takes NUL, and texts of any length.
-        limit: how many characters the column holds.
-
-    Raises:
-        UnstorableValueError: it cannot be stored.
-    """
-    flaw = flaw_of(text, is_sqlite=is_sqlite)
-    if flaw is not None:
-        raise UnstorableValueError(f"{what}, {shown(text)}, cannot be stored: it has {flaw}.")
-    if limit is not None and not is_sqlite and len(text) > limit:
-        raise UnstorableValueError(
-            f"{what}, {shown(text)}, cannot be stored: it has {len(text)} characters, and the "
-            f"database holds {limit}. Shorten it."
-        )
-
-
-def flaw_of(text: str, *, is_sqlite: bool) -> str | None:
-    """Return what in a text the database cannot store, and the remedy; None if it can."""
-    if not is_sqlite and "\0" in text:
-        return "a NUL character, which PostgreSQL does not store. Remove it"
-    if not text.isascii():
-        try:
-            text.encode()
-        except UnicodeEncodeError as error:
-            half = text[error.start]
-            return f"{half!r}, half of a surrogate pair, which is no character. Remove it"
-    return None
-
-
-def shown(text: str) -> str:
-    """Return a text as it is shown in a message: quoted, escaped, and no longer than a line."""
-    return repr(text if len(text) <= _SHOWN else text[:_SHOWN] + "...")
-
-
-def storable(text: str) -> str:
-    """Return a text with escapes in the place of what no database stores."""
-    return NO_DATABASE_TAKES.sub(lambda found: ascii(found[0])[1:-1], text)
 
 
 def is_of_content(error: BaseException) -> bool:

@@ -24,14 +24,17 @@ from mlflow_workspace_plugin.errors import (
     HubCorruptError,
     HubTooOldError,
 )
-from mlflow_workspace_plugin.hub import postgresql, schema
+from mlflow_workspace_plugin.hub import postgresql, schema, trust
 from mlflow_workspace_plugin.hub.database import (
+    check_magic,
+    create_engine,
     engine_of_copy,
     problems_of_file,
     translated_errors,
+    url_of,
 )
 from mlflow_workspace_plugin.hub.folder import HubFolder
-from mlflow_workspace_plugin.hub.lock import held_alone, others_connected
+from mlflow_workspace_plugin.hub.lock import held_alone, locked, others_connected
 from mlflow_workspace_plugin.hub.tables import version
 
 _COPY = "hub.db.upgrade-"
@@ -43,6 +46,29 @@ class Upgrade:
     """A migration that was done. ``backup`` is the database as it was; None with PostgreSQL."""
 
     backup: Path | None
+
+
+def upgrade_folder(folder: HubFolder, *, force: bool) -> Upgrade | None:
+    """Migrate the hub in a folder, as ``hub.hub.upgrade_hub`` says."""
+    folder.check_access()
+    settings = trust.load_trusted_settings(folder)
+    is_file = settings.database is None
+    if is_file:
+        check_magic(folder)
+    engine = create_engine(url_of(folder, settings), settings)
+    try:
+        with translated_errors(folder.path, settings.database), locked(folder, engine):
+            if is_file:
+                remove_leftovers(folder)
+            if not is_due(engine, folder.path):
+                return None
+            if not is_file:
+                return upgrade_server(engine, folder, force=force)
+            # A connection that nobody uses would be in the way.
+            engine.dispose()
+            return upgrade_file(folder, force=force)
+    finally:
+        engine.dispose()
 
 
 def is_due(engine: Engine, hub: Path) -> bool:

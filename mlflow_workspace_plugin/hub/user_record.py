@@ -9,8 +9,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from filelock import FileLock
-
 from mlflow_workspace_plugin.errors import HubSettingsError
 from mlflow_workspace_plugin.private_folder import make_private
 
@@ -63,6 +61,9 @@ class UserRecord:
             OSError: it cannot be written.
             Exception: what ``changed`` raises.
         """
+        # Only now: who only reads has no use for it.
+        from filelock import FileLock
+
         make_private(self.file.parent)
         lock = self.file.with_name(f"{self.file.name}.lock")
         with FileLock(lock, timeout=_LOCK_WAIT_S, mode=0o600):

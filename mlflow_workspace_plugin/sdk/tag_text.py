@@ -27,7 +27,7 @@ from mlflow.utils.validation import (
     validate_param_and_metric_name,
 )
 
-from mlflow_workspace_plugin.hub.unstorable import NO_DATABASE_TAKES
+from mlflow_workspace_plugin.hub.storable import NO_DATABASE_TAKES
 from mlflow_workspace_plugin.terminal import get_logger
 
 OURS = "mlflow.workspace."

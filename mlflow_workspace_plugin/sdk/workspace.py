@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
 import mlflow
@@ -27,14 +27,16 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.hub.ui_address import served_ui
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
+from mlflow_workspace_plugin.late_imports import late_imports
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.models.model import Model
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfWorkspace
 from mlflow_workspace_plugin.sdk.runs.run import Run
 from mlflow_workspace_plugin.sdk.runs.search import find_run
-from mlflow_workspace_plugin.stores.patience import until_answered
-from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 
 class Workspace(NotServedOfWorkspace):
@@ -72,6 +74,9 @@ class Workspace(NotServedOfWorkspace):
     ) -> None:
         authentication.ignore(auth)
         folder = _hub_folder(hub)
+        with late_imports():
+            from mlflow_workspace_plugin.stores.patience import until_answered
+
         opened = until_answered(lambda _: open_hub(folder))
         self._hub = opened
         self._record = until_answered(lambda _: opened.catalog.get(workspace_name))
@@ -339,7 +344,7 @@ class Workspace(NotServedOfWorkspace):
         return MlflowClient(tracking_uri=uri, registry_uri=uri)
 
     @property
-    def tracking_store(self) -> WorkspaceTrackingStore:
+    def tracking_store(self) -> "WorkspaceTrackingStore":
         """The store behind :attr:`client`, for what MLflow's client has no call for (ours)."""
         store: WorkspaceTrackingStore = self.client._tracking_client.store
         return store

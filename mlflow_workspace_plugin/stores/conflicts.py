@@ -3,12 +3,10 @@
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 from sqlalchemy import Connection, text
 
-from mlflow_workspace_plugin.hub import unstorable
+from mlflow_workspace_plugin.hub import storable
 from mlflow_workspace_plugin.journal.records import Record
+from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
 from mlflow_workspace_plugin.stores.run_writes import upsert_tags
-
-CONFLICT_TAG = "mlflow.workspace.refused"
-"""What was refused after its call had returned. MLflow's UI hides tags of this prefix."""
 
 _TAG = text("SELECT value FROM tags WHERE run_uuid = :run_id AND key = :key")
 
@@ -26,5 +24,5 @@ def note_conflict(connection: Connection, record: Record, error: Exception) -> N
     before = connection.execute(_TAG, parameters).scalar_one_or_none()
     said = what if before is None else f"{before}\n{what}"
     # The text may hold what no database takes, which is why it was refused.
-    value = unstorable.storable(said)[:MAX_TAG_VAL_LENGTH]
+    value = storable.storable(said)[:MAX_TAG_VAL_LENGTH]
     upsert_tags(connection, record.run_id, {CONFLICT_TAG: value})

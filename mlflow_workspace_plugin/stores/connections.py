@@ -16,7 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from mlflow_workspace_plugin.hub import unstorable
+from mlflow_workspace_plugin.hub import storable
 from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, translated_errors, uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
 
@@ -153,7 +153,7 @@ class Connections:
         """
         # What is no text is not ours to judge.
         if isinstance(text, str):
-            unstorable.refuse(what, text, is_sqlite=self._is_sqlite, limit=limit)
+            storable.refuse(what, text, is_sqlite=self._is_sqlite, limit=limit)
 
     def _check_batch(
         self,

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mlflow_workspace_plugin.errors import HubBusyError
-from mlflow_workspace_plugin.hub import unstorable
+from mlflow_workspace_plugin.hub import storable
 from mlflow_workspace_plugin.journal.records import (
     AWAITED,
     NO_CALLS,
@@ -24,6 +24,7 @@ from mlflow_workspace_plugin.journal.records import (
 from mlflow_workspace_plugin.journal.target import KeepRefused
 from mlflow_workspace_plugin.stores.conflicts import note_conflict
 from mlflow_workspace_plugin.stores.delivered_rows import RunRows, insert_rows, rows_by_run
+from mlflow_workspace_plugin.stores.exact_values import ExactValue
 from mlflow_workspace_plugin.stores.faults import is_of_content, is_refusal
 from mlflow_workspace_plugin.stores.metric_tables import (
     MetricTables,
@@ -37,11 +38,7 @@ from mlflow_workspace_plugin.stores.run_writes import (
     upsert_tags,
 )
 from mlflow_workspace_plugin.stores.table_rows import place_rows
-from mlflow_workspace_plugin.stores.typed_values import (
-    ExactValue,
-    TypedValues,
-    insert_descriptors,
-)
+from mlflow_workspace_plugin.stores.typed_values import TypedValues, insert_descriptors
 
 _LOCK_WAIT_ONCE_MS = 50
 _NEW_WRITER = text(
@@ -286,7 +283,7 @@ class Deliveries(TypedValues):
                 refused is not None
                 and keep_refused(record, refused)
                 and record.kind in AWAITED
-                and record.run_id == unstorable.storable(record.run_id)
+                and record.run_id == storable.storable(record.run_id)
                 and self._writable_runs(connection, {record.run_id})
             ):
                 note_conflict(connection, record, refused)

@@ -20,7 +20,7 @@ from mlflow.utils.search_utils import SearchUtils
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH, _validate_batch_log_data, _validate_tag
 from sqlalchemy import ColumnElement, Connection, bindparam, func, select, text
 
-from mlflow_workspace_plugin.hub import unstorable
+from mlflow_workspace_plugin.hub import storable
 
 GROWING = (MLFLOW_LOGGED_ARTIFACTS, MLFLOW_LOGGED_MODELS, TraceTagKey.LINKED_PROMPTS)
 
@@ -231,4 +231,4 @@ def _piece(key: str) -> str:
 
 def _dumped(value: Any) -> str:
     # A search looks for a path as it is written. What no database stores stays an escape of JSON's.
-    return unstorable.storable(json.dumps(value, ensure_ascii=False))
+    return storable.storable(json.dumps(value, ensure_ascii=False))

@@ -20,6 +20,7 @@ from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
 from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
 from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
+from mlflow_workspace_plugin.stores.exact_values import ExactValue
 from mlflow_workspace_plugin.stores.faults import is_away
 from mlflow_workspace_plugin.stores.growing_tags import valid_batch, valid_tag
 from mlflow_workspace_plugin.stores.known_runs import KnownRun, KnownRuns
@@ -32,7 +33,6 @@ from mlflow_workspace_plugin.stores.patience import (
 )
 from mlflow_workspace_plugin.stores.run_writes import NewRun
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
-from mlflow_workspace_plugin.stores.typed_values import ExactValue
 
 
 class JournalledTrackingStore(Patient, WorkspaceTrackingStore):

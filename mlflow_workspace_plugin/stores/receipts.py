@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, bindparam, text
 
-from mlflow_workspace_plugin.hub import unstorable
+from mlflow_workspace_plugin.hub import storable
 from mlflow_workspace_plugin.journal.records import OTHERS, UNCOUNTED
 
 _WRITERS = text(
@@ -64,8 +64,8 @@ class Receipts:
         """Return them with keys that a database takes, of values that were refused for theirs."""
         found = Receipts()
         for (run_id, key), counts in self._counts.items():
-            key = unstorable.storable(key)[:_KEY_LENGTH]
-            found._counts.setdefault((unstorable.storable(run_id), key), Counter()).update(counts)
+            key = storable.storable(key)[:_KEY_LENGTH]
+            found._counts.setdefault((storable.storable(run_id), key), Counter()).update(counts)
         return found
 
 

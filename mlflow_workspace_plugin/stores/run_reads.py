@@ -37,11 +37,9 @@ from mlflow_workspace_plugin.artifacts.paths import followed
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.growing_tags import split_filters, without_pieces
 from mlflow_workspace_plugin.stores.many_objects import many_objects
+from mlflow_workspace_plugin.stores.own_tags import DESCRIPTOR_PREFIX
 
 Entity = TypeVar("Entity")
-
-DESCRIPTOR_PREFIX = "mlflow.workspace.metric."
-"""Of the tags that say what the numbers of a metric stand for. A search leaves them out."""
 
 _RUN_COLUMNS = (
     SqlRun.run_uuid,

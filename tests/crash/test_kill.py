@@ -15,7 +15,7 @@ from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.records import Kind
 from mlflow_workspace_plugin.journal.refused import count_refused
 from mlflow_workspace_plugin.journal.sender import Sender
-from mlflow_workspace_plugin.stores.conflicts import CONFLICT_TAG
+from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
 from mlflow_workspace_plugin.stores.receipts import receipts_of
 from tests.crash.processes import fork, moment
 

@@ -7,8 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import BinaryIO
 
-import pathspec
-
 from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.sdk.files.local import files_below
 from mlflow_workspace_plugin.terminal import get_logger
@@ -83,6 +81,9 @@ def _ignored_in(folder: Path) -> Callable[[str], bool]:
     file = next((folder / name for name in IGNORE_FILES if (folder / name).is_file()), None)
     if file is None:
         return lambda path: False
+    # Only now: few folders have such a file.
+    import pathspec
+
     try:
         lines = file.read_text(encoding="utf-8-sig").splitlines()
         spec = pathspec.GitIgnoreSpec.from_lines(lines)

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
-from mlflow_workspace_plugin.stores.run_reads import DESCRIPTOR_PREFIX
+from mlflow_workspace_plugin.stores.own_tags import DESCRIPTOR_PREFIX
 
 SCALAR = "scalar"
 TABLE = "table"

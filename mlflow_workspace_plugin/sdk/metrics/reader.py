@@ -2,7 +2,7 @@
 
 from collections import defaultdict, deque
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.sdk.metrics.artifacts import read_artifact
@@ -14,10 +14,12 @@ from mlflow_workspace_plugin.sdk.metrics.descriptors import (
     read_descriptors,
 )
 from mlflow_workspace_plugin.sdk.metrics.values import cell, told_by
-from mlflow_workspace_plugin.stores.metric_history import RunPoint
-from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
-from mlflow_workspace_plugin.stores.typed_values import ExactValue, read_exact
+from mlflow_workspace_plugin.stores.exact_values import ExactValue, read_exact
 from mlflow_workspace_plugin.terminal import get_logger
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.stores.metric_history import RunPoint
+    from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 _logger = get_logger(__name__)
 
@@ -26,7 +28,7 @@ Place = tuple[int, int]
 
 
 def read_metrics(
-    store: WorkspaceTrackingStore,
+    store: "WorkspaceTrackingStore",
     repository: HubRepository,
     run_id: str,
     name: str | None = None,
@@ -97,7 +99,7 @@ def _by_name(descriptors: Iterable[Descriptor]) -> dict[str, list[Descriptor]]:
 def _read(
     name: str,
     descriptors: Sequence[Descriptor],
-    points: dict[str, list[RunPoint]],
+    points: "dict[str, list[RunPoint]]",
     exact: dict[str, list[ExactValue]],
 ) -> list[Any]:
     """Return what is read of a metric; nothing, if it has no values."""
@@ -143,7 +145,9 @@ def _type(columns: Iterable[Column]) -> str:
     return "double" if {"int", "double"} <= set(types) else next(iter(types), "double")
 
 
-def _values(points: list[RunPoint], exact: list[ExactValue], kind: str) -> list[tuple[Place, Any]]:
+def _values(
+    points: "list[RunPoint]", exact: list[ExactValue], kind: str
+) -> list[tuple[Place, Any]]:
     """Return what points stand for, each with its place."""
     values = [((timestamp, step), told_by(number, kind)) for timestamp, step, number in points]
     if not exact:

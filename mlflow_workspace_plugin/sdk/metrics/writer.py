@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from mlflow.entities import Metric, Run
 from mlflow.tracking.fluent import get_active_model_id
@@ -18,8 +19,10 @@ from mlflow_workspace_plugin.sdk.metrics.descriptors import (
 from mlflow_workspace_plugin.sdk.metrics.names import key_of, marked_key_of, table_id
 from mlflow_workspace_plugin.sdk.metrics.order import MetricOrder
 from mlflow_workspace_plugin.sdk.metrics.values import Cell
-from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
-from mlflow_workspace_plugin.stores.typed_values import ExactValue
+from mlflow_workspace_plugin.stores.exact_values import ExactValue
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 Row = Mapping[str, Cell]
 """The cells of a row by column; of a scalar the one without a name."""
@@ -37,7 +40,7 @@ class MetricWriter:
         run_id: the run.
     """
 
-    def __init__(self, store: WorkspaceTrackingStore, run_id: str) -> None:
+    def __init__(self, store: "WorkspaceTrackingStore", run_id: str) -> None:
         self._store = store
         self._run_id = run_id
         self._metrics: dict[tuple[str, str], _Known] = {}

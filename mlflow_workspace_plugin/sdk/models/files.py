@@ -22,7 +22,6 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 from mlflow.utils.mlflow_tags import MLFLOW_MODEL_VERSIONS
 
-from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository
 from mlflow_workspace_plugin.artifacts.hub_repository import stored_files
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.artifacts.quiet import quietly
@@ -139,6 +138,8 @@ def download(
     folder.mkdir(parents=True, exist_ok=True)
     # What resolves a URI of MLflow's adds a file of its own to the root of a model.
     stored = getattr(repository, "repo", repository)
+    from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository
+
     if isinstance(stored, FolderRepository):
         # MLflow shows its progress, which SDK v1 did not.
         for path, place in places.items():
