@@ -10,8 +10,14 @@ from mlflow_workspace_plugin.cli.gc import gc
 from mlflow_workspace_plugin.cli.hub import hub
 from mlflow_workspace_plugin.cli.open import open_
 from mlflow_workspace_plugin.cli.run import run
-from mlflow_workspace_plugin.cli.runs import metrics, runs
-from mlflow_workspace_plugin.cli.sync import sync, verify
+from mlflow_workspace_plugin.cli.runs.delete import delete
+from mlflow_workspace_plugin.cli.runs.experiments import experiments
+from mlflow_workspace_plugin.cli.runs.files import download, files
+from mlflow_workspace_plugin.cli.runs.metrics import metrics
+from mlflow_workspace_plugin.cli.runs.table import runs
+from mlflow_workspace_plugin.cli.runs.verify import verify
+from mlflow_workspace_plugin.cli.shell import completion
+from mlflow_workspace_plugin.cli.sync import sync
 from mlflow_workspace_plugin.cli.ui import ui
 from mlflow_workspace_plugin.cli.workspaces import create, list_, show, where
 
@@ -26,7 +32,7 @@ def main() -> None:
 
 for command in (
     *(create, list_, show, where),
-    *(run, runs, metrics, ui, open_),
-    *(sync, verify, gc, hub, azureml, doctor),
+    *(run, runs, metrics, experiments, files, download, delete, ui, open_),
+    *(sync, verify, gc, hub, azureml, doctor, completion),
 ):
     main.add_command(command)
