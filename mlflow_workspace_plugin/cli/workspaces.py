@@ -164,9 +164,9 @@ def _workspace_of(hub: Hub, name: str) -> WorkspaceRecord | None:
 def _found(given: str, workspace: str | None, hub: Path) -> FoundRun:
     try:
         return find_run(given, workspace, hub)
-    except RunNotFoundError:
-        if workspace is None:
-            # What it says of workspaces that are called alike is of more use.
+    except RunNotFoundError as error:
+        if workspace is None and "Did you mean" not in error.message:
+            # What is said of workspaces is of more use.
             open_hub(hub).catalog.get(given)
         raise
 

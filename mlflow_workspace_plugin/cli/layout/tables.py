@@ -55,10 +55,15 @@ def terminal_width() -> int:
     return Console().width
 
 
-def width_of(columns: Iterable[Column], *, is_shrunk: bool = False) -> int:
-    """Return how wide a table of these is; of ``is_shrunk`` with its texts cut."""
+def width_of(columns: Iterable[Column], longest: int | None = None) -> int:
+    """Return how wide a table of these is.
+
+    Args:
+        columns: of the table.
+        longest: how wide those are at most that may shrink; None is uncut.
+    """
     widths = [
-        min(each.width, _SHORTEST) if is_shrunk and each.may_shrink else each.width
+        each.width if longest is None or not each.may_shrink else min(each.width, longest)
         for each in columns
     ]
     return sum(widths) + GAP * (len(widths) - 1)
@@ -73,31 +78,47 @@ def cut(text: str, width: int) -> str:
 
 def print_columns(columns: Sequence[Column]) -> None:
     """Print a table; the texts of those columns that may shrink are cut, so that it fits."""
+    console = Console(highlight=False)
+    widths = _widths(columns, console.width)
     table = Table(box=None, pad_edge=False, padding=(0, GAP, 0, 0), header_style="bold")
-    for each in columns:
+    for each, width in zip(columns, widths, strict=True):
         table.add_column(
             Text(each.texts[0]),
             justify="right" if each.is_number else "left",
             no_wrap=True,
             overflow="ellipsis",
-            min_width=min(each.width, _SHORTEST) if each.may_shrink else each.width,
+            width=width,
         )
-    styles = [each.styles or [""] * len(each.cells) for each in columns]
-    for cells, of_cells in zip(
-        zip(*(each.texts[1:] for each in columns), strict=True),
-        zip(*styles, strict=True),
-        strict=True,
-    ):
+    for row in range(len(columns[0].cells)):
         # Text as it is: rich would take [...] in it for markup.
-        row = [Text(cell, style) for cell, style in zip(cells, of_cells, strict=True)]
-        table.add_row(*row)
-    console = Console(highlight=False)
+        table.add_row(
+            *(
+                Text(each.texts[row + 1], each.styles[row] if each.styles else "")
+                for each in columns
+            )
+        )
     # What cannot be cut is not: a line that a terminal breaks can still be read.
-    width = max(console.width, width_of(columns, is_shrunk=True))
+    console.width = max(console.width, sum(widths) + GAP * len(widths))
     with console.capture() as captured:
-        console.print(table, width=width, soft_wrap=width > console.width, crop=False)
+        console.print(table, crop=False)
     for line in captured.get().splitlines():
         click.echo(line.rstrip(" "))
+
+
+def _widths(columns: Sequence[Column], room: int) -> list[int]:
+    """Return how wide the columns are in a table that fits, if that is possible."""
+    widths = [each.width for each in columns]
+    excess = sum(widths) + GAP * (len(widths) - 1) - room
+    for _ in range(excess):
+        wide = [
+            (width, place)
+            for place, width in enumerate(widths)
+            if columns[place].may_shrink and width > _SHORTEST
+        ]
+        if not wide:
+            break
+        widths[max(wide)[1]] -= 1
+    return widths
 
 
 def print_rows(title: str, rows: Sequence[Mapping[str, Any]]) -> None:

@@ -39,7 +39,7 @@ def took(start_ms: int | None, end_ms: int | None) -> str:
         return ""
     seconds = (end_ms - start_ms) / 1000
     if seconds < _MINUTE:
-        return f"{seconds:.1f} s" if seconds < 9.95 else f"{seconds:.0f} s"
+        return f"{seconds:.1f} s" if 0.05 <= seconds < 9.95 else f"{seconds:.0f} s"
     for unit, name in ((_DAY, "days"), (_HOUR, "h"), (_MINUTE, "min")):
         if seconds >= unit:
             return f"{seconds / unit:.3g} {name}"

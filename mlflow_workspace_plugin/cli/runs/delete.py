@@ -8,7 +8,7 @@ import click
 
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
-from mlflow_workspace_plugin.cli.runs.find import FoundRun, find_run, run_argument
+from mlflow_workspace_plugin.cli.runs.find import FoundRun, find_run, run_argument, said
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.terminal import shown
 
@@ -63,11 +63,7 @@ def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
             echo(f"Run {each.title} is deleted already.")
     if any(not each.is_by_id for each in there):
         for each in there:
-            echo(
-                f"  {each.id}  {shown(each.place.name or '')}, in "
-                f"{shown(each.place.experiment)} of {each.place.workspace}, "
-                f"{words.ago(each.place.start_time)}"
-            )
+            echo(f"  {said(each.place)}")
         _confirm(f"Delete {words.count(len(there), 'run')}?", is_confirmed=is_confirmed)
     for each in there:
         each.workspace().client.delete_run(each.id)

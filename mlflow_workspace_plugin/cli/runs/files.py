@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 _NAMED = 5
 _LONGEST_NAME = 100
 # What a folder's name is better without, on any system.
-_ODD = re.compile(r'[\x00-\x1f\x7f-\x9f/\\:*?"<>|]+')
+_ODD = re.compile(r"[^\w. -]+")
 
 
 @click.command()
@@ -119,6 +119,9 @@ def download(
     copied = [each for each in listed if each.path not in there]
     for each in copied:
         fetch(repository, each.path, targets[each.path])
+    if not copied:
+        echo(f"All {words.count(len(there), 'file')} of run {found.title} are in {folder} already.")
+        return
     size = words.size(sum(each.file_size or 0 for each in copied))
     kept = f"; {words.count(len(there), 'file')} were there already" if there else ""
     echo(f"Copied {words.count(len(copied), 'file')} ({size}) to {folder}{kept}.")
@@ -160,7 +163,7 @@ def _files(
     if not meant:
         known = {each.path for each in listed} | {posixpath.dirname(each.path) for each in listed}
         raise UserErrorException(
-            f"There is no such file or folder: {shown(wanted)!r}, of run {found.title}."
+            f"There is no such file or folder: '{shown(wanted)}', of run {found.title}."
             + names.did_you_mean(wanted, filter(None, known))
         )
     return meant
@@ -176,7 +179,7 @@ def _below(repository: "HubRepository", entry: "FileInfo") -> "Iterator[FileInfo
 
 def _folder_name(found: FoundRun) -> str:
     """Return a folder's name for a run: its own, where a folder can be called so."""
-    name = _ODD.sub("_", shown(found.place.name or "")).strip(". _")[:_LONGEST_NAME]
+    name = _ODD.sub("_", found.place.name or "").strip(". _")[:_LONGEST_NAME]
     # Of several bytes a character, perhaps.
     while len(name.encode()) > 2 * _LONGEST_NAME:
         name = name[:-1]

@@ -71,7 +71,15 @@ class FoundRun:
 def title(name: str | None, run_id: str) -> str:
     """Return how people call a run: its name, and the beginning of its id."""
     short = run_id[:SHORT_ID]
-    return f"{shown(name)!r} ({short})" if name else short
+    return f"'{shown(name)}' ({short})" if name else short
+
+
+def said(place: "RunPlace") -> str:
+    """Return a line about a run that tells it from others: its whole id, and what it is of."""
+    return (
+        f"{place.run_id}  {words.ago(place.start_time)}, {shown(place.workspace)}, "
+        f"{shown(place.experiment)}, {shown(place.name or '')}"
+    )
 
 
 def find_run(given: str, workspace: str | None, hub: Path) -> FoundRun:
@@ -123,10 +131,10 @@ def _raise_unknown(hub: "Hub", given: str, workspace: str | None) -> NoReturn:
     with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
         newest = newest_runs(connection, _COMPARED, workspace)
     hint = _did_you_mean(given, newest)
-    where = f"hub {str(hub.path)!r}"
-    if workspace is not None:
-        where = f"workspace {workspace!r} of {where}"
-    raise RunNotFoundError(f"There is no such run: {shown(given)!r}, in {where}. {hint}")
+    where = "any workspace" if workspace is None else f"workspace {workspace!r}"
+    raise RunNotFoundError(
+        f"There is no such run: '{shown(given)}' is not in {where} of hub {str(hub.path)!r}. {hint}"
+    )
 
 
 def _did_you_mean(given: str, newest: "Sequence[RunPlace]") -> str:
@@ -147,17 +155,14 @@ def _did_you_mean(given: str, newest: "Sequence[RunPlace]") -> str:
 
 
 def _raise_ambiguous(hub: "Hub", given: str, runs: "Sequence[RunPlace]") -> NoReturn:
+    from mlflow_workspace_plugin.cli.layout.tables import cut, terminal_width
     from mlflow_workspace_plugin.errors import UserErrorException
 
-    lines = [
-        f"  {each.run_id}  {shown(each.name or '')}, in {shown(each.experiment)} of "
-        f"{each.workspace}, {words.ago(each.start_time)}"
-        for each in runs[:_LISTED]
-    ]
+    lines = [cut(f"  {said(each)}", terminal_width()) for each in runs[:_LISTED]]
     if len(runs) > _LISTED:
         lines.append(f"  and {len(runs) - _LISTED:,} more")
     raise UserErrorException(
-        f"{shown(given)!r} may mean {len(runs):,} runs of hub {str(hub.path)!r}. "
+        f"'{shown(given)}' may mean {len(runs):,} runs of hub {str(hub.path)!r}. "
         "Name one by its id:\n" + "\n".join(lines)
     )
 

@@ -102,7 +102,7 @@ def _metric(run: "Run", name: str, title: str) -> tuple[str, Any]:
             return _metric(run, each.name, title)
     known = run.get_metrics()
     raise UserErrorException(
-        f"There is no such metric: {shown(name)!r}, of run {title}."
+        f"There is no such metric: '{shown(name)}', of run {title}."
         + (names.did_you_mean(name, known) or " It has none.")
     )
 

@@ -1,5 +1,6 @@
 """``mlflow-workspace runs``: the runs of a workspace, and which of them is best."""
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 _NEWEST = 20
 _PAGE = 1_000
+_READABLE = 18
+"""Of a name, beside columns that nobody asked for."""
 _METRICS_SHOWN, _PARAMS_SHOWN = 4, 3
 _COLOURS = {"Failed": "red", "Canceled": "yellow", "Running": "green", "Queued": "cyan"}
 _OF_THE_SYSTEM = "system/"
@@ -314,9 +317,12 @@ def _commonest(listed: "Sequence[ListedRun]", columns: "Sequence[Column]") -> "l
     """Return columns of what most runs have, as many as fit beside others."""
     from mlflow_workspace_plugin.cli.layout.tables import GAP, terminal_width, width_of
 
-    room = terminal_width() - width_of(columns, is_shrunk=True)
+    room = terminal_width() - width_of(columns, _READABLE)
     by_metrics = Counter(
-        name for each in listed for name in each.metrics if not name.startswith(_OF_THE_SYSTEM)
+        name
+        for each in listed
+        for name, value in each.metrics.items()
+        if not name.startswith(_OF_THE_SYSTEM) and not math.isnan(value)
     )
     by_params = Counter(name for each in listed for name in each.params)
     wanted = [_of_metric(listed, each) for each, _ in by_metrics.most_common(_METRICS_SHOWN)]
@@ -372,7 +378,7 @@ def _print_notes(
         if parent
     ]
     if there_are_more:
-        lines.append(f"These are {number:,} of them: -n shows more, --all all.")
+        lines.append(f"These are the first {number:,}; -n shows more, and --all all.")
     if lines:
         click.echo()
     for line in lines:

@@ -23,7 +23,8 @@ if TYPE_CHECKING:
 
 _LOOKS = 3
 # Exit codes; 2 is click's own, of wrong usage.
-_SAID = {"different": "different: see the columns behind 'repeated'"}
+_SAID = {"different": "different: see the columns beside 'stored' and 'repeated'"}
+_ALWAYS_SAID = ("metric", "logged", "stored")
 _CODES = {"equal": 0, "different": 1, "unknown": 3}
 
 
@@ -89,7 +90,7 @@ def verify(run: str, workspace: str | None, hub: Path, as_json: bool) -> None:  
             }
         )
     else:
-        print_table(f"Values of run {found.title}", map(_columns, receipts))
+        print_table(f"Values of run {found.title}", _columns(receipts))
         for reason in reasons:
             echo(reason)
         if damaged:
@@ -114,5 +115,12 @@ def _of_run(counts: Mapping[tuple[str, str, str], int], run_id: str) -> dict[tup
     return {(key, writer): n for (run, key, writer), n in counts.items() if run == run_id}
 
 
-def _columns(receipt: "Receipt") -> dict[str, Any]:
-    return {name.replace("_", " "): cell for name, cell in asdict(receipt).items()}
+def _columns(receipts: "list[Receipt]") -> list[dict[str, Any]]:
+    """Return what is said of each metric, without what is 0 of all."""
+    rows = [asdict(each) for each in receipts]
+    said = [
+        name
+        for name in (rows[0] if rows else ())
+        if name in _ALWAYS_SAID or any(row[name] for row in rows)
+    ]
+    return [{name.replace("_", " "): row[name] for name in said} for row in rows]
