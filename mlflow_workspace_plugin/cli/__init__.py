@@ -16,14 +16,38 @@ COMMANDS = {
         "azureml:azureml",
         "The name azureml, for scripts of SDK v1: serve it, and scan code for what it uses of it.",
     ),
+    "completion": (
+        "shell:completion",
+        "Print the line that lets a shell complete commands, workspaces and runs.",
+    ),
     "create": ("workspaces:create", "Create workspace NAME, and its hub if that is its first."),
-    "doctor": ("doctor:doctor", "Check versions, MLflow's hooks and a hub."),
+    "delete": (
+        "runs.delete:delete",
+        "Delete runs, or without RUN the workspace that --workspace names.",
+    ),
+    "doctor": (
+        "doctor:doctor",
+        "Check all that a run needs: versions, MLflow's hooks, a hub's rows and files, the "
+        "journal.",
+    ),
+    "download": (
+        "runs.files:download",
+        "Copy the files of run RUN, or the file or folder PATH of it, to a folder.",
+    ),
+    "experiments": (
+        "runs.experiments:experiments",
+        "List the experiments of a workspace, that with the newest run first.",
+    ),
+    "files": (
+        "runs.files:files",
+        "List the files of run RUN, or those below PATH, with their sizes.",
+    ),
     "gc": ("gc:gc", "Free deleted runs, logged models and experiments for good: rows and files."),
     "hub": ("hub:hub", "Make, trust and upgrade hubs."),
     "list": ("workspaces:list_", "List the workspaces of a hub."),
     "metrics": (
-        "runs:metrics",
-        "Show the metrics of run RUN: what each is, or all values of metric NAME.",
+        "runs.metrics:metrics",
+        "Show the metrics of run RUN: the last value of each, or all values of metric NAME.",
     ),
     "open": (
         "open:open_",
@@ -31,10 +55,13 @@ COMMANDS = {
     ),
     "run": ("run:run", "Run a script, such as `train.py --rate 0.1`, inside a recorded run."),
     "runs": (
-        "runs:runs",
-        "List the runs of a workspace that are nobody's children, newest first.",
+        "runs.table:runs",
+        "List the runs of a workspace, the newest first, children below their parents.",
     ),
-    "show": ("workspaces:show", "Show workspace NAME: its URI, and what it holds."),
+    "show": (
+        "workspaces:show",
+        "Show workspace NAME, its URI and what it holds; or run RUN, and how it went.",
+    ),
     "sync": (
         "sync:sync",
         "Send what processes on this machine logged and could not send before they ended.",
@@ -44,8 +71,8 @@ COMMANDS = {
         "Serve MLflow's UI, with all workspaces of a hub, to this user of this machine.",
     ),
     "verify": (
-        "sync:verify",
-        "Say whether all values that were logged to run RUN_ID can be read, or what is different.",
+        "runs.verify:verify",
+        "Say whether all values that were logged to run RUN can be read, or what is different.",
     ),
     "where": (
         "workspaces:where",

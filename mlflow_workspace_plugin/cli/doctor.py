@@ -1,28 +1,22 @@
 """``mlflow-workspace doctor``: is everything in order?"""
 
 import platform
-import shutil
 import sqlite3
+import textwrap
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import click
 
 from mlflow_workspace_plugin.cli.options import (
-    echo,
     hub_option,
     json_option,
     plain_errors,
     print_json,
-    print_table,
 )
-from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
-
-if TYPE_CHECKING:
-    from mlflow_workspace_plugin.hub.folder import HubFolder
-    from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.terminal import shown
 
 DISTRIBUTION = "mlflow-workspace-plugin"
 _HOOKS = (
@@ -33,7 +27,7 @@ _HOOKS = (
     "mlflow.default_experiment_provider",
 )
 _VERSIONS = (DISTRIBUTION, "mlflow", "sqlalchemy", "azure-storage-blob")
-_LOW_SPACE = 1 << 30
+_COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
 
 
 class Finding(NamedTuple):
@@ -50,15 +44,41 @@ class Finding(NamedTuple):
 @click.pass_context
 @plain_errors
 def doctor(context: click.Context, hub: Path, as_json: bool) -> None:  # noqa: FBT001
-    """Check versions, MLflow's hooks and a hub. The exit status is 0 when all is healthy."""
-    findings = [*_versions(), *_hooks(), *_hub(hub)]
+    """Check all that a run needs: versions, MLflow's hooks, a hub's rows and files, the journal.
+
+    A row and a file are written, read, and taken back. Each check ends within a minute. The exit
+    status is 0 when all is healthy.
+    """
+    from mlflow_workspace_plugin.cli import health
+
+    findings = []
+    for part in _versions(), _hooks(), health.of_hub(hub), health.of_journal(hub):
+        for finding in part:
+            findings.append(finding)
+            if not as_json:
+                _print(finding)
     healthy = all(finding.status != "problem" for finding in findings)
     if as_json:
         print_json({"healthy": healthy, "findings": [each._asdict() for each in findings]})
     else:
-        print_table("mlflow-workspace doctor", (each._asdict() for each in findings))
-        echo("Healthy." if healthy else "Not healthy: see the problems above.")
+        click.echo("Healthy." if healthy else "Not healthy: see the problems above.")
     context.exit(0 if healthy else 1)
+
+
+def _print(finding: Finding) -> None:
+    from mlflow_workspace_plugin.cli.layout.tables import terminal_width
+
+    status, subject, detail = map(shown, finding)
+    said = textwrap.fill(
+        f"{subject}: {detail}",
+        terminal_width(),
+        initial_indent=" " * 9,
+        subsequent_indent=" " * 11,
+        # So that paths can be copied.
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
+    click.echo(click.style(f"{status:<9}", fg=_COLOURS[status]) + said[9:])
 
 
 def _versions() -> list[Finding]:
@@ -89,7 +109,7 @@ def _hooks() -> list[Finding]:
             else:
                 findings.append(Finding("ok", subject, f"claimed by {owner}"))
         if not ours:
-            detail = f"not claimed by {DISTRIBUTION}. Reinstall it: pip install -I {DISTRIBUTION}"
+            detail = f"not claimed by {DISTRIBUTION}. Install that again, as you did at first."
             findings.append(Finding("problem", group, detail))
     return findings
 
@@ -97,85 +117,3 @@ def _hooks() -> list[Finding]:
 def _owner(entry_point: Any) -> str:
     distribution = entry_point.distro
     return distribution.name.replace("_", "-").lower() if distribution else "an unknown package"
-
-
-def _hub(path: Path) -> list[Finding]:
-    from mlflow.exceptions import MlflowException
-
-    from mlflow_workspace_plugin.hub import schema
-    from mlflow_workspace_plugin.hub.folder import HubFolder
-    from mlflow_workspace_plugin.hub.hub import open_hub
-
-    folder = HubFolder(path)
-    try:
-        if folder.identity() is None:
-            return [Finding("warning", "hub", f"{path}: not created yet")]
-        hub = open_hub(path)
-        workspaces = len(hub.catalog.list())
-        facts = [] if hub.settings.database is None else _server(hub)
-    except MlflowException as error:
-        return [Finding("problem", "hub", error.message), *_integrity(folder)]
-    if hub.settings.database is None:
-        facts = [*_integrity(folder), _journal_mode(path, hub.settings.journal_mode)]
-    return [
-        Finding("ok", "hub", str(path)),
-        Finding("ok", "hub database", hub.rows),
-        Finding("ok", "hub revision", f"{schema.head_revision()} (the installed MLflow's)"),
-        Finding("ok", "hub workspaces", str(workspaces)),
-        *facts,
-        _free_space(folder),
-    ]
-
-
-def _server(hub: "Hub") -> list[Finding]:
-    """Ask PostgreSQL about its version, the size of the database, and broken indexes."""
-    from sqlalchemy import text
-
-    from mlflow_workspace_plugin.hub.database import connected, translated_errors
-
-    with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
-        server = connection.scalar(text("SHOW server_version"))
-        size = connection.scalar(text("SELECT pg_database_size(current_database())")) or 0
-        # An index whose building was broken off slows writes down and speeds nothing up.
-        invalid = connection.scalars(
-            text("SELECT indexrelid::regclass::text FROM pg_index WHERE NOT indisvalid")
-        ).all()
-    findings = [
-        Finding("ok", "hub server", f"PostgreSQL {server}"),
-        Finding("ok", "hub database size", f"{size / (1 << 20):.1f} MiB"),
-    ]
-    if not invalid:
-        return [*findings, Finding("ok", "hub indexes", "valid")]
-    detail = "invalid; build it anew with: REINDEX INDEX"
-    return findings + [
-        Finding("problem", "hub indexes", f"{each} is {detail} {each}") for each in invalid
-    ]
-
-
-def _free_space(folder: "HubFolder") -> Finding:
-    place = folder.artifacts if folder.artifacts.exists() else folder.path
-    free = shutil.disk_usage(place).free
-    status = "ok" if free >= _LOW_SPACE else "warning"
-    return Finding(status, "hub free space", f"{free / (1 << 30):.1f} GiB")
-
-
-def _integrity(folder: "HubFolder") -> list[Finding]:
-    if not folder.database.exists():
-        return []
-    from mlflow_workspace_plugin.hub.hub import integrity_problems
-
-    problems = integrity_problems(folder)
-    if not problems:
-        return [Finding("ok", "hub integrity", "sound")]
-    return [Finding("problem", "hub integrity", problem) for problem in problems]
-
-
-def _journal_mode(path: Path, mode: str) -> Finding:
-    file_system = file_system_type(path)
-    if mode == "wal" and is_network(file_system):
-        detail = (
-            f"wal on {file_system}, which may damage the database. "
-            'Write journal_mode = "delete" into hub.toml.'
-        )
-        return Finding("problem", "hub journal mode", detail)
-    return Finding("ok", "hub journal mode", f"{mode} on {file_system or 'a local file system'}")

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from mlflow_workspace_plugin.cli.completion import complete_workspaces
+from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
     echo,
     hub_option,
@@ -85,7 +86,7 @@ def gc(
     total = {key: sum(row[key] for row in rows) for key in ("runs", "files", "bytes", "kept")}
     echo(
         f"{'Would free' if dry_run else 'Freed'} {total['runs']:,} runs, {total['files']:,} files, "
-        f"{_readable(total['bytes'])}."
+        f"{words.size(total['bytes'])}."
     )
     if in_use := total["kept"] - len(kept):
         echo(
@@ -121,11 +122,3 @@ def _seconds(age: str) -> float:
     if not age or _AGE.sub("", age):
         raise click.BadParameter(f"{age!r} is no age. Write such as 30d, 12h, 45m, 10s or 1d12h.")
     return sum(float(number) * _SECONDS[unit] for number, unit in _AGE.findall(age))
-
-
-def _readable(size: float) -> str:
-    for unit in ("bytes", "kB", "MB", "GB"):
-        if size < 1000:
-            return f"{size:.0f} {unit}" if unit == "bytes" else f"{size:.1f} {unit}"
-        size /= 1000
-    return f"{size:.1f} TB"

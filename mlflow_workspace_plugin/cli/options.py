@@ -71,27 +71,15 @@ def print_json(value: Any) -> None:
 
 
 def print_table(title: str, rows: Iterable[Mapping[str, Any]]) -> None:
-    """Print rows, all of the same keys, as a table."""
+    """Print rows, all of the same keys, as a table; one below the other where that is too wide."""
     rows = list(rows)
     if not rows:
         echo(f"{shown(title)}: none")
         return
-    # Only now: other commands do without.
-    from rich.console import Console
-    from rich.measure import Measurement
-    from rich.table import Table
-    from rich.text import Text
+    # It takes a while to be imported.
+    from mlflow_workspace_plugin.cli.layout.tables import print_rows
 
-    # Text as it is: rich would take [...] in it for markup.
-    table = Table(title=Text(shown(title)), title_justify="left")
-    for column in rows[0]:
-        table.add_column(Text(shown(column)))
-    for row in rows:
-        table.add_row(*(Text("" if cell is None else shown(cell)) for cell in row.values()))
-    # As wide as it is: a URI broken over lines could not be copied.
-    console = Console()
-    natural = Measurement.get(console, console.options.update(max_width=1000), table).maximum
-    Console(width=max(console.width, natural)).print(table)
+    print_rows(title, rows)
 
 
 def print_facts(facts: Mapping[str, Any]) -> None:

@@ -1,17 +1,35 @@
 """``mlflow-workspace run``: an unchanged script inside a recorded run."""
 
 import os
+import re
+import shlex
+import shutil
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
-from mlflow_workspace_plugin.alias.finder import real_sdk
+from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 
-# Of MLflow, whose import takes a second.
 _EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
+# What only a shell understands.
+_OF_A_SHELL = re.compile(r"[|&;<>$`*?~(){}\n]|^\w+=")
+
+
+def _tags(
+    _context: click.Context, _parameter: click.Parameter, given: Sequence[str]
+) -> dict[str, str]:
+    tags: dict[str, str] = {}
+    for each in given:
+        key, equals, value = each.partition("=")
+        if not equals or not key:
+            raise click.BadParameter(f"{each!r} is no tag. Write KEY=VALUE, such as team=vision.")
+        if tags.setdefault(key, value) != value:
+            raise click.BadParameter(f"Tag {key!r} is given twice, with different values.")
+    return tags
 
 
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
@@ -19,9 +37,19 @@ _EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 @click.option(
     "--experiment",
     "-e",
+    metavar="NAME",
     default=lambda: os.environ.get(_EXPERIMENT) or "Default",
     show_default=f"${_EXPERIMENT}, else Default",
     help="The experiment; created if there is none of that name.",
+)
+@click.option("--name", metavar="NAME", help="The run's name; by default MLflow chooses one.")
+@click.option(
+    "--tag",
+    "tags",
+    metavar="KEY=VALUE",
+    multiple=True,
+    callback=_tags,
+    help="A tag of the run; several times for several.",
 )
 @hub_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
@@ -31,6 +59,8 @@ def run(
     context: click.Context,
     workspace: str | None,
     experiment: str,
+    name: str | None,
+    tags: dict[str, str],
     hub: Path,
     command: tuple[str, ...],
 ) -> None:
@@ -43,12 +73,15 @@ def run(
     Without --workspace it is the workspace of MLFLOW_TRACKING_URI, else of the config.json above
     this folder.
     """
+    by_this_python = _by_this_python(command)
+    from mlflow_workspace_plugin.alias.finder import real_sdk
     from mlflow_workspace_plugin.runner import runner
     from mlflow_workspace_plugin.sdk.experiment import Experiment
 
-    by_this_python = _by_this_python(command)
     in_workspace = open_workspace(workspace, hub)
-    started = runner.create_run(Experiment(in_workspace, experiment), command[0])
+    started = runner.create_run(
+        Experiment(in_workspace, experiment), command[0], name=name, tags=tags
+    )
     _say(
         f"Run {started.id} of experiment {experiment!r} in workspace {in_workspace.name!r}: "
         f"{started.get_portal_url()}"
@@ -72,8 +105,51 @@ def _say(text: str) -> None:
 
 
 def _by_this_python(command: tuple[str, ...]) -> list[str]:
-    if not command[0].endswith(".py"):
+    """Return the command as it is started.
+
+    Raises:
+        click.ClickException: there is no such file or program.
+    """
+    program = command[0]
+    if program.endswith(".py"):
+        if Path(program).is_file():
+            return [sys.executable, *command]
+        if len(command) > 1 or not re.search(r"\s", program):
+            raise click.ClickException(
+                f"There is no file {program!r} here, in {Path.cwd()}.{_scripts_like(program)}"
+            )
+    elif shutil.which(program) is not None:
         return list(command)
-    if not Path(command[0]).is_file():
-        raise click.ClickException(f"There is no file {command[0]!r} here, in {Path.cwd()}.")
-    return [sys.executable, *command]
+    if len(command) == 1 and re.search(r"\s", program.strip()):
+        raise click.ClickException(
+            f"There is no program {program!r}: a command and its arguments are given as words of "
+            f"their own. Type: mlflow-workspace run {_as_words(program)}"
+        )
+    if Path(program).is_file():
+        raise click.ClickException(
+            f"The file {program!r} may not be executed. Give the program that runs it, too, such "
+            f"as: mlflow-workspace run bash {shlex.quote(program)}"
+        )
+    raise click.ClickException(
+        f"There is no program {program!r}. Give a script that ends in .py, a program of your PATH, "
+        "or the path of one."
+    )
+
+
+def _as_words(text: str) -> str:
+    """Return a command, given as one text, as it is to be typed."""
+    if not _OF_A_SHELL.search(text):
+        try:
+            return shlex.join(shlex.split(text))
+        except ValueError:
+            pass
+    return f"sh -c {shlex.quote(text)}"
+
+
+def _scripts_like(name: str) -> str:
+    folder = Path(name).parent
+    try:
+        there = [str(folder / each.name) for each in folder.iterdir() if each.suffix == ".py"]
+    except OSError:
+        return ""
+    return names.did_you_mean(name, there).replace("It holds", "There is")

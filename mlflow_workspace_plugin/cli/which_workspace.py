@@ -21,6 +21,7 @@ def workspace_option(command: Command) -> Command:
     option = click.option(
         "--workspace",
         "-w",
+        metavar="NAME",
         help="The workspace, by its name in the hub.",
         shell_complete=complete_workspaces,
     )
@@ -32,30 +33,74 @@ def open_workspace(name: str | None, hub: Path) -> "Workspace":
 
     Args:
         name: as ``--workspace`` gives it.
-        hub: where the name is looked up.
+        hub: where the name is looked up; where it was named by ``--hub``, the workspace is there.
 
     Raises:
         WorkspaceNotFoundError: there is none of that name.
         ServedHubError: the URI names one of a served hub.
         ConfigFileError: nothing names one, or the config file cannot be used.
+        UserErrorException: what is around is in another hub than the one named.
     """
-    from mlflow.environment_variables import MLFLOW_TRACKING_URI
-
-    from mlflow_workspace_plugin.errors import ConfigFileError, ServedHubError
+    from mlflow_workspace_plugin.errors import ConfigFileError, UserErrorException
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
     if name is not None:
         return Workspace.get(name, hub=hub)
+    try:
+        found = _around()
+    except ConfigFileError as error:
+        raise ConfigFileError(
+            "No workspace is named. Name one with --workspace, or by "
+            f"MLFLOW_TRACKING_URI=workspace:///path/to/hub/NAME, or in a config file. {error}"
+        ) from error
+    if not _is_meant(found, hub):
+        raise UserErrorException(
+            f"The workspace around, {found.name!r}, is in another hub than {str(hub)!r}. "
+            "Name one of that hub with --workspace."
+        )
+    return found
+
+
+def workspace_around(hub: Path) -> "Workspace | None":
+    """Return the workspace of ``MLFLOW_TRACKING_URI``, else of a config file, if there is one.
+
+    Args:
+        hub: where it has to be, if it was named by ``--hub``.
+
+    Raises:
+        WorkspaceNotFoundError: there is none of that name.
+        ServedHubError: the URI names one of a served hub.
+    """
+    from mlflow_workspace_plugin.errors import ConfigFileError
+
+    try:
+        found = _around()
+    except ConfigFileError:
+        return None
+    return found if _is_meant(found, hub) else None
+
+
+def _around() -> "Workspace":
+    from mlflow.environment_variables import MLFLOW_TRACKING_URI
+
+    from mlflow_workspace_plugin.errors import ServedHubError
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
+
     uri = MLFLOW_TRACKING_URI.get()
     if uri is not None and urlsplit(uri).scheme == uris.WORKSPACE_SCHEME:
         parsed = uris.parse(uri)
         if isinstance(parsed, uris.WorkspaceUri):
             return Workspace.get(parsed.name, hub=parsed.hub)
         raise ServedHubError.of(uri)
-    try:
-        return Workspace.from_config()
-    except ConfigFileError as error:
-        raise ConfigFileError(
-            "No workspace is named. Name one with --workspace, or by "
-            f"MLFLOW_TRACKING_URI=workspace:///path/to/hub/NAME, or in a config file. {error}"
-        ) from error
+    return Workspace.from_config()
+
+
+def _is_meant(found: "Workspace", hub: Path) -> bool:
+    """Whether the hub of a workspace is the one that the command names, if it names one."""
+    from click.core import ParameterSource
+
+    source = click.get_current_context().get_parameter_source("hub")
+    if source in (None, ParameterSource.DEFAULT):
+        return True
+    around = uris.parse(found.get_mlflow_tracking_uri())
+    return isinstance(around, uris.WorkspaceUri) and around.hub.resolve() == hub.resolve()

@@ -1,5 +1,6 @@
 """``mlflow-workspace create``, ``list``, ``show`` and ``where``."""
 
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,7 +9,8 @@ import click
 
 from mlflow_workspace_plugin import names, uris
 from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
-from mlflow_workspace_plugin.cli.completion import complete_runs, complete_workspaces
+from mlflow_workspace_plugin.cli.completion import complete_workspaces
+from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
     echo,
     hub_option,
@@ -16,23 +18,40 @@ from mlflow_workspace_plugin.cli.options import (
     plain_errors,
     print_facts,
     print_json,
-    print_table,
 )
+from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
+from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.hub import glance, workspace_record
 from mlflow_workspace_plugin.hub.layout import Layout
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 
 if TYPE_CHECKING:
+    from mlflow_workspace_plugin.cli.runs.find import FoundRun
     from mlflow_workspace_plugin.hub.hub import Hub
+
+
+def _run_argument(command: click.decorators.FC) -> click.decorators.FC:
+    return run_argument(command, metavar="[RUN]", required=False)
 
 
 @click.command()
 @click.argument("name")
 @hub_option
 @click.option("--exist-ok", is_flag=True, help="Succeed if the workspace exists already.")
+@click.option(
+    "--write-config",
+    is_flag=True,
+    help="Write a config file here, which Workspace.from_config() and these commands find.",
+)
 @json_option
 @plain_errors
-def create(name: str, hub: Path, exist_ok: bool, as_json: bool) -> None:  # noqa: FBT001
+def create(
+    name: str,
+    hub: Path,
+    exist_ok: bool,  # noqa: FBT001
+    write_config: bool,  # noqa: FBT001
+    as_json: bool,  # noqa: FBT001
+) -> None:
     """Create workspace NAME, and its hub if that is its first."""
     from mlflow_workspace_plugin.errors import WorkspaceExistsError
     from mlflow_workspace_plugin.hub.hub import create_hub
@@ -48,9 +67,13 @@ def create(name: str, hub: Path, exist_ok: bool, as_json: bool) -> None:  # noqa
             raise
         record = opened.catalog.get(name)
     facts = _facts(opened.path, record)
+    if write_config:
+        facts["config_file"] = _write_config(opened.path, record)
     if as_json:
         print_json(facts)
         return
+    if write_config:
+        echo(f"Config file {facts['config_file']} names it.")
     echo(f"Workspace {record.display_name!r} is in hub {opened.path}")
     echo(f"export MLFLOW_TRACKING_URI={facts['tracking_uri']}")
 
@@ -68,18 +91,28 @@ def list_(hub: Path, as_json: bool) -> None:  # noqa: FBT001
     if as_json:
         print_json(rows)
     else:
-        print_table(f"Workspaces of {hub}", rows)
+        _print_list(hub, rows)
 
 
 @click.command()
-@click.argument("name", shell_complete=complete_workspaces)
+@click.argument("name", metavar="NAME|RUN", shell_complete=complete_workspaces)
+@workspace_option
 @hub_option
 @json_option
 @plain_errors
-def show(name: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
-    """Show workspace NAME: its URI, and what it holds."""
-    opened = _opened(hub)
-    record = opened.catalog.get(name)
+def show(name: str, workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+    """Show workspace NAME, its URI and what it holds; or run RUN, and how it went.
+
+    RUN is a run's id, the beginning of it, or its name. What may be both is a workspace; with
+    --workspace it is a run.
+    """
+    opened = _opened(hub) if workspace is None else None
+    record = None if opened is None else _workspace_of(opened, name)
+    if opened is None or record is None:
+        from mlflow_workspace_plugin.cli.runs.show import show_run
+
+        show_run(_found(name, workspace, hub), as_json=as_json)
+        return
     facts = _facts(opened.path, record) | opened.catalog.count(record.name)
     if as_json:
         print_json(facts)
@@ -88,24 +121,20 @@ def show(name: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
 
 
 @click.command()
-@click.argument("run_id", metavar="[RUN]", required=False, shell_complete=complete_runs)
+@_run_argument
 @hub_option
-@click.option(
-    "--workspace",
-    "-w",
-    help="Say it for this workspace only.",
-    shell_complete=complete_workspaces,
-)
+@workspace_option
 @json_option
 @plain_errors
-def where(run_id: str | None, hub: Path, workspace: str | None, as_json: bool) -> None:  # noqa: FBT001
+def where(run: str | None, hub: Path, workspace: str | None, as_json: bool) -> None:  # noqa: FBT001
     """Print where the rows and files of a hub, a workspace or run RUN lie.
 
-    What MLflow stores names no folder, so that it stays true when the hub moves.
+    RUN is a run's id, the beginning of it, or its name. What MLflow stores names no folder, so that
+    it stays true when the hub moves.
     """
-    facts = glance.look(hub, lambda seen: _where(hub, seen, run_id, workspace))
+    facts = glance.look(hub, lambda seen: _where(hub, seen, run, workspace))
     if facts is None:
-        facts = _where_of_opened(_opened(hub), run_id, workspace)
+        facts = _where_of_opened(run, workspace, hub)
     if as_json:
         print_json(facts)
     else:
@@ -113,20 +142,20 @@ def where(run_id: str | None, hub: Path, workspace: str | None, as_json: bool) -
 
 
 def _where(
-    hub: Path, seen: glance.Glance, run_id: str | None, workspace: str | None
+    hub: Path, seen: glance.Glance, given: str | None, workspace: str | None
 ) -> dict[str, Any] | None:
     """Return what ``where`` says; None if that is an error, which needs the hub to be opened."""
     layout = Layout(hub)
     facts: dict[str, Any] = {"hub": hub, "rows": str(layout.database)}
-    if run_id is None and workspace is None:
+    if given is None and workspace is None:
         return facts | {"files": str(layout.artifacts)}
     record = workspace and workspace_record.find(seen.workspaces(), workspace)
-    if run_id is None:
+    if given is None:
         if not record:
             return None
         files = layout.artifacts / workspace_root(record.name)
         return facts | {"workspace": record.name, "files": str(files)}
-    run = seen.run(run_id)
+    run = seen.run(given)
     if run is None or (workspace and (not record or record.name != run.workspace)):
         return None
     return facts | {
@@ -137,46 +166,19 @@ def _where(
     }
 
 
-def _where_of_opened(hub: "Hub", run_id: str | None, workspace: str | None) -> dict[str, Any]:
-    facts: dict[str, Any] = {"hub": hub.path, "rows": hub.rows}
-    if run_id is not None:
-        return facts | _where_run(hub, run_id, workspace)
+def _where_of_opened(given: str | None, workspace: str | None, hub: Path) -> dict[str, Any]:
+    found = None if given is None else find_run(given, workspace, hub)
+    opened = _opened(hub) if found is None else found.hub
+    facts: dict[str, Any] = {"hub": opened.path, "rows": opened.rows}
+    if found is not None:
+        return facts | _where_run(found)
     if workspace is None:
-        return facts | {"files": hub.place_of()}
-    record = hub.catalog.get(workspace)
+        return facts | {"files": opened.place_of()}
+    record = opened.catalog.get(workspace)
     return facts | {
         "workspace": record.name,
-        "files": hub.place_of(workspace_root(record.name)),
+        "files": opened.place_of(workspace_root(record.name)),
     }
-
-
-def _where_run(hub: "Hub", run_id: str, workspace: str | None) -> dict[str, Any]:
-    from mlflow import MlflowClient
-    from mlflow.exceptions import MlflowException
-    from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
-
-    from mlflow_workspace_plugin.errors import RunNotFoundError
-
-    records = [hub.catalog.get(workspace)] if workspace else hub.catalog.list()
-    for record in records:
-        client = MlflowClient(tracking_uri=_uri(hub.path, record))
-        try:
-            info = client.get_run(run_id).info
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
-                raise
-            continue
-        return {
-            "workspace": record.name,
-            "experiment_id": info.experiment_id,
-            "run_id": info.run_id,
-            "files": hub.place_of(location_of(info.artifact_uri, record.name)),
-        }
-    looked = f"workspace {workspace!r}" if workspace else "any workspace"
-    raise RunNotFoundError(
-        f"Run {run_id!r} is not in {looked} of hub {str(hub.path)!r}. "
-        "Check the id, or name another hub with --hub."
-    )
 
 
 def _opened(hub: Path) -> "Hub":
@@ -184,6 +186,65 @@ def _opened(hub: Path) -> "Hub":
     from mlflow_workspace_plugin.hub.hub import open_hub
 
     return open_hub(hub)
+
+
+def _where_run(found: "FoundRun") -> dict[str, Any]:
+    info = found.workspace().client.get_run(found.id).info
+    return {
+        "workspace": found.place.workspace,
+        "experiment_id": info.experiment_id,
+        "run_id": info.run_id,
+        "files": found.hub.place_of(location_of(info.artifact_uri, found.place.workspace)),
+    }
+
+
+def _workspace_of(hub: "Hub", name: str) -> WorkspaceRecord | None:
+    from mlflow_workspace_plugin.errors import WorkspaceNotFoundError
+
+    try:
+        return hub.catalog.get(name)
+    except WorkspaceNotFoundError:
+        return None
+
+
+def _found(given: str, workspace: str | None, hub: Path) -> "FoundRun":
+    from mlflow_workspace_plugin.errors import RunNotFoundError
+
+    try:
+        return find_run(given, workspace, hub)
+    except RunNotFoundError as error:
+        if workspace is None and "Did you mean" not in error.message:
+            # What is said of workspaces is of more use.
+            _opened(hub).catalog.get(given)
+        raise
+
+
+def _write_config(hub: Path, record: WorkspaceRecord) -> Path:
+    from mlflow_workspace_plugin.sdk import config_file
+
+    return config_file.write(
+        config_file.WorkspaceConfig(
+            record.subscription_id, record.resource_group, record.display_name, _uri(hub, record)
+        )
+    )
+
+
+def _print_list(hub: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Print the facts of workspaces, as JSON has them, so that they fit a terminal."""
+    from mlflow_workspace_plugin.cli.layout.tables import Column, print_columns
+
+    columns = [Column("name", [row["name"] for row in rows], may_shrink=True)]
+    if any(row["name"] != row["mlflow_name"] for row in rows):
+        columns.append(Column("in MLflow", [row["mlflow_name"] for row in rows], may_shrink=True))
+    columns.append(Column("created", [_day(row["created"]) for row in rows]))
+    echo(f"Workspaces of hub {hub}")
+    print_columns(columns)
+    uri = uris.WorkspaceUri(hub, "NAME")
+    echo(f"\nTo log to one: export MLFLOW_TRACKING_URI={uri}")
+
+
+def _day(time: str | None) -> str:
+    return "" if time is None else words.ago(int(datetime.fromisoformat(time).timestamp() * 1000))
 
 
 def _facts(hub: Path, record: WorkspaceRecord) -> dict[str, Any]:

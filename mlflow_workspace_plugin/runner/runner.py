@@ -46,18 +46,32 @@ class Outcome(NamedTuple):
     cause: str
 
 
-def create_run(experiment: Experiment, script: str) -> Run:
+def create_run(
+    experiment: Experiment,
+    script: str,
+    *,
+    name: str | None = None,
+    tags: Mapping[str, str] | None = None,
+) -> Run:
     """Create the run of a command in the working directory, with its facts of git, if any.
 
     Args:
         experiment: where.
         script: what is run, under which name the run's source is shown.
+        name: of the run; chosen by MLflow when None.
+        tags: of the run, beside those of its source.
     """
     properties = git_properties(".")
-    tags: dict[str, str | None] = {MLFLOW_SOURCE_NAME: script, MLFLOW_SOURCE_TYPE: "JOB"}
+    of_source: dict[str, str | None] = {MLFLOW_SOURCE_NAME: script, MLFLOW_SOURCE_TYPE: "JOB"}
     if MLFLOW_GIT_COMMIT in properties:
-        tags[MLFLOW_GIT_COMMIT] = properties[MLFLOW_GIT_COMMIT]
-    return Run.start_logging(experiment, outputs=False, tags=tags, properties=properties)
+        of_source[MLFLOW_GIT_COMMIT] = properties[MLFLOW_GIT_COMMIT]
+    return Run.start_logging(
+        experiment,
+        outputs=False,
+        display_name=name,
+        tags={**of_source, **(tags or {})},
+        properties=properties,
+    )
 
 
 def execute(

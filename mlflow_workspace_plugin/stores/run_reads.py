@@ -72,6 +72,7 @@ _PARAMS = "SELECT run_uuid, key, value FROM params WHERE run_uuid {among}"
 _TAGS = "SELECT run_uuid, key, value FROM tags WHERE run_uuid {among}"
 # As many as a run has metrics of SDK v1, and nothing that one searches for.
 _SEARCHED_TAGS = f"{_TAGS} AND substr(key, 1, {len(DESCRIPTOR_PREFIX)}) <> '{DESCRIPTOR_PREFIX}'"
+_DESCRIPTORS = f"{_TAGS} AND substr(key, 1, {len(DESCRIPTOR_PREFIX)}) = '{DESCRIPTOR_PREFIX}'"
 _DATASETS = """
     SELECT inputs.destination_id, inputs.input_uuid, datasets.dataset_uuid, datasets.name,
         datasets.digest, datasets.dataset_source_type, datasets.dataset_source,
@@ -106,6 +107,15 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
                 inputs = _grouped(connection, _MODEL_INPUTS, [run_id], LoggedModelInput)
                 return _runs_of(connection, rows, inputs)[0]
         return super().get_run(run_id)
+
+    def descriptor_tags(self, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:
+        """Return the tags that a search leaves out, of runs that it found (ours).
+
+        Args:
+            run_ids: runs of this workspace.
+        """
+        with self._statements() as connection:
+            return read_descriptor_tags(connection, run_ids)
 
     def _search_runs(
         self,
@@ -162,6 +172,19 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
             # index of a metric that the runs are sorted by.
             statement = statement.distinct()
         return statement.where(*on_run, *on_lists).order_by(*order)
+
+
+def read_descriptor_tags(
+    connection: Connection, run_ids: Sequence[str]
+) -> dict[str, dict[str, str]]:
+    """Return the tags of runs that say what the numbers of their metrics stand for.
+
+    Args:
+        connection: to a hub's database.
+        run_ids: runs that the caller may see.
+    """
+    found = _grouped(connection, _DESCRIPTORS, list(run_ids), RunTag)
+    return {run_id: {tag.key: tag.value for tag in tags} for run_id, tags in found.items()}
 
 
 def read_info(connection: Connection, run_id: str, workspace: str) -> RunInfo:

@@ -70,3 +70,19 @@ def read_descriptors(tags: Mapping[str, str]) -> list[Descriptor]:
             declared = tuple(Column(*column) for column in columns)
             found.append(Descriptor(name, kind, declared, declared_at))
     return sorted(found, key=lambda each: each.declared_at)
+
+
+def names_by_key(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return what the metrics of a run were called when they were logged, by MLflow's keys.
+
+    A column of a table is ``NAME/COLUMN``. A metric that is not there has its key as its name.
+
+    Args:
+        tags: all of the run's.
+    """
+    return {
+        column.key: "/".join(filter(None, (each.name, column.name)))
+        for each in read_descriptors(tags)
+        for column in each.columns
+        if column.key
+    }

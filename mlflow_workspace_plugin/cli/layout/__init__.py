@@ -1,0 +1,1 @@
+"""How the commands say what they found: words, and tables that fit the terminal."""

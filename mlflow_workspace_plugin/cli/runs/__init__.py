@@ -1,0 +1,1 @@
+"""The commands about runs: what there is, what is in one, and deleting it."""

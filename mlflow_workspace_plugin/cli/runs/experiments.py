@@ -1,0 +1,64 @@
+"""``mlflow-workspace experiments``: what a workspace's runs belong to."""
+
+from pathlib import Path
+
+import click
+
+from mlflow_workspace_plugin.cli.layout import words
+from mlflow_workspace_plugin.cli.options import (
+    echo,
+    hub_option,
+    json_option,
+    plain_errors,
+    print_json,
+)
+from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
+
+
+@click.command()
+@workspace_option
+@hub_option
+@json_option
+@plain_errors
+def experiments(workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+    """List the experiments of a workspace, that with the newest run first.
+
+    Without --workspace it is the workspace of MLFLOW_TRACKING_URI, else of the config.json above
+    this folder.
+    """
+    from mlflow_workspace_plugin.cli.layout.tables import Column, print_columns
+    from mlflow_workspace_plugin.hub.database import connected, translated_errors
+    from mlflow_workspace_plugin.stores.run_lookup import experiments_of
+
+    found = open_workspace(workspace, hub)
+    opened = found._hub
+    with (
+        translated_errors(opened.path, opened.database_uri),
+        connected(opened.engine) as connection,
+    ):
+        rows = experiments_of(connection, found._record.name)
+    if as_json:
+        print_json(
+            [
+                {
+                    "experiment_id": str(each.experiment_id),
+                    "name": each.name,
+                    "runs": each.runs,
+                    "last_run": words.iso(each.last_started),
+                }
+                for each in rows
+            ]
+        )
+        return
+    if not rows:
+        echo(f"Experiments of workspace {found.name}: none")
+        return
+    echo(f"Experiments of workspace {found.name}")
+    print_columns(
+        [
+            Column("name", [each.name for each in rows], may_shrink=True),
+            Column("runs", [f"{each.runs:,}" for each in rows], is_number=True),
+            Column("last run", [words.ago(each.last_started) for each in rows]),
+            Column("id", [str(each.experiment_id) for each in rows], is_number=True),
+        ]
+    )

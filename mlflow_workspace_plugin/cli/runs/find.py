@@ -1,0 +1,167 @@
+"""Which run a command means: by its id, by the beginning of that, or by its name."""
+
+import difflib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
+
+import click
+
+from mlflow_workspace_plugin.cli.completion import complete_runs
+from mlflow_workspace_plugin.cli.layout import words
+from mlflow_workspace_plugin.terminal import shown
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.hub.hub import Hub
+    from mlflow_workspace_plugin.sdk.runs.run import Run
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
+    from mlflow_workspace_plugin.stores.run_lookup import RunPlace
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+RUN_HELP = "RUN is a run's id, or the beginning of it, or its name."
+
+SHORT_ID = 8
+_COMPARED = 2_000
+_LISTED = 10
+
+
+def run_argument(command: Command, **options: Any) -> Command:
+    """Add the argument ``RUN``, for :func:`find_run`."""
+    options = {"metavar": "RUN"} | options
+    return click.argument("run", shell_complete=complete_runs, **options)(command)
+
+
+@dataclass(frozen=True)
+class FoundRun:
+    """A run that a command means.
+
+    Attributes:
+        hub: where it is.
+        place: what it is, and its workspace and experiment.
+        is_by_id: whether it was named by its full id.
+    """
+
+    hub: "Hub"
+    place: "RunPlace"
+    is_by_id: bool
+
+    @property
+    def id(self) -> str:
+        """MLflow's id of it."""
+        return self.place.run_id
+
+    @property
+    def title(self) -> str:
+        """How people call it: its name, and the beginning of its id."""
+        return title(self.place.name, self.id)
+
+    def workspace(self) -> "Workspace":
+        """Open its workspace."""
+        from mlflow_workspace_plugin.sdk.workspace import Workspace
+
+        return Workspace.get(self.place.workspace, hub=self.hub.path)
+
+    def open(self) -> "Run":
+        """Open it."""
+        return self.workspace().get_run(self.id)
+
+
+def title(name: str | None, run_id: str) -> str:
+    """Return how people call a run: its name, and the beginning of its id."""
+    short = run_id[:SHORT_ID]
+    return f"'{shown(name)}' ({short})" if name else short
+
+
+def said(place: "RunPlace") -> str:
+    """Return a line about a run that tells it from others: its whole id, and what it is of."""
+    return (
+        f"{place.run_id}  {words.ago(place.start_time)}, {shown(place.workspace)}, "
+        f"{shown(place.experiment)}, {shown(place.name or '')}"
+    )
+
+
+def find_run(given: str, workspace: str | None, hub: Path) -> FoundRun:
+    """Return the run that is meant: in a workspace, else in the one around, else in the hub.
+
+    Args:
+        given: an id, the beginning of one, or a name.
+        workspace: as ``--workspace`` names it.
+        hub: as ``--hub`` names it.
+
+    Raises:
+        RunNotFoundError: there is none.
+        UserErrorException: several are called so.
+        HubError: the hub cannot be opened.
+    """
+    from mlflow_workspace_plugin.cli.which_workspace import workspace_around
+    from mlflow_workspace_plugin.hub.hub import open_hub
+
+    around = None
+    if workspace is None and (found := workspace_around(hub)) is not None:
+        opened, around = found._hub, found._record.name
+    else:
+        opened = open_hub(hub)
+    if workspace is not None:
+        workspace = opened.catalog.get(workspace).name
+    runs = [] if around is None else _called(opened, given, around)
+    runs = runs or _called(opened, given, workspace)
+    if not runs:
+        _raise_unknown(opened, given, workspace)
+    if len(runs) > 1:
+        _raise_ambiguous(opened, given, runs)
+    return FoundRun(opened, runs[0], is_by_id=runs[0].run_id == given)
+
+
+def _called(hub: "Hub", given: str, workspace: str | None) -> "list[RunPlace]":
+    from mlflow_workspace_plugin.hub.database import connected, translated_errors
+    from mlflow_workspace_plugin.sdk.runs.search import OWN_ID_TAG
+    from mlflow_workspace_plugin.stores.run_lookup import runs_called
+
+    with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
+        return runs_called(connection, given, OWN_ID_TAG, workspace)
+
+
+def _raise_unknown(hub: "Hub", given: str, workspace: str | None) -> NoReturn:
+    from mlflow_workspace_plugin.errors import RunNotFoundError
+    from mlflow_workspace_plugin.hub.database import connected, translated_errors
+    from mlflow_workspace_plugin.stores.run_lookup import newest_runs
+
+    with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
+        newest = newest_runs(connection, _COMPARED, workspace)
+    hint = _did_you_mean(given, newest)
+    where = "any workspace" if workspace is None else f"workspace {workspace!r}"
+    raise RunNotFoundError(
+        f"There is no such run: '{shown(given)}' is not in {where} of hub {str(hub.path)!r}. {hint}"
+    )
+
+
+def _did_you_mean(given: str, newest: "Sequence[RunPlace]") -> str:
+    by_word: dict[str, RunPlace] = {}
+    for each in newest:
+        # The newest of a name is the one that is meant, most likely.
+        by_word.setdefault(each.run_id, each)
+        by_word.setdefault(each.run_id[: len(given)], each)
+        if each.name:
+            by_word.setdefault(each.name, each)
+    close = difflib.get_close_matches(given, by_word, n=1)
+    if close:
+        place = by_word[close[0]]
+        return f"Did you mean {title(place.name, place.run_id)} of workspace {place.workspace!r}?"
+    if not newest:
+        return "No run has been logged there."
+    return "mlflow-workspace runs lists those of a workspace; --hub names another hub."
+
+
+def _raise_ambiguous(hub: "Hub", given: str, runs: "Sequence[RunPlace]") -> NoReturn:
+    from mlflow_workspace_plugin.cli.layout.tables import cut, terminal_width
+    from mlflow_workspace_plugin.errors import UserErrorException
+
+    lines = [cut(f"  {said(each)}", terminal_width()) for each in runs[:_LISTED]]
+    if len(runs) > _LISTED:
+        lines.append(f"  and {len(runs) - _LISTED:,} more")
+    raise UserErrorException(
+        f"'{shown(given)}' may mean {len(runs):,} runs of hub {str(hub.path)!r}. "
+        "Name one by its id:\n" + "\n".join(lines)
+    )

@@ -1,0 +1,76 @@
+"""What ``mlflow-workspace show`` says of a run."""
+
+from typing import Any
+
+import click
+
+from mlflow_workspace_plugin.cli.layout import words
+from mlflow_workspace_plugin.cli.options import echo, print_facts, print_json
+from mlflow_workspace_plugin.cli.runs.find import FoundRun
+from mlflow_workspace_plugin.terminal import shown
+
+
+def show_run(found: FoundRun, *, as_json: bool) -> None:
+    """Print what is known of a run: how it went, what it was given, and how far it came.
+
+    Args:
+        found: the run.
+        as_json: for a program.
+    """
+    from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
+
+    from mlflow_workspace_plugin.sdk import tag_text
+    from mlflow_workspace_plugin.sdk.metrics.descriptors import names_by_key
+    from mlflow_workspace_plugin.sdk.runs import status
+    from mlflow_workspace_plugin.sdk.runs.lifecycle import reason_of
+    from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
+
+    workspace = found.workspace()
+    run = workspace.client.get_run(found.id)
+    info, stored = run.info, run.data.tags
+    names = names_by_key(stored)
+    facts: dict[str, Any] = {
+        "run": info.run_id,
+        "name": info.run_name,
+        "workspace": workspace.name,
+        "experiment": found.place.experiment,
+        "status": "Deleted" if found.place.is_deleted else status.of_mlflow(info.status),
+        "reason": reason_of(stored),
+        "warning": stored.get(CONFLICT_TAG),
+        "started": words.iso(info.start_time),
+        "ended": words.iso(info.end_time),
+        "child of": stored.get(MLFLOW_PARENT_RUN_ID),
+        "by": info.user_id,
+    }
+    params = dict(run.data.params)
+    metrics = {names.get(key, key): value for key, value in run.data.metrics.items()}
+    tags = {
+        key: value
+        for key, value in tag_text.from_mlflow(stored).items()
+        if not key.startswith("mlflow.")
+    }
+    page = workspace.where_to_look(
+        f"experiments/{info.experiment_id}/runs/{info.run_id}", f"open {info.run_id}"
+    )
+    if as_json:
+        facts = {key.replace(" ", "_"): value for key, value in facts.items()}
+        print_json(facts | {"params": params, "metrics": metrics, "tags": tags, "page": page})
+        return
+    took = words.took(info.start_time, info.end_time)
+    facts["started"] = words.ago(info.start_time)
+    facts["ended"] = words.ago(info.end_time) + (f", after {took}" if took else "")
+    reason = facts.pop("reason")
+    print_facts({key: value for key, value in facts.items() if value} | {"page": page})
+    if reason:
+        click.echo()
+        echo("It failed:" if facts["status"] == "Failed" else "Its reason:")
+        echo(reason)
+    for title, values in ("Params", params), ("Metrics", metrics), ("Tags", tags):
+        if values:
+            click.echo()
+            echo(title)
+            print_facts({f"  {shown(key)}": _said(value) for key, value in values.items()})
+
+
+def _said(value: Any) -> Any:
+    return f"{value:.6g}" if isinstance(value, float) else value
