@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -30,6 +30,11 @@ from mlflow_workspace_plugin.stores.receipts import (
     uncounted_of,
     workspace_of,
 )
+
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mlflow_workspace_plugin.hub.hub import Hub
 
 _LOOKS = 3
 # Exit codes; 2 is click's own, of wrong usage.
@@ -124,9 +129,11 @@ def verify(run_id: str, hub: Path, as_json: bool) -> None:  # noqa: FBT001
         with connected(opened.engine) as connection:
             held = waiting(folders, stored_sequences(connection, names_of_writers(folders)))
             waits, dropped = _of_run(held.values, run_id), _of_run(held.dropped, run_id)
-            receipts = receipts_of(connection, run_id, waits, dropped)
+            unread: list[str] = []
+            texts = partial(_texts, opened, connection, workspace, run_id, unread)
+            receipts = receipts_of(connection, run_id, waits, dropped, texts)
             uncounted = uncounted_of(connection, run_id)
-        reasons = sorted(held.unknown_of(run_id))
+        reasons = sorted(held.unknown_of(run_id)) + unread
         if not reasons:
             break
     if uncounted:
@@ -168,6 +175,21 @@ def _result(*, is_whole: bool, is_known: bool, waits: bool) -> str:
     if not is_known:
         return "unknown"
     return "different" if waits else "equal"
+
+
+def _texts(
+    hub: "Hub", connection: "Connection", workspace: str, run_id: str, unread: list[str]
+) -> Mapping[str, int] | None:
+    """Return how many texts of a run can be read, by metric; None, and why, if nobody knows."""
+    from mlflow.exceptions import MlflowException
+
+    from mlflow_workspace_plugin.stores.typed_values import texts_of
+
+    try:
+        return texts_of(hub, connection, workspace, run_id)
+    except (MlflowException, OSError) as error:
+        unread.append(f"The texts of it, which are among its files, cannot be read: {error}")
+        return None
 
 
 def _of_run(counts: Mapping[tuple[str, str, str], int], run_id: str) -> dict[tuple[str, str], int]:
