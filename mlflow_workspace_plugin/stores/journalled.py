@@ -311,7 +311,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if known is not None:
             for key, value, timestamp, step, *_ in values:
                 known.logged(key, value, timestamp, step)
-            if table is None:
+            if exact and table is None:
                 add_texts(known.texts, exact)
 
     def _look_up(self, run_id: str) -> KnownRun | None:

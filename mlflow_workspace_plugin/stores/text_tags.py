@@ -133,9 +133,7 @@ def disown(connection: Connection, run_id: str, keys: Iterable[str]) -> None:
 def disowned(tags: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     """Return the marks among the tags of a run that change when somebody sets tags."""
     marks = {_mark_of(key) for key in keys if key.startswith(TEXT_PREFIX)}
-    return {
-        key: Mark.of(tags[key])._replace(digest=_NOBODYS).value for key in marks if key in tags
-    }
+    return {key: Mark.of(tags[key])._replace(digest=_NOBODYS).value for key in marks if key in tags}
 
 
 def _set(

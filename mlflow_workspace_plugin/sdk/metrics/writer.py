@@ -98,16 +98,15 @@ class MetricWriter:
             timestamp, taken = known.order.next(step)
             for name_of_column, cell in row.items():
                 column = known.columns[name_of_column]
-                if not column.key:
-                    exact.append(ExactValue(name, timestamp, taken, cell.value))
-                elif cell.is_text_in(column.type):
-                    exact.append(ExactValue(column.key, timestamp, taken, cell.value, is_alone=True))
-                else:
+                is_told = column.key != "" and cell.is_told_by(column.type)
+                is_alone = not is_told and column.key != "" and cell.is_text_in(column.type)
+                if column.key and not is_alone:
                     metrics.append(
                         Metric(column.key, cell.number, timestamp, taken, model_id=model_id)
                     )
-                    if not cell.is_told_by(column.type):
-                        exact.append(ExactValue(column.key, timestamp, taken, cell.value))
+                if not is_told:
+                    at = column.key or name
+                    exact.append(ExactValue(at, timestamp, taken, cell.value, is_alone))
         table = table_id(name) if kind == TABLE else None
         self._store.log_values(self._run_id, metrics, exact, descriptors, table)
         return taken
