@@ -107,6 +107,7 @@ class Journal:
         keys = [value[0] for value in values]
         if exact or table is not None:
             body = records.body(Kind.TYPED, run_id, called_at, [values, exact, table])
+            keys += records.keys_of_texts(exact)
         else:
             body = records.metrics_body(run_id, called_at, values)
         self._outbox.put(body, run_id, keys)

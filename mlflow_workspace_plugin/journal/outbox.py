@@ -14,7 +14,7 @@ from mlflow_workspace_plugin.fork_gate import gate
 from mlflow_workspace_plugin.journal import records
 from mlflow_workspace_plugin.journal.folder import JournalFolder, new_writer_id
 from mlflow_workspace_plugin.journal.own_files import OwnFiles
-from mlflow_workspace_plugin.journal.records import Kind, Record, values_of
+from mlflow_workspace_plugin.journal.records import Kind, Record, keys_of
 from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.reserve import STATEMENT_ROOM, Reserve
@@ -380,7 +380,7 @@ class Outbox:
 
     def _keep_in_memory(self, text: bytes, sequence: int, body: str) -> bool:
         record = Record(0, *json.loads(body))
-        keys = tuple(value[0] for value in values_of(record))
+        keys = tuple(keys_of(record))
         # What ends a run, and params and tags, are few.
         is_values = record.kind in records.VALUES
         if is_values and self._memory_bytes + len(text) > _MEMORY_BYTES:

@@ -42,7 +42,7 @@ AWAITED = frozenset(
 """What a call waits for, to raise what is wrong with it."""
 
 VALUES = frozenset({Kind.METRICS.value, Kind.TYPED.value})
-"""What holds values of metrics; see :func:`values_of`."""
+"""What holds values of metrics; see :func:`values_of` and :func:`keys_of`."""
 
 NO_CALLS = frozenset({Kind.DROPPED.value, Kind.LOGGED.value})
 """What the journal itself notes between the calls."""
@@ -68,12 +68,12 @@ class Record(NamedTuple):
     may have been sent before."""
     content: Any
     """METRICS: lists of key, value, timestamp, step, and for a model's metric model id, dataset
-    name and dataset digest. TYPED: such lists; lists of a metric's key, timestamp, step, and what
-    was logged, which its number does not say; and the table whose rows they are, or None. PARAM,
-    PARAMS, TAG, TAGS: values by key. INFO: status, end time and name, each None where it stays, and
-    what LOGGED has. DESCRIBED: tags that stay as they are once they are set. DROPPED: how many
-    values of each metric were lost. LOGGED: how many of each were logged, since that was noted
-    last."""
+    name and dataset digest. TYPED: such lists; lists of a metric's key, timestamp, step, what was
+    logged, which its number does not say, and whether it is a value without a number, as text is
+    (absent: it is not); and the table whose rows they are, or None. PARAM, PARAMS, TAG, TAGS:
+    values by key. INFO: status, end time and name, each None where it stays, and what LOGGED has.
+    DESCRIBED: tags that stay as they are once they are set. DROPPED: how many values of each metric
+    were lost. LOGGED: how many of each were logged, since that was noted last."""
 
 
 def metric_body(
@@ -98,11 +98,22 @@ def metrics_body(run_id: str, called_at: int | None, values: Sequence[Sequence[A
 
 
 def values_of(record: Record) -> list[list[Any]]:
-    """Return the values of metrics that a record holds, as METRICS has them."""
+    """Return the numbers of metrics that a record holds, as METRICS has them."""
     if record.kind == Kind.TYPED:
         values: list[list[Any]] = record.content[0]
         return values
     return record.content if record.kind == Kind.METRICS else []
+
+
+def keys_of(record: Record) -> list[str]:
+    """Return the keys of the metrics whose values a record holds, one for each value."""
+    keys = [value[0] for value in values_of(record)]
+    return keys + keys_of_texts(record.content[1]) if record.kind == Kind.TYPED else keys
+
+
+def keys_of_texts(exact: Sequence[Sequence[Any]]) -> list[str]:
+    """Return the keys of values that have no number, among those of a TYPED record."""
+    return [key for key, _, _, _, *alone in exact if any(alone)]
 
 
 def body(kind: Kind, run_id: str, called_at: int | None, content: Any) -> str:

@@ -14,8 +14,8 @@ from mlflow_workspace_plugin.journal.records import (
     VALUES,
     Kind,
     Record,
+    keys_of,
     parse,
-    values_of,
 )
 from mlflow_workspace_plugin.journal.replay import writer_of_segment
 from mlflow_workspace_plugin.journal.reserve import ANY_RUN, Notes, read_notes
@@ -53,7 +53,7 @@ class Waiting:
         self.runs[record.run_id] += 1
         if record.kind not in VALUES:
             self.others[record.run_id] += 1
-        self.values.update((record.run_id, value[0], writer) for value in values_of(record))
+        self.values.update((record.run_id, key, writer) for key in keys_of(record))
 
     def add_unknown(self, runs: Iterable[str], reason: str) -> None:
         """Take notice that it is not known what became of all values of some runs."""

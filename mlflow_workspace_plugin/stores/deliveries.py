@@ -19,6 +19,8 @@ from mlflow_workspace_plugin.journal.records import (
     VALUES,
     Kind,
     Record,
+    keys_of,
+    keys_of_texts,
     values_of,
 )
 from mlflow_workspace_plugin.journal.target import KeepRefused
@@ -226,7 +228,7 @@ class Deliveries(TypedValues):
                 return
         receipts = Receipts()
         receipts.add(record.run_id, logged=_logged(record), dropped=_dropped(record))
-        refused = self._apply_or_refuse(record)
+        refused = self._apply_or_refuse(writer, record)
         if refused is None:
             receipts.add(record.run_id, stored=_count(record))
         else:
@@ -239,7 +241,7 @@ class Deliveries(TypedValues):
             # No database takes the names in the record, not even to count it under them.
             self._note_unusual(writer, record, receipts.storable(), refused, keep_refused)
 
-    def _apply_or_refuse(self, record: Record) -> Exception | None:
+    def _apply_or_refuse(self, writer: str, record: Record) -> Exception | None:
         """Do what a record says; return why it is refused, or None.
 
         What fails for the record's content, as it seems, is tried again: another writer may have
@@ -251,15 +253,15 @@ class Deliveries(TypedValues):
         # What was typed is appended to files first, each time anew.
         tries = 1 if record.kind == Kind.TYPED else _TRIES
         for _ in range(tries - 1):
-            refused = self._refusal(record)
+            refused = self._refusal(writer, record)
             if refused is None or is_refusal(refused):
                 return refused
             time.sleep(_PAUSE_S)
-        return self._refusal(record)
+        return self._refusal(writer, record)
 
-    def _refusal(self, record: Record) -> Exception | None:
+    def _refusal(self, writer: str, record: Record) -> Exception | None:
         try:
-            self._apply(record)
+            self._apply(writer, record)
         except Exception as error:
             if not is_refusal(error):
                 if not is_of_content(error):
@@ -321,14 +323,16 @@ class Deliveries(TypedValues):
         workspace = self._get_active_workspace()
         return not name and update_info(connection, workspace, run_id, status, end_time)
 
-    def _apply(self, record: Record) -> None:
+    def _apply(self, writer: str, record: Record) -> None:
         run_id, content = record.run_id, record.content
         if record.kind in VALUES:
             metrics = [_metric(run_id, value) for value in values_of(record)]
             # In this order: a model that is refused refuses the values.
             self._link_to_models(run_id, metrics)
             exact, table = content[1:] if record.kind == Kind.TYPED else ((), None)
-            self._log_typed(run_id, metrics, [ExactValue(*value) for value in exact], table)
+            typed = [ExactValue(*value) for value in exact]
+            # Under the record's own number: what is appended again is no second value.
+            self._log_typed(run_id, metrics, typed, table, writer, record.sequence)
         elif record.kind == Kind.DESCRIBED:
             # If there is no such run, or it was deleted, that is what is raised.
             self._experiment_or_refusal(run_id)
@@ -408,11 +412,11 @@ class Deliveries(TypedValues):
 
 def _count(record: Record) -> Counter[str]:
     """Return how many values a record of metrics has, by key."""
-    return Counter(value[0] for value in values_of(record))
+    return Counter(keys_of(record))
 
 
 def _receipts_of(records: list[Record], runs: Collection[str]) -> Receipts:
-    """Return what records say of values that are not stored.
+    """Return what records say of values that are no rows: not stored, or texts.
 
     Args:
         records: in the order of their sequence.
@@ -426,6 +430,9 @@ def _receipts_of(records: list[Record], runs: Collection[str]) -> Receipts:
             receipts.add(record.run_id, logged=_logged(record))
         elif record.kind in VALUES and record.run_id not in runs:
             receipts.add(record.run_id, refused=_count(record))
+        elif record.kind == Kind.TYPED:
+            # None of these coincide, as numbers may.
+            receipts.add(record.run_id, stored=Counter(keys_of_texts(record.content[1])))
     return receipts
 
 

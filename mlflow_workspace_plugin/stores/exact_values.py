@@ -1,9 +1,9 @@
 """Values whose number does not say what they are: what was logged, and reading it.
 
-The number is an ordinary metric, so that every tool of MLflow's has it. What was logged is a line
-of a file among the run's artifacts, whose lines are those of a journal. Files whose names are equal
-up to a dot are of one writer. A line may be there twice, when a process ended before the database
-knew of it: its number tells.
+The number is an ordinary metric, so that every tool of MLflow's has it; text has none. What was
+logged is a line of a file among the run's artifacts, whose lines are those of a journal. Files
+whose names are equal up to a dot are of one writer. A line may be there twice, when a process ended
+before the database knew of it: its number tells.
 """
 
 import posixpath
@@ -26,6 +26,8 @@ class ExactValue(NamedTuple):
     """As it was logged; the metric's own may be later, if an equal value was logged before."""
     step: int
     value: Any
+    is_alone: bool = False
+    """Whether it is a value without a number, as text is."""
 
 
 def read_exact(repository: HubRepository, run_id: str) -> list[ExactValue]:

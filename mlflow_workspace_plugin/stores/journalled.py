@@ -33,6 +33,7 @@ from mlflow_workspace_plugin.stores.patience import (
 )
 from mlflow_workspace_plugin.stores.run_writes import NewRun
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.stores.typed_values import add_texts
 
 
 class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
@@ -311,6 +312,8 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         if known is not None:
             for key, value, timestamp, step, *_ in values:
                 known.logged(key, value, timestamp, step)
+            if exact and table is None:
+                add_texts(known.texts, exact)
 
     def _look_up(self, run_id: str) -> KnownRun | None:
         """Return the run of the first values, and refuse one that cannot be logged to.

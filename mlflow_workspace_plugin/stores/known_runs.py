@@ -18,6 +18,7 @@ from mlflow.entities import (
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from mlflow_workspace_plugin.stores.growing_tags import united
+from mlflow_workspace_plugin.stores.text_tags import disowned, with_texts
 
 _MANY = 1_000
 # What a column of 64 bits holds.
@@ -34,6 +35,8 @@ class KnownRun:
     """By the metrics that this process logged: step, timestamp and value as MLflow shows it."""
     params: dict[str, str] = field(default_factory=dict)
     tags: dict[str, str] = field(default_factory=dict)
+    texts: dict[str, tuple[int, int, str]] = field(default_factory=dict)
+    """By metric, timestamp, step and text of the last one that this process logged."""
 
     @property
     def has_ended(self) -> bool:
@@ -67,6 +70,7 @@ class KnownRun:
         """Remember tags that were set."""
         before = self.run.data.tags | self.tags
         self.tags |= {key: value for key, value in united(before, tags).items() if key in tags}
+        self.tags |= disowned(before, tags)
 
     def changed(self, status: str | None, end_time: int | None, name: str | None) -> None:
         """Remember a change of the run itself; None leaves each as it is."""
@@ -105,7 +109,7 @@ class KnownRun:
                     for key, (step, timestamp, value) in latest.latest.items()
                 ],
                 [Param(*each) for each in (data.params | self.params).items()],
-                [RunTag(*each) for each in (data.tags | self.tags).items()],
+                [RunTag(*each) for each in with_texts(data.tags | self.tags, self.texts).items()],
             ),
             self.run.inputs or RunInputs([]),
             self.run.outputs or RunOutputs([]),

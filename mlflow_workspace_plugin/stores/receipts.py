@@ -1,7 +1,7 @@
 """What became of the values that were logged to a run, as the hub's database tells."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from typing import Any
@@ -89,9 +89,9 @@ class Receipt:
     lost: int = 0
     """Logged, and nowhere: their journal was damaged or removed, or is on another machine."""
     not_ours: int = 0
-    """Rows that other clients logged, or processes without a journal."""
+    """Rows, and texts, that other clients logged, or processes without a journal."""
     missing: int = 0
-    """Rows that were stored and are there no more."""
+    """Rows, and texts, that were stored and are there no more."""
 
     @property
     def is_whole(self) -> bool:
@@ -131,6 +131,7 @@ def receipts_of(
     run_id: str,
     waiting: Mapping[tuple[str, str], int],
     dropped: Mapping[tuple[str, str], int] | None = None,
+    texts: Callable[[], Mapping[str, int] | None] = dict,
 ) -> list[Receipt]:
     """Return the receipts of a run, by metric.
 
@@ -139,6 +140,8 @@ def receipts_of(
         run_id: the run.
         waiting: how many values wait in journals, by metric and writer.
         dropped: how many were lost with a writer's memory, as journals say that were not sent.
+        texts: returns how many values without a number the run's files hold, by metric; None if
+            that cannot be known now. Asked for after what is stored, which is in files before.
     """
     found: dict[str, Receipt] = {}
     parameters = {"run_id": run_id}
@@ -162,12 +165,15 @@ def receipts_of(
         receipt.repeated += became[1]
         receipt.refused += became[2]
         receipt.dropped += became[3]
-    rows = {key: int(number) for key, number in connection.execute(_ROWS, parameters)}
+    rows = Counter({key: int(number) for key, number in connection.execute(_ROWS, parameters)})
+    in_files = texts()
+    rows.update(in_files or {})
     for key in rows:
         found.setdefault(key, Receipt(key))
     for receipt in found.values():
-        surplus = rows.get(receipt.metric, 0) - receipt.stored
-        receipt.not_ours, receipt.missing = max(surplus, 0), max(-surplus, 0)
+        surplus = rows[receipt.metric] - receipt.stored
+        receipt.not_ours = max(surplus, 0)
+        receipt.missing = 0 if in_files is None else max(-surplus, 0)
     if OTHERS in found:
         found[OTHERS].metric = _OTHERS_SHOWN
     return [found[key] for key in sorted(found)]

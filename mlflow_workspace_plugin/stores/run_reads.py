@@ -38,6 +38,7 @@ from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.growing_tags import split_filters, without_pieces
 from mlflow_workspace_plugin.stores.many_objects import many_objects
 from mlflow_workspace_plugin.stores.own_tags import DESCRIPTOR_PREFIX
+from mlflow_workspace_plugin.stores.text_tags import MARK_PREFIX
 
 Entity = TypeVar("Entity")
 
@@ -71,8 +72,11 @@ _METRICS = """
 _PARAMS = "SELECT run_uuid, key, value FROM params WHERE run_uuid {among}"
 _TAGS = "SELECT run_uuid, key, value FROM tags WHERE run_uuid {among}"
 # As many as a run has metrics of SDK v1, and nothing that one searches for.
-_SEARCHED_TAGS = f"{_TAGS} AND substr(key, 1, {len(DESCRIPTOR_PREFIX)}) <> '{DESCRIPTOR_PREFIX}'"
 _DESCRIPTORS = f"{_TAGS} AND substr(key, 1, {len(DESCRIPTOR_PREFIX)}) = '{DESCRIPTOR_PREFIX}'"
+_SEARCHED_TAGS = _TAGS + "".join(
+    f" AND substr(key, 1, {len(prefix)}) <> '{prefix}'"
+    for prefix in (DESCRIPTOR_PREFIX, MARK_PREFIX)
+)
 _DATASETS = """
     SELECT inputs.destination_id, inputs.input_uuid, datasets.dataset_uuid, datasets.name,
         datasets.digest, datasets.dataset_source_type, datasets.dataset_source,

@@ -40,6 +40,7 @@ from mlflow_workspace_plugin.stores.growing_tags import (
     with_pieces,
 )
 from mlflow_workspace_plugin.stores.run_reads import read_info
+from mlflow_workspace_plugin.stores.text_tag_rows import disown
 
 _LOCATION = text("""
     SELECT artifact_location FROM experiments WHERE experiment_id = :experiment_id
@@ -178,7 +179,7 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
         ]
         if valid and not self._upsert_tags(run_id, valid):
             super()._set_tags(run_id, [tag for tag in valid if tag.key not in GROWING])
-            self._upsert_tags(run_id, [tag for tag in valid if tag.key in GROWING])
+            self._upsert_tags(run_id, [tag for tag in valid if tag.key != MLFLOW_RUN_NAME])
 
     def delete_tag(self, run_id: str, key: str) -> None:
         """Delete a tag.
@@ -258,6 +259,7 @@ def upsert_tags(connection: Connection, run_id: str, wanted: dict[str, str]) -> 
     """
     if MLFLOW_RUN_NAME in wanted:
         return False
+    disown(connection, run_id, wanted)
     wanted = with_pieces(connection, run_id, wanted)
     rows = [{"run_id": run_id, "key": key, "value": wanted[key]} for key in sorted(wanted)]
     if rows:

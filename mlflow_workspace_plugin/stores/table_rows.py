@@ -84,7 +84,7 @@ def _places_of(record: Record) -> list[Place]:
     """Return the places of the rows of a record, sorted."""
     values, exact, _ = record.content
     places = {(timestamp, step) for _, _, timestamp, step, *_ in values}
-    places.update((timestamp, step) for _, timestamp, step, _ in exact)
+    places.update((timestamp, step) for _, timestamp, step, *_ in exact)
     return sorted(places)
 
 

@@ -201,13 +201,14 @@ class TestShapes:
 
 class TestForMlflow:
     def test_every_number_is_a_metric(self, workspace, run):
-        """Rows grouped under their name; 0 and 1 for truth values, NaN for what is no number."""
+        """Rows grouped under their name; 0 and 1 for truth values, NaN for None, none for text."""
         run.log("n", 2**60 + 1)
         run.log("flag", True)
+        run.log("nothing", None)
         run.log("text", "good")
-        run.log_table("t", {"x": [1, 2], "ok": [True, False]})
+        run.log_table("t", {"x": [1, 2], "ok": [True, False], "text": ["a", None]})
         metrics = workspace.client.get_run(run.id).data.metrics
-        assert math.isnan(metrics.pop("text"))
+        assert math.isnan(metrics.pop("nothing"))
         assert metrics == {"n": float(2**60), "flag": 1, "t/x": 2, "t/ok": 0}
 
     def test_value_beside_a_row(self, workspace, run):

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,6 +20,9 @@ from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 
 if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
+    from mlflow_workspace_plugin.cli.runs.find import FoundRun
     from mlflow_workspace_plugin.stores.receipts import Receipt
 
 _LOOKS = 3
@@ -61,10 +65,12 @@ def verify(run: str, workspace: str | None, hub: Path, as_json: bool) -> None:  
         with connected(opened.engine) as connection:
             held = waiting(folders, stored_sequences(connection, names_of_writers(folders)))
             waits, dropped = _of_run(held.values, run_id), _of_run(held.dropped, run_id)
-            receipts = receipts_of(connection, run_id, waits, dropped)
+            unread: list[str] = []
+            texts = partial(_texts, found, connection, unread)
+            receipts = receipts_of(connection, run_id, waits, dropped, texts)
             uncounted = uncounted_of(connection, run_id)
             tags = read_descriptor_tags(connection, [run_id]).get(run_id, {})
-        reasons = sorted(held.unknown_of(run_id))
+        reasons = sorted(held.unknown_of(run_id)) + unread
         if not reasons:
             break
     if uncounted:
@@ -108,6 +114,21 @@ def _result(*, is_whole: bool, is_known: bool, waits: bool) -> str:
     if not is_known:
         return "unknown"
     return "different" if waits else "equal"
+
+
+def _texts(
+    found: "FoundRun", connection: "Connection", unread: list[str]
+) -> Mapping[str, int] | None:
+    """Return how many texts of a run can be read, by metric; None, and why, if nobody knows."""
+    from mlflow.exceptions import MlflowException
+
+    from mlflow_workspace_plugin.stores.typed_values import texts_of
+
+    try:
+        return texts_of(found.hub, connection, found.place.workspace, found.id)
+    except (MlflowException, OSError) as error:
+        unread.append(f"The texts of it, which are among its files, cannot be read: {error}")
+        return None
 
 
 def _of_run(counts: Mapping[tuple[str, str, str], int], run_id: str) -> dict[tuple[str, str], int]:

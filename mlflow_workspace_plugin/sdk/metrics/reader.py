@@ -148,14 +148,16 @@ def _type(columns: Iterable[Column]) -> str:
 def _values(
     points: "list[RunPoint]", exact: list[ExactValue], kind: str
 ) -> list[tuple[Place, Any]]:
-    """Return what points stand for, each with its place."""
+    """Return what points stand for, and values without one, each with its place."""
     values = [((timestamp, step), told_by(number, kind)) for timestamp, step, number in points]
     if not exact:
         return values
+    alone = [((each.timestamp, each.step), each.value) for each in exact if each.is_alone]
     waiting: dict[tuple[int, str], deque[int]] = defaultdict(deque)
     for index, (_, step, number) in enumerate(points):
         waiting[step, repr(number + 0.0)].append(index)
-    for each in sorted(exact, key=lambda value: value.timestamp):
+    numbered = (each for each in exact if not each.is_alone)
+    for each in sorted(numbered, key=lambda value: value.timestamp):
         of_number = waiting[each.step, repr(cell(each.value).stored_number + 0.0)]
         # Its point may have moved behind equal ones, never ahead.
         while of_number and points[of_number[0]][0] < each.timestamp:
@@ -163,7 +165,7 @@ def _values(
         if of_number:
             index = of_number.popleft()
             values[index] = (values[index][0], each.value)
-    return values
+    return values + alone
 
 
 def _unwrapped(values: list[Any]) -> Any:

@@ -23,7 +23,7 @@ class Cell(NamedTuple):
 
     @property
     def number(self) -> float:
-        """What MLflow keeps: 0 or 1 for a bool, NaN for text and None."""
+        """What MLflow keeps: 0 or 1 for a bool, NaN for None; NaN for text, which once had one."""
         if self.type in ("string", "none"):
             return math.nan
         try:
@@ -36,6 +36,10 @@ class Cell(NamedTuple):
         """The number as it is read back: MLflow keeps an infinity as the largest one."""
         largest = sys.float_info.max
         return max(-largest, min(largest, self.number)) if math.isinf(self.number) else self.number
+
+    def is_text_in(self, kind: str) -> bool:
+        """Whether MLflow keeps no number of it in a column of some type: text, or None among it."""
+        return self.type == "string" or (self.type == "none" and kind == "string")
 
     def is_told_by(self, kind: str) -> bool:
         """Whether its number tells what it is, in a column whose values are of some type."""

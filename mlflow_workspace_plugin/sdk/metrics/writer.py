@@ -20,6 +20,7 @@ from mlflow_workspace_plugin.sdk.metrics.names import key_of, marked_key_of, tab
 from mlflow_workspace_plugin.sdk.metrics.order import MetricOrder
 from mlflow_workspace_plugin.sdk.metrics.values import Cell
 from mlflow_workspace_plugin.stores.exact_values import ExactValue
+from mlflow_workspace_plugin.stores.text_tags import marks_of
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -100,13 +101,15 @@ class MetricWriter:
             timestamp, taken = known.order.next(step)
             for name_of_column, cell in row.items():
                 column = known.columns[name_of_column]
-                if column.key:
+                is_told = column.key != "" and cell.is_told_by(column.type)
+                is_alone = not is_told and column.key != "" and cell.is_text_in(column.type)
+                if column.key and not is_alone:
                     metrics.append(
                         Metric(column.key, cell.number, timestamp, taken, model_id=model_id)
                     )
-                if not column.key or not cell.is_told_by(column.type):
+                if not is_told:
                     at = column.key or name
-                    exact.append(ExactValue(at, timestamp, taken, cell.value))
+                    exact.append(ExactValue(at, timestamp, taken, cell.value, is_alone))
         table = table_id(name) if kind == TABLE else None
         self._store.log_values(self._run_id, metrics, exact, descriptors, table)
         return taken
@@ -177,8 +180,10 @@ class _Found:
             self.descriptors[descriptor.name, descriptor.kind].append(descriptor)
             for column in descriptor.columns:
                 self.owners.setdefault(column.key, (descriptor.name, descriptor.kind))
-        self.steps = {metric.key: metric.step for metric in run.data._metric_objs}
-        """By key, the highest step."""
+        self.steps = {mark.metric: mark.step for mark in marks_of(run.data.tags)}
+        for metric in run.data._metric_objs:
+            self.steps[metric.key] = max(metric.step, self.steps.get(metric.key, metric.step))
+        """By key, the highest step of its numbers, or that of its last text."""
 
 
 class _Known:

@@ -16,6 +16,7 @@ from mlflow_workspace_plugin.errors import ImmutablePropertyError
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.runs.base import RunBase
 from mlflow_workspace_plugin.sdk.runs.search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.stores.text_tags import without_texts
 
 # What MLflow notes on a run by itself, and SDK v1 had other places for.
 _OF_MLFLOW = (
@@ -56,8 +57,11 @@ class RunTags(RunBase):
         self._write_tags(tag_text.to_mlflow(tag_text.as_text(tags)))
 
     def get_tags(self) -> dict[str, str | None]:
-        """Return the tags (SDK v1), but for those that MLflow sets on each run by itself."""
-        found = tag_text.from_mlflow(self._mlflow_run().data.tags)
+        """Return the tags (SDK v1), but for those that MLflow sets on each run by itself.
+
+        The last texts of metrics, which MLflow shows as tags ``text/NAME``, are none of them.
+        """
+        found = tag_text.from_mlflow(without_texts(self._mlflow_run().data.tags))
         return {key: value for key, value in found.items() if not key.startswith(_OF_MLFLOW)}
 
     @property
