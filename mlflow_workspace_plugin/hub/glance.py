@@ -18,11 +18,11 @@ from typing import NamedTuple, TypeVar
 
 from mlflow_workspace_plugin.hub.layout import JOURNAL_MODES, Layout
 from mlflow_workspace_plugin.hub.revisions import (
-    MLFLOW_OF_REVISION,
     OUR_TABLES,
     OUR_VERSION,
     PREFIX,
     VERSION_TABLE,
+    is_of_mlflow,
 )
 from mlflow_workspace_plugin.hub.tree import Tree
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
@@ -183,10 +183,9 @@ def _is_of_installed(connection: sqlite3.Connection) -> bool:
         return False
     revisions = list(_column(connection, "SELECT version_num FROM alembic_version"))
     try:
-        installed = version("mlflow").split(".")[:2]
+        return len(revisions) == 1 and is_of_mlflow(version("mlflow"), revisions[0])
     except PackageNotFoundError:
         return False
-    return [MLFLOW_OF_REVISION.get(each, "").split(".") for each in revisions] == [installed]
 
 
 def _column(connection: sqlite3.Connection, query: str) -> Iterator[str]:
