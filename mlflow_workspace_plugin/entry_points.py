@@ -53,7 +53,10 @@ def tracking_store(store_uri: str, artifact_uri: str | None = None) -> TrackingS
     Raises:
         mlflow.exceptions.MlflowException: the URI is malformed, or the hub cannot be opened.
     """
-    from mlflow_workspace_plugin.stores.build import build_tracking_store
+    from mlflow_workspace_plugin.late_imports import late_imports
+
+    with late_imports():
+        from mlflow_workspace_plugin.stores.build import build_tracking_store
 
     return build_tracking_store(store_uri, artifact_uri)
 
@@ -68,7 +71,10 @@ def model_registry_store(store_uri: str, tracking_uri: str | None = None) -> Reg
     Raises:
         mlflow.exceptions.MlflowException: the URI is malformed, or the hub cannot be opened.
     """
-    from mlflow_workspace_plugin.stores.build import build_registry_store
+    from mlflow_workspace_plugin.late_imports import late_imports
+
+    with late_imports():
+        from mlflow_workspace_plugin.stores.build_registry import build_registry_store
 
     models_uri = tracking_uri if tracking_uri and _is_ours(tracking_uri) else store_uri
     return build_registry_store(store_uri, models_uri)
@@ -84,7 +90,10 @@ def workspace_provider(workspace_uri: str) -> WorkspaceStore:
     Raises:
         mlflow.exceptions.MlflowException: the URI is malformed, or the hub cannot be opened.
     """
-    from mlflow_workspace_plugin.stores.build import build_workspace_store
+    from mlflow_workspace_plugin.late_imports import late_imports
+
+    with late_imports():
+        from mlflow_workspace_plugin.stores.build import build_workspace_store
 
     return build_workspace_store(workspace_uri)
 
@@ -120,7 +129,10 @@ def artifact_repository(
 
         return MlflowArtifactsRepository(artifact_uri, tracking_uri, registry_uri)
 
-    from mlflow_workspace_plugin.artifacts.repository import open_repository
+    from mlflow_workspace_plugin.late_imports import late_imports
+
+    with late_imports():
+        from mlflow_workspace_plugin.artifacts.repository import open_repository
 
     return open_repository(artifact_uri, effective)
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
+from functools import cached_property
 
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities.workspace import Workspace as MlflowWorkspace
@@ -94,7 +95,11 @@ class Catalog:
         self._folder = folder
         self._engine = engine
         self._url = url
-        self.store = HubWorkspaceStore(engine, folder, url)
+
+    @cached_property
+    def store(self) -> HubWorkspaceStore:
+        """MLflow's store of the workspaces; who only logs has no use for it."""
+        return HubWorkspaceStore(self._engine, self._folder, self._url)
 
     def list(self) -> list[WorkspaceRecord]:
         """Return all workspaces, by name."""

@@ -18,12 +18,13 @@ from typing import NamedTuple, TypeVar
 
 from mlflow_workspace_plugin.hub.layout import JOURNAL_MODES, Layout
 from mlflow_workspace_plugin.hub.revisions import (
-    MLFLOW_OF_REVISION,
     OUR_TABLES,
     OUR_VERSION,
     PREFIX,
     VERSION_TABLE,
+    is_of_mlflow,
 )
+from mlflow_workspace_plugin.hub.tree import Tree
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 
 if sys.version_info >= (3, 11):
@@ -33,8 +34,6 @@ else:
 
 Answer = TypeVar("Answer")
 
-_AT_ONCE = os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_NONBLOCK", 0)
-_LARGEST_SETTINGS = 2**16
 _WRITERS_AT_ONCE = 500
 
 _WORKSPACES = """
@@ -117,6 +116,9 @@ def look(hub: Path, ask: Callable[[Glance], Answer], *, wait_s: float = 1.0) -> 
     Returns:
         What ``ask`` returned; None where the hub has to be opened, which may fail and then says
         why.
+
+    Raises:
+        ForeignFileError: a link is in the place of ``hub.toml``.
     """
     try:
         layout = Layout(hub)
@@ -156,23 +158,20 @@ def _is_plain(layout: Layout) -> bool:
     needed = ((layout.path, full), (layout.database, file), (layout.artifacts, full))
     if not all(os.access(path, mode) for path, mode in needed if path.exists()):
         return False
-    settings = _settings(layout.settings_file)
-    return settings is not None and all(
-        key == "journal_mode" and value in JOURNAL_MODES for key, value in settings
+    return all(
+        key == "journal_mode" and value in JOURNAL_MODES for key, value in _settings(layout).items()
     )
 
 
-def _settings(file: Path) -> Iterable[tuple[str, object]] | None:
-    """Return what ``hub.toml`` sets, which is nothing if it is not there; None if it is no file."""
+def _settings(layout: Layout) -> dict[str, object]:
+    """Return what ``hub.toml`` sets, which is nothing if it is not there."""
+    tree = Tree(layout.path)
     try:
-        descriptor = os.open(file, _AT_ONCE)
+        with tree.open(layout.settings_file.name) as file:
+            values: dict[str, object] = tomllib.loads(file.read().decode())
+            return values
     except FileNotFoundError:
-        return ()
-    with os.fdopen(descriptor, "rb") as opened:
-        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
-            return None
-        values: dict[str, object] = tomllib.loads(opened.read(_LARGEST_SETTINGS).decode())
-        return values.items()
+        return {}
 
 
 def _is_of_installed(connection: sqlite3.Connection) -> bool:
@@ -184,10 +183,9 @@ def _is_of_installed(connection: sqlite3.Connection) -> bool:
         return False
     revisions = list(_column(connection, "SELECT version_num FROM alembic_version"))
     try:
-        installed = version("mlflow").split(".")[:2]
+        return len(revisions) == 1 and is_of_mlflow(version("mlflow"), revisions[0])
     except PackageNotFoundError:
         return False
-    return [MLFLOW_OF_REVISION.get(each, "").split(".") for each in revisions] == [installed]
 
 
 def _column(connection: sqlite3.Connection, query: str) -> Iterator[str]:

@@ -16,6 +16,12 @@ a hub is newer than the installed MLflow, which cannot know the revision."""
 
 SUPPORTED = ("3.15", "3.16", "3.17", "3.18")
 
+
+def is_of_mlflow(version: str, revision: str) -> bool:
+    """Whether a revision is that which a version of MLflow works with, as far as it is known."""
+    return ".".join(version.split(".")[:2]) == MLFLOW_OF_REVISION.get(revision)
+
+
 PREFIX = "workspace_plugin_"
 """What the names of all of our tables begin with, and of no others."""
 VERSION_TABLE = f"{PREFIX}version"

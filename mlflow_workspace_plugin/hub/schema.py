@@ -23,7 +23,7 @@ from sqlalchemy import Engine, inspect
 from mlflow_workspace_plugin.errors import HubCorruptError, HubTooNewError, HubTooOldError
 from mlflow_workspace_plugin.hub.database import RESTORE_REMEDY, connected, uses_of
 from mlflow_workspace_plugin.hub.postgresql import place
-from mlflow_workspace_plugin.hub.revisions import MLFLOW_OF_REVISION, SUPPORTED
+from mlflow_workspace_plugin.hub.revisions import MLFLOW_OF_REVISION, SUPPORTED, is_of_mlflow
 
 MIGRATIONS = Path(mlflow.__file__).parent / "store" / "db_migrations"
 """The folder of MLflow's migrations, as Alembic takes it."""
@@ -79,9 +79,9 @@ def verify(engine: Engine, hub: Path) -> None:
         HubTooNewError: a newer MLflow made it.
         HubCorruptError: it holds no tables of MLflow's.
     """
-    head = head_revision()  # takes a while, in which no connection is held
     revision = current_revision(engine)
-    if revision == head:
+    # Reading all migrations takes a while, which most often is not needed.
+    if revision and (is_of_mlflow(mlflow.__version__, revision) or revision == head_revision()):
         return
     if revision is None:
         raise HubCorruptError(_no_tables(engine, hub))

@@ -14,9 +14,10 @@ import stat
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
-from typing import BinaryIO, NamedTuple
+from typing import TYPE_CHECKING, BinaryIO, NamedTuple
 
-from mlflow_workspace_plugin.errors import ForeignFileError, UnsafeArtifactPathError
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.errors import ForeignFileError
 
 UNFINISHED = ".artifact.uploading."
 """How the names of files begin that are not whole yet; MLflow's own, which no listing shows."""
@@ -308,8 +309,8 @@ class OpenFolder:
             return stat.S_ISLNK(self.status(name).st_mode)
         return False
 
-    def _foreign(self, name: str, what: str) -> ForeignFileError:
-        return ForeignFileError(
+    def _foreign(self, name: str, what: str) -> "ForeignFileError":
+        return _foreign_file_error()(
             f"{str(self.path / name)!r} is {what}, and below a hub only plain files and folders "
             "are used: what lies there may be anybody's. Remove it. A workspace's folder on "
             "another disk is made known by: mlflow-workspace hub link NAME FOLDER"
@@ -351,7 +352,7 @@ class Tree:
                 place = opened.path / part
                 try:
                     below = opened.enter(part, make=make)
-                except ForeignFileError:
+                except _foreign_file_error():
                     linked = self._registered(PurePosixPath(*parts[:number]))
                     if linked is None:
                         raise
@@ -412,8 +413,11 @@ class Tree:
 
     def remove_if_empty(self, path: "PurePosixPath | str") -> None:
         """Remove a folder that holds nothing; leave one that does."""
-        with suppress(OSError, ForeignFileError), self.above(path) as (folder, name):
-            os.rmdir(name, dir_fd=folder.descriptor)
+        try:
+            with suppress(OSError), self.above(path) as (folder, name):
+                os.rmdir(name, dir_fd=folder.descriptor)
+        except _foreign_file_error():
+            return
 
     def steady(self, path: "PurePosixPath | str") -> Path | None:
         """Return where a file or folder is, for readers that go by paths.
@@ -468,5 +472,14 @@ def _parts(path: "PurePosixPath | str") -> list[str]:
         raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG), str(path))
     parts = PurePosixPath(path).parts
     if ".." in parts or parts[:1] == ("/",):
+        from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
+
         raise UnsafeArtifactPathError(f"Path {str(path)!r} leads out of its place. Correct it.")
     return list(parts)
+
+
+def _foreign_file_error() -> "type[ForeignFileError]":
+    # Only now: errors are MLflow's, which takes a second to import.
+    from mlflow_workspace_plugin.errors import ForeignFileError
+
+    return ForeignFileError

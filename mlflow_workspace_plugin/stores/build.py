@@ -1,21 +1,13 @@
-"""From a URI to a store: what the entry points call."""
+"""From a URI to a store, but for the registry: what the entry points call."""
 
-import functools
 import os
 import shlex
 
-import mlflow
-from mlflow.environment_variables import (
-    MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS,
-    MLFLOW_ENABLE_WORKSPACES,
-    MLFLOW_VERSION_PROMPT_CACHE_TTL_SECONDS,
-)
-from mlflow.store.model_registry.abstract_store import AbstractStore as RegistryStore
+from mlflow.environment_variables import MLFLOW_ENABLE_WORKSPACES
 from mlflow.store.tracking.abstract_store import AbstractStore as TrackingStore
 from mlflow.store.workspace.abstract_store import AbstractStore as WorkspaceStore
 from mlflow.tracking._model_registry.utils import _get_store_registry
 from mlflow.utils.workspace_context import get_request_workspace
-from packaging.version import Version
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
@@ -25,9 +17,7 @@ from mlflow_workspace_plugin.hub.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.journal.use import writes_through
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
-from mlflow_workspace_plugin.stores.journalled_registry import JournalledRegistryStore
 from mlflow_workspace_plugin.stores.patience import until_answered
-from mlflow_workspace_plugin.stores.registry import HubRegistryStore, WorkspaceRegistryStore
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
 from mlflow_workspace_plugin.terminal import get_logger
@@ -58,7 +48,7 @@ def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> Tra
         )
     # While MLflow makes this list in one thread, another one finds none of our schemes in it.
     _get_store_registry()
-    hub, workspace = _open_patiently(store_uri)
+    hub, workspace = open_patiently(store_uri)
     _check_server_destination(hub)
     if workspace is None:
         return HubTrackingStore(hub)
@@ -90,25 +80,6 @@ def open_hub_of(uri: str) -> Hub:
     return _open(uri)[0]
 
 
-def build_registry_store(store_uri: str, tracking_uri: str) -> RegistryStore:
-    """Build the model registry of a URI.
-
-    Args:
-        store_uri: a URI of ours.
-        tracking_uri: where the logged models are that become model versions.
-
-    Raises:
-        InvalidUriError: the URI is malformed or not usable here.
-        HubError, WorkspaceNotFoundError: the hub or the workspace cannot be opened.
-    """
-    hub, workspace = _open_patiently(store_uri)
-    if workspace is None:
-        return HubRegistryStore(hub)
-    _keep_prompts_apart()
-    store = WorkspaceRegistryStore if writes_through() else JournalledRegistryStore
-    return store(hub, workspace, tracking_uri)
-
-
 def build_workspace_store(workspace_uri: str) -> WorkspaceStore:
     """Build the store of workspaces of a URI.
 
@@ -123,7 +94,7 @@ def build_workspace_store(workspace_uri: str) -> WorkspaceStore:
     return PinnedWorkspaceStore(hub, workspace) if workspace else hub.catalog.store
 
 
-def _open_patiently(uri: str) -> tuple[Hub, str | None]:
+def open_patiently(uri: str) -> tuple[Hub, str | None]:
     """Open the hub of a URI; a script that starts while the database is away waits for it."""
     return until_answered(lambda _: _open(uri))
 
@@ -161,26 +132,6 @@ def _warn_of_another_workspace(uri: uris.WorkspaceUri) -> None:
             active,
             uri.name,
         )
-
-
-@functools.cache
-def _keep_prompts_apart() -> None:
-    """Turn MLflow's cache of prompts off where two workspaces would share its entries.
-
-    Before 3.17 the cache knows a prompt by name and version only, not by registry. Its switch is
-    in the environment, so the processes that this one starts inherit it, which does no harm.
-    """
-    if Version(mlflow.__version__) >= Version("3.17"):
-        return
-    for ttl in (MLFLOW_ALIAS_PROMPT_CACHE_TTL_SECONDS, MLFLOW_VERSION_PROMPT_CACHE_TTL_SECONDS):
-        if ttl.is_set() and ttl.get() != 0:
-            _logger.warning(
-                "%s is ignored: MLflow %s would share cached prompts between workspaces. "
-                "Upgrade MLflow to 3.17 to cache prompts.",
-                ttl.name,
-                mlflow.__version__,
-            )
-        ttl.set(0)
 
 
 def _check_server_destination(hub: Hub) -> None:

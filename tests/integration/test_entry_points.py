@@ -49,7 +49,7 @@ except RuntimeError as error:
         done = run_new_python("-c", BROKEN + use, f"sqlite:///{tmp_path}/local.db", address)
     schemes = [line for line in done.stdout.splitlines() if "View" not in line]
     assert schemes[1] == "mlflow-artifacts"
-    assert schemes[2].startswith("mlflow_workspace_plugin.stores")
+    assert schemes[2].startswith("mlflow_workspace_plugin.")
 
 
 def test_import_mlflow_imports_two_modules_of_ours(run_new_python):

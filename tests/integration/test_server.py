@@ -236,7 +236,8 @@ def test_hub_uri_is_refused_in_a_script(hub_path, workspace):
 
 def test_pinned_store_is_refused_by_a_server_with_workspaces(workspace):
     """A store that ignores the request's workspace must not serve several."""
-    from mlflow_workspace_plugin.stores.build import build_registry_store, build_tracking_store
+    from mlflow_workspace_plugin.stores.build import build_tracking_store
+    from mlflow_workspace_plugin.stores.build_registry import build_registry_store
 
     uri = workspace.get_mlflow_tracking_uri()
     assert not build_tracking_store(uri).supports_workspaces

@@ -25,13 +25,14 @@ OF_OTHERS = {
     "cli/azureml.py": "this Python environment",
     "cli/browser.py": "the user's own folder",
     "cli/journal_folders.py": "journals",
+    "cli/journal_status.py": "journals",
     "cli/sync.py": "journals",
     "hub/ui_address.py": "the user's own folder",
 }
 """Modules that open files of others than a hub."""
 
 ALLOWED = {
-    ("hub/hub.py", "_check_magic"): "SQLite's file, as SQLite opens it",
+    ("hub/database.py", "check_magic"): "SQLite's file, as SQLite opens it",
     ("hub/folder.py", "_read_settings"): "by a descriptor of the folder",
     ("hub/lock.py", "_has_open"): "the system's table of processes",
     ("hub/lock.py", "_others_with_open"): "the system's table of processes",
@@ -45,7 +46,7 @@ ALLOWED = {
     ("artifacts/folder_repository.py", "_download_file"): "the copy, in the user's folder",
     ("artifacts/folder_repository.py", "_is_copy"): "the copy, in the user's folder",
     ("artifacts/folder_repository.py", "_keep_time"): "an open file",
-    ("stores/typed_values.py", "read_exact"): "what repository.local() yields",
+    ("stores/exact_values.py", "read_exact"): "what repository.local() yields",
     ("sdk/files/transfer.py", "fetch"): "the copy, in the user's folder",
     ("sdk/files/transfer.py", "check_source"): "the user's file",
     ("sdk/files/transfer.py", "_under_name"): "a temporary folder",
