@@ -5,17 +5,19 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
+from mlflow_workspace_plugin import settings, uris
+
 _RUNS = 200
 
 
 def complete_workspaces(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
+    ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the workspaces of the hub whose names begin with what was typed."""
     from mlflow_workspace_plugin.hub.hub import open_hub
 
     try:
-        records = open_hub(_hub(context)).catalog.list()
+        records = open_hub(_hub(ctx)).catalog.list()
     except Exception:  # noqa: BLE001  a shell has no use for an error here
         return []
     names = (each.display_name for each in records)
@@ -23,7 +25,7 @@ def complete_workspaces(
 
 
 def complete_runs(
-    context: click.Context, _parameter: click.Parameter, incomplete: str
+    ctx: click.Context, param: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """Return the newest runs of the hub whose names or ids begin with what was typed."""
     from mlflow_workspace_plugin.hub.database import connected
@@ -31,7 +33,7 @@ def complete_runs(
     from mlflow_workspace_plugin.stores.run_lookup import newest_runs
 
     try:
-        with connected(open_hub(_hub(context)).engine) as connection:
+        with connected(open_hub(_hub(ctx)).engine) as connection:
             found = newest_runs(connection, _RUNS)
     except Exception:  # noqa: BLE001  a shell has no use for an error here
         return []
@@ -43,6 +45,6 @@ def complete_runs(
     ]
 
 
-def _hub(context: click.Context) -> Path:
-    hub: Path = context.params["hub"]
-    return hub
+def _hub(ctx: click.Context) -> Path:
+    # What comes behind on the line is not read yet.
+    return uris.hub_folder(ctx.params.get("hub") or settings.HUB.get())

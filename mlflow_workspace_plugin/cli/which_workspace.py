@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
 import click
-from click.shell_completion import CompletionItem
+
+from mlflow_workspace_plugin.cli.completion import complete_workspaces
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.workspace import Workspace
@@ -21,7 +22,7 @@ def workspace_option(command: Command) -> Command:
         "-w",
         metavar="NAME",
         help="The workspace, by its name in the hub.",
-        shell_complete=_complete_workspaces,
+        shell_complete=complete_workspaces,
     )
     return option(command)
 
@@ -105,11 +106,3 @@ def _is_meant(found: "Workspace", hub: Path) -> bool:
         return True
     around = uris.parse(found.get_mlflow_tracking_uri())
     return isinstance(around, uris.WorkspaceUri) and around.hub.resolve() == hub.resolve()
-
-
-def _complete_workspaces(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from mlflow_workspace_plugin.cli.completion import complete_workspaces
-
-    return complete_workspaces(context, parameter, incomplete)

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
+from mlflow_workspace_plugin.cli.completion import complete_runs
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.terminal import shown
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-RUN_HELP = "RUN is a run's id, or the beginning of it, or its name."
-
 SHORT_ID = 8
 _COMPARED = 2_000
 _LISTED = 10
@@ -30,7 +28,7 @@ _LISTED = 10
 def run_argument(command: Command, **options: Any) -> Command:
     """Add the argument ``RUN``, for :func:`find_run`."""
     options = {"metavar": "RUN"} | options
-    return click.argument("run", shell_complete=_complete_runs, **options)(command)
+    return click.argument("run", shell_complete=complete_runs, **options)(command)
 
 
 @dataclass(frozen=True)
@@ -165,11 +163,3 @@ def _raise_ambiguous(hub: "Hub", given: str, runs: "Sequence[RunPlace]") -> NoRe
         f"'{shown(given)}' may mean {len(runs):,} runs of hub {str(hub.path)!r}. "
         "Name one by its id:\n" + "\n".join(lines)
     )
-
-
-def _complete_runs(
-    context: click.Context, parameter: click.Parameter, incomplete: str
-) -> list[CompletionItem]:
-    from mlflow_workspace_plugin.cli.completion import complete_runs
-
-    return complete_runs(context, parameter, incomplete)
