@@ -61,8 +61,8 @@ class FoundRun:
 
         return Workspace.get(self.place.workspace, hub=self.hub.path)
 
-    def open(self) -> "Run":
-        """Open it."""
+    def read(self) -> "Run":
+        """Read it from its workspace."""
         return self.workspace().get_run(self.id)
 
 
