@@ -12,6 +12,7 @@ from click.shell_completion import CompletionItem
 
 from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.hub import glance, workspace_record
+from mlflow_workspace_plugin.terminal import shown
 
 Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
@@ -63,10 +64,12 @@ def complete_runs(
         _hub(ctx), lambda seen: _newest(seen, workspace, incomplete), wait_s=_WAIT_S
     )
     return [
-        CompletionItem(run.run_id, help=run.name)
+        CompletionItem(run.run_id, help=shown(run.name))
         if run.run_id.startswith(incomplete)
         else CompletionItem(run.name, help=run.run_id)
         for run in found or ()
+        # A line break in a word would be one of the shell's.
+        if run.run_id.startswith(incomplete) or run.name.isprintable()
     ]
 
 

@@ -126,6 +126,11 @@ def _by_this_python(command: tuple[str, ...]) -> list[str]:
             f"their own. Type: mlflow-workspace run {_as_words(program)}"
         )
     if Path(program).is_file():
+        if os.access(program, os.X_OK):
+            raise click.ClickException(
+                f"{program!r} is not on your PATH. Type: "
+                f"mlflow-workspace run {shlex.quote(f'./{program}')}"
+            )
         raise click.ClickException(
             f"The file {program!r} may not be executed. Give the program that runs it, too, such "
             f"as: mlflow-workspace run bash {shlex.quote(program)}"

@@ -148,7 +148,8 @@ class HubFolder(Layout):
         if unknown := sorted(values.keys() - {each.name for each in fields(HubSettings)}):
             raise HubSettingsError(
                 f"{str(self.settings_file)!r} sets {', '.join(map(ascii, unknown))}, which this "
-                "version does not know. Upgrade with: pip install -U mlflow-workspace-plugin"
+                "version does not know. Install a newer version, from where this one came, with "
+                "pip install -U."
             )
         if "journal_mode" in values:
             values["journal_mode"] = self._checked(values["journal_mode"])

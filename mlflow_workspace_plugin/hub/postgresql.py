@@ -151,7 +151,7 @@ def create_engine(url: str) -> Engine:
     except ImportError as error:
         raise HubSettingsError(
             f"The hub's rows are in PostgreSQL, and its driver cannot be used: {error}. "
-            'Install it with: pip install "mlflow-workspace-plugin[postgresql]"'
+            'Install it with: pip install "psycopg[binary]"'
         ) from error
     parsed = make_url(url)
     options = {"fallback_application_name": APPLICATION_NAME}

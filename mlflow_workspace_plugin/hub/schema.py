@@ -93,12 +93,15 @@ def verify(engine: Engine, hub: Path) -> None:
             f"MLflow versions cannot open it afterwards): "
             f"mlflow-workspace hub upgrade {shlex.quote(str(hub))}"
         )
-    wanted = "-U mlflow-workspace-plugin mlflow"
-    if made_by in SUPPORTED:
-        wanted = f"'mlflow=={made_by}.*'"
+    remedy = f"Install: pip install 'mlflow=={made_by}.*'"
+    if made_by not in SUPPORTED:
+        remedy = (
+            "Install a newer mlflow-workspace-plugin, from where this one came, and the MLflow "
+            "that it asks for, with pip install -U."
+        )
     raise HubTooNewError(
         f"Hub {str(hub)!r} was made by MLflow {made_by or 'of a newer version'}, and MLflow "
-        f"{mlflow.__version__} is installed, which cannot open it. Install: pip install {wanted}"
+        f"{mlflow.__version__} is installed, which cannot open it. {remedy}"
     )
 
 

@@ -43,6 +43,28 @@ def test_create_prints_the_line_that_a_shell_needs(tmp_path):
     assert facts["tracking_uri"] == f"workspace://{hub}/team-a"
 
 
+def test_created_workspace_is_found_by_its_config_file(tmp_path, monkeypatch):
+    """--write-config writes it where from_config() and the commands look."""
+    monkeypatch.chdir(tmp_path)
+    hub = tmp_path / "hub"
+    assert ".azureml/config.json" in run("create", "Team_A", "--write-config", "--hub", hub)
+    found = Workspace.from_config()
+    assert (found.name, found.get_mlflow_tracking_uri()) == ("Team_A", f"workspace://{hub}/team-a")
+    assert "Runs of workspace Team_A: none" in run("runs")
+    facts = run_json("create", "other", "--write-config", "--hub", hub)
+    assert facts["config_file"] == ".azureml/config.json"
+    assert Workspace.from_config().name == "other"
+
+
+def test_list_fits_the_terminal(tmp_path):
+    """80 columns, however deep the hub's folder is: names, and once the form of the URI."""
+    hub = tmp_path / "a-deep-folder" / ("x" * 60) / "hub"
+    run("create", "Team_" + "A" * 50, "--hub", hub)
+    lines = run("list", "--hub", hub).splitlines()
+    assert not [line for line in lines if len(line) > 80 and str(hub) not in line]
+    assert f"MLFLOW_TRACKING_URI=workspace://{hub}/NAME" in lines[-1]
+
+
 def test_list_and_show(workspace, hub_path):
     """What is in a hub, and what is in a workspace."""
     Experiment(workspace, "experiment").start_logging()
@@ -77,8 +99,10 @@ def test_where_finds_rows_and_files(workspace, other_workspace, hub_path, tmp_pa
     assert found["workspace"] == "team-a"
     assert [each.name for each in Path(found["files"]).iterdir()] == ["x.txt"]
     assert mine.id in run("where", mine.id, "--hub", hub_path)
+    assert run_json("where", mine.id[:8], "--hub", hub_path) == found
     assert "is not in any workspace" in run("where", "0" * 32, "--hub", hub_path, status=1)
     text = run("where", mine.id, "-w", "team-b", "--hub", hub_path, status=1)
+    assert "There is no such run" in text
     assert "is not in workspace 'team-b'" in text
 
 
@@ -128,9 +152,80 @@ class TestDoctor:
         assert found["hub integrity"] == "sound"
         assert found["hub workspaces"] == "2"
 
-    def test_hub_that_is_not_there_yet_is_no_trouble(self, tmp_path):
-        """A fresh installation is healthy."""
-        assert "not created yet" in run("doctor", "--hub", tmp_path / "none")
+    def test_hub_that_is_not_there_is_a_problem(self, tmp_path):
+        """No run could be logged to it; what to type is said, and the rest is looked at."""
+        hub = tmp_path / "none"
+        text = " ".join(run("doctor", "--hub", hub, status=1).split())
+        assert f"there is no hub in {hub}. Create one" in text
+        assert "Healthy" not in text
+        assert not hub.exists()
+        report = run_json("doctor", "--hub", hub, status=1)
+        assert any(each["subject"] == "journal" for each in report["findings"])
+
+    def test_all_that_a_run_needs_is_tried(self, workspace, hub_path):
+        """A row and a file are written and taken back; nothing of them is left."""
+        before = sorted(map(str, hub_path.rglob("*.txt")))
+        report = run_json("doctor", "--hub", hub_path)
+        found = {each["subject"]: each["detail"] for each in report["findings"]}
+        assert found["hub rows"] == "one was written, read and taken back"
+        assert found["hub files"].endswith("one was written, listed, read and deleted")
+        assert "needs none" in found["hub trust"]
+        assert found["journal content"] == "nothing waits"
+        assert sorted(map(str, hub_path.rglob("*.txt"))) == before
+        assert not list(hub_path.rglob("doctor-*"))
+        with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
+            rows = connection.execute("SELECT writer FROM workspace_plugin_writers").fetchall()
+        assert not [each for each in rows if each[0].startswith("doctor")]
+
+    def test_rows_that_cannot_be_written_are_a_problem(self, workspace, hub_path):
+        """A database that can be read only is no healthy one."""
+        with closing(sqlite3.connect(hub_path / "hub.db")) as connection:
+            connection.execute(
+                "CREATE TRIGGER no BEFORE INSERT ON workspace_plugin_writers "
+                "BEGIN SELECT RAISE(FAIL, 'attempt to write a readonly database'); END"
+            )
+            connection.commit()
+        (problem,) = self.problems(hub_path)
+        assert problem["subject"] == "hub rows"
+        assert "read-only" in problem["detail"]
+
+    def test_files_that_cannot_be_written_are_a_problem(self, workspace, hub_path):
+        """A file lies where the folder of all files belongs."""
+        (hub_path / "artifacts").rmdir()
+        (hub_path / "artifacts").write_text("no folder")
+        (problem,) = self.problems(hub_path)
+        assert problem["subject"] == "hub files"
+
+    def test_journal_that_cannot_be_written_is_a_problem(self, hub_path, tmp_path, monkeypatch):
+        """A process that logs could keep nothing there."""
+        (tmp_path / "file").write_text("")
+        monkeypatch.setenv("MLFLOW_WORKSPACE_JOURNAL_DIR", str(tmp_path / "file" / "journal"))
+        (problem,) = self.problems(hub_path)
+        assert problem["subject"] == "journal"
+        assert "MLFLOW_WORKSPACE_JOURNAL_DIR" in problem["detail"]
+
+    def test_what_waits_is_said(self, workspace, hub_path, run_python):
+        """Calls of a process that was killed while the database was locked."""
+        script = (
+            "import os, sqlite3, sys, mlflow\n"
+            "mlflow.set_tracking_uri(sys.argv[1])\n"
+            "with mlflow.start_run():\n"
+            "    lock = sqlite3.connect(sys.argv[2] + '/hub.db', isolation_level=None)\n"
+            "    lock.execute('BEGIN IMMEDIATE')\n"
+            "    mlflow.log_metric('m', 1)\n"
+            "    os._exit(1)\n"
+        )
+        uri = workspace.get_mlflow_tracking_uri()
+        run_python("-c", script, uri, str(hub_path), check=False)
+        findings = run_json("doctor", "--hub", hub_path)["findings"]
+        (waits,) = [each for each in findings if each["subject"] == f"journal of {uri}"]
+        assert waits["status"] == "warning"
+        assert "1 call waits" in waits["detail"]
+        assert "mlflow-workspace sync" in waits["detail"]
+
+    def problems(self, hub_path):
+        findings = run_json("doctor", "--hub", hub_path, status=1)["findings"]
+        return [each for each in findings if each["status"] == "problem"]
 
     def test_damage_is_a_problem(self, workspace, hub_path):
         """A row that points nowhere is found; the exit status is 1."""

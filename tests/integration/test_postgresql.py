@@ -188,7 +188,7 @@ class TestMaking:
             "create_hub(Path(sys.argv[1]), database='postgresql://localhost/x')\n"
         )
         done = run_python("-c", script, str(tmp_path / "hub"), check=False)
-        assert 'pip install "mlflow-workspace-plugin[postgresql]"' in done.stderr
+        assert 'pip install "psycopg[binary]"' in done.stderr
         assert not (tmp_path / "hub" / "hub.toml").exists()
 
 

@@ -324,6 +324,46 @@ class TestCommand:
         assert "There is no file 'no.py'" in self.call(*arguments, status=1)
         assert self.runs(workspace, "mine") == []
 
+    @pytest.mark.parametrize(
+        ("command", "said"),
+        [
+            (["echo hi"], "Type: mlflow-workspace run echo hi"),
+            (["train.py --rate 0.1"], "Type: mlflow-workspace run train.py --rate 0.1"),
+            (["python other.py"], "Type: mlflow-workspace run python other.py"),
+            (["echo 'a b'"], "Type: mlflow-workspace run echo 'a b'"),
+            (["echo hi | cat"], "Type: mlflow-workspace run sh -c 'echo hi | cat'"),
+            (["tain.py"], "Did you mean 'train.py'?"),
+            (["no-such-program", "x"], "There is no program 'no-such-program'"),
+            (["plain.sh"], "Type: mlflow-workspace run ./plain.sh"),
+            (["./data.txt"], "may not be executed"),
+        ],
+    )
+    def test_what_cannot_be_run_makes_no_run(self, workspace, hub_path, script, command, said):
+        """What is wrong is said before a run begins, and what to type where that is known."""
+        Path("data.txt").write_text("")
+        Path("plain.sh").write_text("#!/bin/sh\n")
+        Path("plain.sh").chmod(0o755)
+        where = ("-w", "team-a", "-e", "mine", "--hub", hub_path)
+        assert said in self.call(*where, *command, status=1)
+        assert self.runs(workspace, "mine") == []
+
+    def test_name_and_tags(self, workspace, hub_path):
+        """As given; a value may hold an equals sign, and a key any character."""
+        tags = ("--tag", "team=vision", "--tag", "a=b=c", "--tag", "ö: x=")
+        where = ("-w", "team-a", "-e", "mine", "--hub", hub_path)
+        self.call(*where, "--name", "first try", *tags, "true")
+        (run,) = self.runs(workspace, "mine")
+        assert run.info.run_name == "first try"
+        found = workspace.get_run(run.info.run_id).get_tags()
+        assert {"team": "vision", "a": "b=c", "ö: x": ""}.items() <= found.items()
+
+    @pytest.mark.parametrize("tag", ["x", "=x", ""])
+    def test_bad_tag(self, workspace, hub_path, tag):
+        """How one is written is said, and no run begins."""
+        where = ("-w", "team-a", "-e", "mine", "--hub", hub_path)
+        assert "Write KEY=VALUE" in self.call(*where, "--tag", tag, "true", status=2)
+        assert self.runs(workspace, "mine") == []
+
     def test_served_hub_is_an_error(self, monkeypatch):
         """As elsewhere."""
         monkeypatch.setenv("MLFLOW_TRACKING_URI", "workspace://example.org/team-a")

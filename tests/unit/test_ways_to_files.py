@@ -11,7 +11,14 @@ import mlflow_workspace_plugin
 PACKAGE = Path(mlflow_workspace_plugin.__file__).parent
 TOUCHING = sorted(
     str(path.relative_to(PACKAGE))
-    for folder in ("hub", "stores", "artifacts/*.py", "cli/*.py", "sdk/files/transfer.py")
+    for folder in (
+        "hub",
+        "stores",
+        "artifacts/*.py",
+        "cli/*.py",
+        "cli/runs/*.py",
+        "sdk/files/transfer.py",
+    )
     for path in (PACKAGE.glob(folder) if "*" in folder else [PACKAGE / folder])
     for path in (path.rglob("*.py") if path.is_dir() else [path])
 )
@@ -33,6 +40,9 @@ OF_OTHERS = {
 
 ALLOWED = {
     ("hub/database.py", "check_magic"): "SQLite's file, as SQLite opens it",
+    ("cli/health.py", "_files"): "the copy, in a temporary folder",
+    ("cli/run.py", "_by_this_python"): "programs",
+    ("cli/run.py", "_scripts_like"): "the user's folder",
     ("hub/folder.py", "_read_settings"): "by a descriptor of the folder",
     ("hub/lock.py", "_has_open"): "the system's table of processes",
     ("hub/lock.py", "_others_with_open"): "the system's table of processes",

@@ -170,7 +170,7 @@ def default_login() -> Login:
             "The hub's files are in Azure Blob Storage, no key is in the environment, and "
             f"azure-identity, which finds other credentials, cannot be used: {error}. Set "
             f"{CONNECTION_STRING}, {ACCOUNT_KEYS[0]} or {SAS}, or install it with: "
-            'pip install "mlflow-workspace-plugin[azure]"'
+            "pip install azure-identity"
         ) from error
     return Login(DefaultAzureCredential())
 

@@ -149,7 +149,7 @@ def _refusal(error: AzureError, code: str, reason: str, container: Container) ->
     if code == _NO_KEYS:
         return HubNotWritableError(
             f"{where} takes no keys ({code}), and {source} holds one. Unset it and log in "
-            '(az login); this needs: pip install "mlflow-workspace-plugin[azure]"'
+            "(az login); this needs: pip install azure-identity"
         )
     return HubNotWritableError(
         f"{where} refused the credential in {source} ({code or 'no code'}): it is not this "

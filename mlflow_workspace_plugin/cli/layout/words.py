@@ -47,10 +47,13 @@ def took(start_ms: int | None, end_ms: int | None) -> str:
 
 
 def iso(milliseconds: int | None) -> str | None:
-    """Return a time for programs, in UTC, with its milliseconds."""
+    """Return a time for programs, in UTC, with its milliseconds; None of what no calendar has."""
     if milliseconds is None:
         return None
-    time_ = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)
+    try:
+        time_ = datetime(1970, 1, 1, tzinfo=timezone.utc) + timedelta(milliseconds=milliseconds)
+    except OverflowError:
+        return None
     return time_.isoformat(timespec="milliseconds")
 
 

@@ -1,5 +1,6 @@
 """``mlflow-workspace delete``: runs, or a workspace."""
 
+import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -64,7 +65,9 @@ def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
     if any(not each.is_by_id for each in there):
         for each in there:
             echo(f"  {said(each.place)}")
-        _confirm(f"Delete {words.count(len(there), 'run')}?", is_confirmed=is_confirmed)
+        remedy = "Name runs by their full ids, or give --yes."
+        question = f"Delete {words.count(len(there), 'run')}?"
+        _confirm(question, remedy, is_confirmed=is_confirmed)
     for each in there:
         each.workspace().client.delete_run(each.id)
         with connected(each.hub.engine) as connection:
@@ -98,7 +101,9 @@ def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirm
         what += f", with {holds} and their files," if holds else ""
     elif counts["runs"] or counts["registered_models"]:
         raise not_empty
-    _confirm(f"Delete {what} for good?", is_confirmed=is_confirmed)
+    _confirm(f"Delete {what} for good?", "Give --yes.", is_confirmed=is_confirmed)
+    # MLflow advises a command of its own there, which finds nothing: all is gone.
+    logging.getLogger("mlflow.store.workspace").setLevel(logging.WARNING)
     try:
         Workspace.get(record.name, hub=opened.path).delete(
             delete_dependent_resources=with_everything
@@ -108,12 +113,9 @@ def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirm
     echo(f"Deleted workspace {record.display_name!r}.")
 
 
-def _confirm(question: str, *, is_confirmed: bool) -> None:
+def _confirm(question: str, remedy: str, *, is_confirmed: bool) -> None:
     if is_confirmed:
         return
     if not sys.stdin.isatty():
-        raise click.ClickException(
-            "Nothing was deleted: nobody can be asked here. Name runs by their full ids, or give "
-            "--yes."
-        )
+        raise click.ClickException(f"Nothing was deleted: nobody can be asked here. {remedy}")
     click.confirm(shown(question), abort=True)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
-RUN_HELP = "RUN is a run's id, or the beginning of it, or its name."
-
 SHORT_ID = 8
 _COMPARED = 2_000
 _LISTED = 10
@@ -63,8 +61,8 @@ class FoundRun:
 
         return Workspace.get(self.place.workspace, hub=self.hub.path)
 
-    def open(self) -> "Run":
-        """Open it."""
+    def read(self) -> "Run":
+        """Read it from its workspace."""
         return self.workspace().get_run(self.id)
 
 

@@ -45,15 +45,15 @@ def metrics(
     workspaces of the hub.
     """
     found = find_run(run, workspace, hub)
-    opened = found.open()
+    read = found.read()
     if name is not None:
-        name, values = _metric(opened, name, found.title)
+        name, values = _metric(read, name, found.title)
         if as_json:
             print_json({name: values})
         else:
             print_table(f"Metric {name} of run {found.title}", values_by_row(name, values))
         return
-    logged = opened.get_metrics()
+    logged = read.get_metrics()
     if as_json:
         print_json(logged)
     elif logged:

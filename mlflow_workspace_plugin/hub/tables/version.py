@@ -97,7 +97,8 @@ def verify(engine: Engine, hub: Path) -> bool:
         what = f"the tables {', '.join(unknown)}" if unknown else f"tables of version {version!r}"
         raise HubTooNewError(
             f"Hub {str(hub)!r} was made by a newer mlflow-workspace-plugin: it holds {what}, which "
-            "this version does not know. Install: pip install -U mlflow-workspace-plugin"
+            "this version does not know. Install a newer version, from where this one came, with "
+            "pip install -U."
         )
     if version != newest_version():
         if found and (version or newest_version() != _FIRST or _is_before_first(engine, found)):
