@@ -222,6 +222,10 @@ class WorkspaceTrackingStore(Pinned, SkillContent, HubTrackingStore):
         del run_id
         return None
 
+    def status_now(self, run_id: str) -> str | None:
+        """Return the status of a run as it is stored; None where it cannot be known soon (ours)."""
+        return str(self.get_run(run_id).info.status)
+
     def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
         """Create a trace; one of experiment 0 goes to the workspace's own ``Default``."""
         location = trace_info.trace_location.mlflow_experiment

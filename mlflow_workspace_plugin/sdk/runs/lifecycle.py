@@ -6,26 +6,23 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from mlflow_workspace_plugin.errors import (
-    AzureMLAggregatedException,
-    AzureMLException,
-    ServiceException,
-    UserErrorException,
-)
+from mlflow.entities import RunTag
+
+from mlflow_workspace_plugin.errors import AzureMLAggregatedException
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.sdk.runs import left_open
 from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.sdk.runs.reason import reason_of
 from mlflow_workspace_plugin.sdk.runs.user_log import USER_LOG, user_log
+from mlflow_workspace_plugin.stores.failure import ERROR_TAG, record_of, seen_tag
 from mlflow_workspace_plugin.terminal import get_logger
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
 
 _logger = get_logger(__name__)
-
-ERROR_TAG = f"{tag_text.OURS}error"
-"""Why a run failed, as JSON."""
 
 Entered = TypeVar("Entered", bound="RunLifecycle")
 
@@ -62,6 +59,11 @@ class RunLifecycle(RunFiles):
         """Return the status, and under ``details`` None, as SDK v1 does for what is not queued."""
         return {"status": self.get_status(), "details": None}
 
+    @property
+    def reason(self) -> str | None:
+        """Why the run failed or was canceled, as far as that is known; else None (ours)."""
+        return reason_of(self._mlflow_run())
+
     def start(self) -> None:
         """Say that the run is running (SDK v1)."""
         self._client.update_run(self.id, "RUNNING")
@@ -77,7 +79,7 @@ class RunLifecycle(RunFiles):
             self._store_rest()
         finally:
             if _set_status:
-                self._client.set_terminated(self.id, "FINISHED")
+                self._set_terminated("FINISHED")
 
     def fail(
         self,
@@ -103,11 +105,32 @@ class RunLifecycle(RunFiles):
                 self._store_rest()
         finally:
             if _set_status:
-                self._client.set_terminated(self.id, "FAILED")
+                self._set_terminated("FAILED")
 
     def cancel(self) -> None:
         """End the run as canceled, then store what was logged (SDK v1)."""
-        self._client.set_terminated(self.id, "KILLED")
+        self._set_terminated("KILLED")
+        self._store_rest()
+
+    def end_as(self, status: str, reason: str | BaseException | None) -> None:
+        """End the run, and note why if that is to say; what is printed and written goes on (ours).
+
+        Args:
+            status: MLflow's word.
+            reason: what happened, as text or as the exception.
+        """
+        try:
+            self._record_error(reason, None)
+        finally:
+            self._set_terminated(status)
+
+    def store_rest(self) -> None:
+        """Store what the run still holds in this process, files being written too (ours).
+
+        Raises:
+            AzureMLAggregatedException: as for :meth:`complete`.
+        """
+        self._inside.close()
         self._store_rest()
 
     def __enter__(self: Entered) -> Entered:
@@ -147,24 +170,21 @@ class RunLifecycle(RunFiles):
         if self._captured is not None:
             self._captured.upload()
 
+    def _set_terminated(self, status: str) -> None:
+        self._client.set_terminated(self.id, status)
+        left_open.ended(self.id)
+
     def _record_error(self, details: str | BaseException | None, code: str | None) -> None:
         if details is None:
             return
-        if isinstance(details, (AzureMLException, ServiceException)):
-            code = "UserError" if isinstance(details, UserErrorException) else details.error_code
-            message = details.message
-        elif isinstance(details, BaseException):
-            message = f"User program failed with {type(details).__name__}: {details}"
-        elif isinstance(details, str):
-            message = details
-        else:
+        if not isinstance(details, (str, BaseException)):
             raise TypeError(
                 f"error_details is of type {type(details).__name__}. Pass text or an exception."
             )
-        record = {"code": code or "UserError", "message": message}
+        record = record_of(details, code)
         written = tag_text.value_to_mlflow(ERROR_TAG, json.dumps(record, ensure_ascii=False))
-        for key, text in written.items():
-            self._client.set_tag(self.id, key, text)
+        tags = written | seen_tag(record["message"])
+        self._client.log_batch(self.id, tags=[RunTag(*each) for each in tags.items()])
 
 
 @contextmanager

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfRun
+from mlflow_workspace_plugin.sdk.runs import left_open
 from mlflow_workspace_plugin.sdk.runs import search as run_search
 from mlflow_workspace_plugin.sdk.runs.children import RunChildren
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started
@@ -97,6 +98,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         )
         outputs = outputs_of_started(outputs)
         started = cls(experiment, created.info.run_id, outputs, _run_dto=created)
+        left_open.begun(started)
         if snapshot_directory is not None:
             try:
                 started.take_snapshot(snapshot_directory)
