@@ -2,7 +2,6 @@
 
 import builtins
 import os
-import shlex
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from functools import cached_property
@@ -26,7 +25,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub.catalog import WorkspaceRecord
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
-from mlflow_workspace_plugin.hub.ui_address import served_ui
+from mlflow_workspace_plugin.hub.ui_address import page_address, where_to_look
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.models.model import Model
@@ -407,8 +406,7 @@ class Workspace(NotServedOfWorkspace):
         Args:
             page: such as ``experiments/1/runs/RUN``.
         """
-        base = self._ui_address() or settings.UI_URL.default
-        return f"{base.rstrip('/')}/{uris.ui_fragment(page, self._record.name)}"
+        return page_address(self._hub.path, self._record.name, page)
 
     def where_to_look(self, page: str = "experiments", command: str = "ui -w {workspace}") -> str:
         """Return the address of a page of the UI, or the command that shows it if none is served.
@@ -417,17 +415,8 @@ class Workspace(NotServedOfWorkspace):
             page: as for :meth:`portal_url`.
             command: of ``mlflow-workspace``.
         """
-        if self._ui_address() is not None:
-            return self.portal_url(page)
-        shown = f"mlflow-workspace {command.format(workspace=self._record.name)}"
-        is_default = self._hub.path == _hub_folder(None)
-        return shown if is_default else f"{shown} --hub {shlex.quote(str(self._hub.path))}"
-
-    def _ui_address(self) -> str | None:
-        if settings.UI_URL.is_set():
-            return settings.UI_URL.get()
-        served = served_ui(self._hub.path)
-        return None if served is None else served.address
+        shown = command.format(workspace=self._record.name)
+        return where_to_look(self._hub.path, self._record.name, page, shown)
 
     def __repr__(self) -> str:
         return (

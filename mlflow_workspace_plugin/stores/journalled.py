@@ -20,6 +20,7 @@ from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
 from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
+from mlflow_workspace_plugin.stores import run_lines
 from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.failure import is_kept, tags_of_current_exception
 from mlflow_workspace_plugin.stores.faults import is_away
@@ -173,6 +174,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         known = self._runs.get(run_id)
         if known is not None:
             known.changed(status, end_time, run_name)
+        run_lines.ended(run_id, status)
         if stored and known is None:
             return self.get_run(run_id).info
         if known is not None:
@@ -223,6 +225,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         new = NewRun.of(user_id, start_time, tags, run_name)
         run: Run = self._answered(self._create, experiment_id, new)
         self._runs.remember(run)
+        run_lines.started(self._hub.path, self._workspace, run, new.tags)
         return run
 
     def _create(self, experiment_id: str, new: NewRun) -> Run:
