@@ -52,6 +52,7 @@ Kept = TypeVar("Kept", bound=Keeper)
 _keepers: dict[tuple[type[Any], str], Any] = {}
 _at_end: list[AtEnd] = []
 _closes_at_end = False
+_finalizes = False
 _lock = fork_safe_lock()
 
 
@@ -92,18 +93,21 @@ def _close_at_end() -> None:
     own end of the active run.
     """
     global _closes_at_end
+    # One that is spawned learns late that it is one.
+    if multiprocessing.parent_process() is not None and not _finalizes:
+        _close_at_end_of_child()
     if _closes_at_end:
         return
     _closes_at_end = True
     atexit.register(end_wait.begin)
     # A child of multiprocessing ends without what is registered with ``atexit``.
     multiprocessing.util.register_after_fork(_close_at_end, _close_at_end_of_child)
-    if multiprocessing.parent_process() is not None:
-        _close_at_end_of_child()
     _close_on_termination()
 
 
 def _close_at_end_of_child(_function: object = None) -> None:
+    global _finalizes
+    _finalizes = True
     multiprocessing.util.Finalize(None, _end_child, exitpriority=0)
 
 

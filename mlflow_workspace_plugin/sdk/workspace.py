@@ -28,6 +28,7 @@ from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.hub.ui_address import page_address, where_to_look
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
+from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.models.model import Model
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfWorkspace
 from mlflow_workspace_plugin.sdk.runs.run import Run
@@ -422,6 +423,12 @@ class Workspace(NotServedOfWorkspace):
         return (
             f"Workspace.create(name={self.name!r}, subscription_id={self.subscription_id!r}, "
             f"resource_group={self.resource_group!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            {"Name": self.name, "MLflow tracking URI": self.get_mlflow_tracking_uri()},
+            {"Experiments": self.portal_url("experiments")},
         )
 
     @classmethod

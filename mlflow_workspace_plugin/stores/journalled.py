@@ -19,8 +19,8 @@ from mlflow.utils.validation import (
 from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
-from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
 from mlflow_workspace_plugin.stores import run_lines
+from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
 from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.failure import is_kept, tags_of_current_exception
 from mlflow_workspace_plugin.stores.faults import is_away

@@ -16,6 +16,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.hub.ui_address import where_to_look
 from mlflow_workspace_plugin.journal.use import is_server
+from mlflow_workspace_plugin.stores import notebook
 from mlflow_workspace_plugin.terminal import shown
 
 _ENDS = {"FINISHED": "completed", "FAILED": "failed", "KILLED": "was canceled"}
@@ -77,14 +78,7 @@ def _say(run_id: str, what: str) -> None:
 def _is_seen() -> bool:
     if _is_silent or settings.QUIET.get() == "1" or is_server():
         return False
-    return sys.stderr.isatty() or is_notebook()
-
-
-def is_notebook() -> bool:
-    """Whether this process is the kernel of a notebook."""
-    ipython = sys.modules.get("IPython")
-    shell = None if ipython is None else ipython.get_ipython()
-    return getattr(shell, "kernel", None) is not None
+    return sys.stderr.isatty() or notebook.shell() is not None
 
 
 if hasattr(os, "register_at_fork"):

@@ -83,3 +83,143 @@ def test_run_ends_as_its_process(workspace, script, end, exit_status, status, re
     assert run.get_file_names() == ["outputs/model"]
     assert run.get_tags() == {}
     assert reason_of(workspace.client.get_run(run.id)) == reason
+
+
+def test_children_end_before_their_parents(workspace, script):
+    """The deepest first; those that were ended, by whomever, stay as they are."""
+    script("""
+top = experiment.start_logging(run_id="top")
+child = top.child_run("child", run_id="child")
+grandchild = child.child_run(run_id="grandchild")
+many = top.create_children(count=2)
+by_another_object = top.child_run(run_id="failed")
+workspace.get_run("failed").fail("by another object")
+by_mlflow = top.child_run(run_id="killed")
+workspace.client.set_terminated(by_mlflow.id, "KILLED")
+sys.exit(2)
+""")
+    order = ["grandchild", "child", "top"]
+    ends = [workspace.client.get_run(workspace.get_run(each).id).info for each in order]
+    assert [each.status for each in ends] == ["FAILED"] * 3
+    assert ends[0].end_time <= ends[1].end_time <= ends[2].end_time
+    assert ended(workspace, "failed") == ("Failed", "by another object")
+    assert ended(workspace, "killed") == ("Canceled", None)
+    numbered = [each for each in workspace.get_run("top").get_children() if each.tags]
+    assert [each.status for each in numbered] == ["Failed"] * 2
+
+
+def test_runs_of_others_are_left(workspace, script):
+    """Attached ones, handed-over ones, a parent's in a fork, and one that another has ended."""
+    experiment = Experiment(workspace, "experiment")
+    attached, handed_over = experiment.start_logging(), experiment.start_logging()
+    uri = workspace.get_mlflow_tracking_uri()
+    script(
+        f"""
+Run(experiment, {attached.id!r}).log("loss", 1)
+Run.get_context().log("loss", 1)
+mine = experiment.start_logging(run_id="mine")
+if (pid := os.fork()) == 0:
+    experiment.start_logging(run_id="of-the-fork")
+    sys.exit(5)
+os.waitpid(pid, 0)
+assert mine.get_status() == "Running"
+assert workspace.get_run("of-the-fork").get_status() == "Failed"
+""",
+        MLFLOW_TRACKING_URI=uri,
+        MLFLOW_RUN_ID=handed_over.id,
+    )
+    assert attached.get_status() == handed_over.get_status() == "Running"
+    assert ended(workspace, "mine") == ("Completed", None)
+    assert ended(workspace, "of-the-fork")[0] == "Failed"
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_children_of_multiprocessing_end_theirs(workspace, tmp_path, run_new_python, method):
+    """As their function ended."""
+    code = BEGIN.format(hub=str(workspace._hub.path))
+    (tmp_path / "script.py").write_text(f"""{code}
+import multiprocessing
+def work(number):
+    experiment.start_logging(run_id=f"{{number}}")
+    if number:
+        raise ValueError("bad")
+if __name__ == "__main__":
+    experiment.start_logging(run_id="parent")
+    context = multiprocessing.get_context({method!r})
+    children = [context.Process(target=work, args=(number,)) for number in range(2)]
+    [each.start() for each in children]
+    [each.join() for each in children]
+""")
+    run_new_python("script.py")
+    assert ended(workspace, "0") == ("Completed", None)
+    assert ended(workspace, "1") == ("Failed", "User program failed with ValueError: bad")
+    assert ended(workspace, "parent") == ("Completed", None)
+
+
+def test_end_waits_no_longer_than_it_may(workspace, script):
+    """Files that cannot be stored in time are missed, which is said; the status is kept."""
+    done = script(
+        """
+os.mkfifo("outputs-pipe")
+run = experiment.start_logging(run_id="mine")
+run.store_rest = lambda: open("outputs-pipe").read()
+""",
+        MLFLOW_WORKSPACE_EXIT_WAIT="2",
+    )
+    assert "lacks files: the time for the end of the process is up" in done.stderr
+    assert ended(workspace, "mine")[0] == "Completed"
+
+
+def test_handler_of_the_users_decides(workspace, script):
+    """What it does ends the runs, as by ``sys.exit``, or nothing does."""
+    done = script("""
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(7))
+experiment.start_logging(run_id="mine")
+os.kill(os.getpid(), signal.SIGTERM)
+""")
+    assert done.returncode == 7
+    assert ended(workspace, "mine") == ("Failed", "The process ended with exit code 7.")
+
+
+def test_termination_while_values_are_logged(workspace):
+    """Whatever it interrupts, the run is canceled, and the exit status is the signal's."""
+    code = BEGIN.format(hub=str(workspace._hub.path))
+    code += """
+with experiment.start_logging(run_id="mine") as run:
+    print(flush=True)
+    while True:
+        run.log("loss", 0.5)
+"""
+    with python_processes.Popen(["-c", code], stdout=PIPE, text=True) as process:
+        process.stdout.readline()
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(120) == -signal.SIGTERM
+    assert ended(workspace, "mine") == ("Canceled", "Stopped by SIGTERM (15).")
+
+
+def test_without_a_journal(workspace, script):
+    """The same."""
+    script("experiment.start_logging(run_id='mine'); 1 / 0", MLFLOW_WORKSPACE_JOURNAL="off")
+    assert ended(workspace, "mine")[0] == "Failed"
+
+
+def test_exception_that_leaves_mlflows_run_is_its_reason(workspace, script):
+    """``with mlflow.start_run()`` stores no reason of its own."""
+    script(
+        """
+import mlflow
+mlflow.set_experiment("experiment")
+with mlflow.start_run():
+    raise ValueError("<b>bad\\0</b>")
+""",
+        MLFLOW_TRACKING_URI=workspace.get_mlflow_tracking_uri(),
+    )
+    (run,) = Experiment(workspace, "experiment").get_runs()
+    assert (run.status, run.reason) == (
+        "Failed",
+        "User program failed with ValueError: <b>bad\\x00</b>",
+    )
+    tags = workspace.client.get_run(run.id).data.tags
+    assert tags["workspace.reason"] == run.reason
+    assert "bad" in repr(run)
+    assert "&lt;b&gt;bad" in run._repr_html_()

@@ -9,6 +9,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from mlflow_workspace_plugin.errors import RunExistsError, RunNotFoundError, UserErrorException
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.runs.search import OWN_ID_TAG, PROPERTY_PREFIX, RUN_ID, find_run
+from mlflow_workspace_plugin.stores.notebook import source_tags
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
@@ -42,9 +43,9 @@ def create_run(
     own = tags_of(experiment, run_id, tags, properties, description)
     if parent_id is not None:
         own[MLFLOW_PARENT_RUN_ID] = parent_id
-    return experiment.workspace.client.create_run(
-        experiment.id, tags=context_registry.resolve_tags(own), run_name=name
-    )
+    # MLflow's tracking URI may be another one, and its own providers know less of notebooks.
+    known = context_registry.resolve_tags(source_tags() | own)
+    return experiment.workspace.client.create_run(experiment.id, tags=known, run_name=name)
 
 
 def tags_of(

@@ -64,21 +64,25 @@ def _end_all(wait: EndWait, by: "signal.Signals | None") -> None:
     ending = process_end.ending(by)
     process_end.forget()
     with _lock:
-        left = sorted(reversed(list(_left_open.values())), key=lambda each: -each.depth)
+        newest_first = list(_left_open.values())[::-1]
         _left_open.clear()
-    for each in left:
-        try:
-            _end(each.run, ending, wait)
-        except KeyboardInterrupt:
-            # Somebody does not want to wait: their ends are kept, and stored later.
-            wait.end()
-            with suppress(Exception):
-                _end(each.run, ending, wait)
-        except Exception as error:  # noqa: BLE001  the others are to be ended, too
-            _logger.warning("Run %s is not ended: %s", each.run.id, error)
+    for each in sorted(newest_first, key=lambda each: -each.depth):
+        _end(each.run, ending, wait)
 
 
 def _end(run: "RunLifecycle", ending: process_end.Ending, wait: EndWait) -> None:
+    try:
+        _end_as(run, ending, wait)
+    except KeyboardInterrupt:
+        # Somebody does not want to wait: the end is kept, and stored later.
+        wait.end()
+        with suppress(Exception):
+            _end_as(run, ending, wait)
+    except Exception as error:  # noqa: BLE001  the others are to be ended, too
+        _logger.warning("Run %s is not ended: %s", run.id, error)
+
+
+def _end_as(run: "RunLifecycle", ending: process_end.Ending, wait: EndWait) -> None:
     if _goes_on(run, wait):
         _store_rest(run, wait)
         run.end_as(ending.status, ending.reason)

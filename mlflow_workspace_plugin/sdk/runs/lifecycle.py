@@ -14,7 +14,7 @@ from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, 
 from mlflow_workspace_plugin.sdk.runs import left_open
 from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
-from mlflow_workspace_plugin.sdk.runs.reason import reason_of
+from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.sdk.runs.user_log import USER_LOG, user_log
 from mlflow_workspace_plugin.stores.failure import ERROR_TAG, record_of, seen_tag
 from mlflow_workspace_plugin.terminal import get_logger
@@ -62,7 +62,7 @@ class RunLifecycle(RunFiles):
     @property
     def reason(self) -> str | None:
         """Why the run failed or was canceled, as far as that is known; else None (ours)."""
-        return reason_of(self._mlflow_run())
+        return reason_of_ended(self._mlflow_run())
 
     def start(self) -> None:
         """Say that the run is running (SDK v1)."""

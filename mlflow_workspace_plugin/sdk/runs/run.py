@@ -5,16 +5,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.errors import SnapshotException
-from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfRun
 from mlflow_workspace_plugin.sdk.runs import left_open
 from mlflow_workspace_plugin.sdk.runs import search as run_search
 from mlflow_workspace_plugin.sdk.runs.children import RunChildren
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started, tags_of
 from mlflow_workspace_plugin.sdk.runs.git_facts import git_properties
+from mlflow_workspace_plugin.sdk.runs.html import html_of_run
 from mlflow_workspace_plugin.sdk.runs.images import RunImages
 from mlflow_workspace_plugin.sdk.runs.models import RunModels
+from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.sdk.runs.snapshots import RunSnapshots
+from mlflow_workspace_plugin.sdk.runs.status import of_mlflow
 from mlflow_workspace_plugin.sdk.runs.waiting import RunWaiting
 from mlflow_workspace_plugin.terminal import shown
 
@@ -196,21 +198,16 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         return cls.get_context(allow_offline=False, **kwargs)
 
     def __repr__(self) -> str:
+        run = self._mlflow_run()
+        reason = reason_of_ended(run)
         return (
             f"Run(Experiment: {shown(self._experiment.name)},\nId: {self.id},\n"
-            f"Type: {self.type},\nStatus: {self.get_status()})"
+            f"Type: {run.data.tags.get(run_search.TYPE_TAG)},\nStatus: {of_mlflow(run.info.status)}"
+            + (f",\nReason: {shown(reason, lines=True)})" if reason else ")")
         )
 
     def _repr_html_(self) -> str:
-        return html_table(
-            {
-                "Experiment": self._experiment.name,
-                "Id": self.id,
-                "Type": self.type,
-                "Status": self.get_status(),
-            },
-            {"Details Page": self.get_portal_url()},
-        )
+        return html_of_run(self)
 
 
 def get_run(
