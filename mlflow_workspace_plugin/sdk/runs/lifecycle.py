@@ -1,8 +1,11 @@
 """The part of SDK v1's ``Run`` that is about how it goes and ends."""
 
 import json
+import shutil
+import tempfile
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +26,8 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
 
 _logger = get_logger(__name__)
+
+_LOGS = "./logs"
 
 Entered = TypeVar("Entered", bound="RunLifecycle")
 
@@ -189,13 +194,41 @@ class RunLifecycle(RunFiles):
 
 @contextmanager
 def _kept_logs(run: RunFiles) -> Iterator[None]:
-    """Keep what is printed, and store what is written to ``./logs``, while it is."""
+    """Keep what is printed, and store what is written to ``./logs``, while it is.
+
+    What is printed goes to a folder of its own: SDK v1 added it to a file in ``./logs``, which was
+    left there, and held what runs before this one had printed.
+    """
     with ExitStack() as inside:
-        logs = WatchedLogs(run)
-        logs.start()
-        inside.callback(logs.stop)
+        inside.enter_context(_folder_made(_LOGS))
         try:
-            inside.enter_context(user_log())
+            folder = Path(tempfile.mkdtemp(prefix="mlflow-workspace-log-"))
+            inside.callback(shutil.rmtree, folder, ignore_errors=True)
+            # It ends last: the file counts before one of its name in ./logs.
+            _watch(inside, WatchedLogs(run, folder, name=_LOGS))
+            _watch(inside, WatchedLogs(run, _LOGS))
+            inside.enter_context(user_log(folder / Path(USER_LOG).name))
         except OSError as error:
-            _logger.warning("What run %s prints is not kept in %s: %s.", run.id, USER_LOG, error)
+            _logger.warning("What run %s prints is not kept: %s.", run.id, error)
         yield
+
+
+def _watch(inside: ExitStack, logs: WatchedLogs) -> None:
+    logs.start()
+    inside.callback(logs.stop)
+
+
+@contextmanager
+def _folder_made(folder: str) -> Iterator[None]:
+    """Make a folder, which scripts of SDK v1 find there; remove it if nothing was put into it."""
+    path = Path(folder).absolute()
+    is_made = False
+    with suppress(OSError):
+        path.mkdir()
+        is_made = True
+    try:
+        yield
+    finally:
+        if is_made:
+            with suppress(OSError):
+                path.rmdir()
