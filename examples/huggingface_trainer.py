@@ -11,6 +11,7 @@ from transformers import (
     TrainingArguments,
     set_seed,
 )
+from where_to_log import log_to
 
 
 class Sentences(torch.utils.data.Dataset):
@@ -25,6 +26,7 @@ class Sentences(torch.utils.data.Dataset):
 
 
 def main() -> None:
+    log_to()
     set_seed(0)
     config = BertConfig(
         vocab_size=8,

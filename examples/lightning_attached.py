@@ -1,6 +1,6 @@
 """Lightning attached to a run of SDK v1, as the Azure ML cheat sheets do it.
 
-The workspace is the one that config.json, here or above, names.
+The workspace is the one that config.json names, here or above, else that of MLFLOW_TRACKING_URI.
 """
 
 from lightning.pytorch.loggers import MLFlowLogger

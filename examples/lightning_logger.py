@@ -10,6 +10,7 @@ import torch
 from lightning.pytorch.callbacks import ModelCheckpoint
 from lightning.pytorch.loggers import MLFlowLogger, TensorBoardLogger
 from torch.utils.data import DataLoader, TensorDataset
+from where_to_log import log_to
 
 
 class Line(lightning.LightningModule):
@@ -56,7 +57,8 @@ def train(logger: MLFlowLogger) -> None:
 def main() -> None:
     logger = MLFlowLogger(
         experiment_name="lightning",
-        tracking_uri=os.environ["MLFLOW_TRACKING_URI"],
+        tracking_uri=log_to(),
+        run_id=os.environ.get("MLFLOW_RUN_ID"),  # of the run around the script, if there is one
         log_model="all",
     )
     train(logger)

@@ -7,6 +7,7 @@ import multiprocessing
 import sys
 
 import mlflow
+from where_to_log import log_to
 
 VALUES = 50
 
@@ -30,7 +31,7 @@ def main() -> None:
     context = multiprocessing.get_context(sys.argv[1] if len(sys.argv) > 1 else None)
     # A server that forks has imported it then, and its children need not.
     context.set_forkserver_preload(["mlflow"])
-    mlflow.set_experiment("processes")
+    log_to("processes")
     with mlflow.start_run(run_name="shared") as shared:
         children = [context.Process(target=own_run, args=(rank,)) for rank in range(8)]
         children += [

@@ -2,6 +2,7 @@
 
 import mlflow
 import optuna
+from where_to_log import log_to
 
 
 def objective(trial: optuna.Trial) -> float:
@@ -15,7 +16,7 @@ def objective(trial: optuna.Trial) -> float:
 
 def main() -> None:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
-    mlflow.set_experiment("optuna")
+    log_to("optuna")
     with mlflow.start_run(run_name="study") as parent:
         study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=0))
         study.optimize(objective, n_trials=5)

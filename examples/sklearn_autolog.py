@@ -7,9 +7,10 @@ import mlflow
 import numpy as np
 from sklearn.datasets import load_diabetes
 from sklearn.ensemble import RandomForestRegressor
+from where_to_log import log_to
 
 mlflow.autolog()
-mlflow.set_experiment("diabetes")
+log_to("diabetes")
 
 data = load_diabetes(as_frame=True)
 with mlflow.start_run(run_name="forest") as run:

@@ -4,9 +4,10 @@ import mlflow
 import xgboost
 from sklearn.datasets import load_diabetes
 from sklearn.model_selection import train_test_split
+from where_to_log import log_to
 
 mlflow.xgboost.autolog()
-mlflow.set_experiment("xgboost")
+log_to("xgboost")
 
 x_train, x_test, y_train, y_test = train_test_split(*load_diabetes(return_X_y=True), random_state=0)
 train = xgboost.DMatrix(x_train, label=y_train)

@@ -181,3 +181,23 @@ class DefaultExperimentProvider:
         from mlflow import MlflowClient
 
         return str(MlflowClient().get_experiment("0").experiment_id)
+
+
+class NotebookContext:
+    """Name the notebook as what a run comes from (``mlflow.run_context_provider``).
+
+    MLflow asks the Jupyter servers of the machine; their kernels are told, too, and it is here that
+    this is heeded.
+    """
+
+    def in_context(self) -> bool:
+        """Whether this is the kernel of a notebook, and MLflow tracks in a workspace of ours."""
+        from mlflow.tracking import get_tracking_uri
+
+        return "ipykernel" in sys.modules and urlsplit(get_tracking_uri()).scheme == "workspace"
+
+    def tags(self) -> dict[str, str]:
+        """Return MLflow's tags of the source; none if nobody said which notebook it is."""
+        from mlflow_workspace_plugin.stores.notebook import source_tags
+
+        return source_tags()

@@ -63,6 +63,8 @@ from mlflow.protos.databricks_pb2 import (
     TEMPORARILY_UNAVAILABLE,
 )
 
+from mlflow_workspace_plugin.short_traceback import short_traceback
+
 
 def clause(error: object) -> str:
     """Return what an error says as a part of a sentence, without a full stop at its end.
@@ -80,7 +82,13 @@ def clause(error: object) -> str:
     return "; ".join(said for line in lines if (said := line.strip(" \t."))) or repr(error)
 
 
-class AzureMLException(MlflowException):
+class _ShownShort(MlflowException):
+    def _render_traceback_(self, *_args: Any) -> list[str]:
+        # What IPython shows.
+        return short_traceback(self)
+
+
+class AzureMLException(_ShownShort):
     """The root of all errors of this package, under SDK v1's name for it.
 
     Args:
@@ -111,7 +119,7 @@ class AzureMLException(MlflowException):
         traceback.print_exception(self)
 
 
-class ServiceException(MlflowException):
+class ServiceException(_ShownShort):
     """What was asked for is not there (SDK v1). SDK v1's is no ``AzureMLException``."""
 
     @property

@@ -8,6 +8,7 @@ import fcntl
 import hashlib
 import json
 import os
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import platformdirs
 
+from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.private_folder import make_private
 
 _SERVERS_OF_A_HUB = 10
@@ -74,6 +76,41 @@ def served_ui(hub: Path) -> ServedUi | None:
                 with suppress(ValueError, TypeError):
                     return ServedUi(**json.loads(opened.read()))
     return None
+
+
+def page_address(hub: Path, workspace: str, page: str) -> str:
+    """Return the address of a page of MLflow's UI, whether it is served now or not.
+
+    Args:
+        hub: the folder of the hub.
+        workspace: in which the page is.
+        page: such as ``experiments/1/runs/RUN``.
+    """
+    base = _address(hub) or settings.UI_URL.default
+    return f"{base.rstrip('/')}/{uris.ui_fragment(page, workspace)}"
+
+
+def where_to_look(hub: Path, workspace: str, page: str, command: str) -> str:
+    """Return the address of a page of the UI, or the command that shows it if none is served.
+
+    Args:
+        hub: the folder of the hub.
+        workspace: in which the page is.
+        page: such as ``experiments/1/runs/RUN``.
+        command: of ``mlflow-workspace``, such as ``open RUN``.
+    """
+    if _address(hub) is not None:
+        return page_address(hub, workspace, page)
+    shown = f"mlflow-workspace {command}"
+    is_default = hub == uris.hub_folder(settings.HUB.get())
+    return shown if is_default else f"{shown} --hub {shlex.quote(str(hub))}"
+
+
+def _address(hub: Path) -> str | None:
+    if settings.UI_URL.is_set():
+        return settings.UI_URL.get()
+    served = served_ui(hub)
+    return None if served is None else served.address
 
 
 def ui_folder() -> Path:

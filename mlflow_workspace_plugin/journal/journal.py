@@ -77,6 +77,11 @@ class Journal:
         return self._outbox.remains(self._progress.sent)
 
     @property
+    def is_interrupted(self) -> bool:
+        """Whether a signal has interrupted this thread where it appends something."""
+        return self._outbox.is_interrupted
+
+    @property
     def away(self) -> bool:
         """Whether the target is known to be away."""
         return self._progress.away

@@ -6,6 +6,7 @@ import multiprocessing.util
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable
 from types import FrameType
 from typing import Any, Protocol, TypeVar
@@ -32,15 +33,26 @@ class Keeper(Protocol):
     def remains(self) -> Remains:
         """What is kept, and what is lost."""
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether a signal has interrupted this thread where it keeps something."""
+
     def close(self, wait: EndWait) -> Remains:
         """Send what is kept; return what could not be sent."""
 
 
+AtEnd = Callable[[EndWait, "signal.Signals | None"], None]
+"""Called at the end of a process, with its wait, and with the signal that ends it, if one does."""
+
 _PID = os.getpid()
+_MOMENT_S = 0.02
 
 Kept = TypeVar("Kept", bound=Keeper)
 
 _keepers: dict[tuple[type[Any], str], Any] = {}
+_at_end: list[AtEnd] = []
+_closes_at_end = False
+_finalizes = False
 _lock = fork_safe_lock()
 
 
@@ -54,30 +66,55 @@ def keeper_of(kind: type[Kept], target: str, make: Callable[[], Kept]) -> Kept:
     """
     with _lock:
         if (kind, target) not in _keepers:
-            if not _keepers:
-                _close_at_end()
+            _close_at_end()
             _keepers[kind, target] = make()
         found: Kept = _keepers[kind, target]
         return found
 
 
+def at_end(function: AtEnd) -> None:
+    """Have something done at the end of this process and of forked ones, before all is sent.
+
+    Not where a program deals with SIGTERM itself, and does not end by ``sys.exit`` then.
+
+    Args:
+        function: called once for each time the process ends, in the thread that ends it.
+    """
+    with _lock:
+        _close_at_end()
+        _at_end.append(function)
+
+
 def _close_at_end() -> None:
-    """Send what waits when this process ends, and its children's when they do.
+    """Send what waits when this process ends, and its children's when they do; set up once.
 
     The time of the end begins with the first thing that is done there, and from then on no call
     waits for its record: :func:`end` waits for all. It is registered where it comes after MLflow's
     own end of the active run.
     """
+    global _closes_at_end
+    # One that is spawned learns late that it is one.
+    if multiprocessing.parent_process() is not None and not _finalizes:
+        _close_at_end_of_child()
+    if _closes_at_end:
+        return
+    _closes_at_end = True
     atexit.register(end_wait.begin)
     # A child of multiprocessing ends without what is registered with ``atexit``.
     multiprocessing.util.register_after_fork(_close_at_end, _close_at_end_of_child)
-    if multiprocessing.parent_process() is not None:
-        _close_at_end_of_child()
     _close_on_termination()
 
 
 def _close_at_end_of_child(_function: object = None) -> None:
-    multiprocessing.util.Finalize(None, lambda: close_all(end_wait.begin()), exitpriority=0)
+    global _finalizes
+    _finalizes = True
+    multiprocessing.util.Finalize(None, _end_child, exitpriority=0)
+
+
+def _end_child() -> None:
+    wait = end_wait.begin()
+    _do_at_end(wait)
+    close_all(wait)
 
 
 def end() -> None:
@@ -86,10 +123,18 @@ def end() -> None:
     What is logged afterwards is saved, and not waited for.
     """
     wait = end_wait.begin()
+    _do_at_end(wait)
     if _keepers:
         _end_active_runs()
     close_all(wait)
     wait.end()
+
+
+def _do_at_end(wait: EndWait, by: "signal.Signals | None" = None) -> None:
+    for function in _at_end:
+        # It would hide how the program ended.
+        with contextlib.suppress(Exception):
+            function(wait, by)
 
 
 def _end_active_runs() -> None:
@@ -151,17 +196,26 @@ def _close(keeper: Keeper, target: str, wait: EndWait) -> None:
 
 def _close_on_termination() -> None:
     """Send what waits before SIGTERM ends the process, unless the program deals with it itself."""
-
-    def _terminate(number: int, _frame: FrameType | None) -> None:
-        try:
-            close_all(end_wait.of_process())
-        finally:
-            # Unless a handler that was set later called this one, and decides itself.
-            if signal.getsignal(number) is _terminate:
-                signal.signal(number, signal.SIG_DFL)
-                os.kill(os.getpid(), number)
-
     if signal.getsignal(signal.SIGTERM) == signal.SIG_DFL:
         # Only the main thread may.
         with contextlib.suppress(ValueError):
             signal.signal(signal.SIGTERM, _terminate)
+
+
+def _terminate(number: int, _frame: FrameType | None) -> None:
+    if any(keeper.is_interrupted for keeper in list(_keepers.values())):
+        # What is logged here would be written when that goes on, so it goes on first.
+        again = threading.Timer(_MOMENT_S, os.kill, (os.getpid(), number))
+        again.daemon = True
+        again.start()
+        return
+    # A handler that was set later, and called this one, decides itself whether the process ends.
+    decides = signal.getsignal(number) is _terminate
+    try:
+        if decides:
+            _do_at_end(end_wait.begin(), signal.Signals(number))
+        close_all(end_wait.of_process())
+    finally:
+        if decides:
+            signal.signal(number, signal.SIG_DFL)
+            os.kill(os.getpid(), number)

@@ -147,6 +147,16 @@ class Outbox:
                 finally:
                     self._is_putting = False
 
+    @property
+    def is_interrupted(self) -> bool:
+        """Whether this thread is in the middle of a put, as in the handler of a signal."""
+        if not self._lock.acquire(blocking=False):
+            return False
+        try:
+            return self._is_putting
+        finally:
+            self._lock.release()
+
     def is_written(self, sequence: int) -> bool:
         """Whether a record was written, and is not behind the one that it interrupted."""
         with self._lock:

@@ -20,14 +20,18 @@ from mlflow_workspace_plugin.runner.variables import OUTPUTS, environment_of
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.sdk.runs import outer_run
 from mlflow_workspace_plugin.sdk.runs.git_facts import git_properties
+from mlflow_workspace_plugin.sdk.runs.reason import reason_of
 from mlflow_workspace_plugin.sdk.runs.run import Run
+from mlflow_workspace_plugin.stores import run_lines
 from mlflow_workspace_plugin.terminal import get_logger
 
 EXIT_CODE_TAG = f"{tag_text.OURS}exit_code"
 """The exit code of a run's process."""
 
 _LOGS = "./logs"
+_SAID_BY_THE_SCRIPT = ("FAILED", "KILLED")
 
 _logger = get_logger(__name__)
 
@@ -65,13 +69,15 @@ def create_run(
     of_source: dict[str, str | None] = {MLFLOW_SOURCE_NAME: script, MLFLOW_SOURCE_TYPE: "JOB"}
     if MLFLOW_GIT_COMMIT in properties:
         of_source[MLFLOW_GIT_COMMIT] = properties[MLFLOW_GIT_COMMIT]
-    return Run.start_logging(
-        experiment,
-        outputs=False,
-        display_name=name,
-        tags={**of_source, **(tags or {})},
-        properties=properties,
-    )
+    outer_run.leave()
+    with run_lines.unsaid():
+        return Run.start_logging(
+            experiment,
+            outputs=False,
+            display_name=name,
+            tags={**of_source, **(tags or {})},
+            properties=properties,
+        )
 
 
 def execute(
@@ -89,6 +95,10 @@ def execute(
     they write below ``./logs`` under its name, both while it grows, and ``./outputs``, which is
     made for them, at the end. The working directory is this process's.
 
+    The first run that they begin by ``start_logging`` is this one, while it is empty. If one of
+    them ends it as failed or canceled, that stays, whatever the exit code; and the exit code fails
+    it, whatever they said.
+
     Args:
         run: an existing run, which goes on.
         command: the program and its arguments.
@@ -101,17 +111,28 @@ def execute(
         mlflow.exceptions.MlflowException: its end cannot be recorded.
     """
     try:
-        with _captured_folders(run), _kept_output(run, stdout, stderr) as output:
-            ended = run_process(command, environment_of(run, environment), output)
+        with (
+            _captured_folders(run),
+            _kept_output(run, stdout, stderr) as output,
+            outer_run.offered(run) as offer,
+        ):
+            ended = run_process(command, environment_of(run, environment) | offer, output)
     except BaseException as error:
         run.fail(error)
         raise
     outcome = _outcome(command, ended, output.last_words)
     client = run.experiment.workspace.client
     client.set_tag(run.id, EXIT_CODE_TAG, str(outcome.exit_code))
-    if outcome.cause:
-        run.fail(outcome.cause, _set_status=False)
-    client.set_terminated(run.id, outcome.status)
+    said = client.get_run(run.id)
+    if not outcome.cause and said.info.status in _SAID_BY_THE_SCRIPT:
+        cause = (
+            reason_of(said.data.tags)
+            or f"{shlex.join(command)} said so, and ended with exit code 0."
+        )
+        outcome = Outcome(said.info.status, outcome.exit_code, cause)
+    # What the script said of its own failure is closer to it.
+    is_said = outcome.status == said.info.status and reason_of(said.data.tags) is not None
+    run.end_as(outcome.status, None if is_said else outcome.cause or None)
     return outcome
 
 

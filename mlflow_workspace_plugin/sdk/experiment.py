@@ -288,7 +288,7 @@ class Experiment(NotServedOfExperiment):
     def _repr_html_(self) -> str:
         return html_table(
             {"Name": self.name, "Workspace": self._workspace.name},
-            {"Report Page": self.get_portal_url()},
+            {} if self._found is None else {"Report Page": self.get_portal_url()},
         )
 
     @property

@@ -1,6 +1,7 @@
 """How notebooks show SDK v1's objects."""
 
 import html
+from collections.abc import Iterable, Sequence
 
 
 def html_table(texts: dict[str, str | None], links: dict[str, str]) -> str:
@@ -10,10 +11,34 @@ def html_table(texts: dict[str, str | None], links: dict[str, str]) -> str:
         texts: cells by heading.
         links: addresses by heading, of the cells that follow them.
     """
-    cells = {heading: html.escape(str(text)) for heading, text in texts.items()}
-    for heading, address in links.items():
-        target = html.escape(address)
-        cells[heading] = f'<a href="{target}" target="_blank" rel="noopener">Link to MLflow</a>'
-    head = "".join(f"<th>{heading}</th>" for heading in cells)
-    row = "".join(f"<td>{cell}</td>" for cell in cells.values())
-    return f'<table style="width:100%"><tr>{head}</tr><tr>{row}</tr></table>'
+    cells = [*map(_escaped, texts.values()), *map(_link, links.values())]
+    return _table([*texts, *links], [cells])
+
+
+def html_rows(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    """Return a table of several rows.
+
+    Args:
+        headings: of the columns.
+        rows: the cells of each row.
+    """
+    return _table(headings, [list(map(_escaped, row)) for row in rows])
+
+
+def html_line(text: str) -> str:
+    """Return a line of text."""
+    return f"<div>{_escaped(text)}</div>"
+
+
+def _table(headings: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
+    head = "".join(f"<th>{_escaped(heading)}</th>" for heading in headings)
+    body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
+    return f'<table style="width:100%"><tr>{head}</tr>{body}</table>'
+
+
+def _escaped(text: object) -> str:
+    return html.escape(str(text))
+
+
+def _link(address: str) -> str:
+    return f'<a href="{_escaped(address)}" target="_blank" rel="noopener">Link to MLflow</a>'

@@ -2,7 +2,6 @@
 
 import builtins
 import os
-import shlex
 from collections.abc import Iterator
 from datetime import datetime, timezone
 from functools import cached_property
@@ -25,11 +24,12 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
-from mlflow_workspace_plugin.hub.ui_address import served_ui
+from mlflow_workspace_plugin.hub.ui_address import page_address, where_to_look
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 from mlflow_workspace_plugin.late_imports import late_imports
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
+from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.models.model import Model
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfWorkspace
 from mlflow_workspace_plugin.sdk.runs.run import Run
@@ -412,8 +412,7 @@ class Workspace(NotServedOfWorkspace):
         Args:
             page: such as ``experiments/1/runs/RUN``.
         """
-        base = self._ui_address() or settings.UI_URL.default
-        return f"{base.rstrip('/')}/{uris.ui_fragment(page, self._record.name)}"
+        return page_address(self._hub.path, self._record.name, page)
 
     def where_to_look(self, page: str = "experiments", command: str = "ui -w {workspace}") -> str:
         """Return the address of a page of the UI, or the command that shows it if none is served.
@@ -422,22 +421,19 @@ class Workspace(NotServedOfWorkspace):
             page: as for :meth:`portal_url`.
             command: of ``mlflow-workspace``.
         """
-        if self._ui_address() is not None:
-            return self.portal_url(page)
-        shown = f"mlflow-workspace {command.format(workspace=self._record.name)}"
-        is_default = self._hub.path == _hub_folder(None)
-        return shown if is_default else f"{shown} --hub {shlex.quote(str(self._hub.path))}"
-
-    def _ui_address(self) -> str | None:
-        if settings.UI_URL.is_set():
-            return settings.UI_URL.get()
-        served = served_ui(self._hub.path)
-        return None if served is None else served.address
+        shown = command.format(workspace=self._record.name)
+        return where_to_look(self._hub.path, self._record.name, page, shown)
 
     def __repr__(self) -> str:
         return (
             f"Workspace.create(name={self.name!r}, subscription_id={self.subscription_id!r}, "
             f"resource_group={self.resource_group!r})"
+        )
+
+    def _repr_html_(self) -> str:
+        return html_table(
+            {"Name": self.name, "MLflow tracking URI": self.get_mlflow_tracking_uri()},
+            {"Experiments": self.portal_url("experiments")},
         )
 
     @classmethod

@@ -3,6 +3,7 @@
 import functools
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from mlflow.entities import Metric, Param, Run, RunInfo, RunStatus, RunTag
@@ -18,9 +19,11 @@ from mlflow.utils.validation import (
 from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
+from mlflow_workspace_plugin.stores import run_lines
 from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
 from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.exact_values import ExactValue
+from mlflow_workspace_plugin.stores.failure import is_kept, tags_of_current_exception
 from mlflow_workspace_plugin.stores.faults import is_away
 from mlflow_workspace_plugin.stores.growing_tags import valid_batch, valid_tag
 from mlflow_workspace_plugin.stores.known_runs import KnownRun, KnownRuns
@@ -164,22 +167,47 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
                 deleted.
         """
         status = None if run_status is None else RunStatus.to_string(run_status)
+        if status == RunStatus.to_string(RunStatus.FAILED):
+            self._keep_reason(run_id)
         limit = RUN_NAME_LENGTH if self.journal.away else None
         self._check_text("The name of a run", run_name, limit)
         stored = self._append(Kind.INFO, run_id, [status, end_time, run_name])
         known = self._runs.get(run_id)
         if known is not None:
             known.changed(status, end_time, run_name)
+        run_lines.ended(run_id, status)
         if stored and known is None:
             return self.get_run(run_id).info
         if known is not None:
             return known.run.info
         return RunInfo(run_id, "", "", status, None, end_time, None, run_name=run_name)
 
+    def _keep_reason(self, run_id: str) -> None:
+        """Keep the exception that fails a run, as one that leaves ``with mlflow.start_run()``."""
+        known = self._runs.get(run_id)
+        if known is None or not is_kept(known.run.data.tags | known.tags):
+            tags = tags_of_current_exception()
+            # The run is to be ended all the same.
+            with suppress(Exception):
+                if tags:
+                    self._append(Kind.TAGS, run_id, tags)
+
     def ended_as(self, run_id: str) -> str | None:
         """Return the status of a run of which this process knows that it has ended (ours)."""
         known = self._runs.get(run_id)
         return known.run.info.status if known is not None and known.has_ended else None
+
+    def status_now(self, run_id: str) -> str | None:
+        """Return the status of a run as it is stored; None where it cannot be known soon (ours)."""
+        if self.journal.away:
+            return None
+        try:
+            run: Run = self._soon(functools.partial(super().get_run, run_id))
+        except Exception as error:
+            if is_away(error):
+                return None
+            raise
+        return str(run.info.status)
 
     def create_run(
         self,
@@ -198,6 +226,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         new = NewRun.of(user_id, start_time, tags, run_name)
         run: Run = self._answered(self._create, experiment_id, new)
         self._runs.remember(run)
+        run_lines.started(self._hub.path, self._workspace, run, new.tags)
         return run
 
     def _create(self, experiment_id: str, new: NewRun) -> Run:

@@ -5,7 +5,16 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
-from mlflow.entities import Experiment, ExperimentTag, LoggedModelInput, LoggedModelOutput, Metric
+from mlflow.entities import (
+    Experiment,
+    ExperimentTag,
+    LoggedModelInput,
+    LoggedModelOutput,
+    Metric,
+    Run,
+    RunInfo,
+    RunTag,
+)
 from mlflow.entities.trace_info import TraceInfo
 from mlflow.store.tracking.dbmodels.models import SqlExperiment
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
@@ -15,6 +24,7 @@ from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
 from mlflow_workspace_plugin.hub.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores import run_lines
 from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.deliveries import Deliveries
 from mlflow_workspace_plugin.stores.lost_races import counted_sessions, written_again
@@ -217,10 +227,35 @@ class WorkspaceTrackingStore(Pinned, SkillContent, HubTrackingStore):
         del timeout_s
         return True
 
+    def create_run(
+        self,
+        experiment_id: str,
+        user_id: str,
+        start_time: int,
+        tags: list[RunTag],
+        run_name: str | None,
+    ) -> Run:
+        """Create a run, and say where to look at it."""
+        run = super().create_run(experiment_id, user_id, start_time, tags, run_name)
+        run_lines.started(self._hub.path, self._workspace, run, tags or ())
+        return run
+
+    def update_run_info(
+        self, run_id: str, run_status: int | None, end_time: int | None, run_name: str | None
+    ) -> RunInfo:
+        """Change the status, the end and the name of a run; say of one that ended where it is."""
+        info = super().update_run_info(run_id, run_status, end_time, run_name)
+        run_lines.ended(run_id, info.status)
+        return info
+
     def ended_as(self, run_id: str) -> str | None:
         """Return None: only who keeps runs in mind knows, without asking, that one has ended."""
         del run_id
         return None
+
+    def status_now(self, run_id: str) -> str | None:
+        """Return the status of a run as it is stored; None where it cannot be known soon (ours)."""
+        return str(self.get_run(run_id).info.status)
 
     def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
         """Create a trace; one of experiment 0 goes to the workspace's own ``Default``."""

@@ -142,6 +142,11 @@ class FileSender:
         """What of it waits: all of it is in files."""
         return Remains(self.waiting)
 
+    @property
+    def is_interrupted(self) -> bool:
+        """What is kept is in files of its own, so no signal comes in between: False."""
+        return False
+
     def start(self) -> None:
         """Send what waits, in a thread."""
         with self._lock:

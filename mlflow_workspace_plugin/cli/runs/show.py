@@ -22,7 +22,7 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
     from mlflow_workspace_plugin.sdk import tag_text
     from mlflow_workspace_plugin.sdk.metrics.descriptors import names_by_key
     from mlflow_workspace_plugin.sdk.runs import status
-    from mlflow_workspace_plugin.sdk.runs.lifecycle import reason_of
+    from mlflow_workspace_plugin.sdk.runs.reason import reason_of
     from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
 
     workspace = found.workspace()

@@ -166,9 +166,9 @@ class ListedRun:
     @property
     def reason(self) -> str | None:
         """Why it failed or was canceled, if it did."""
-        from mlflow_workspace_plugin.sdk.runs.lifecycle import reason_of
+        from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
 
-        return reason_of(self.run.data.tags) if self.status in ("Failed", "Canceled") else None
+        return reason_of_ended(self.run)
 
     @cached_property
     def metrics(self) -> dict[str, float]:

@@ -88,6 +88,7 @@ class WatchedLogs:
         run: whose files they become.
         folder: the folder; it may come into being later.
         rescan_s: how many seconds lie between two looks, at least.
+        name: what it is called among the run's files; as the folder when None.
     """
 
     def __init__(
@@ -95,9 +96,10 @@ class WatchedLogs:
         run: RunFiles,
         folder: "str | os.PathLike[str]" = "./logs",
         rescan_s: float = _RESCAN_S,
+        name: str | None = None,
     ) -> None:
         self._run = run
-        self._name = os.fspath(folder)
+        self._name = name or os.fspath(folder)
         self._folder = Path(folder).absolute()
         self._rescan_s = rescan_s
         self._stored: dict[str, tuple[int, int, int]] = {}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.sdk.runs import left_open
 from mlflow_workspace_plugin.sdk.runs import search as run_search
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started
 from mlflow_workspace_plugin.sdk.runs.tags import RunTags
@@ -45,7 +46,9 @@ class RunChildren(RunTags):
             parent_id=self.id,
         )
         outputs = outputs_of_started(outputs)
-        return Run(self._experiment, created.info.run_id, outputs, _run_dto=created)
+        child = Run(self._experiment, created.info.run_id, outputs, _run_dto=created)
+        left_open.begun(child, self.id)
+        return child
 
     def create_children(
         self,
@@ -83,7 +86,10 @@ class RunChildren(RunTags):
             create_run(self._experiment, parent_id=self.id, tags=each | {_NUMBER_TAG: str(number)})
             for number, each in enumerate(tags)
         ]
-        return [Run(self._experiment, each.info.run_id, _run_dto=each) for each in created]
+        children = [Run(self._experiment, each.info.run_id, _run_dto=each) for each in created]
+        for child in children:
+            left_open.begun(child, self.id)
+        return children
 
     def get_children(
         self,

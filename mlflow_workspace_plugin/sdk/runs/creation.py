@@ -9,6 +9,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 from mlflow_workspace_plugin.errors import RunExistsError, RunNotFoundError, UserErrorException
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.runs.search import OWN_ID_TAG, PROPERTY_PREFIX, RUN_ID, find_run
+from mlflow_workspace_plugin.stores.notebook import source_tags
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
@@ -39,18 +40,35 @@ def create_run(
         UserErrorException: ``run_id`` is no id that SDK v1 or MLflow takes.
         RunExistsError: a run of the workspace has that id.
     """
+    own = tags_of(experiment, run_id, tags, properties, description)
+    if parent_id is not None:
+        own[MLFLOW_PARENT_RUN_ID] = parent_id
+    # MLflow's tracking URI may be another one, and its own providers know less of notebooks.
+    known = context_registry.resolve_tags(source_tags() | own)
+    return experiment.workspace.client.create_run(experiment.id, tags=known, run_name=name)
+
+
+def tags_of(
+    experiment: "Experiment",
+    run_id: str | None,
+    tags: "dict[str, str | None] | str | None",
+    properties: dict[str, str | None] | None,
+    description: str | None,
+) -> dict[str, str]:
+    """Return MLflow's tags for what is known of a run from the start; as for :func:`create_run`.
+
+    Raises:
+        UserErrorException: ``run_id`` is no id that SDK v1 or MLflow takes.
+        RunExistsError: a run of the workspace has that id.
+    """
     own = tag_text.to_mlflow(tag_text.as_text(tags or {}))
     own |= tag_text.to_mlflow(tag_text.as_text(properties or {}), PROPERTY_PREFIX)
     if run_id is not None:
         _check_new(experiment, run_id)
         own[OWN_ID_TAG] = run_id
-    if parent_id is not None:
-        own[MLFLOW_PARENT_RUN_ID] = parent_id
     if description is not None:
         own |= tag_text.value_to_mlflow(MLFLOW_RUN_NOTE, description)
-    return experiment.workspace.client.create_run(
-        experiment.id, tags=context_registry.resolve_tags(own), run_name=name
-    )
+    return own
 
 
 def outputs_of_started(outputs: object) -> object:

@@ -14,8 +14,8 @@ from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.files.transfer import fetch
 from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
-from mlflow_workspace_plugin.sdk.runs.lifecycle import ERROR_TAG
 from mlflow_workspace_plugin.sdk.runs.search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.stores.failure import ERROR_TAG
 from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
 
 _IS_LOG = re.compile(r"(logs|user_logs|system_logs|azureml-logs)/")

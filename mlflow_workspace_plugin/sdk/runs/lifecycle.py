@@ -1,22 +1,25 @@
 """The part of SDK v1's ``Run`` that is about how it goes and ends."""
 
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+import shutil
+import tempfile
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager, suppress
+from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from mlflow_workspace_plugin.errors import (
-    AzureMLAggregatedException,
-    AzureMLException,
-    ServiceException,
-    UserErrorException,
-)
+from mlflow.entities import RunTag
+
+from mlflow_workspace_plugin.errors import AzureMLAggregatedException
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.sdk.runs import left_open
 from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.sdk.runs.user_log import USER_LOG, user_log
+from mlflow_workspace_plugin.stores.failure import ERROR_TAG, record_of, seen_tag
 from mlflow_workspace_plugin.terminal import get_logger
 
 if TYPE_CHECKING:
@@ -26,24 +29,7 @@ _logger = get_logger(__name__)
 
 Entered = TypeVar("Entered", bound="RunLifecycle")
 
-ERROR_TAG = f"{tag_text.OURS}error"
-"""Why a run failed, as JSON."""
-
-
-def reason_of(tags: Mapping[str, str]) -> str | None:
-    """Return why a run failed or was canceled, where its tags say it.
-
-    Args:
-        tags: MLflow's, of the run.
-    """
-    record = tag_text.value_from_mlflow(ERROR_TAG, tags)
-    if record is None:
-        return None
-    try:
-        return str(json.loads(record)["message"])
-    except (KeyError, TypeError, ValueError):
-        # Others may write the tag, too.
-        return record
+_LOGS = "./logs"
 
 
 class RunLifecycle(RunFiles):
@@ -78,6 +64,11 @@ class RunLifecycle(RunFiles):
         """Return the status, and under ``details`` None, as SDK v1 does for what is not queued."""
         return {"status": self.get_status(), "details": None}
 
+    @property
+    def reason(self) -> str | None:
+        """Why the run failed or was canceled, as far as that is known; else None (ours)."""
+        return reason_of_ended(self._mlflow_run())
+
     def start(self) -> None:
         """Say that the run is running (SDK v1)."""
         self._client.update_run(self.id, "RUNNING")
@@ -93,7 +84,7 @@ class RunLifecycle(RunFiles):
             self._store_rest()
         finally:
             if _set_status:
-                self._client.set_terminated(self.id, "FINISHED")
+                self._set_terminated("FINISHED")
 
     def fail(
         self,
@@ -119,11 +110,32 @@ class RunLifecycle(RunFiles):
                 self._store_rest()
         finally:
             if _set_status:
-                self._client.set_terminated(self.id, "FAILED")
+                self._set_terminated("FAILED")
 
     def cancel(self) -> None:
         """End the run as canceled, then store what was logged (SDK v1)."""
-        self._client.set_terminated(self.id, "KILLED")
+        self._set_terminated("KILLED")
+        self._store_rest()
+
+    def end_as(self, status: str, reason: str | BaseException | None) -> None:
+        """End the run, and note why if that is to say; what is printed and written goes on (ours).
+
+        Args:
+            status: MLflow's word.
+            reason: what happened, as text or as the exception.
+        """
+        try:
+            self._record_error(reason, None)
+        finally:
+            self._set_terminated(status)
+
+    def store_rest(self) -> None:
+        """Store what the run still holds in this process, files being written too (ours).
+
+        Raises:
+            AzureMLAggregatedException: as for :meth:`complete`.
+        """
+        self._inside.close()
         self._store_rest()
 
     def __enter__(self: Entered) -> Entered:
@@ -163,35 +175,60 @@ class RunLifecycle(RunFiles):
         if self._captured is not None:
             self._captured.upload()
 
+    def _set_terminated(self, status: str) -> None:
+        self._client.set_terminated(self.id, status)
+        left_open.ended(self.id)
+
     def _record_error(self, details: str | BaseException | None, code: str | None) -> None:
         if details is None:
             return
-        if isinstance(details, (AzureMLException, ServiceException)):
-            code = "UserError" if isinstance(details, UserErrorException) else details.error_code
-            message = details.message
-        elif isinstance(details, BaseException):
-            message = f"User program failed with {type(details).__name__}: {details}"
-        elif isinstance(details, str):
-            message = details
-        else:
+        if not isinstance(details, (str, BaseException)):
             raise TypeError(
                 f"error_details is of type {type(details).__name__}. Pass text or an exception."
             )
-        record = {"code": code or "UserError", "message": message}
+        record = record_of(details, code)
         written = tag_text.value_to_mlflow(ERROR_TAG, json.dumps(record, ensure_ascii=False))
-        for key, text in written.items():
-            self._client.set_tag(self.id, key, text)
+        tags = written | seen_tag(record["message"])
+        self._client.log_batch(self.id, tags=[RunTag(*each) for each in tags.items()])
 
 
 @contextmanager
 def _kept_logs(run: RunFiles) -> Iterator[None]:
-    """Keep what is printed, and store what is written to ``./logs``, while it is."""
+    """Keep what is printed, and store what is written to ``./logs``, while it is.
+
+    What is printed goes to a folder of its own: SDK v1 added it to a file in ``./logs``, which was
+    left there, and held what runs before this one had printed.
+    """
     with ExitStack() as inside:
-        logs = WatchedLogs(run)
-        logs.start()
-        inside.callback(logs.stop)
+        inside.enter_context(_folder_made(_LOGS))
         try:
-            inside.enter_context(user_log())
+            folder = Path(tempfile.mkdtemp(prefix="mlflow-workspace-log-"))
+            inside.callback(shutil.rmtree, folder, ignore_errors=True)
+            # It ends last: the file counts before one of its name in ./logs.
+            _watch(inside, WatchedLogs(run, folder, name=_LOGS))
+            _watch(inside, WatchedLogs(run, _LOGS))
+            inside.enter_context(user_log(folder / Path(USER_LOG).name))
         except OSError as error:
-            _logger.warning("What run %s prints is not kept in %s: %s.", run.id, USER_LOG, error)
+            _logger.warning("What run %s prints is not kept: %s.", run.id, error)
         yield
+
+
+def _watch(inside: ExitStack, logs: WatchedLogs) -> None:
+    logs.start()
+    inside.callback(logs.stop)
+
+
+@contextmanager
+def _folder_made(folder: str) -> Iterator[None]:
+    """Make a folder, which scripts of SDK v1 find there; remove it if nothing was put into it."""
+    path = Path(folder).absolute()
+    is_made = False
+    with suppress(OSError):
+        path.mkdir()
+        is_made = True
+    try:
+        yield
+    finally:
+        if is_made:
+            with suppress(OSError):
+                path.rmdir()

@@ -5,15 +5,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.errors import SnapshotException
-from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfRun
+from mlflow_workspace_plugin.sdk.runs import left_open
 from mlflow_workspace_plugin.sdk.runs import search as run_search
 from mlflow_workspace_plugin.sdk.runs.children import RunChildren
-from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started
+from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started, tags_of
 from mlflow_workspace_plugin.sdk.runs.git_facts import git_properties
+from mlflow_workspace_plugin.sdk.runs.html import html_of_run
 from mlflow_workspace_plugin.sdk.runs.images import RunImages
 from mlflow_workspace_plugin.sdk.runs.models import RunModels
+from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.sdk.runs.snapshots import RunSnapshots
+from mlflow_workspace_plugin.sdk.runs.status import of_mlflow
 from mlflow_workspace_plugin.sdk.runs.waiting import RunWaiting
 from mlflow_workspace_plugin.terminal import shown
 
@@ -63,7 +66,10 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
     ) -> "Run":
         """Start a run in this process; end it with ``run.complete()``, or use it in ``with``.
 
-        SDK v1's documents name it; there it is ``experiment.start_logging()`` only.
+        SDK v1's documents name it; there it is ``experiment.start_logging()`` only. One that is
+        not ended ends with the process, as that does (ours). Inside ``mlflow-workspace run`` the
+        first one is the run around the script, if it is of the same experiment and nothing was
+        logged to it yet (ours).
 
         Args:
             experiment: where.
@@ -85,18 +91,30 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
             SnapshotException: no snapshot can be taken; the run has failed, with that as its
                 cause.
         """
+        from mlflow_workspace_plugin.sdk.runs import outer_run
+
         if snapshot_directory is not None:
             properties = git_properties(snapshot_directory) | (properties or {})
-        created = create_run(
-            experiment,
-            name=display_name or name,
-            run_id=run_id,
-            tags=tags,
-            properties=properties,
-            description=description,
-        )
+        name = display_name or name
         outputs = outputs_of_started(outputs)
-        started = cls(experiment, created.info.run_id, outputs, _run_dto=created)
+        outer = outer_run.adopted(experiment)
+        if outer is None:
+            created = create_run(
+                experiment,
+                name=name,
+                run_id=run_id,
+                tags=tags,
+                properties=properties,
+                description=description,
+            )
+            started = cls(experiment, created.info.run_id, outputs, _run_dto=created)
+        else:
+            known = tags_of(experiment, run_id, tags, properties, description)
+            started = outer_run.AdoptedRun(experiment, outer.info.run_id, outputs, _run_dto=outer)
+            started._write_tags(known)
+            if name is not None:
+                started.display_name = name
+        left_open.begun(started)
         if snapshot_directory is not None:
             try:
                 started.take_snapshot(snapshot_directory)
@@ -180,21 +198,16 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         return cls.get_context(allow_offline=False, **kwargs)
 
     def __repr__(self) -> str:
+        run = self._mlflow_run()
+        reason = reason_of_ended(run)
         return (
             f"Run(Experiment: {shown(self._experiment.name)},\nId: {self.id},\n"
-            f"Type: {self.type},\nStatus: {self.get_status()})"
+            f"Type: {run.data.tags.get(run_search.TYPE_TAG)},\nStatus: {of_mlflow(run.info.status)}"
+            + (f",\nReason: {shown(reason, lines=True)})" if reason else ")")
         )
 
     def _repr_html_(self) -> str:
-        return html_table(
-            {
-                "Experiment": self._experiment.name,
-                "Id": self.id,
-                "Type": self.type,
-                "Status": self.get_status(),
-            },
-            {"Details Page": self.get_portal_url()},
-        )
+        return html_of_run(self)
 
 
 def get_run(

@@ -16,9 +16,10 @@ from mlflow_workspace_plugin.errors import ImmutablePropertyError
 from mlflow_workspace_plugin.sdk import tag_text
 from mlflow_workspace_plugin.sdk.runs.base import RunBase
 from mlflow_workspace_plugin.sdk.runs.search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.stores.failure import REASON_TAG
 from mlflow_workspace_plugin.stores.text_tags import without_texts
 
-# What MLflow notes on a run by itself, and SDK v1 had other places for.
+# What MLflow and this package note on a run by themselves, and SDK v1 had other places for.
 _OF_MLFLOW = (
     MLFLOW_RUN_NAME,
     MLFLOW_RUN_NOTE,
@@ -26,6 +27,7 @@ _OF_MLFLOW = (
     MLFLOW_USER,
     MLFLOW_LOGGED_IMAGES,
     "mlflow.source.",
+    REASON_TAG,
 )
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 USER_LOG = "./logs/user_log.txt"
-"""SDK v1's file, which watching ``./logs`` makes one of the run's."""
+"""SDK v1's name of the file, among those of the run."""
 
 
 @contextmanager

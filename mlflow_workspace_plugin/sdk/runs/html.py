@@ -1,0 +1,53 @@
+"""How notebooks show a run."""
+
+from itertools import islice
+from typing import TYPE_CHECKING
+
+from mlflow_workspace_plugin.sdk.html_table import html_line, html_rows, html_table
+from mlflow_workspace_plugin.sdk.metrics.latest import latest_values
+from mlflow_workspace_plugin.sdk.runs import search as run_search
+from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
+from mlflow_workspace_plugin.sdk.runs.status import of_mlflow
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.sdk.runs.run import Run
+
+_METRICS = 30
+_CHILDREN = 10
+
+
+def html_of_run(run: "Run") -> str:
+    """Return what a run is, its metrics and its newest children, as HTML.
+
+    Args:
+        run: the run.
+    """
+    found = run._mlflow_run()
+    experiment = run.experiment
+    facts = {
+        "Name": found.info.run_name,
+        "Experiment": experiment.name,
+        "Id": run.id,
+        "Type": str(found.data.tags.get(run_search.TYPE_TAG)),
+        "Status": of_mlflow(found.info.status),
+    }
+    reason = reason_of_ended(found)
+    if reason:
+        facts["Reason"] = reason
+    parts = [html_table(facts, {"Details Page": run.get_portal_url()})]
+    values = list(latest_values(found))
+    if values:
+        parts.append(html_rows(("Metric", "Latest value"), values[:_METRICS]))
+    if len(values) > _METRICS:
+        parts.append(html_line(f"{len(values) - _METRICS} more: run.get_metrics()"))
+    search = run_search.children(experiment, run.id, run_search.RunFilter())
+    children = list(islice(search, _CHILDREN + 1))
+    if children:
+        rows = [
+            (each.info.run_name, each.info.run_id, of_mlflow(each.info.status))
+            for each in children[:_CHILDREN]
+        ]
+        parts.append(html_rows(("Child", "Id", "Status"), rows))
+    if len(children) > _CHILDREN:
+        parts.append(html_line("More: run.get_children()"))
+    return "".join(parts)

@@ -1,0 +1,108 @@
+"""How this process ends, as far as Python lets that be known.
+
+An uncaught exception is handed to ``sys.excepthook``. The status that ``sys.exit`` is given is told
+to nobody, so both are led through here. What ``raise SystemExit(3)`` says is not seen.
+"""
+
+import dis
+import functools
+import signal
+import sys
+import threading
+from collections.abc import Callable
+from types import FrameType, TracebackType
+from typing import Any, NamedTuple, NoReturn
+
+_RETURNS = ("RETURN_VALUE", "RETURN_CONST", "INSTRUMENTED_RETURN_VALUE")
+
+
+class Ending(NamedTuple):
+    """How a process ends: MLflow's word for the status of its runs, and why, if that is to say."""
+
+    status: str
+    reason: str | BaseException | None
+
+
+_uncaught: BaseException | None = None
+_exit: "tuple[Any, FrameType] | None" = None
+"""What ``sys.exit`` was given last, and the function that the program is in to its end."""
+
+
+@functools.cache
+def watch() -> None:
+    """Take notice of how this process ends, from now on."""
+    sys.excepthook = functools.partial(_note_uncaught, sys.excepthook)
+    sys.exit = functools.partial(_note_exit, sys.exit)  # type: ignore[assignment]
+
+
+def ending(by: "signal.Signals | None" = None) -> Ending:
+    """Return how this process ends, which it is about to do.
+
+    Args:
+        by: the signal that ends it, if one does.
+    """
+    if by is not None:
+        return Ending("KILLED", f"Stopped by {by.name} ({int(by)}).")
+    # A child of multiprocessing ends while its exception is dealt with.
+    error = sys.exc_info()[1]
+    if error is None and not hasattr(sys, "ps1"):  # where people type, errors end nothing
+        if _uncaught is not None and _was_left_by(_uncaught):
+            error = _uncaught
+        elif _exit is not None and _raised(_exit[1]):
+            return _of_exit(_exit[0])
+    if isinstance(error, KeyboardInterrupt):
+        return Ending("KILLED", f"Stopped by Ctrl-C ({signal.SIGINT.name}).")
+    if isinstance(error, SystemExit):
+        return _of_exit(error.code)
+    return Ending("FINISHED", None) if error is None else Ending("FAILED", error)
+
+
+def forget() -> None:
+    """Let go of what was noted, and of the variables that it holds."""
+    global _uncaught, _exit
+    _uncaught = _exit = None
+
+
+def _of_exit(code: Any) -> Ending:
+    if code is None or (isinstance(code, int) and code == 0):
+        return Ending("FINISHED", None)
+    if isinstance(code, int):
+        return Ending("FAILED", f"The process ended with exit code {int(code)}.")
+    return Ending("FAILED", f"The process ended with exit code 1: {code}")
+
+
+def _note_uncaught(
+    before: Any, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
+) -> None:
+    global _uncaught
+    if _is_main():
+        _uncaught = error
+    before(kind, error, traceback)
+
+
+def _note_exit(exit_: Callable[..., NoReturn], *status: Any) -> None:
+    global _exit
+    try:
+        exit_(*status)
+    except SystemExit as error:
+        if _is_main():
+            outermost = sys._getframe()
+            while outermost.f_back is not None:
+                outermost = outermost.f_back
+            _exit = error.code, outermost
+        raise
+
+
+def _is_main() -> bool:
+    return threading.current_thread() is threading.main_thread()
+
+
+def _was_left_by(error: BaseException) -> bool:
+    """Whether an exception left the program, and was not just shown."""
+    frame = None if error.__traceback__ is None else error.__traceback__.tb_frame
+    return frame is not None and frame.f_back is None and _raised(frame)
+
+
+def _raised(frame: FrameType) -> bool:
+    """Whether a function that has ended did so by an exception that nobody caught."""
+    return dis.opname[frame.f_code.co_code[frame.f_lasti]] not in _RETURNS

@@ -1,0 +1,69 @@
+"""How notebooks show an error of this package: the user's own lines, and what it says.
+
+What is between is MLflow's, SQLAlchemy's and ours, and says nothing to who reads it. It is there
+all the same: ``%tb`` shows it, and so does everything where this package logs for debugging.
+"""
+
+import logging
+import sys
+import traceback
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+_PACKAGE = Path(__file__).parent
+_SHOWN_ONCE = "_was_shown_short"
+
+
+def short_traceback(error: BaseException) -> list[str]:
+    """Return the lines by which IPython shows an error: the first time short, then all.
+
+    Args:
+        error: which is being shown.
+    """
+    shell = _shell()
+    is_debugging = logging.getLogger(__package__).isEnabledFor(logging.DEBUG)
+    if shell is not None and (is_debugging or hasattr(error, _SHOWN_ONCE)):
+        given = type(error), error, error.__traceback__
+        return list(shell.InteractiveTB.structured_traceback(*given))
+    setattr(error, _SHOWN_ONCE, True)
+    lines = [
+        f"{_place(shell, frame)}\n    {frame.line}"
+        for frame in _frames_of_the_user(error.__traceback__)
+    ]
+    *_, said = traceback.format_exception_only(type(error), error)
+    name = type(error).__name__
+    message = str(error) or said.strip()
+    return [*lines, f"{name}: {message}", "(%tb shows where this was raised.)"]
+
+
+def _frames_of_the_user(trace: TracebackType | None) -> list[traceback.FrameSummary]:
+    """Return the frames from the first of the user's to the one that calls a library for this."""
+    frames = traceback.extract_tb(trace)
+    own = [number for number, frame in enumerate(frames) if _is_own(frame.filename)]
+    if not own:
+        return frames[:1]
+    return [frames[number] for number in own]
+
+
+def _is_own(file: str) -> bool:
+    path = Path(file)
+    return not (
+        "site-packages" in path.parts
+        or "dist-packages" in path.parts
+        or path.is_relative_to(_PACKAGE)
+        or path.is_relative_to(Path(logging.__file__).parent.parent)
+        or file.startswith("<frozen")
+    )
+
+
+def _place(shell: Any, frame: traceback.FrameSummary) -> str:
+    name_cell = getattr(getattr(shell, "compile", None), "format_code_name", None)
+    label = None if name_cell is None else name_cell(frame.filename)
+    where = " ".join(label) if label else f"File {frame.filename}"
+    return f"{where}, line {frame.lineno}"
+
+
+def _shell() -> Any:
+    ipython = sys.modules.get("IPython")
+    return None if ipython is None else ipython.get_ipython()
