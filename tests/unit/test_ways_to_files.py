@@ -40,7 +40,6 @@ OF_OTHERS = {
 ALLOWED = {
     ("cli/health.py", "_files"): "the copy, in a temporary folder",
     ("cli/run.py", "_by_this_python"): "programs",
-    ("cli/run.py", "_scripts_like"): "the user's folder",
     ("hub/hub.py", "_check_magic"): "SQLite's file, as SQLite opens it",
     ("hub/folder.py", "_read_settings"): "by a descriptor of the folder",
     ("hub/lock.py", "_has_open"): "the system's table of processes",
