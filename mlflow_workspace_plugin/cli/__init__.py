@@ -118,3 +118,6 @@ def main() -> None:
     """Workspaces for MLflow, in a folder."""
     # MLflow logs a database's errors with their traceback; the commands say them in a sentence.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
+    # That a workspace was made or deleted is what the commands say, too; and MLflow advises a
+    # command of its own then, which finds nothing.
+    logging.getLogger("mlflow.store.workspace").setLevel(logging.WARNING)

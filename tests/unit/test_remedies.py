@@ -12,9 +12,6 @@ import mlflow_workspace_plugin
 from mlflow_workspace_plugin.cli import main
 
 PACKAGE = Path(mlflow_workspace_plugin.__file__).parent
-_COMMAND = re.compile(r"mlflow-workspace ((?:[a-z]+(?: |$))+)?((?:[^.;:`\n]*? )?--?[a-z][a-z-]*)*")
-# Words that follow the program's name where it is no command.
-_NOT_COMMANDS = {"command", "itself"}
 
 
 def texts() -> Iterator[tuple[str, str]]:
@@ -33,9 +30,8 @@ def texts() -> Iterator[tuple[str, str]]:
             if isinstance(node, ast.JoinedStr):
                 parts = (p.value if isinstance(p, ast.Constant) else "{}" for p in node.values)
                 yield where, "".join(map(str, parts))
-            elif isinstance(node, ast.Constant) and isinstance(node.value, str):
-                if id(node) not in inside:
-                    yield where, node.value
+            elif isinstance(node, ast.Constant) and id(node) not in inside:
+                yield where, str(node.value)
 
 
 def told() -> list[tuple[str, str]]:

@@ -42,7 +42,6 @@ ALLOWED = {
     ("hub/database.py", "check_magic"): "SQLite's file, as SQLite opens it",
     ("cli/health.py", "_files"): "the copy, in a temporary folder",
     ("cli/run.py", "_by_this_python"): "programs",
-    ("cli/run.py", "_scripts_like"): "the user's folder",
     ("hub/folder.py", "_read_settings"): "by a descriptor of the folder",
     ("hub/lock.py", "_has_open"): "the system's table of processes",
     ("hub/lock.py", "_others_with_open"): "the system's table of processes",

@@ -1,6 +1,5 @@
 """``mlflow-workspace delete``: runs, or a workspace."""
 
-import logging
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -102,8 +101,6 @@ def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirm
     elif counts["runs"] or counts["registered_models"]:
         raise not_empty
     _confirm(f"Delete {what} for good?", "Give --yes.", is_confirmed=is_confirmed)
-    # MLflow advises a command of its own there, which finds nothing: all is gone.
-    logging.getLogger("mlflow.store.workspace").setLevel(logging.WARNING)
     try:
         Workspace.get(record.name, hub=opened.path).delete(
             delete_dependent_resources=with_everything
