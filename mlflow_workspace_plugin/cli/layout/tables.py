@@ -18,7 +18,8 @@ from mlflow_workspace_plugin.terminal import shown
 
 GAP = 2
 """Of spaces, between columns."""
-_SHORTEST = 12
+_SHORTEST = 8
+"""To which a text is cut at most."""
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,12 @@ class Column:
     def width(self) -> int:
         """How wide it is, uncut."""
         return max(map(cell_len, self.texts))
+
+    @cached_property
+    def least(self) -> int:
+        """How wide it is at least: a heading may be cut, a number may not."""
+        cells = 0 if self.may_shrink else max(map(cell_len, self.texts[1:]), default=0)
+        return max(cells, min(self.width, _SHORTEST))
 
 
 def terminal_width() -> int:
@@ -111,9 +118,7 @@ def _widths(columns: Sequence[Column], room: int) -> list[int]:
     excess = sum(widths) + GAP * (len(widths) - 1) - room
     for _ in range(excess):
         wide = [
-            (width, place)
-            for place, width in enumerate(widths)
-            if columns[place].may_shrink and width > _SHORTEST
+            (width, place) for place, width in enumerate(widths) if width > columns[place].least
         ]
         if not wide:
             break
