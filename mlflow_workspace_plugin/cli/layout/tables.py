@@ -76,6 +76,12 @@ def width_of(columns: Iterable[Column], longest: int | None = None) -> int:
     return sum(widths) + GAP * (len(widths) - 1)
 
 
+def least_width_of(columns: Iterable[Column]) -> int:
+    """Return how wide a table of these is with all cut that may be."""
+    widths = [each.least for each in columns]
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
 def cut(text: str, width: int) -> str:
     """Return the beginning of a text that fits, as it may be shown on a terminal."""
     cut_text = Text(shown(text))

@@ -1,7 +1,7 @@
 """The part of SDK v1's ``Run`` that is about how it goes and ends."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -24,26 +24,10 @@ if TYPE_CHECKING:
 
 _logger = get_logger(__name__)
 
-Entered = TypeVar("Entered", bound="RunLifecycle")
-
 ERROR_TAG = f"{tag_text.OURS}error"
 """Why a run failed, as JSON."""
 
-
-def reason_of(tags: Mapping[str, str]) -> str | None:
-    """Return why a run failed or was canceled, where its tags say it.
-
-    Args:
-        tags: MLflow's, of the run.
-    """
-    record = tag_text.value_from_mlflow(ERROR_TAG, tags)
-    if record is None:
-        return None
-    try:
-        return str(json.loads(record)["message"])
-    except (KeyError, TypeError, ValueError):
-        # Others may write the tag, too.
-        return record
+Entered = TypeVar("Entered", bound="RunLifecycle")
 
 
 class RunLifecycle(RunFiles):
