@@ -14,6 +14,7 @@ from click.testing import CliRunner
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.hub.hub import open_hub
+from tests.azurite import connection_string
 
 # The commands are the same on every database; what differs is in test_postgresql.py.
 pytestmark = [pytest.mark.store, pytest.mark.sqlite]
@@ -222,6 +223,24 @@ class TestDoctor:
         assert waits["status"] == "warning"
         assert "1 call waits" in waits["detail"]
         assert "mlflow-workspace sync" in waits["detail"]
+
+    def test_account_that_does_not_answer_is_a_problem(self, azure_workspace, monkeypatch):
+        """The files of the hub are tried, too; what they need is said, within its time."""
+        hub = azure_workspace._hub.path
+        report = run_json("doctor", "--hub", hub)
+        found = {each["subject"]: each["detail"] for each in report["findings"]}
+        assert found["hub files"].endswith("one was written, listed, read and deleted")
+        assert "you trust artifacts" in found["hub trust"]
+        nowhere = connection_string("http://127.0.0.1:1/devstoreaccount1")
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", nowhere)
+        (problem,) = self.problems(hub)
+        assert problem["subject"] == "hub files"
+
+    def test_foreign_hub_is_a_problem(self, tmp_path, hub_path, monkeypatch):
+        """Where its secrets go is not trusted; nothing is asked of that place."""
+        (hub_path / "hub.toml").write_text('artifacts = "azure://elsewhere/container"\n')
+        (problem,) = self.problems(hub_path)
+        assert "is not trusted" in problem["detail"]
 
     def problems(self, hub_path):
         findings = run_json("doctor", "--hub", hub_path, status=1)["findings"]

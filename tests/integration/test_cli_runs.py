@@ -214,6 +214,7 @@ class TestRuns:
             text = run("runs", *where)
             assert fits(text, columns)
             assert len(run_lines(text)) == 12
+            assert fits(run("runs", "-m", "m" * 100, "-p", "lr", *where), columns)
             assert fits(run("experiments", *where), columns)
         assert "[bold]no markup[/bold]" in text
         assert "new\\nline \\x1b[31m" in text

@@ -18,7 +18,8 @@ from mlflow_workspace_plugin.terminal import shown
 
 GAP = 2
 """Of spaces, between columns."""
-_SHORTEST = 12
+_SHORTEST = 8
+"""To which a text is cut at most."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,12 @@ class Column:
         """How wide it is, uncut."""
         return max(map(cell_len, self.texts))
 
+    @cached_property
+    def least(self) -> int:
+        """How wide it is at least: a heading may be cut, a number may not."""
+        cells = 0 if self.may_shrink else max(map(cell_len, self.texts[1:]), default=0)
+        return max(cells, min(self.width, _SHORTEST))
+
 
 def terminal_width() -> int:
     """Return how wide a table may be: what COLUMNS says, else as the terminal, else 80."""
@@ -66,6 +73,12 @@ def width_of(columns: Iterable[Column], longest: int | None = None) -> int:
         each.width if longest is None or not each.may_shrink else min(each.width, longest)
         for each in columns
     ]
+    return sum(widths) + GAP * (len(widths) - 1)
+
+
+def least_width_of(columns: Iterable[Column]) -> int:
+    """Return how wide a table of these is with all cut that may be."""
+    widths = [each.least for each in columns]
     return sum(widths) + GAP * (len(widths) - 1)
 
 
@@ -111,9 +124,7 @@ def _widths(columns: Sequence[Column], room: int) -> list[int]:
     excess = sum(widths) + GAP * (len(widths) - 1) - room
     for _ in range(excess):
         wide = [
-            (width, place)
-            for place, width in enumerate(widths)
-            if columns[place].may_shrink and width > _SHORTEST
+            (width, place) for place, width in enumerate(widths) if width > columns[place].least
         ]
         if not wide:
             break

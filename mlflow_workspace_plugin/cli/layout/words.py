@@ -2,6 +2,7 @@
 
 import time
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _WEEK = 7
@@ -64,6 +65,11 @@ def size(number: float) -> str:
             return f"{number:.0f} {unit}" if unit == "bytes" else f"{number:.1f} {unit}"
         number /= 1000
     return f"{number:.1f} TB"
+
+
+def value(of_metric: Any) -> str:
+    """Return a value of a metric, with as many digits as one reads."""
+    return f"{of_metric:.6g}" if isinstance(of_metric, float) else str(of_metric)
 
 
 def count(number: int, noun: str) -> str:

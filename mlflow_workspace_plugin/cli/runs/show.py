@@ -19,16 +19,14 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
     """
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-    from mlflow_workspace_plugin.sdk import tag_text
-    from mlflow_workspace_plugin.sdk.metrics.descriptors import names_by_key
+    from mlflow_workspace_plugin.sdk.metrics.latest import latest_values
     from mlflow_workspace_plugin.sdk.runs import status
     from mlflow_workspace_plugin.sdk.runs.reason import reason_of
     from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
 
-    workspace = found.workspace()
+    workspace, of_sdk = found.workspace(), found.read()
     run = workspace.client.get_run(found.id)
     info, stored = run.info, run.data.tags
-    names = names_by_key(stored)
     facts: dict[str, Any] = {
         "run": info.run_id,
         "name": info.run_name,
@@ -43,12 +41,8 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
         "by": info.user_id,
     }
     params = dict(run.data.params)
-    metrics = {names.get(key, key): value for key, value in run.data.metrics.items()}
-    tags = {
-        key: value
-        for key, value in tag_text.from_mlflow(stored).items()
-        if not key.startswith("mlflow.")
-    }
+    metrics = dict(latest_values(run))
+    tags = {key: value for key, value in of_sdk.get_tags().items() if not key.startswith("mlflow.")}
     page = workspace.where_to_look(
         f"experiments/{info.experiment_id}/runs/{info.run_id}", f"open {info.run_id}"
     )
@@ -69,8 +63,4 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
         if values:
             click.echo()
             echo(title)
-            print_facts({f"  {shown(key)}": _said(value) for key, value in values.items()})
-
-
-def _said(value: Any) -> Any:
-    return f"{value:.6g}" if isinstance(value, float) else value
+            print_facts({f"  {shown(key)}": words.value(value) for key, value in values.items()})

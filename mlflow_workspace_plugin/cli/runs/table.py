@@ -1,9 +1,8 @@
 """``mlflow-workspace runs``: the runs of a workspace, and which of them is best."""
 
-import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,8 +102,8 @@ def runs(
         for run in shown:
             click.echo(run.info.run_id)
         return
+    _describe_metrics(found, shown)
     listed = [ListedRun(run, experiments[run.info.experiment_id]) for run in shown]
-    _name_metrics(found, listed)
     if as_json:
         print_json([each.as_json() for each in listed])
         return
@@ -115,7 +114,6 @@ def runs(
     added: list[ListedRun] = []
     if not order_by:
         added = _missing_parents(found, listed, experiments)
-        _name_metrics(found, added)
         listed = list(_as_tree(listed + added))
     echo(f"Runs of {what}")
     _print(listed, metric, param)
@@ -130,13 +128,11 @@ class ListedRun:
         run: as MLflow returned it.
         experiment: its experiment.
         depth: how far below a run of nobody's it stands.
-        names: what its metrics were logged as, by MLflow's keys, where that is another name.
     """
 
     run: "MlflowRun"
     experiment: "Experiment"
     depth: int = 0
-    names: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def id(self) -> str:
@@ -171,9 +167,11 @@ class ListedRun:
         return reason_of_ended(self.run)
 
     @cached_property
-    def metrics(self) -> dict[str, float]:
+    def metrics(self) -> dict[str, Any]:
         """The last value of each metric, by the name it was logged as."""
-        return {self.names.get(key, key): value for key, value in self.run.data.metrics.items()}
+        from mlflow_workspace_plugin.sdk.metrics.latest import latest_values
+
+        return dict(latest_values(self.run))
 
     @property
     def params(self) -> dict[str, str]:
@@ -247,13 +245,11 @@ def _missing_parents(
     return added
 
 
-def _name_metrics(workspace: "Workspace", listed: "list[ListedRun]") -> None:
-    """Say what the metrics of runs were logged as."""
-    from mlflow_workspace_plugin.sdk.metrics.descriptors import names_by_key
-
-    tags = workspace.tracking_store.descriptor_tags([each.id for each in listed])
-    for each in listed:
-        each.names = names_by_key(tags.get(each.id, {}))
+def _describe_metrics(workspace: "Workspace", runs: "list[MlflowRun]") -> None:
+    """Add the tags that say what the metrics of runs were logged as, which a search leaves out."""
+    tags = workspace.tracking_store.descriptor_tags([each.info.run_id for each in runs])
+    for each in runs:
+        each.data.tags.update(tags.get(each.info.run_id, {}))
 
 
 def _as_tree(listed: "list[ListedRun]") -> "Iterator[ListedRun]":
@@ -285,7 +281,12 @@ def _as_tree(listed: "list[ListedRun]") -> "Iterator[ListedRun]":
 
 
 def _print(listed: "Sequence[ListedRun]", metrics: Sequence[str], params: Sequence[str]) -> None:
-    from mlflow_workspace_plugin.cli.layout.tables import Column, print_columns
+    from mlflow_workspace_plugin.cli.layout.tables import (
+        Column,
+        least_width_of,
+        print_columns,
+        terminal_width,
+    )
 
     short = _length_of_ids(listed)
     columns = [
@@ -310,6 +311,10 @@ def _print(listed: "Sequence[ListedRun]", metrics: Sequence[str], params: Sequen
     columns += [_of_param(listed, each) for each in params]
     if not metrics and not params:
         columns += _commonest(listed, columns)
+    # What was asked for goes before what stands there anyway.
+    for heading in ("took", "experiment", "started", "status"):
+        if least_width_of(columns) > terminal_width():
+            columns = [each for each in columns if each.heading != heading]
     print_columns(columns)
 
 
@@ -319,10 +324,7 @@ def _commonest(listed: "Sequence[ListedRun]", columns: "Sequence[Column]") -> "l
 
     room = terminal_width() - width_of(columns, _READABLE)
     by_metrics = Counter(
-        name
-        for each in listed
-        for name, value in each.metrics.items()
-        if not name.startswith(_OF_THE_SYSTEM) and not math.isnan(value)
+        name for each in listed for name in each.metrics if not name.startswith(_OF_THE_SYSTEM)
     )
     by_params = Counter(name for each in listed for name in each.params)
     wanted = [_of_metric(listed, each) for each, _ in by_metrics.most_common(_METRICS_SHOWN)]
@@ -338,7 +340,7 @@ def _commonest(listed: "Sequence[ListedRun]", columns: "Sequence[Column]") -> "l
 def _of_metric(listed: "Sequence[ListedRun]", name: str) -> "Column":
     from mlflow_workspace_plugin.cli.layout.tables import Column
 
-    cells = [f"{each.metrics[name]:.6g}" if name in each.metrics else "" for each in listed]
+    cells = [words.value(each.metrics[name]) if name in each.metrics else "" for each in listed]
     return Column(name, cells, is_number=True)
 
 
