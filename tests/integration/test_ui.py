@@ -61,6 +61,7 @@ def filled(copied_hub, tmp_path_factory):
     Image.new("RGB", (40, 30), "red").save(folder / "red.png")
     run.log_image("pictures", str(folder / "red.png"))
     run.log("notes", "a text")
+    run.log("loss", 0.5)
     run.complete()
     return run
 
@@ -118,6 +119,21 @@ def test_link_opens_where_a_data_scientist_looks(filled, served, browser):
     assert page.locator("[data-assistant-ui]:visible").count() == 0
     assert page.evaluate("localStorage['mlflow.assistant.panelOpen_v1']") == "false"
     assert [url for url in asked if not url.startswith((served, "data:", "blob:"))] == []
+    page.close()
+
+
+def test_last_text_is_on_the_page_of_its_run_and_no_chart(filled, served, browser):
+    """Among the tags of the overview; where the charts are there is none of it, and no NaN."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(f"{served}/#{filled.get_portal_url().partition('/#')[2]}")
+    page.get_by_text("text/notes").first.wait_for(timeout=60_000)
+    assert page.get_by_text("a text").count() == 1
+    page.get_by_text("Model metrics").first.click()
+    page.get_by_text("Add chart").first.wait_for(timeout=60_000)
+    page.get_by_text("loss", exact=True).first.wait_for(timeout=60_000)
+    shown = page.locator("body").inner_text()
+    assert "notes" not in shown
+    assert "nan" not in shown.lower()
     page.close()
 
 
