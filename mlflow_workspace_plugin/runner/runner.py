@@ -125,10 +125,7 @@ def execute(
     client.set_tag(run.id, EXIT_CODE_TAG, str(outcome.exit_code))
     said = client.get_run(run.id)
     if not outcome.cause and said.info.status in _SAID_BY_THE_SCRIPT:
-        cause = (
-            reason_of(said.data.tags)
-            or f"{shlex.join(command)} said so, and ended with exit code 0."
-        )
+        cause = reason_of(said.data.tags) or "The script said so. Its exit code is 0."
         outcome = Outcome(said.info.status, outcome.exit_code, cause)
     # What the script said of its own failure is closer to it.
     is_said = outcome.status == said.info.status and reason_of(said.data.tags) is not None

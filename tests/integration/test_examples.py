@@ -6,12 +6,18 @@ wherever the hub keeps its rows and files.
 """
 
 import re
+import shutil
+import subprocess
+import sys
 
 import pytest
+from click.testing import CliRunner
 from mlflow import MlflowClient
 from mlflow.entities import ViewType
 
 from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.runner.runner import EXIT_CODE_TAG
 from tests.conftest import EXAMPLES
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.hubs]
@@ -182,10 +188,73 @@ def test_lightning_attaches_to_a_run_of_sdk_v1(workspace, run_python, tmp_path):
 
 
 def test_main_job(run_python, tmp_path):
-    """The README's first command trains through MLflow and through Run, and reads both back."""
-    done = run_python(str(EXAMPLES / "diabetes.py"))
+    """The README's first command trains through MLflow and through Run, and reads both back.
+
+    Nothing of it is left in the checkout.
+    """
+    checkout = tmp_path / "checkout"
+    root = EXAMPLES.parent
+    for name in (EXAMPLES.name, "mlflow_workspace_plugin"):
+        unwanted = shutil.ignore_patterns("__pycache__")
+        shutil.copytree(root / name, checkout / name, ignore=unwanted)
+    for name in ("pyproject.toml", "setup.cfg", "README.md", "LICENSE", ".gitignore"):
+        shutil.copy(root / name, checkout)
+    git = ["git", "-c", "user.name=me", "-c", "user.email=me@here", "-C", str(checkout)]
+    for arguments in (["init", "-q"], ["add", "-A"], ["commit", "-qm", "all"]):
+        subprocess.run([*git, *arguments], check=True)
+    install = ["install", "-q", "--no-deps", "--no-index", "--no-build-isolation", "--target"]
+    pip = [sys.executable, "-m", "pip", *install, str(tmp_path / "site"), "."]
+    subprocess.run(pip, cwd=checkout, check=True, capture_output=True)
+    done = run_python("examples/diabetes.py", cwd=checkout)
     assert "training_r2_score" in done.stdout
     assert re.search(r"alpha +\[0.01, 0.1, 1.0\]", done.stdout)
     assert "mlflow-workspace ui" in done.stdout
     workspace = Workspace.get("demo", hub=tmp_path / "default-hub")
-    assert len(workspace.client.search_runs([workspace.experiments["diabetes"].id])) == 2
+    runs = workspace.experiments["diabetes"].get_runs()
+    files = [run.get_file_names() for run in runs]
+    assert len(files) == 2
+    assert files[0] == ["logs/user_log.txt", "outputs/train.py"]
+    assert subprocess.check_output([*git, "status", "--porcelain"]) == b""
+
+
+@pytest.mark.sqlite
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("sklearn_autolog", "xgboost_autolog", "optuna_nested", "many_processes"),
+        *("lightning_logger", "huggingface_trainer"),
+    ],
+)
+def test_script_says_where_it_would_log_to(run_python, tmp_path, name):
+    """Where nobody has said it, in place of an error or a database in the working folder."""
+    folder = tmp_path / "empty"
+    folder.mkdir()
+    done = run_python(str(EXAMPLES / f"{name}.py"), cwd=folder, check=False)
+    assert done.returncode == 1
+    assert "export MLFLOW_TRACKING_URI=workspace:demo" in done.stderr
+    assert "Traceback" not in done.stderr
+    assert list(folder.iterdir()) == []
+
+
+@pytest.mark.sqlite
+@pytest.mark.folder
+@pytest.mark.parametrize("name", ["optuna_nested", "xgboost_autolog", "many_processes"])
+def test_script_runs_inside_a_run(workspace, name):
+    """It logs to that run."""
+    where = ("-w", "team-a", "--hub", str(workspace._hub.path))
+    done = CliRunner().invoke(main, ["run", *where, str(EXAMPLES / f"{name}.py")])
+    assert done.exit_code == 0, done.output
+    (around,) = (
+        run
+        for run in workspace.experiments["Default"].get_runs()
+        if EXIT_CODE_TAG in workspace.client.get_run(run.id).data.tags
+    )
+    assert around.status == "Completed"
+    assert around.get_metrics()
+
+
+def test_readme_speaks_of_each():
+    """What each shows, and how it is started."""
+    text = (EXAMPLES / "README.md").read_text()
+    scripts = {each.name for each in EXAMPLES.glob("*.py")} - {"where_to_log.py"}
+    assert {name for name in scripts if f"({name})" not in text} == set()

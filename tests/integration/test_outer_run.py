@@ -98,7 +98,7 @@ print([each.wait() for each in children])
         ("run.complete(); sys.exit(1)", "FAILED", "ended with exit code 1."),
         ("run.fail('bad data')", "FAILED", "bad data"),
         ("run.fail('bad data'); sys.exit(3)", "FAILED", "bad data"),
-        ("run.cancel()", "KILLED", "said so; its exit code is 0."),
+        ("run.cancel()", "KILLED", "The script said so. Its exit code is 0."),
         ("raise ValueError('no rate')", "FAILED", "ValueError: no rate"),
     ],
 )
