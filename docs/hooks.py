@@ -1,4 +1,4 @@
-"""What MkDocs adds to the pages: the settings as the code has them, and files from beside ``docs``."""
+"""What MkDocs adds to the pages: the settings as the code has them, and files beside ``docs``."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -34,7 +34,7 @@ def on_files(files: "Files", config: Any) -> "Files":
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    """Put the table of the settings in its place, and let links to the examples stay in the site."""
+    """Put the table of the settings in its place, and keep links to the examples in the site."""
     return markdown.replace(SETTINGS_PLACE, settings_table()).replace("../examples/", "examples/")
 
 

@@ -186,7 +186,9 @@ with socket.socket(socket.AF_UNIX) as asker:
 
 
 @contextmanager
-def quick_programs(names: tuple[str, ...] = ("python", "mlflow-workspace", "mlflow")) -> Iterator[Path]:
+def quick_programs(
+    names: tuple[str, ...] = ("python", "mlflow-workspace", "mlflow"),
+) -> Iterator[Path]:
     """Make a folder of programs that are what this environment has, but start at once.
 
     Each asks this process, which lets ``tests.python_processes`` fork one.
