@@ -186,9 +186,7 @@ with socket.socket(socket.AF_UNIX) as asker:
 
 
 @contextmanager
-def quick_programs(
-    names: tuple[str, ...] = ("python", "mlflow-workspace", "mlflow"),
-) -> Iterator[Path]:
+def quick_programs() -> Iterator[Path]:
     """Make a folder of programs that are what this environment has, but start at once.
 
     Each asks this process, which lets ``tests.python_processes`` fork one.
@@ -199,7 +197,7 @@ def quick_programs(
         asked.listen()
         programs = Path(folder) / "bin"
         programs.mkdir()
-        for name in names:
+        for name in ("python", "mlflow-workspace", "mlflow"):
             program = programs / name
             program.write_text(_CLIENT.format(python=sys.executable, address=address))
             program.chmod(0o755)

@@ -1,6 +1,7 @@
 """What the documentation shows is what happens: each page's code blocks run, in order."""
 
 import shutil
+from contextlib import contextmanager
 
 import pytest
 
@@ -19,6 +20,15 @@ PAGES = {
     if (found := [*blocks_of(page.read_text(encoding="utf-8"))])
 }
 
+
+@contextmanager
+def naming(place):
+    try:
+        yield
+    except AssertionError as error:
+        raise AssertionError(f"{place}: {error}") from None
+
+
 FIRST_PAGES = ("README.md", "docs/quickstart.md", "docs/troubleshooting.md")
 
 
@@ -32,17 +42,15 @@ def test_page(page, programs, tmp_path, sqlite_template):
     folder.mkdir()
     reader = Reader(folder, programs)
     for block in PAGES[page]:
-        try:
+        with naming(f"{page}:{block.line}"):
             reader.read(block)
-        except AssertionError as error:
-            raise AssertionError(f"{page}:{block.line}: {error}") from None
 
 
-def test_files_that_pages_show_are_used():
-    """A file that no later block of its page names would not be run by anything."""
+def test_scripts_that_pages_show_are_run():
+    """A script that no later block of its page names would not be run by anything."""
     for page, blocks in PAGES.items():
         for number, block in enumerate(blocks):
-            if block.title is not None and block.reason is None:
+            if block.title and block.title.endswith(".py") and not block.reason:
                 later = "\n".join(each.text for each in blocks[number + 1 :] if not each.reason)
                 assert block.title.split("/")[-1] in later, f"{page}:{block.line}"
 
