@@ -1,11 +1,13 @@
-"""What MkDocs adds to the pages: the settings as the code has them, and files beside ``docs``."""
+"""What MkDocs adds to the pages: commands and settings as the code has them, and other files."""
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
 import platformdirs
 
 from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.cli import main
 
 if TYPE_CHECKING:
     from mkdocs.structure.files import Files
@@ -18,6 +20,15 @@ _USER_FOLDERS = {
     "config": Path(platformdirs.user_config_dir(_APP, appauthor=False)),
     "state": Path(platformdirs.user_state_dir(_APP, appauthor=False)),
 }
+
+
+def on_startup(**_: Any) -> None:
+    """Load all commands, which come one by one where they are called."""
+    context = click.Context(main)
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None, name
+        main.add_command(command, name)
 
 
 def on_files(files: "Files", config: Any) -> "Files":
