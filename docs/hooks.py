@@ -26,9 +26,8 @@ def on_startup(**_: Any) -> None:
     """Load all commands, which come one by one where they are called."""
     context = click.Context(main)
     for name in main.list_commands(context):
-        command = main.get_command(context, name)
-        assert command is not None, name
-        main.add_command(command, name)
+        if command := main.get_command(context, name):
+            main.add_command(command, name)
 
 
 def on_files(files: "Files", config: Any) -> "Files":

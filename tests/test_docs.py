@@ -83,7 +83,8 @@ def sentences():
 
 def test_messages_in_troubleshooting_are_those_of_the_code():
     """Each that stands at the beginning of a table's row."""
-    messages = re.findall(r"^\| `([^`]+)`(?:<br>| \|)", text_of("docs/troubleshooting.md"), re.MULTILINE)
+    page = text_of("docs/troubleshooting.md")
+    messages = re.findall(r"^\| `([^`]+)`(?:<br>| \|)", page, re.MULTILINE)
     assert len(messages) > 30
     said = [*sentences()]
     for message in messages:
