@@ -35,6 +35,7 @@ _BLOCK = re.compile(
 )
 _COMMENTS = re.compile(r"(?:^ *<!--(?:(?!-->).)*-->\s*)+\Z", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->", re.DOTALL)
+_UNITS = ("ms", "s", "min", "h")
 _FAILURE = re.compile(r"^(Error: |(\w+\.)*\w*(Error|Exception): )", re.MULTILINE)
 
 
@@ -151,7 +152,8 @@ def compare(shown: str, said: str) -> None:
     """Compare what a page shows with what was printed, which may be more.
 
     Each line that is shown has to be there, in this order. A word with a digit or a slash in it,
-    such as an id, a time or a path, may be another such word, and ``...`` is anything.
+    such as an id, a time or a path, may be another such word, a unit another unit, and ``...`` is
+    anything.
 
     Raises:
         AssertionError: a line is not there.
@@ -165,8 +167,8 @@ def compare(shown: str, said: str) -> None:
 def _pattern(word: str) -> str:
     if word == "...":
         return ".*"
-    if set(word) <= set("━─"):
-        return "[━─]+"
+    if word in _UNITS:
+        return f"(?:{'|'.join(_UNITS)})"
     if re.search(r"[0-9/]", word):
         return r"\S*[0-9/]\S*"
     return re.escape(word)
