@@ -13,7 +13,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-README = ROOT / "README.md"
+PAGE = ROOT / "docs" / "benchmarks.md"
 
 
 def parse(arguments: list[str] | None) -> argparse.Namespace:
@@ -34,11 +34,13 @@ def parse(arguments: list[str] | None) -> argparse.Namespace:
         "--folder", type=Path, help="keep the databases here, and use SQLite's that are there"
     )
     parser.add_argument(
-        "--write-readme", action="store_true", help="put the table into the README's place for it"
+        "--write-page",
+        action="store_true",
+        help="put the table into docs/benchmarks.md",
     )
     options = parser.parse_args(arguments)
-    if options.write_readme and (options.quick or options.only):
-        parser.error("--write-readme needs the figures of all workloads, at their full size.")
+    if options.write_page and (options.quick or options.only):
+        parser.error("--write-page needs the figures of all workloads, at their full size.")
     options.rounds = options.rounds or (1 if options.quick else 5)
     options.slow_rounds = options.slow_rounds or options.rounds
     options.databases = options.database or ["sqlite", "postgresql"]
@@ -73,8 +75,8 @@ def main(arguments: list[str] | None = None) -> None:
         # Only now: MLflow reads the environment when it is imported.
         from tests.benchmarks import report, suite
 
-        if options.write_readme:
-            report.check_markers(README)
+        if options.write_page:
+            report.check_markers(PAGE)
         options.folder = options.folder.resolve() if options.folder else Path(scratch)
         os.chdir(scratch)  # MLflow makes paths below where it is called
         try:
@@ -83,8 +85,8 @@ def main(arguments: list[str] | None = None) -> None:
             os.chdir(ROOT)
             sys.dont_write_bytecode = True  # what is imported from here on would remake the folder
     report.print_table(lines, notes)
-    if options.write_readme:
-        report.write_readme(README, report.markdown(lines, notes))
+    if options.write_page:
+        report.write_page(PAGE, report.markdown(lines, notes))
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The figures as a table: on the terminal, and in the README."""
+"""The figures as a table: on the terminal, and on the page of the documentation."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -106,20 +106,20 @@ def markdown(lines: list[Line], notes: list[str]) -> str:
     return f"{table}\n\n" + "\n".join(f"- {note}" for note in notes)
 
 
-def check_markers(readme: Path) -> None:
-    """Exit with a message unless the README has one place for the table."""
-    text = readme.read_text()
+def check_markers(page: Path) -> None:
+    """Exit with a message unless the page has one place for the table."""
+    text = page.read_text()
     found = [text.count(START), text.count(END)]
     if found != [1, 1] or text.index(START) > text.index(END):
         raise SystemExit(
-            f"{readme} has no place for the table, or several. "
+            f"{page} has no place for the table, or several. "
             f"Write the lines {START} and {END}, once each, where it shall stand."
         )
 
 
-def write_readme(readme: Path, table: str) -> None:
-    """Put the table between the markers of the README, and change nothing else."""
-    check_markers(readme)
-    before, rest = readme.read_text().split(START)
+def write_page(page: Path, table: str) -> None:
+    """Put the table between the markers of the page, and change nothing else."""
+    check_markers(page)
+    before, rest = page.read_text().split(START)
     after = rest.split(END)[1]
-    readme.write_text(f"{before}{START}\n\n{table}\n\n{END}{after}")
+    page.write_text(f"{before}{START}\n\n{table}\n\n{END}{after}")

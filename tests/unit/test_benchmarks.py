@@ -1,10 +1,10 @@
-"""The benchmarks run, and write nothing into the README but their table."""
+"""The benchmarks run, and write nothing into the documentation but their table."""
 
 import re
 
 import pytest
 
-from tests.benchmarks.report import END, START, Line, markdown, write_readme
+from tests.benchmarks.report import END, START, Line, markdown, write_page
 from tests.benchmarks.suite import check_names
 from tests.conftest import TESTS
 
@@ -24,18 +24,18 @@ def test_an_unknown_workload_is_named_with_the_known_ones():
         check_names(["nonsense"])
 
 
-def test_readme_changes_between_the_markers_only(tmp_path):
+def test_page_changes_between_the_markers_only(tmp_path):
     """Whatever stood there before, and again when it is written again."""
-    readme = tmp_path / "README.md"
-    readme.write_text(f"before\n{START}\nold\n{END}\nafter\n")
+    page = tmp_path / "benchmarks.md"
+    page.write_text(f"before\n{START}\nold\n{END}\nafter\n")
     lines = [
         Line("fast", "SQLite", "calls/s", mlflow=100, ours=2000, rounds=5, wanted=15),
         Line("slow", "SQLite", "ms", mlflow=3, ours=2, rounds=5, wanted=15),
         Line("broken", "SQLite", failure="failed: KeyError"),
     ]
     for _ in range(2):
-        write_readme(readme, markdown(lines, ["a note"]))
-        before, rest = readme.read_text().split(START)
+        write_page(page, markdown(lines, ["a note"]))
+        before, rest = page.read_text().split(START)
         table, after = rest.split(END)
         assert (before, after) == ("before\n", "\nafter\n")
         assert "| fast, SQLite | calls/s | 100 | 2,000 | 20x | 5 |" in table
@@ -46,10 +46,10 @@ def test_readme_changes_between_the_markers_only(tmp_path):
 
 
 @pytest.mark.parametrize("text", ["nothing", START, f"{END}{START}", f"{START}{START}{END}"])
-def test_readme_without_a_place_for_the_table_is_left_alone(tmp_path, text):
+def test_page_without_a_place_for_the_table_is_left_alone(tmp_path, text):
     """The message says which lines to write."""
-    readme = tmp_path / "README.md"
-    readme.write_text(text)
+    page = tmp_path / "benchmarks.md"
+    page.write_text(text)
     with pytest.raises(SystemExit, match=f"{START} and {END}"):
-        write_readme(readme, "table")
-    assert readme.read_text() == text
+        write_page(page, "table")
+    assert page.read_text() == text
