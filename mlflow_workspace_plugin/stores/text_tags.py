@@ -87,7 +87,10 @@ def without_texts(tags: Mapping[str, str]) -> dict[str, str]:
 
 def with_texts(tags: Mapping[str, str], texts: Texts) -> dict[str, str]:
     """Return the tags of a run as they are when texts were logged."""
-    return {**tags, **{key: value for each in texts.items() for key, value in _set(tags, *each)}}
+    return {
+        **tags,
+        **{key: value for each in texts.items() for key, value in _changes(tags, *each)},
+    }
 
 
 def set_texts(connection: Connection, run_id: str, texts: Texts) -> None:
@@ -111,7 +114,7 @@ def set_texts(connection: Connection, run_id: str, texts: Texts) -> None:
     stored = _found(connection, run_id, marks)
     stored |= _found(connection, run_id, map(tag_of, texts))
     for metric, last in texts.items():
-        for key, value in _set(stored, metric, last):
+        for key, value in _changes(stored, metric, last):
             # A tag that is not there yet may be set by somebody else at this moment: it is his.
             statement = _SET if key in stored else _INSERT
             connection.execute(statement, {"run_id": run_id, "key": key, "value": value})
@@ -136,7 +139,7 @@ def disowned(tags: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     return {key: Mark.of(tags[key])._replace(digest=_NOBODYS).value for key in marks if key in tags}
 
 
-def _set(
+def _changes(
     stored: Mapping[str, str], metric: str, last: tuple[int, int, str]
 ) -> Iterator[tuple[str, str]]:
     """Yield the tags that change when a text is the last one of a metric."""
