@@ -261,7 +261,10 @@ class Deliveries(TypedValues):
 
     def _refusal(self, writer: str, record: Record) -> Exception | None:
         try:
-            self._apply(writer, record)
+            if record.kind in VALUES:
+                self._apply_values(writer, record)
+            else:
+                self._apply(record)
         except Exception as error:
             if not is_refusal(error):
                 if not is_of_content(error):
@@ -323,17 +326,19 @@ class Deliveries(TypedValues):
         workspace = self._get_active_workspace()
         return not name and update_info(connection, workspace, run_id, status, end_time)
 
-    def _apply(self, writer: str, record: Record) -> None:
+    def _apply_values(self, writer: str, record: Record) -> None:
         run_id, content = record.run_id, record.content
-        if record.kind in VALUES:
-            metrics = [_metric(run_id, value) for value in values_of(record)]
-            # In this order: a model that is refused refuses the values.
-            self._link_to_models(run_id, metrics)
-            exact, table = content[1:] if record.kind == Kind.TYPED else ((), None)
-            typed = [ExactValue(*value) for value in exact]
-            # Under the record's own number: what is appended again is no second value.
-            self._log_typed(run_id, metrics, typed, table, writer, record.sequence)
-        elif record.kind == Kind.DESCRIBED:
+        metrics = [_metric(run_id, value) for value in values_of(record)]
+        # In this order: a model that is refused refuses the values.
+        self._link_to_models(run_id, metrics)
+        exact, table = content[1:] if record.kind == Kind.TYPED else ((), None)
+        typed = [ExactValue(*value) for value in exact]
+        # Under the record's own number: what is appended again is no second value.
+        self._log_typed(run_id, metrics, typed, table, writer, record.sequence)
+
+    def _apply(self, record: Record) -> None:
+        run_id, content = record.run_id, record.content
+        if record.kind == Kind.DESCRIBED:
             # If there is no such run, or it was deleted, that is what is raised.
             self._experiment_or_refusal(run_id)
             with self._transaction() as connection:

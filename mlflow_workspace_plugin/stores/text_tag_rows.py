@@ -10,9 +10,9 @@ from mlflow_workspace_plugin.stores.text_tags import (
     TEXT_PREFIX,
     Mark,
     Texts,
+    changes_of,
     mark_of,
     tag_of,
-    tags_set,
 )
 
 _INSERT = text(
@@ -47,7 +47,7 @@ def set_texts(connection: Connection, run_id: str, texts: Texts) -> None:
     stored = _found(connection, run_id, marks)
     stored |= _found(connection, run_id, map(tag_of, texts))
     for metric, last in texts.items():
-        for key, value in tags_set(stored, metric, last):
+        for key, value in changes_of(stored, metric, last):
             # A tag that is not there yet may be set by somebody else at this moment: it is his.
             statement = _SET if key in stored else _INSERT
             connection.execute(statement, {"run_id": run_id, "key": key, "value": value})

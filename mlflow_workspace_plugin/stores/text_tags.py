@@ -78,7 +78,7 @@ def with_texts(tags: Mapping[str, str], texts: Texts) -> dict[str, str]:
     """Return the tags of a run as they are when texts were logged."""
     return {
         **tags,
-        **{key: value for each in texts.items() for key, value in tags_set(tags, *each)},
+        **{key: value for each in texts.items() for key, value in changes_of(tags, *each)},
     }
 
 
@@ -88,7 +88,7 @@ def disowned(tags: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     return {key: Mark.of(tags[key])._replace(digest=NOBODYS).value for key in marks if key in tags}
 
 
-def tags_set(
+def changes_of(
     stored: Mapping[str, str], metric: str, last: tuple[int, int, str]
 ) -> Iterator[tuple[str, str]]:
     """Yield the tags that change when a text is the last one of a metric."""

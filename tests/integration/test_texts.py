@@ -411,7 +411,7 @@ def test_delivering_again_changes_nothing(workspace, client, direct, data, conte
     writer = os.urandom(8).hex()
     for record in records(alone):
         # As records that MLflow's own methods have to see, of which one was stored in part before.
-        direct._apply(writer, record)
+        direct._apply_values(writer, record)
         direct._deliver_unusual(writer, record, lambda *_: True)
 
     def content(run_id):
