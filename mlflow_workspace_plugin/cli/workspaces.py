@@ -22,6 +22,7 @@ from mlflow_workspace_plugin.cli.runs.find import FoundRun, find_run, run_argume
 from mlflow_workspace_plugin.cli.runs.show import show_run
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.errors import (
+    HubNotFoundError,
     RunNotFoundError,
     WorkspaceExistsError,
     WorkspaceNotFoundError,
@@ -101,11 +102,11 @@ def show(name: str, workspace: str | None, hub: Path, as_json: bool) -> None:  #
     RUN is a run's id, the beginning of it, or its name. What may be both is a workspace; with
     --workspace it is a run.
     """
-    opened = open_hub(hub) if workspace is None else None
-    record = None if opened is None else _workspace_of(opened, name)
-    if opened is None or record is None:
+    record = None if workspace is not None else _workspace_of(hub, name)
+    if record is None:
         show_run(_found(name, workspace, hub), as_json=as_json)
         return
+    opened = open_hub(hub)
     facts = _facts(opened, record) | opened.catalog.count(record.name)
     if as_json:
         print_json(facts)
@@ -154,10 +155,11 @@ def _where_run(found: FoundRun) -> dict[str, Any]:
     }
 
 
-def _workspace_of(hub: Hub, name: str) -> WorkspaceRecord | None:
+def _workspace_of(hub: Path, name: str) -> WorkspaceRecord | None:
     try:
-        return hub.catalog.get(name)
-    except WorkspaceNotFoundError:
+        return open_hub(hub).catalog.get(name)
+    except (HubNotFoundError, WorkspaceNotFoundError):
+        # A run may be meant, of the hub around.
         return None
 
 
