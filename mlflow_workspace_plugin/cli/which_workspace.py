@@ -1,5 +1,6 @@
 """Which workspace a command means: the one it names, else the one around it."""
 
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -78,6 +79,19 @@ def workspace_around(hub: Path) -> "Workspace | None":
     except ConfigFileError:
         return None
     return found if _is_meant(found, hub) else None
+
+
+def typed(command: str, hub: Path) -> str:
+    """Return a command of ours as it is to be typed, with ``--hub`` where it needs that.
+
+    Args:
+        command: its name and arguments.
+        hub: the folder that it is to find.
+    """
+    from mlflow_workspace_plugin import settings, uris
+
+    is_default = hub == uris.hub_folder(settings.HUB.get())
+    return f"mlflow-workspace {command}" + ("" if is_default else f" --hub {shlex.quote(str(hub))}")
 
 
 def _around() -> "Workspace":

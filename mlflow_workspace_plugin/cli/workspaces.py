@@ -106,13 +106,13 @@ def show(name: str, workspace: str | None, hub: Path, as_json: bool) -> None:  #
     RUN is a run's id, the beginning of it, or its name. What may be both is a workspace; with
     --workspace it is a run.
     """
-    opened = _opened(hub) if workspace is None else None
-    record = None if opened is None else _workspace_of(opened, name)
-    if opened is None or record is None:
+    record = None if workspace is not None else _workspace_of(hub, name)
+    if record is None:
         from mlflow_workspace_plugin.cli.runs.show import show_run
 
         show_run(_found(name, workspace, hub), as_json=as_json)
         return
+    opened = _opened(hub)
     facts = _facts(opened.path, record) | opened.catalog.count(record.name)
     if as_json:
         print_json(facts)
@@ -198,12 +198,13 @@ def _where_run(found: "FoundRun") -> dict[str, Any]:
     }
 
 
-def _workspace_of(hub: "Hub", name: str) -> WorkspaceRecord | None:
-    from mlflow_workspace_plugin.errors import WorkspaceNotFoundError
+def _workspace_of(hub: Path, name: str) -> WorkspaceRecord | None:
+    from mlflow_workspace_plugin.errors import HubNotFoundError, WorkspaceNotFoundError
 
     try:
-        return hub.catalog.get(name)
-    except WorkspaceNotFoundError:
+        return _opened(hub).catalog.get(name)
+    except (HubNotFoundError, WorkspaceNotFoundError):
+        # A run may be meant, of the hub around.
         return None
 
 

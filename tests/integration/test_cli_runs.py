@@ -241,6 +241,8 @@ class TestRuns:
         assert "none" in run("runs")
         # A run is looked for in the whole hub of the workspace around.
         assert run_json("metrics", first.id[:8], "accuracy") == {"accuracy": 0.75}
+        # Without a default hub, too.
+        assert run_json("show", first.id[:8])["run_id"] == first.id
         other = copied_hub(tmp_path / "other")
         assert "is in another hub" in run("runs", "--hub", other, status=1)
         assert "no such run" in run("metrics", first.id, "--hub", other, status=1)

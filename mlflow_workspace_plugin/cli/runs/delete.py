@@ -9,7 +9,7 @@ import click
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import FoundRun, find_run, run_argument, said
-from mlflow_workspace_plugin.cli.which_workspace import workspace_option
+from mlflow_workspace_plugin.cli.which_workspace import typed, workspace_option
 from mlflow_workspace_plugin.terminal import shown
 
 
@@ -74,7 +74,7 @@ def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
         kept = f" Its {words.count(left, 'child run')} stayed." if left else ""
         echo(f"Deleted run {each.title} of workspace {each.place.workspace}.{kept}")
     for name in sorted({each.place.workspace for each in there}):
-        echo(f"mlflow-workspace gc -w {name} frees what was deleted, for good.")
+        echo(f"To free what was deleted, for good: {typed(f'gc -w {name}', there[0].hub.path)}")
 
 
 def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirmed: bool) -> None:
@@ -94,7 +94,7 @@ def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirm
     not_empty = click.ClickException(
         f"Workspace {record.display_name!r} is not empty: it holds {holds or 'something'}. Nothing "
         "was deleted. To delete it with all that: "
-        f"mlflow-workspace delete -w {record.name} --with-everything"
+        + typed(f"delete -w {record.name} --with-everything", opened.path)
     )
     if with_everything:
         what += f", with {holds} and their files," if holds else ""

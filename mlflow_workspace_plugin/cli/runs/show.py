@@ -47,7 +47,7 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
         f"experiments/{info.experiment_id}/runs/{info.run_id}", f"open {info.run_id}"
     )
     if as_json:
-        facts = {key.replace(" ", "_"): value for key, value in facts.items()}
+        facts = {"run_id": facts.pop("run"), "child_of": facts.pop("child of")} | facts
         print_json(facts | {"params": params, "metrics": metrics, "tags": tags, "page": page})
         return
     took = words.took(info.start_time, info.end_time)

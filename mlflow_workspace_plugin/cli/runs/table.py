@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _NEWEST = 20
 _PAGE = 1_000
-_READABLE = 18
+_READABLE = 14
 """Of a name, beside columns that nobody asked for."""
 _METRICS_SHOWN, _PARAMS_SHOWN = 4, 3
 _COLOURS = {"Failed": "red", "Canceled": "yellow", "Running": "green", "Queued": "cyan"}
