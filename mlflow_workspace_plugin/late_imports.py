@@ -1,5 +1,6 @@
-"""Imports that take long, done as they are needed: whole, whatever comes in between."""
+"""Imports that take long, done as they are needed: whole, and without a pause."""
 
+import gc
 import signal
 import threading
 from collections.abc import Iterator
@@ -18,17 +19,24 @@ def late_imports() -> Iterator[None]:
 
     MLflow's tables are defined as their modules are imported, and cannot be defined twice: after an
     import that was broken off, none would succeed any more.
+
+    Nothing of what is imported is garbage, so it is not looked at meanwhile, which takes a quarter
+    of the time.
     """
     interrupts: list[tuple[int, FrameType | None]] = []
-    before = signal.getsignal(signal.SIGINT)
-    # Elsewhere none arrives. One that Python did not set, or that does not raise, is left.
-    is_deferred = threading.current_thread() is threading.main_thread() and callable(before)
     with _lock:
+        before = signal.getsignal(signal.SIGINT)
+        # Elsewhere none arrives; a handler that Python did not set cannot be put back.
+        is_deferred = threading.current_thread() is threading.main_thread() and callable(before)
+        collects = gc.isenabled()
         if is_deferred:
             signal.signal(signal.SIGINT, lambda *given: interrupts.append(given))
+        gc.disable()
         try:
             yield
         finally:
+            if collects:
+                gc.enable()
             if is_deferred:
                 signal.signal(signal.SIGINT, before)
     if interrupts and callable(before):

@@ -23,6 +23,7 @@ from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.use import journal_target, writes_through
 from mlflow_workspace_plugin.stores.faults import may_come_back
 from mlflow_workspace_plugin.stores.on_hub import SessionMaker
+from mlflow_workspace_plugin.stores.signatures import parameters_of
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -302,8 +303,7 @@ def after_the_journal(store: type[Patient], beneath: type) -> None:
 
 
 def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
-    signature = inspect.signature(method)
-    named = [each for each in ("run_id", "run_ids") if each in signature.parameters]
+    named = [each for each in ("run_id", "run_ids") if each in parameters_of(method)]
     if not named or method.__name__ in _WHATEVER_IS_LEFT:
 
         @functools.wraps(method)
@@ -311,6 +311,8 @@ def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
             return self._through(functools.partial(method, self), *args, **kwargs)
 
         return call
+
+    signature = inspect.signature(method)
 
     @functools.wraps(method)
     def call_of_runs(self: Patient, *args: Any, **kwargs: Any) -> Any:

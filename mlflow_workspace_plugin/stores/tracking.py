@@ -33,6 +33,7 @@ from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
 from mlflow_workspace_plugin.stores.run_reads import RunReads
 from mlflow_workspace_plugin.stores.run_writes import RunWrites
+from mlflow_workspace_plugin.stores.signatures import parameters_of
 from mlflow_workspace_plugin.stores.skills import SkillContent
 
 _FOREIGN_MODEL = text("""
@@ -185,10 +186,11 @@ def _experiment_zero_is_default(store: StoreClass) -> StoreClass:
     """
     for name, _ in inspect.getmembers(WorkspaceAwareSqlAlchemyStore, inspect.isfunction):
         method = getattr(store, name)
-        signature = inspect.signature(method)
-        taken = [each for each in _EXPERIMENT_PARAMETERS if each in signature.parameters]
-        if taken and not name.startswith("_"):
-            setattr(store, name, _translating(method, signature, taken))
+        if name.startswith("_"):
+            continue
+        taken = [each for each in _EXPERIMENT_PARAMETERS if each in parameters_of(method)]
+        if taken:
+            setattr(store, name, _translating(method, inspect.signature(method), taken))
     return store
 
 
