@@ -410,7 +410,7 @@ class TestGarbageCollection:
     def test_gc_frees_rows_and_files_of_one_workspace(
         self, workspace, other_workspace, hub_path, monkeypatch
     ):
-        """The command of the README; other workspaces' deleted runs stay."""
+        """The command of the documentation; other workspaces' deleted runs stay."""
         kept, gone = (
             each.client.create_run("0").info.run_id for each in (other_workspace, workspace)
         )
