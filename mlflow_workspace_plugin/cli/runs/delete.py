@@ -54,6 +54,7 @@ def delete(
 
 
 def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
+    from mlflow_workspace_plugin.cli.layout.tables import cut, terminal_width
     from mlflow_workspace_plugin.hub.database import connected
     from mlflow_workspace_plugin.stores.run_lookup import number_of_children
 
@@ -63,7 +64,7 @@ def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
             echo(f"Run {each.title} is deleted already.")
     if any(not each.is_by_id for each in there):
         for each in there:
-            echo(f"  {said(each.place)}")
+            echo(cut(f"  {said(each.place)}", terminal_width()))
         remedy = "Name runs by their full ids, or give --yes."
         question = f"Delete {words.count(len(there), 'run')}?"
         _confirm(question, remedy, is_confirmed=is_confirmed)
