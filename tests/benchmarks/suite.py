@@ -11,7 +11,7 @@ from functools import partial
 
 import mlflow
 
-from tests.benchmarks import azure, imports, journal, reads, sdk_v1, workspaces, writes
+from tests.benchmarks import azure, imports, journal, reads, sdk_v1, start, workspaces, writes
 from tests.benchmarks.datasets import Datasets
 from tests.benchmarks.measure import Bench, Workload, progress
 from tests.benchmarks.report import Line
@@ -29,6 +29,7 @@ WORKLOADS: tuple[Workload, ...] = (
 # What has nothing to do with a database.
 OTHERS: dict[str, Callable[[Sizes, int], list[Line]]] = {
     "import": lambda _, rounds: imports.import_time(rounds),
+    "start": lambda _, rounds: start.start_times(rounds),
     **azure.WORKLOADS,
 }
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
@@ -41,6 +42,7 @@ NOTES = (
     "measured without a journal, to stored.",
     "Files go to Azurite, Microsoft's emulator, on this machine; to be as far away as a cloud it "
     "is behind a process that passes on what is sent to it 20 ms later.",
+    "How long a start takes is processor time, of new processes whose modules are compiled.",
     "Rows that were there before are the same on both sides, inserted past the stores. Then each "
     "side logged one batch and ended one run in a fresh process. Nobody called ANALYZE by hand: "
     "what statistics there are, MLflow, the workspace or PostgreSQL's autovacuum made.",
