@@ -203,14 +203,14 @@ def _close_on_termination() -> None:
 
 
 def _terminate(number: int, _frame: FrameType | None) -> None:
-    if any(keeper.is_interrupted for keeper in list(_keepers.values())):
+    # A handler that was set later, and called this one, decides itself whether the process ends.
+    decides = signal.getsignal(number) is _terminate
+    if decides and any(keeper.is_interrupted for keeper in list(_keepers.values())):
         # What is logged here would be written when that goes on, so it goes on first.
         again = threading.Timer(_MOMENT_S, os.kill, (os.getpid(), number))
         again.daemon = True
         again.start()
         return
-    # A handler that was set later, and called this one, decides itself whether the process ends.
-    decides = signal.getsignal(number) is _terminate
     try:
         if decides:
             _do_at_end(end_wait.begin(), signal.Signals(number))

@@ -96,8 +96,8 @@ def execute(
     made for them, at the end. The working directory is this process's.
 
     The first run that they begin by ``start_logging`` is this one, while it is empty. If one of
-    them ends it as failed or canceled, that stays, whatever the exit code; and the exit code fails
-    it, whatever they said.
+    them ends it as failed or canceled, that stays, though the exit code is 0; and another exit
+    code fails it, whatever they said.
 
     Args:
         run: an existing run, which goes on.

@@ -19,7 +19,7 @@ from mlflow.utils.validation import (
 from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.records import Kind
-from mlflow_workspace_plugin.stores import run_lines
+from mlflow_workspace_plugin.stores import active_runs, run_lines
 from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
 from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.exact_values import ExactValue
@@ -226,6 +226,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         new = NewRun.of(user_id, start_time, tags, run_name)
         run: Run = self._answered(self._create, experiment_id, new)
         self._runs.remember(run)
+        active_runs.created(run.info.run_id)
         run_lines.started(self._hub.path, self._workspace, run, new.tags)
         return run
 

@@ -82,7 +82,7 @@ def test_run_ends_as_its_process(workspace, script, end, exit_status, status, re
     assert run.get_metrics() == {"loss": 0.5}
     assert run.get_file_names() == ["outputs/model"]
     assert run.get_tags() == {}
-    assert reason_of(workspace.client.get_run(run.id)) == reason
+    assert reason_of(workspace.client.get_run(run.id).data.tags) == reason
 
 
 def test_children_end_before_their_parents(workspace, script):
@@ -223,3 +223,24 @@ with mlflow.start_run():
     assert tags["workspace.reason"] == run.reason
     assert "bad" in repr(run)
     assert "&lt;b&gt;bad" in run._repr_html_()
+
+
+def test_termination_cancels_mlflows_runs(workspace, script):
+    """Those that are active and that the process began, nested ones too; no other."""
+    handed_over = Experiment(workspace, "experiment").start_logging()
+    terminate = "os.kill(os.getpid(), signal.SIGTERM)"
+    uri = workspace.get_mlflow_tracking_uri()
+    done = script(
+        f"import mlflow\nmlflow.start_run()\nmlflow.start_run(nested=True)\n{terminate}",
+        MLFLOW_TRACKING_URI=uri,
+        MLFLOW_EXPERIMENT_NAME="mine",
+    )
+    assert done.returncode == -signal.SIGTERM
+    runs = list(Experiment(workspace, "mine").get_runs(include_children=True))
+    assert [each.status for each in runs] == ["Canceled"] * 2
+    script(
+        f"import mlflow\nmlflow.start_run()\n{terminate}",
+        MLFLOW_TRACKING_URI=uri,
+        MLFLOW_RUN_ID=handed_over.id,
+    )
+    assert handed_over.status == "Running"
