@@ -5,9 +5,9 @@ is asked for. And no module of a command imports at its top what takes long (MLf
 rich): what a command needs of that it imports as it runs. So help and errors of usage come at once.
 """
 
-import gc
 import importlib
 import logging
+from gc import set_threshold
 
 import click
 from click.shell_completion import CompletionItem
@@ -91,6 +91,6 @@ class LazyGroup(click.Group):
 def main() -> None:
     """Workspaces for MLflow, in a folder."""
     # A quarter of the time of a command would be looking for garbage among what it imports.
-    gc.set_threshold(100_000, 50, 50)
+    set_threshold(100_000, 50, 50)
     # MLflow logs a database's errors with their traceback; the commands say them in a sentence.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
