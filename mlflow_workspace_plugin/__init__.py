@@ -40,7 +40,10 @@ def __getattr__(name: str) -> Any:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module
 
-    value = getattr(import_module(_HOME[name]), name)
+    from mlflow_workspace_plugin.late_imports import late_imports
+
+    with late_imports():
+        value = getattr(import_module(_HOME[name]), name)
     globals()[name] = value
     return value
 

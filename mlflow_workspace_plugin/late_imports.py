@@ -1,6 +1,7 @@
 """Imports that take long, done as they are needed: whole, and without a pause."""
 
 import gc
+import logging
 import signal
 import threading
 from collections.abc import Iterator
@@ -9,7 +10,10 @@ from types import FrameType
 
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 
-# In a child that is forked while another thread imports a module, that is never imported.
+# In a child that is forked while another thread imports a module, that is never imported. What was
+# registered first is locked last before a fork: an import asks for loggers, whose lock must be free
+# for as long as it is waited for.
+logging.getLogger(__name__)
 _lock = fork_safe_lock()
 
 

@@ -7,6 +7,7 @@ rich): what a command needs of that it imports as it runs. So help and errors of
 
 import importlib
 import logging
+from gc import set_threshold
 
 import click
 from click.shell_completion import CompletionItem
@@ -116,6 +117,8 @@ class LazyGroup(click.Group):
 @click.version_option(package_name="mlflow-workspace-plugin")
 def main() -> None:
     """Workspaces for MLflow, in a folder."""
+    # A quarter of the time of a command would be looking for garbage among what it imports.
+    set_threshold(100_000, 50, 50)
     # MLflow logs a database's errors with their traceback; the commands say them in a sentence.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     # That a workspace was made or deleted is what the commands say, too; and MLflow advises a
