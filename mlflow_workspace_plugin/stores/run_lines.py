@@ -1,7 +1,8 @@
 """One line when a run starts and one when it ends, which say where to look at it.
 
 For people: in a terminal or a notebook, of runs that are nobody's children and that this process
-has started, which is no worker of ``multiprocessing``. Nothing is asked of the hub for it, and nothing that goes wrong with it is raised.
+has started, which is no worker of ``multiprocessing``. Nothing is asked of the hub for it, and
+nothing that goes wrong with it is raised.
 """
 
 import multiprocessing

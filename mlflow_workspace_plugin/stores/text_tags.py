@@ -23,7 +23,9 @@ DIGEST_LENGTH = 16
 NOBODYS = "-" * DIGEST_LENGTH
 """In place of a digest: the tag is not ours."""
 
-_MARK = re.compile(rf"(.{{{DIGEST_LENGTH}}}) (-?\d{{1,19}}) (-?\d{{1,19}}) (.*)", re.DOTALL | re.ASCII)
+_MARK = re.compile(
+    rf"(.{{{DIGEST_LENGTH}}}) (-?\d{{1,19}}) (-?\d{{1,19}}) (.*)", re.DOTALL | re.ASCII
+)
 
 Texts = Mapping[str, tuple[int, int, str]]
 """By the key of a metric: timestamp, step and text of the last one."""
@@ -40,7 +42,7 @@ class Mark(NamedTuple):
 
     @classmethod
     def of(cls, value: str | None) -> "Mark | None":
-        """Return the mark that the value of a tag is; None if it is none, for anybody may set it."""
+        """Return the mark that the value of a tag is; None if it is none: anybody may set it."""
         found = _MARK.fullmatch(value or "")
         if found is None:
             return None
