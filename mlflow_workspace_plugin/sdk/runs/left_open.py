@@ -89,7 +89,7 @@ def _end_as(run: "RunLifecycle", ending: process_end.Ending, wait: EndWait) -> N
 
 
 def _goes_on(run: "RunLifecycle", wait: EndWait) -> bool:
-    """Whether nobody has ended a run, as far as that can be known in time."""
+    """Whether nobody has ended or deleted a run, as far as that can be known in time."""
     store = run.experiment.workspace.tracking_store
     status = store.ended_as(run.id)
     if status is None and wait.left_s:
@@ -111,7 +111,7 @@ def _store_rest(run: "RunLifecycle", wait: EndWait) -> None:
     thread.start()
     thread.join(wait.left_s)
     if thread.is_alive():
-        _logger.warning("Run %s lacks files: the time for the end of the process is up.", run.id)
+        _logger.warning("Run %s may lack files: the time for the end of the process is up.", run.id)
     elif failed:
         _logger.warning("Run %s lacks files: %s", run.id, failed[0])
 
