@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
+from mlflow.entities import RunStatus
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.errors import NoAnswerError
@@ -60,13 +61,13 @@ def another_sends(uri: str, store):
 def test_end_of_a_run_that_cannot_be_looked_up(direct, client, run_id, monkeypatch):
     """It is kept while the database is away, though nothing is known of the run, and stored."""
     store = client._tracking_client.store
-    store._runs.forget(run_id)
     with monkeypatch.context() as away:
         away.setattr(Sender, "_ship", lambda *_: True)
         away.setattr(Sender, "hurry", lambda *_: None)
         away.setattr(store.journal._progress, "away", True)
-        client.update_run(run_id, name="renamed")
-        client.set_terminated(run_id, "KILLED")
+        for status, name in ((None, "renamed"), (RunStatus.KILLED, None)):
+            store._runs.forget(run_id)
+            assert store.update_run_info(run_id, status, None, name).run_id == run_id
     assert store.flush(60)
     info = direct.get_run(run_id).info
     assert (info.status, info.run_name) == ("KILLED", "renamed")
