@@ -1,6 +1,7 @@
 """Runs that nobody ends are ended at the end of the process that began them."""
 
 import signal
+import sys
 from subprocess import PIPE
 
 import pytest
@@ -175,6 +176,21 @@ if __name__ == "__main__":
     assert ended(workspace, "parent") == ("Completed", None)
 
 
+def test_end_without_threads(workspace, script):
+    """As in Python 3.12, which starts none as it ends."""
+    done = script("""
+import atexit, threading
+def refuse(*_):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+experiment.start_logging(run_id="mine").log("loss", 0.5)
+open("outputs/model", "w").close()
+atexit.register(setattr, threading.Thread, "start", refuse)
+""")
+    assert ended(workspace, "mine") == ("Completed", None), done.stderr
+    assert workspace.get_run("mine").get_file_names() == ["outputs/model"]
+
+
+@pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="It starts no thread as it ends.")
 def test_end_waits_no_longer_than_it_may(workspace, script):
     """Files that cannot be stored in time are missed, which is said; the status is kept."""
     done = script(
