@@ -31,10 +31,9 @@ def short_traceback(error: BaseException) -> list[str]:
         f"{_place(shell, frame)}\n    {frame.line}"
         for frame in _frames_of_the_user(error.__traceback__)
     ]
-    *_, said = traceback.format_exception_only(type(error), error)
-    name = type(error).__name__
-    message = str(error) or said.strip()
-    return [*lines, f"{name}: {message}", "(%tb shows where this was raised.)"]
+    notes = getattr(error, "__notes__", ())
+    said = f"{type(error).__name__}: {error}"
+    return [*lines, said, *map(str, notes), "(%tb shows where this was raised.)"]
 
 
 def _frames_of_the_user(trace: TracebackType | None) -> list[traceback.FrameSummary]:
@@ -65,5 +64,5 @@ def _place(shell: Any, frame: traceback.FrameSummary) -> str:
 
 
 def _shell() -> Any:
-    ipython = sys.modules.get("IPython")
-    return None if ipython is None else ipython.get_ipython()
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    return None if get_ipython is None else get_ipython()

@@ -9,35 +9,19 @@ from urllib.parse import parse_qs
 
 from anyio import to_thread
 from mlflow.server.workspace_helpers import WORKSPACE_HEADER_NAME
-from sqlalchemy import text
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.run_lookup import Kind, workspace_of
 
 _AJAX = ("/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow")
 _OF_MODEL = re.compile(r"/ajax-api/2\.0/mlflow/logged-models/([^/]+)/artifacts/files")
 # By what a file is of: the paths, and the parameters that hold the id.
-_BY_QUERY = {
+_BY_QUERY: dict[Kind, tuple[list[str], list[str]]] = {
     "run": (["/get-artifact", *(f"{each}/get-artifact" for each in _AJAX)], ["run_id", "run_uuid"]),
     "trace": ([f"{each}/get-trace-artifact" for each in _AJAX], ["request_id"]),
-}
-_WORKSPACES = {
-    "run": text(
-        "SELECT experiments.workspace FROM runs JOIN experiments "
-        "ON experiments.experiment_id = runs.experiment_id WHERE runs.run_uuid = :id"
-    ),
-    "model": text(
-        "SELECT experiments.workspace FROM logged_models JOIN experiments "
-        "ON experiments.experiment_id = logged_models.experiment_id "
-        "WHERE logged_models.model_id = :id"
-    ),
-    "trace": text(
-        "SELECT experiments.workspace FROM trace_info JOIN experiments "
-        "ON experiments.experiment_id = trace_info.experiment_id "
-        "WHERE trace_info.request_id = :id"
-    ),
 }
 _HEADER = WORKSPACE_HEADER_NAME.lower().encode()
 
@@ -63,13 +47,13 @@ class BrowserImages:
                 scope = {**scope, "headers": [*scope["headers"], *added]}
         await self._app(scope, receive, send)
 
-    def _header(self, kind: str, identifier: str) -> list[tuple[bytes, bytes]]:
+    def _header(self, kind: Kind, identifier: str) -> list[tuple[bytes, bytes]]:
         with connected(self._hub.engine) as connection:
-            found = connection.execute(_WORKSPACES[kind], {"id": identifier}).scalar_one_or_none()
+            found = workspace_of(connection, kind, identifier)
         return [] if found is None else [(_HEADER, found.encode())]
 
 
-def _asked_for(scope: Scope) -> tuple[str, str] | None:
+def _asked_for(scope: Scope) -> tuple[Kind, str] | None:
     """Return what a file is asked of, and its id; None of other requests."""
     path = scope["path"]
     if found := _OF_MODEL.fullmatch(path):

@@ -10,7 +10,6 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
-from sqlalchemy import text
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_workspace_plugin.app.rewritten import answer_rewritten
@@ -20,14 +19,11 @@ from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.sdk.metrics.descriptors import read_descriptors
 from mlflow_workspace_plugin.sdk.metrics.image_copies import FOLDER, copies_of
+from mlflow_workspace_plugin.stores.run_lookup import artifacts_of, workspace_of
+from mlflow_workspace_plugin.stores.run_reads import read_descriptor_tags
 from mlflow_workspace_plugin.uris import WorkspaceUri
 
 _ROUTE = "/ajax-api/2.0/mlflow/artifacts/list"
-_TAGS = text("SELECT key, value FROM tags WHERE run_uuid = :run_id")
-_LOCATION = text(
-    "SELECT experiments.workspace, runs.artifact_uri FROM runs JOIN experiments "
-    "ON experiments.experiment_id = runs.experiment_id WHERE runs.run_uuid = :run_id"
-)
 
 
 class RootListing:
@@ -67,12 +63,12 @@ class RootListing:
 
     def _holds_only_copies(self, run_id: str) -> bool:
         """Whether the folder of images holds copies of what is listed under its own path."""
-        parameters = {"run_id": run_id}
         with connected(self._hub.engine) as connection:
-            tags = {row.key: row.value for row in connection.execute(_TAGS, parameters)}
-            workspace, location = connection.execute(_LOCATION, parameters).one()
+            tags = read_descriptor_tags(connection, [run_id]).get(run_id, {})
+            workspace = workspace_of(connection, "run", run_id)
+            location = artifacts_of(connection, run_id)
         copies = copies_of(read_descriptors(tags))
-        if not copies:
+        if not copies or workspace is None or location is None:
             return False
         uri = str(WorkspaceUri(self._hub.path, workspace))
         found = open_repository(location, uri).list_artifacts(FOLDER)

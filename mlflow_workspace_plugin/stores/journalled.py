@@ -35,7 +35,7 @@ from mlflow_workspace_plugin.stores.patience import (
     wait_s,
 )
 from mlflow_workspace_plugin.stores.run_writes import NewRun
-from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore, status_of
 from mlflow_workspace_plugin.stores.typed_values import add_texts
 
 
@@ -180,7 +180,8 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             return self.get_run(run_id).info
         if known is not None:
             return known.run.info
-        return RunInfo(run_id, "", "", status, None, end_time, None, run_name=run_name)
+        # MLflow wants something in the place of what cannot be known now.
+        return RunInfo(run_id, "", "", status or "", 0, end_time, "", run_name=run_name)
 
     def _keep_reason(self, run_id: str) -> None:
         """Keep the exception that fails a run, as one that leaves ``with mlflow.start_run()``."""
@@ -198,7 +199,10 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         return known.run.info.status if known is not None and known.has_ended else None
 
     def status_now(self, run_id: str) -> str | None:
-        """Return the status of a run as it is stored; None where it cannot be known soon (ours)."""
+        """Return the status of a run as it is stored, or ``deleted`` (ours).
+
+        None where it cannot be known soon.
+        """
         if self.journal.away:
             return None
         try:
@@ -207,7 +211,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             if is_away(error):
                 return None
             raise
-        return str(run.info.status)
+        return status_of(run)
 
     def create_run(
         self,

@@ -15,8 +15,9 @@ _SUFFIX = ".ipynb"
 
 def shell() -> Any:
     """Return the shell of the notebook; None where this process is no kernel of one."""
-    ipython = sys.modules.get("IPython")
-    found = None if ipython is None else ipython.get_ipython()
+    # Another thread may import it just now, and some put a module of their own in its place.
+    get_ipython = getattr(sys.modules.get("IPython"), "get_ipython", None)
+    found = None if get_ipython is None else get_ipython()
     return found if getattr(found, "kernel", None) is not None else None
 
 

@@ -18,11 +18,6 @@ _RECEIPTS = text("""
     SELECT key, writer, logged, stored, repeated, refused, dropped
     FROM workspace_plugin_receipts WHERE run_uuid = :run_id
 """)
-_WORKSPACE = text("""
-    SELECT experiments.workspace FROM runs
-    JOIN experiments ON experiments.experiment_id = runs.experiment_id
-    WHERE runs.run_uuid = :run_id
-""")
 _ROWS = text("SELECT key, count(*) FROM metrics WHERE run_uuid = :run_id GROUP BY key")
 
 _RUN_ID_LENGTH = 32
@@ -111,12 +106,6 @@ def stored_sequences(connection: Connection, writers: Iterable[str]) -> dict[str
     while part := list(islice(names, _WRITERS_AT_ONCE)):
         rows = connection.execute(_WRITERS, {"writers": part})
         found |= {row.writer: row.sequence for row in rows}
-    return found
-
-
-def workspace_of(connection: Connection, run_id: str) -> str | None:
-    """Return the workspace of a run; None when the hub holds no such run."""
-    found: str | None = connection.execute(_WORKSPACE, {"run_id": run_id}).scalar_one_or_none()
     return found
 
 

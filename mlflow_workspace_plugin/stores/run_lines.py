@@ -1,14 +1,17 @@
 """One line when a run starts and one when it ends, which say where to look at it.
 
 For people: in a terminal or a notebook, of runs that are nobody's children and that this process
-has started. Nothing is asked of the hub for it, and nothing that goes wrong with it is raised.
+has started, which is no worker of ``multiprocessing``. Nothing is asked of the hub for it, and
+nothing that goes wrong with it is raised.
 """
 
+import multiprocessing
 import os
 import sys
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import NamedTuple
 
 from mlflow.entities import Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
@@ -21,8 +24,19 @@ from mlflow_workspace_plugin.terminal import shown
 
 _ENDS = {"FINISHED": "completed", "FAILED": "failed", "KILLED": "was canceled"}
 
-_lines: dict[str, tuple[str, Path, str, str]] = {}
-"""Of runs whose start was said: their name, hub and workspace, and the page."""
+
+class _Line(NamedTuple):
+    """What is said of a run beside how it goes."""
+
+    name: str
+    hub: Path
+    workspace: str
+    page: str
+    command: str
+
+
+_lines: dict[str, _Line] = {}
+"""Of runs whose start was said."""
 _is_silent = False
 
 
@@ -38,9 +52,11 @@ def started(hub: Path, workspace: str, run: Run, tags: Iterable[RunTag]) -> None
     with suppress(Exception):
         if not _is_seen() or any(each.key == MLFLOW_PARENT_RUN_ID for each in tags):
             return
-        page = f"experiments/{run.info.experiment_id}/runs/{run.info.run_id}"
-        _lines[run.info.run_id] = run.info.run_name or run.info.run_id, hub, workspace, page
-        _say(run.info.run_id, "started")
+        run_id = run.info.run_id
+        page = f"experiments/{run.info.experiment_id}/runs/{run_id}"
+        line = _Line(run.info.run_name or run_id, hub, workspace, page, f"open {run_id}")
+        _lines[run_id] = line
+        _say(line, "started")
 
 
 def ended(run_id: str, status: str | None) -> None:
@@ -52,9 +68,10 @@ def ended(run_id: str, status: str | None) -> None:
     """
     if run_id in _lines and status in _ENDS:
         with suppress(Exception):
+            # Of several threads that come to know it, one says it.
+            line = _lines.pop(run_id)
             if _is_seen():
-                _say(run_id, _ENDS[status])
-            del _lines[run_id]
+                _say(line, _ENDS[status])
 
 
 @contextmanager
@@ -68,15 +85,16 @@ def unsaid() -> Iterator[None]:
         _is_silent = False
 
 
-def _say(run_id: str, what: str) -> None:
-    name, hub, workspace, page = _lines[run_id]
-    where = where_to_look(hub, workspace, page, f"open {run_id}")
-    sys.stderr.write(f"Run {shown(name)} {what}: {where}\n")
+def _say(line: _Line, what: str) -> None:
+    where = where_to_look(line.hub, line.workspace, line.page, line.command)
+    sys.stderr.write(f"Run {shown(line.name)} {what}: {where}\n")
     sys.stderr.flush()
 
 
 def _is_seen() -> bool:
     if _is_silent or settings.QUIET.get() == "1" or is_server():
+        return False
+    if multiprocessing.parent_process() is not None:
         return False
     return sys.stderr.isatty() or notebook.shell() is not None
 

@@ -1,9 +1,15 @@
-"""Finding runs and experiments of a hub for people: by what they type, and what there is."""
+"""Finding what a hub holds, in any workspace: by its id, by what people type, and all of it."""
 
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from mlflow.entities import LifecycleStage
-from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun, SqlTag
+from mlflow.store.tracking.dbmodels.models import (
+    SqlExperiment,
+    SqlLoggedModel,
+    SqlRun,
+    SqlTag,
+    SqlTraceInfo,
+)
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NAME
 from sqlalchemy import ColumnElement, Connection, Select, and_, case, func, or_, select
 
@@ -21,6 +27,14 @@ _RUNS = select(
 _IS_ACTIVE = SqlRun.lifecycle_stage == LifecycleStage.ACTIVE
 
 _SHORTEST_PREFIX = 4
+
+Kind = Literal["run", "model", "trace"]
+
+_IDS: dict[Kind, Any] = {
+    "run": SqlRun.run_uuid,
+    "model": SqlLoggedModel.model_id,
+    "trace": SqlTraceInfo.request_id,
+}
 
 
 class RunPlace(NamedTuple):
@@ -48,6 +62,36 @@ class ExperimentRuns(NamedTuple):
     name: str
     runs: int
     last_started: int | None
+
+
+def workspace_of(connection: Connection, kind: Kind, identifier: str) -> str | None:
+    """Return the workspace that something is in, deleted or not; None if the hub holds none such.
+
+    Args:
+        connection: to a hub's database.
+        kind: what it is.
+        identifier: its id.
+    """
+    if NO_DATABASE_TAKES.search(identifier):
+        return None
+    column = _IDS[kind]
+    statement = select(SqlExperiment.workspace).join_from(
+        column.class_, SqlExperiment, SqlExperiment.experiment_id == column.class_.experiment_id
+    )
+    found: str | None = connection.execute(statement.where(column == identifier)).scalar()
+    return found
+
+
+def artifacts_of(connection: Connection, run_id: str) -> str | None:
+    """Return where the files of a run are, as MLflow stored it; None if the hub holds no such run.
+
+    Args:
+        connection: to a hub's database.
+        run_id: the run.
+    """
+    statement = select(SqlRun.artifact_uri).where(SqlRun.run_uuid == run_id)
+    found: str | None = connection.execute(statement).scalar()
+    return found
 
 
 def runs_called(

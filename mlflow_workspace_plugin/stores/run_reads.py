@@ -72,11 +72,11 @@ _METRICS = """
 _PARAMS = "SELECT run_uuid, key, value FROM params WHERE run_uuid {among}"
 _TAGS = "SELECT run_uuid, key, value FROM tags WHERE run_uuid {among}"
 # As many as a run has metrics of SDK v1, and nothing that one searches for.
-_DESCRIPTORS = f"{_TAGS} AND substr(key, 1, {len(DESCRIPTOR_PREFIX)}) = '{DESCRIPTOR_PREFIX}'"
-_SEARCHED_TAGS = _TAGS + "".join(
-    f" AND substr(key, 1, {len(prefix)}) <> '{prefix}'"
-    for prefix in (DESCRIPTOR_PREFIX, MARK_PREFIX)
+_OF_METRICS = " OR ".join(
+    f"substr(key, 1, {len(prefix)}) = '{prefix}'" for prefix in (DESCRIPTOR_PREFIX, MARK_PREFIX)
 )
+_DESCRIPTORS = f"{_TAGS} AND ({_OF_METRICS})"
+_SEARCHED_TAGS = f"{_TAGS} AND NOT ({_OF_METRICS})"
 _DATASETS = """
     SELECT inputs.destination_id, inputs.input_uuid, datasets.dataset_uuid, datasets.name,
         datasets.digest, datasets.dataset_source_type, datasets.dataset_source,
@@ -181,7 +181,7 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
 def read_descriptor_tags(
     connection: Connection, run_ids: Sequence[str]
 ) -> dict[str, dict[str, str]]:
-    """Return the tags of runs that say what the numbers of their metrics stand for.
+    """Return the tags of runs that say what their metrics are, and which texts are metrics'.
 
     Args:
         connection: to a hub's database.

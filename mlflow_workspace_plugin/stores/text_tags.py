@@ -7,6 +7,7 @@ locks the mark first and then the tag.
 """
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from typing import NamedTuple
 
@@ -22,6 +23,10 @@ DIGEST_LENGTH = 16
 NOBODYS = "-" * DIGEST_LENGTH
 """In place of a digest: the tag is not ours."""
 
+_MARK = re.compile(
+    rf"(.{{{DIGEST_LENGTH}}}) (-?\d{{1,19}}) (-?\d{{1,19}}) (.*)", re.DOTALL | re.ASCII
+)
+
 Texts = Mapping[str, tuple[int, int, str]]
 """By the key of a metric: timestamp, step and text of the last one."""
 
@@ -36,9 +41,12 @@ class Mark(NamedTuple):
     """The key of the metric."""
 
     @classmethod
-    def of(cls, value: str) -> "Mark":
-        """Return the mark that the value of a tag is."""
-        digest, timestamp, step, metric = value.split(" ", 3)
+    def of(cls, value: str | None) -> "Mark | None":
+        """Return the mark that the value of a tag is; None if it is none: anybody may set it."""
+        found = _MARK.fullmatch(value or "")
+        if found is None:
+            return None
+        digest, timestamp, step, metric = found.groups()
         return cls(digest, int(timestamp), int(step), metric)
 
     @property
@@ -64,13 +72,24 @@ def tag_of(metric: str) -> str:
 def marks_of(tags: Mapping[str, str]) -> Iterator[Mark]:
     """Yield the marks among the tags of a run."""
     for key, value in tags.items():
-        if key.startswith(MARK_PREFIX):
-            yield Mark.of(value)
+        if key.startswith(MARK_PREFIX) and (mark := Mark.of(value)) is not None:
+            yield mark
+
+
+def last_texts(tags: Mapping[str, str]) -> Iterator[tuple[Mark, str]]:
+    """Yield the marks among the tags of a run, and the texts that they stand for.
+
+    One whose tag somebody else set stands for none.
+    """
+    for mark in marks_of(tags):
+        text = tags.get(mark.tag)
+        if text is not None and mark.digest == _digest(text):
+            yield mark, text
 
 
 def without_texts(tags: Mapping[str, str]) -> dict[str, str]:
     """Return the tags of a run but for those that are the last texts of metrics."""
-    ours = {mark.tag for mark in marks_of(tags) if mark.digest == _digest(tags.get(mark.tag, ""))}
+    ours = {mark.tag for mark, _ in last_texts(tags)}
     return {key: value for key, value in tags.items() if key not in ours}
 
 
@@ -85,7 +104,11 @@ def with_texts(tags: Mapping[str, str], texts: Texts) -> dict[str, str]:
 def disowned(tags: Mapping[str, str], keys: Iterable[str]) -> dict[str, str]:
     """Return the marks among the tags of a run that change when somebody sets tags."""
     marks = {mark_of(key) for key in keys if key.startswith(TEXT_PREFIX)}
-    return {key: Mark.of(tags[key])._replace(digest=NOBODYS).value for key in marks if key in tags}
+    return {
+        key: mark._replace(digest=NOBODYS).value
+        for key in marks
+        if (mark := Mark.of(tags.get(key))) is not None
+    }
 
 
 def changes_of(
@@ -95,7 +118,7 @@ def changes_of(
     timestamp, step, given = last
     key = tag_of(metric)
     mark_key = mark_of(key)
-    known = Mark.of(stored[mark_key]) if mark_key in stored else Mark(NOBODYS, -1, 0, metric)
+    known = Mark.of(stored.get(mark_key)) or Mark(NOBODYS, -1, 0, metric)
     if (timestamp, step) < (known.timestamp, known.step):
         return
     shown = _shown(given)

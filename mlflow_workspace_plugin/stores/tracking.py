@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 from mlflow.entities import (
     Experiment,
     ExperimentTag,
+    LifecycleStage,
     LoggedModelInput,
     LoggedModelOutput,
     Metric,
@@ -179,6 +180,12 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites
             self._raise_model_not_found(foreign)
 
 
+def status_of(run: Run) -> str:
+    """Return the status of a run; of a deleted one that it is ``deleted``."""
+    is_active = run.info.lifecycle_stage == LifecycleStage.ACTIVE
+    return str(run.info.status if is_active else run.info.lifecycle_stage)
+
+
 def _experiment_zero_is_default(store: StoreClass) -> StoreClass:
     """Let experiment 0 mean the workspace's own ``Default``, in every public method that takes one.
 
@@ -256,8 +263,11 @@ class WorkspaceTrackingStore(Pinned, SkillContent, HubTrackingStore):
         return None
 
     def status_now(self, run_id: str) -> str | None:
-        """Return the status of a run as it is stored; None where it cannot be known soon (ours)."""
-        return str(self.get_run(run_id).info.status)
+        """Return the status of a run as it is stored, or ``deleted`` (ours).
+
+        None where it cannot be known soon.
+        """
+        return status_of(self.get_run(run_id))
 
     def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
         """Create a trace; one of experiment 0 goes to the workspace's own ``Default``."""

@@ -1,6 +1,7 @@
 """Runs that nobody ends are ended at the end of the process that began them."""
 
 import signal
+import sys
 from subprocess import PIPE
 
 import pytest
@@ -65,6 +66,15 @@ def ended(workspace, run_id):
             "Failed",
             "The process ended with exit code 5.",
         ),
+        ("exit(3)", 3, "Failed", "The process ended with exit code 3."),
+        ("quit()", 0, "Completed", None),
+        ("try:\n    quit(3)\nexcept SystemExit:\n    pass", 0, "Completed", None),
+        (
+            "sys.excepthook = lambda *_: None\n1 / 0",
+            1,
+            "Failed",
+            "User program failed with ZeroDivisionError: division by zero",
+        ),
         ("sys.excepthook(*[ValueError, ValueError('told'), None])", 0, "Completed", None),
         ("os.kill(os.getpid(), signal.SIGTERM)", -15, "Canceled", "Stopped by SIGTERM (15)."),
     ],
@@ -106,6 +116,16 @@ sys.exit(2)
     assert ended(workspace, "killed") == ("Canceled", None)
     numbered = [each for each in workspace.get_run("top").get_children() if each.tags]
     assert [each.status for each in numbered] == ["Failed"] * 2
+
+
+def test_deleted_run_is_left(workspace, script):
+    """Nothing is said of it, and nothing kept as refused."""
+    done = script(
+        "experiment.start_logging(run_id='kept')\n"
+        "workspace.client.delete_run(experiment.start_logging().id)"
+    )
+    assert done.stderr == ""
+    assert ended(workspace, "kept") == ("Completed", None)
 
 
 def test_runs_of_others_are_left(workspace, script):
@@ -156,6 +176,21 @@ if __name__ == "__main__":
     assert ended(workspace, "parent") == ("Completed", None)
 
 
+def test_end_without_threads(workspace, script):
+    """As in Python 3.12, which starts none as it ends."""
+    done = script("""
+import atexit, threading
+def refuse(*_):
+    raise RuntimeError("can't create new thread at interpreter shutdown")
+experiment.start_logging(run_id="mine").log("loss", 0.5)
+open("outputs/model", "w").close()
+atexit.register(setattr, threading.Thread, "start", refuse)
+""")
+    assert ended(workspace, "mine") == ("Completed", None), done.stderr
+    assert workspace.get_run("mine").get_file_names() == ["outputs/model"]
+
+
+@pytest.mark.skipif(sys.version_info[:2] == (3, 12), reason="It starts no thread as it ends.")
 def test_end_waits_no_longer_than_it_may(workspace, script):
     """Files that cannot be stored in time are missed, which is said; the status is kept."""
     done = script(
@@ -166,7 +201,7 @@ run.store_rest = lambda: open("outputs-pipe").read()
 """,
         MLFLOW_WORKSPACE_EXIT_WAIT="2",
     )
-    assert "lacks files: the time for the end of the process is up" in done.stderr
+    assert "may lack files: the time for the end of the process is up" in done.stderr
     assert ended(workspace, "mine")[0] == "Completed"
 
 

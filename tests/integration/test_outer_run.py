@@ -4,8 +4,10 @@ import os
 import sys
 
 import pytest
+from sqlalchemy import text
 
 from mlflow_workspace_plugin import Experiment
+from mlflow_workspace_plugin.hub.database import connected
 from mlflow_workspace_plugin.runner.runner import create_run, execute
 
 pytestmark = pytest.mark.sqlite
@@ -79,6 +81,19 @@ def test_run_that_is_not_empty_is_left(outer, script, before):
     assert outcome.status == "FINISHED", outcome.cause
     assert workspace.get_run("own").id != outer.id
     assert outer.get_status() == "Completed"
+
+
+def test_run_whose_files_cannot_be_looked_at_is_left(outer, script):
+    """Nobody knows whether it has any, and the script goes on."""
+    with connected(outer.experiment.workspace._hub.engine) as connection:
+        elsewhere = {"id": outer.id, "elsewhere": "file:///somewhere/else"}
+        connection.execute(
+            text("UPDATE runs SET artifact_uri = :elsewhere WHERE run_uuid = :id"), elsewhere
+        )
+        connection.commit()
+    outcome = script("experiment.start_logging(run_id='own', outputs=False)")
+    assert outcome.exit_code == 0, outcome.cause
+    assert outer.experiment.workspace.get_run("own").id != outer.id
 
 
 def test_one_of_several_processes_takes_it(outer, script):

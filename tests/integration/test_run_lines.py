@@ -28,6 +28,18 @@ with mlflow.start_run(run_name="top") as run:
         os._exit(0)
     os.wait()
 """
+WORKER = """
+import mlflow, multiprocessing
+def work():
+    with mlflow.start_run():
+        pass
+context = multiprocessing.get_context("fork")
+with mlflow.start_run(run_name="top") as run:
+    child = context.Process(target=work)
+    child.start()
+    child.join()
+    assert child.exitcode == 0
+"""
 FAILS = MLFLOW + "    raise ValueError('\\x1b[31m')\n"
 
 
@@ -62,6 +74,14 @@ def test_one_line_at_each_end(on_a_terminal, workspace, code, end):
     (run,) = (each for name in workspace.experiments.values() for each in name.get_runs())
     command = f"mlflow-workspace open {run.id} --hub {workspace._hub.path}"
     assert lines == [f"Run top started: {command}", f"Run top {end}: {command}"]
+
+
+def test_nothing_is_said_by_workers(on_a_terminal):
+    """Though their stderr is the terminal: of many at once the lines would say nothing."""
+    assert [line.split()[:3] for line in on_a_terminal(WORKER)] == [
+        ["Run", "top", "started:"],
+        ["Run", "top", "completed:"],
+    ]
 
 
 def test_link_where_the_ui_is_served(on_a_terminal, workspace):

@@ -20,6 +20,9 @@ from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.journal import Journal
 from mlflow_workspace_plugin.journal.records import Kind, body, line, parse
+from mlflow_workspace_plugin.sdk.metrics.latest import latest_values
+from mlflow_workspace_plugin.sdk.metrics.names import key_of
+from mlflow_workspace_plugin.stores.text_tags import MARK_PREFIX, mark_of
 from mlflow_workspace_plugin.stores.typed_values import FOLDER, ExactValue, read_exact
 from tests import python_processes
 from tests.deliveries import deliver_all
@@ -113,6 +116,34 @@ class TestInMlflow:
         run.flush()
         found = mlflow.get_logged_model(model.model_id).metrics
         assert [metric.key for metric in found] == ["loss"]
+
+    def test_latest_values(self, workspace, run, hub_path):
+        """Texts are among them, in notebooks and on the command line: what was logged last."""
+        long = "x" * 9_000
+        run.log_list("was a number", [1, "<b>"])
+        run.log_list("was a text", ["a", 0.5])
+        run.log("50 %", "odd")
+        run.log("long", long)
+        run.log("users", "a")
+        run.tag("text/users", "mine")
+        run.flush()
+        latest = dict(latest_values(workspace.client.get_run(run.id)))
+        assert latest == {
+            "50 %": "odd",
+            "long": long[: MAX_TAG_VAL_LENGTH - 1] + "…",
+            "was a number": "<b>",
+            "was a text": 0.5,
+        }
+        html = run._repr_html_()
+        assert "<td>was a number</td><td>&lt;b&gt;</td>" in html
+        assert long[:300] not in html
+        at_hub = ["--hub", str(hub_path), "-w", workspace.name]
+        for command in (["show", run.id], ["runs"]):
+            done = CliRunner().invoke(main, [*command, *at_hub, "--json"])
+            said = json.loads(done.output)
+            assert (said[0] if command == ["runs"] else said)["metrics"] == latest
+        shown = CliRunner().invoke(main, ["runs", *at_hub, "-m", "long"], env={"COLUMNS": "80"})
+        assert max(map(len, shown.output.splitlines())) <= 80, shown.output
 
     def test_another_object_goes_on(self, workspace, run):
         """Behind the texts of a name that has no numbers yet."""
@@ -229,6 +260,16 @@ class TestTags:
         ]
         assert set(deliver_all(direct, "writer", [parse(each[:-1]) for each in lines])) == {None}
         assert written == [{"note": (NOW + 999, 999, "text 999")}]
+
+    def test_mark_that_somebody_else_set(self, workspace, run):
+        """It is none: texts are stored, and shown, all the same."""
+        workspace.client.set_tag(run.id, mark_of("text/note"), "mine")
+        workspace.client.set_tag(run.id, f"{MARK_PREFIX}other", "0 1 2")
+        run.log("note", "a")
+        run.flush()
+        assert tags_of(run) == {"text/note": "a"}
+        assert run.get_metrics() == {"note": "a"}
+        assert run.get_tags() == {}
 
     def test_known_while_the_database_is_away(self, run, monkeypatch):
         """A process sees its last text, and the user's own tag in its place."""
@@ -566,11 +607,10 @@ def test_any_order_of_any_values(workspace, direct, hub_path, parts):
     of_journal = {key: became[:2] for key, became in counts.items()}
     total = {key: became[1] + became[2] for key, became in counts.items()}
     for key, values in expected.values.items():
-        key_of_mlflow = next((each for each in counts if each.startswith("50 _--")), "")
-        stored = key_of_mlflow if key == "50 %" else key
-        assert total[stored] == len(values)
-        assert of_journal[stored] == (by_journal[key], by_journal[key])
-        rows = [metric.value for metric in direct.get_metric_history(run.id, stored)]
+        # Under the name it was logged by, which MLflow does not keep of each.
+        assert total[key] == len(values)
+        assert of_journal[key] == (by_journal[key], by_journal[key])
+        rows = [metric.value for metric in direct.get_metric_history(run.id, key_of(key))]
         nans = sum(isinstance(value, float) and math.isnan(value) for value in values)
         nones = values.count(None)
         texts = sum(isinstance(value, str) for value in values)

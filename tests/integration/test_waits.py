@@ -10,6 +10,7 @@ import time
 from contextlib import contextmanager, suppress
 
 import pytest
+from mlflow.entities import RunStatus
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.errors import NoAnswerError
@@ -17,6 +18,7 @@ from mlflow_workspace_plugin.journal import end_wait
 from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.journal.folder import JournalFolder
 from mlflow_workspace_plugin.journal.replay import replay
+from mlflow_workspace_plugin.journal.sender import Sender
 from tests import python_processes
 from tests.waiting import wait_until
 
@@ -53,6 +55,22 @@ def another_sends(uri: str, store):
     yield folder
     for leftover in leftovers:
         list(replay(folder, leftover, store))
+
+
+@pytest.mark.databases
+def test_end_of_a_run_that_cannot_be_looked_up(direct, client, run_id, monkeypatch):
+    """It is kept while the database is away, though nothing is known of the run, and stored."""
+    store = client._tracking_client.store
+    with monkeypatch.context() as away:
+        away.setattr(Sender, "_ship", lambda *_: True)
+        away.setattr(Sender, "hurry", lambda *_: None)
+        away.setattr(store.journal._progress, "away", True)
+        for status, name in ((None, "renamed"), (RunStatus.KILLED, None)):
+            store._runs.forget(run_id)
+            assert store.update_run_info(run_id, status, None, name).run_id == run_id
+    assert store.flush(60)
+    info = direct.get_run(run_id).info
+    assert (info.status, info.run_name) == ("KILLED", "renamed")
 
 
 @pytest.mark.databases

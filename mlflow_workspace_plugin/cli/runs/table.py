@@ -340,8 +340,10 @@ def _commonest(listed: "Sequence[ListedRun]", columns: "Sequence[Column]") -> "l
 def _of_metric(listed: "Sequence[ListedRun]", name: str) -> "Column":
     from mlflow_workspace_plugin.cli.layout.tables import Column
 
-    cells = [words.value(each.metrics[name]) if name in each.metrics else "" for each in listed]
-    return Column(name, cells, is_number=True)
+    values = [each.metrics.get(name, "") for each in listed]
+    is_text = any(isinstance(value, str) and value for value in values)
+    cells = list(map(words.value, values))
+    return Column(name, cells, is_number=not is_text, may_shrink=is_text)
 
 
 def _of_param(listed: "Sequence[ListedRun]", name: str) -> "Column":

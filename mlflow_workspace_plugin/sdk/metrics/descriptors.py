@@ -72,8 +72,8 @@ def read_descriptors(tags: Mapping[str, str]) -> list[Descriptor]:
     return sorted(found, key=lambda each: each.declared_at)
 
 
-def names_by_key(tags: Mapping[str, str]) -> dict[str, str]:
-    """Return what the metrics of a run were called when they were logged, by MLflow's keys.
+def columns_by_key(tags: Mapping[str, str]) -> dict[str, tuple[str, Column]]:
+    """Return the columns of a run's metrics by MLflow's keys, and what each was logged as.
 
     A column of a table is ``NAME/COLUMN``. A metric that is not there has its key as its name.
 
@@ -81,8 +81,17 @@ def names_by_key(tags: Mapping[str, str]) -> dict[str, str]:
         tags: all of the run's.
     """
     return {
-        column.key: "/".join(filter(None, (each.name, column.name)))
+        column.key: ("/".join(filter(None, (each.name, column.name))), column)
         for each in read_descriptors(tags)
         for column in each.columns
         if column.key
     }
+
+
+def names_by_key(tags: Mapping[str, str]) -> dict[str, str]:
+    """Return what the metrics of a run were called when they were logged, by MLflow's keys.
+
+    Args:
+        tags: as for :func:`columns_by_key`.
+    """
+    return {key: name for key, (name, _) in columns_by_key(tags).items()}

@@ -1,12 +1,14 @@
 """The latest value of each metric, as far as the run itself tells it: no history is read."""
 
+import math
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 from mlflow.entities import Run as MlflowRun
 
-from mlflow_workspace_plugin.sdk.metrics.descriptors import Column, read_descriptors
+from mlflow_workspace_plugin.sdk.metrics.descriptors import Column, columns_by_key
 from mlflow_workspace_plugin.sdk.metrics.values import told_by
+from mlflow_workspace_plugin.stores.text_tags import last_texts
 
 _OF_TEXT = ("string", "none")
 
@@ -19,19 +21,27 @@ class Latest(NamedTuple):
 
 
 def latest_values(run: MlflowRun) -> Iterator[Latest]:
-    """Yield the latest values of a run's metrics, by name. Files, and text, are none.
+    """Yield the latest values of a run's metrics, by name. Files, and texts of tables, are none.
+
+    A text is as its tag has it, which holds no more than MLflow lets it, and is left out where
+    somebody else set the tag.
 
     Args:
-        run: as MLflow returned it.
+        run: as MLflow returned it, with the tags that a search leaves out.
     """
-    columns: dict[str, tuple[str, Column]] = {}
-    for described in read_descriptors(run.data.tags):
-        for column in described.columns:
-            name = "/".join(filter(None, (described.name, column.name)))
-            columns[column.key] = name, column
-    found = []
-    for key, number in run.data.metrics.items():
-        name, column = columns.get(key, (key, Column("", key, "double")))
-        if column.type not in _OF_TEXT:
-            found.append(Latest(name, told_by(number, column.type)))
+    columns = columns_by_key(run.data.tags)
+    values: dict[str, tuple[tuple[int, int], Any]] = {}
+    for metric in run.data._metric_objs:
+        _, column = columns.get(metric.key, (metric.key, Column("", metric.key, "double")))
+        is_of_text = column.type in _OF_TEXT
+        if is_of_text and math.isnan(metric.value):
+            continue  # earlier versions stored it in the place of a text
+        place = metric.timestamp, metric.step
+        kind = "double" if is_of_text else column.type
+        values[metric.key] = place, told_by(metric.value, kind)
+    for mark, text in last_texts(run.data.tags):
+        place = mark.timestamp, mark.step
+        if mark.metric not in values or values[mark.metric][0] <= place:
+            values[mark.metric] = place, text
+    found = [Latest(columns[key][0] if key in columns else key, values[key][1]) for key in values]
     yield from sorted(found, key=lambda each: each.name)

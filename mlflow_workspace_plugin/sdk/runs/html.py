@@ -1,7 +1,7 @@
 """How notebooks show a run."""
 
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.sdk.html_table import html_line, html_rows, html_table
 from mlflow_workspace_plugin.sdk.metrics.latest import latest_values
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _METRICS = 30
 _CHILDREN = 10
+_TEXT = 200
+"""Of a text, so many characters."""
 
 
 def html_of_run(run: "Run") -> str:
@@ -37,17 +39,23 @@ def html_of_run(run: "Run") -> str:
     parts = [html_table(facts, {"Details Page": run.get_portal_url()})]
     values = list(latest_values(found))
     if values:
-        parts.append(html_rows(("Metric", "Latest value"), values[:_METRICS]))
+        rows = [(name, _shortened(value)) for name, value in values[:_METRICS]]
+        parts.append(html_rows(("Metric", "Latest value"), rows))
     if len(values) > _METRICS:
         parts.append(html_line(f"{len(values) - _METRICS} more: run.get_metrics()"))
     search = run_search.children(experiment, run.id, run_search.RunFilter())
     children = list(islice(search, _CHILDREN + 1))
     if children:
-        rows = [
+        listed = [
             (each.info.run_name, each.info.run_id, of_mlflow(each.info.status))
             for each in children[:_CHILDREN]
         ]
-        parts.append(html_rows(("Child", "Id", "Status"), rows))
+        parts.append(html_rows(("Child", "Id", "Status"), listed))
     if len(children) > _CHILDREN:
         parts.append(html_line("More: run.get_children()"))
     return "".join(parts)
+
+
+def _shortened(value: Any) -> Any:
+    is_long = isinstance(value, str) and len(value) > _TEXT
+    return f"{value[:_TEXT]}..." if is_long else value

@@ -6,7 +6,6 @@ So no run stays Running whose process has ended by itself. A process that is kil
 
 import os
 import signal
-import threading
 from contextlib import suppress
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -89,7 +88,7 @@ def _end_as(run: "RunLifecycle", ending: process_end.Ending, wait: EndWait) -> N
 
 
 def _goes_on(run: "RunLifecycle", wait: EndWait) -> bool:
-    """Whether nobody has ended a run, as far as that can be known in time."""
+    """Whether nobody has ended or deleted a run, as far as that can be known in time."""
     store = run.experiment.workspace.tracking_store
     status = store.ended_as(run.id)
     if status is None and wait.left_s:
@@ -98,22 +97,19 @@ def _goes_on(run: "RunLifecycle", wait: EndWait) -> bool:
 
 
 def _store_rest(run: "RunLifecycle", wait: EndWait) -> None:
-    """Store the files of a run's folder, as long as there is time."""
-    failed: list[Exception] = []
+    """Store the files of a run's folder, as long as there is time.
 
-    def store() -> None:
-        try:
-            run.store_rest()
-        except Exception as error:  # noqa: BLE001  said below
-            failed.append(error)
+    Python 3.12 starts no thread as it ends, so there it takes as long as it takes.
+    """
+    # Not sooner: it takes long, and is there since the run was begun.
+    from mlflow_workspace_plugin.stores.patience import answer_within
 
-    thread = threading.Thread(target=store, name="mlflow-workspace-left-open", daemon=True)
-    thread.start()
-    thread.join(wait.left_s)
-    if thread.is_alive():
-        _logger.warning("Run %s lacks files: the time for the end of the process is up.", run.id)
-    elif failed:
-        _logger.warning("Run %s lacks files: %s", run.id, failed[0])
+    try:
+        answer_within(wait.left_s, run.store_rest)
+    except TimeoutError:
+        _logger.warning("Run %s may lack files: the time for the end of the process is up.", run.id)
+    except Exception as error:  # noqa: BLE001  the run is to be ended all the same
+        _logger.warning("Run %s lacks files: %s", run.id, error)
 
 
 if hasattr(os, "register_at_fork"):

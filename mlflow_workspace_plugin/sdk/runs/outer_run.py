@@ -91,5 +91,8 @@ def _is_empty(experiment: "Experiment", run: MlflowRun, tags: dict[str, str]) ->
         return False
     if run.data.metrics or run.data.params or run.data.tags != tags or run.inputs.dataset_inputs:
         return False
-    files = experiment.workspace.client.list_artifacts(run.info.run_id)
+    try:
+        files = experiment.workspace.client.list_artifacts(run.info.run_id)
+    except Exception:  # noqa: BLE001  a run of its own can be begun all the same
+        return False
     return all(each.path in _OF_THE_RUNNER for each in files)

@@ -1,19 +1,22 @@
 """How this process ends, as far as Python lets that be known.
 
-An uncaught exception is handed to ``sys.excepthook``. The status that ``sys.exit`` is given is told
-to nobody, so both are led through here. What ``raise SystemExit(3)`` says is not seen.
+An uncaught exception is left in ``sys.last_value``, whoever shows it. The status that ``sys.exit``
+is given, or ``exit`` and ``quit``, is told to nobody, so these are led through here. What
+``raise SystemExit(3)`` says is not seen.
 """
 
+import builtins
 import dis
 import functools
 import signal
 import sys
 import threading
 from collections.abc import Callable
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
 _RETURNS = ("RETURN_VALUE", "RETURN_CONST", "INSTRUMENTED_RETURN_VALUE")
+_OF_SITE = ("exit", "quit")
 
 
 class Ending(NamedTuple):
@@ -23,7 +26,6 @@ class Ending(NamedTuple):
     reason: str | BaseException | None
 
 
-_uncaught: BaseException | None = None
 _exit: "tuple[Any, FrameType] | None" = None
 """What ``sys.exit`` was given last, and the function that the program is in to its end."""
 
@@ -31,8 +33,13 @@ _exit: "tuple[Any, FrameType] | None" = None
 @functools.cache
 def watch() -> None:
     """Take notice of how this process ends, from now on."""
-    sys.excepthook = functools.partial(_note_uncaught, sys.excepthook)
     sys.exit = functools.partial(_note_exit, sys.exit)  # type: ignore[assignment]
+    if _is_typed():
+        return
+    for name in _OF_SITE:
+        # They are missing where Python was started without ``site``.
+        if (exit_ := getattr(builtins, name, None)) is not None:
+            setattr(builtins, name, functools.partial(_note_exit, exit_))
 
 
 def ending(by: "signal.Signals | None" = None) -> Ending:
@@ -45,9 +52,10 @@ def ending(by: "signal.Signals | None" = None) -> Ending:
         return Ending("KILLED", f"Stopped by {by.name} ({int(by)}).")
     # A child of multiprocessing ends while its exception is dealt with.
     error = sys.exc_info()[1]
-    if error is None and not hasattr(sys, "ps1"):  # where people type, errors end nothing
-        if _uncaught is not None and _was_left_by(_uncaught):
-            error = _uncaught
+    if error is None and not _is_typed():  # there errors end nothing
+        uncaught: BaseException | None = getattr(sys, "last_value", None)
+        if uncaught is not None and _was_left_by(uncaught):
+            error = uncaught
         elif _exit is not None and _raised(_exit[1]):
             return _of_exit(_exit[0])
     if isinstance(error, KeyboardInterrupt):
@@ -59,8 +67,8 @@ def ending(by: "signal.Signals | None" = None) -> Ending:
 
 def forget() -> None:
     """Let go of what was noted, and of the variables that it holds."""
-    global _uncaught, _exit
-    _uncaught = _exit = None
+    global _exit
+    _exit = None
 
 
 def _of_exit(code: Any) -> Ending:
@@ -69,15 +77,6 @@ def _of_exit(code: Any) -> Ending:
     if isinstance(code, int):
         return Ending("FAILED", f"The process ended with exit code {int(code)}.")
     return Ending("FAILED", f"The process ended with exit code 1: {code}")
-
-
-def _note_uncaught(
-    before: Any, kind: type[BaseException], error: BaseException, traceback: TracebackType | None
-) -> None:
-    global _uncaught
-    if _is_main():
-        _uncaught = error
-    before(kind, error, traceback)
 
 
 def _note_exit(exit_: Callable[..., NoReturn], *status: Any) -> None:
@@ -91,6 +90,11 @@ def _note_exit(exit_: Callable[..., NoReturn], *status: Any) -> None:
                 outermost = outermost.f_back
             _exit = error.code, outermost
         raise
+
+
+def _is_typed() -> bool:
+    """Whether people type the program as it runs."""
+    return hasattr(sys, "ps1") or bool(sys.flags.interactive)
 
 
 def _is_main() -> bool:
