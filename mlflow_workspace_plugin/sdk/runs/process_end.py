@@ -12,6 +12,8 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from multiprocessing.popen_fork import Popen
+from multiprocessing.process import BaseProcess
 from types import FrameType
 from typing import Any, NamedTuple, NoReturn
 
@@ -50,8 +52,10 @@ def ending(by: "signal.Signals | None" = None) -> Ending:
     """
     if by is not None:
         return Ending("KILLED", f"Stopped by {by.name} ({int(by)}).")
-    # A child of multiprocessing ends while its exception is dealt with.
+    # A child of multiprocessing ends while its exception is dealt with, or behind that.
     error = sys.exc_info()[1]
+    if error is None and (code := _code_of_child()):
+        return _of_exit(code)
     if error is None and not _is_typed():  # there errors end nothing
         uncaught: BaseException | None = getattr(sys, "last_value", None)
         if uncaught is not None and _was_left_by(uncaught):
@@ -90,6 +94,21 @@ def _note_exit(exit_: Callable[..., NoReturn], *status: Any) -> None:
                 outermost = outermost.f_back
             _exit = error.code, outermost
         raise
+
+
+def _code_of_child() -> int | None:
+    """Return the exit code that a forked child of multiprocessing ends with, from Python 3.13 on.
+
+    By then it has printed its exception, and let go of it. Before 3.13 it ends while it runs, and
+    has no code yet.
+    """
+    launch = Popen._launch.__code__  # type: ignore[attr-defined]
+    frame: FrameType | None = sys._getframe()
+    while frame is not None and frame.f_code is not launch:
+        if frame.f_code is BaseProcess._bootstrap.__code__:  # type: ignore[attr-defined]
+            return None
+        frame = frame.f_back
+    return None if frame is None else frame.f_locals.get("code")
 
 
 def _is_typed() -> bool:
