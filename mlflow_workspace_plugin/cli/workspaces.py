@@ -9,7 +9,7 @@ import click
 
 from mlflow_workspace_plugin import names, uris
 from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
-from mlflow_workspace_plugin.cli.completion import complete_workspaces
+from mlflow_workspace_plugin.cli.completion import complete_workspaces_and_runs
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
     echo,
@@ -72,9 +72,9 @@ def create(
     if as_json:
         print_json(facts)
         return
+    echo(f"Workspace {record.display_name!r} is in hub {opened.path}")
     if write_config:
         echo(f"Config file {facts['config_file']} names it.")
-    echo(f"Workspace {record.display_name!r} is in hub {opened.path}")
     echo(f"export MLFLOW_TRACKING_URI={facts['tracking_uri']}")
 
 
@@ -95,7 +95,7 @@ def list_(hub: Path, as_json: bool) -> None:  # noqa: FBT001
 
 
 @click.command()
-@click.argument("name", metavar="NAME|RUN", shell_complete=complete_workspaces)
+@click.argument("name", metavar="NAME|RUN", shell_complete=complete_workspaces_and_runs)
 @workspace_option
 @hub_option
 @json_option
