@@ -96,8 +96,9 @@ def _print_folders(rows: list[Row], *, status: bool) -> None:
         # What is nothing in all of them says nothing.
         said = {key: None for row in telling for key in row if any(r.get(key) for r in telling)}
         print_table("Journals", [{key: row.get(key) for key in said} for row in telling])
-    nothing = "Nothing waits" if status else "Nothing was to be sent"
+    nothing = "Nothing waits" if status else "Nothing to send"
     if not rows:
         echo(f"{nothing}: there are no journals.")
     elif quiet := len(rows) - len(telling):
-        echo(f"{nothing} in {words.count(quiet, 'other journal' if telling else 'journal')}.")
+        where = words.count(quiet, "other workspace" if telling else "workspace")
+        echo(f"{nothing} in the journals of {where}.")
