@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.cli.completion import complete_workspaces
 
 if TYPE_CHECKING:
@@ -94,8 +94,6 @@ def typed(command: str, hub: Path) -> str:
         command: its name and arguments.
         hub: the folder that it is to find.
     """
-    from mlflow_workspace_plugin import settings, uris
-
     is_default = hub == uris.hub_folder(settings.HUB.get())
     return f"mlflow-workspace {command}" + ("" if is_default else f" --hub {shlex.quote(str(hub))}")
 

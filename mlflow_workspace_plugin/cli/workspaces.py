@@ -19,7 +19,7 @@ from mlflow_workspace_plugin.cli.options import (
     print_facts,
     print_json,
 )
-from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
+from mlflow_workspace_plugin.cli.runs.find import find_run, optional_run_argument
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.hub import glance, workspace_record
 from mlflow_workspace_plugin.hub.layout import Layout
@@ -28,10 +28,6 @@ from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.cli.runs.find import FoundRun
     from mlflow_workspace_plugin.hub.hub import Hub
-
-
-def _run_argument(command: click.decorators.FC) -> click.decorators.FC:
-    return run_argument(command, metavar="[RUN]", required=False)
 
 
 @click.command()
@@ -121,7 +117,7 @@ def show(name: str, workspace: str | None, hub: Path, as_json: bool) -> None:  #
 
 
 @click.command()
-@_run_argument
+@optional_run_argument
 @hub_option
 @workspace_option
 @json_option

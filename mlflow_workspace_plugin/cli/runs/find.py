@@ -32,6 +32,11 @@ def run_argument(command: Command, **options: Any) -> Command:
     return click.argument("run", shell_complete=complete_runs, **options)(command)
 
 
+def optional_run_argument(command: Command) -> Command:
+    """Add the argument ``RUN``, which may be left out."""
+    return run_argument(command, metavar="[RUN]", required=False)
+
+
 @dataclass(frozen=True)
 class FoundRun:
     """A run that a command means.
