@@ -55,9 +55,9 @@ def open_workspace(name: str | None, hub: Path) -> "Workspace":
             config_file.find()
         except ConfigFileError:
             raise ConfigFileError(
-                "No workspace is named. Name one with -w NAME (mlflow-workspace list shows them), "
-                "by MLFLOW_TRACKING_URI=workspace:NAME, or in a config file here or above, which "
-                "mlflow-workspace create NAME --write-config writes."
+                "No workspace is named. Name one with --workspace (mlflow-workspace list shows "
+                "them), by MLFLOW_TRACKING_URI=workspace:NAME, or in a config file here or above, "
+                "which mlflow-workspace create NAME --write-config writes."
             ) from error
         raise
     if not _is_meant(found, hub):
