@@ -21,7 +21,7 @@ def train_with_mlflow() -> str:
     x_train, x_test, y_train, y_test = train_test_split(
         *load_diabetes(return_X_y=True), random_state=0
     )
-    mlflow.sklearn.autolog(log_datasets=False)
+    mlflow.sklearn.autolog(log_datasets=False, silent=True)
     with mlflow.start_run(run_name="plain MLflow") as run:
         model = Ridge(alpha=0.1).fit(x_train, y_train)
         mlflow.log_metric("test_r2", r2_score(y_test, model.predict(x_test)))
@@ -55,10 +55,9 @@ def main() -> None:
         for name, values in sorted(run.get_metrics().items()):
             print(f"  {name:<28} {values}")
         print(f"  files: {len(run.get_file_names())}")
-        print(f"  page:  {run.get_portal_url()}")
 
     print(f"\nStored in {workspace.get_mlflow_tracking_uri()}")
-    print("To look at the runs: mlflow-workspace ui")
+    print("To look at the runs: mlflow-workspace ui -w demo --open")
 
 
 if __name__ == "__main__":

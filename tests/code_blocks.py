@@ -36,6 +36,7 @@ _BLOCK = re.compile(
 _COMMENTS = re.compile(r"(?:^ *<!--(?:(?!-->).)*-->\s*)+\Z", re.MULTILINE | re.DOTALL)
 _NOT_RUN = re.compile(r"<!-- not run: (.+?) -->", re.DOTALL)
 _UNITS = ("ms", "s", "min", "h")
+_AGO = re.compile(rf"\b[0-9]+ (?:{'|'.join(_UNITS)}) ago\b")
 _FAILURE = re.compile(r"^(Error: |(\w+\.)*\w*(Error|Exception): )", re.MULTILINE)
 
 
@@ -152,21 +153,24 @@ def compare(shown: str, said: str) -> None:
     """Compare what a page shows with what was printed, which may be more.
 
     Each line that is shown has to be there, in this order. A word with a digit or a slash in it,
-    such as an id, a time or a path, may be another such word, a unit another unit, and ``...`` is
-    anything.
+    such as an id, a time or a path, may be another such word, a unit another unit, what was a while
+    ago just now, and ``...`` is anything.
 
     Raises:
         AssertionError: a line is not there.
     """
     lines = iter(said.splitlines())
     for line in filter(str.strip, shown.splitlines()):
-        pattern = re.compile(r"\s*".join(map(_pattern, line.split())))
+        parts = _AGO.sub(" ago ", line).split()
+        pattern = re.compile(r"\s*".join(map(_pattern, parts)))
         assert any(pattern.search(each) for each in lines), f"{line!r} is not in:\n{said}"
 
 
 def _pattern(word: str) -> str:
     if word == "...":
         return ".*"
+    if word == "ago":
+        return rf"(?:just now|[0-9]+ (?:{'|'.join(_UNITS)}) ago)"
     if word in _UNITS:
         return f"(?:{'|'.join(_UNITS)})"
     if re.search(r"[0-9/]", word):

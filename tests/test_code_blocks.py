@@ -121,6 +121,7 @@ def test_what_is_shown_is_compared_loosely():
     """Ids, times, paths and widths may differ, words may not."""
     compare("Run 1ab2 is in /a/b", "before\nRun  77 is in /c\nafter")
     compare("a  1 s ago\nlast", "a     27 min ago\nlast")
+    compare("a  1 s ago  x", "a  just now  x")
     compare("loss ... 3", "loss of this 4")
     with pytest.raises(AssertionError, match="'Run 1 is there'"):
         compare("Run 1 is there", "Run 2 is here")

@@ -13,75 +13,35 @@ import click
 from click.shell_completion import CompletionItem
 
 COMMANDS = {
-    "azureml": (
-        "azureml:azureml",
-        "The name azureml, for scripts of SDK v1: serve it, and scan code for what it uses of it.",
-    ),
+    "azureml": ("azureml:azureml", "Serve the name azureml to SDK v1 scripts; scan code for it."),
     "completion": (
         "shell:completion",
-        "Print the line that lets a shell complete commands, workspaces and runs.",
+        "Print the line that lets a shell complete what is typed.",
     ),
     "create": ("workspaces:create", "Create workspace NAME, and its hub if that is its first."),
-    "delete": (
-        "runs.delete:delete",
-        "Delete runs, or without RUN the workspace that --workspace names.",
-    ),
-    "doctor": (
-        "doctor:doctor",
-        "Check all that a run needs: versions, MLflow's hooks, a hub's rows and files, the "
-        "journal.",
-    ),
-    "download": (
-        "runs.files:download",
-        "Copy the files of run RUN, or the file or folder PATH of it, to a folder.",
-    ),
-    "experiments": (
-        "runs.experiments:experiments",
-        "List the experiments of a workspace, that with the newest run first.",
-    ),
-    "files": (
-        "runs.files:files",
-        "List the files of run RUN, or those below PATH, with their sizes.",
-    ),
-    "gc": ("gc:gc", "Free deleted runs, logged models and experiments for good: rows and files."),
+    "delete": ("runs.delete:delete", "Delete runs, or the workspace that --workspace names."),
+    "doctor": ("doctor:doctor", "Check what a run needs: versions, hooks, hub, files, journal."),
+    "download": ("runs.files:download", "Copy the files of a run, or some of them, to a folder."),
+    "experiments": ("runs.experiments:experiments", "List the experiments of a workspace."),
+    "files": ("runs.files:files", "List the files of a run, with their sizes."),
+    "gc": ("gc:gc", "Free deleted runs, models and experiments for good."),
     "hub": ("hub:hub", "Make, trust and upgrade hubs."),
     "list": ("workspaces:list_", "List the workspaces of a hub."),
-    "metrics": (
-        "runs.metrics:metrics",
-        "Show the metrics of run RUN: the last value of each, or all values of metric NAME.",
-    ),
-    "open": (
-        "open:open_",
-        'Open the browser on the page of run RUN, or of a workspace, where "ui" serves the hub.',
-    ),
-    "run": ("run:run", "Run a script, such as `train.py --rate 0.1`, inside a recorded run."),
-    "runs": (
-        "runs.table:runs",
-        "List the runs of a workspace, the newest first, children below their parents.",
-    ),
-    "show": (
-        "workspaces:show",
-        "Show workspace NAME, its URI and what it holds; or run RUN, and how it went.",
-    ),
-    "sync": (
-        "sync:sync",
-        "Send what processes on this machine logged and could not send before they ended.",
-    ),
-    "ui": (
-        "ui:ui",
-        "Serve MLflow's UI, with all workspaces of a hub, to this user of this machine.",
-    ),
+    "metrics": ("runs.metrics:metrics", "Show the metrics of a run, or all values of one."),
+    "open": ("open:open_", "Open the page of a run, or a workspace, in the browser."),
+    "run": ("run:run", "Run a script or program inside a recorded run."),
+    "runs": ("runs.table:runs", "List the runs of a workspace, and the best of them."),
+    "show": ("workspaces:show", "Show a workspace and what it holds, or a run and how it went."),
+    "sync": ("sync:sync", "Send what was logged and could not be sent so far."),
+    "ui": ("ui:ui", "Serve MLflow's UI, with all workspaces of a hub, to you only."),
     "verify": (
         "runs.verify:verify",
-        "Say whether all values that were logged to run RUN can be read, or what is different.",
+        "Say whether all that was logged to a run can be read.",
     ),
-    "where": (
-        "workspaces:where",
-        "Print where the rows and files of a hub, a workspace or run RUN lie.",
-    ),
+    "where": ("workspaces:where", "Print where rows and files of a hub, workspace or run lie."),
 }
-"""The commands by name: the module in this package with the command's name in it, and the first
-sentence of its help."""
+"""The commands by name: the module in this package with the command's name in it, and what the list
+of commands says of it, which fits 80 columns."""
 
 
 class LazyGroup(click.Group):

@@ -3,6 +3,8 @@
 import functools
 import io
 import logging
+import re
+from collections import Counter
 from collections.abc import Callable
 from contextlib import redirect_stderr
 from pathlib import Path
@@ -18,6 +20,8 @@ Complete = Callable[[click.Context, click.Parameter, str], list[CompletionItem]]
 
 _RUNS_SHOWN = 50
 _WAIT_S = 0.2
+# What bash takes as it stands: other names it would break, or obey.
+_ONE_WORD = re.compile(r"[\w.,@%+/][\w.,@%+/-]*")
 
 
 def _quietly(complete: Complete) -> Complete:
@@ -58,19 +62,36 @@ def complete_runs(
     param: click.Parameter,
     incomplete: str,
 ) -> list[CompletionItem]:
-    """Return the newest runs whose ids or names begin so: the id, or the name if that is begun."""
+    """Return the newest runs whose ids or names begin so.
+
+    It is the name if that is begun, and means this run alone; else the id.
+    """
     workspace = ctx.params.get("workspace")
     found = glance.look(
         _hub(ctx), lambda seen: _newest(seen, workspace, incomplete), wait_s=_WAIT_S
     )
+    times = Counter(run.name for run in found or ())
     return [
-        CompletionItem(run.run_id, help=shown(run.name))
-        if run.run_id.startswith(incomplete)
-        else CompletionItem(run.name, help=run.run_id)
+        CompletionItem(run.name, help=run.run_id)
+        if not run.run_id.startswith(incomplete)
+        and times[run.name] == 1
+        and _ONE_WORD.fullmatch(run.name)
+        else CompletionItem(run.run_id, help=shown(run.name))
         for run in found or ()
-        # A line break in a word would be one of the shell's.
-        if run.run_id.startswith(incomplete) or run.name.isprintable()
     ]
+
+
+@_quietly
+def complete_workspaces_and_runs(
+    ctx: click.Context,
+    param: click.Parameter,
+    incomplete: str,
+) -> list[CompletionItem]:
+    """Return what either of the two does; runs only where something is begun, or ``-w`` given."""
+    if ctx.params.get("workspace") is not None:
+        return complete_runs(ctx, param, incomplete)
+    found = complete_workspaces(ctx, param, incomplete)
+    return [*found, *complete_runs(ctx, param, incomplete)] if incomplete else found
 
 
 def _newest(seen: glance.Glance, workspace: str | None, incomplete: str) -> list[glance.RunRow]:

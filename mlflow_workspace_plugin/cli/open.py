@@ -5,16 +5,12 @@ from pathlib import Path
 import click
 
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
-from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
+from mlflow_workspace_plugin.cli.runs.find import find_run, optional_run_argument
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 
 
-def _run_argument(command: click.decorators.FC) -> click.decorators.FC:
-    return run_argument(command, metavar="[RUN]", required=False)
-
-
 @click.command("open")
-@_run_argument
+@optional_run_argument
 @workspace_option
 @hub_option
 @click.option("--print", "print_only", is_flag=True, help="Print the link, and open no browser.")

@@ -4,7 +4,8 @@ from functools import partial
 
 import click
 
-from mlflow_workspace_plugin.cli.journal_status import row_of, show
+from mlflow_workspace_plugin.cli.journal_status import Row, row_of, show
+from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
     echo,
     json_option,
@@ -13,6 +14,9 @@ from mlflow_workspace_plugin.cli.options import (
     print_table,
 )
 from mlflow_workspace_plugin.journal.folder import all_folders
+
+# What a folder has though nothing waits in it.
+_ALWAYS = "workspace", "MB on disk"
 
 
 @click.command()
@@ -73,8 +77,9 @@ def sync(
             for row in rows
             for run_id, number in row.pop("runs").items()
         ]
-        print_table("Calls that wait" if status else "Calls that were sent", calls)
-        print_table("Journals", rows)
+        if calls:
+            print_table("Calls that wait" if status else "Calls that were sent", calls)
+        _print_folders(rows, status=status)
     if any(row["problem"] for row in rows):
         if not as_json:
             echo(
@@ -82,3 +87,18 @@ def sync(
                 "mlflow-workspace sync --drop WORKSPACE"
             )
         raise SystemExit(1)
+
+
+def _print_folders(rows: list[Row], *, status: bool) -> None:
+    """Print what is to be said of folders, and count those of which there is nothing."""
+    telling = [row for row in rows if any(row[key] for key in row if key not in _ALWAYS)]
+    if telling:
+        # What is nothing in all of them says nothing.
+        said = {key: None for row in telling for key in row if any(r.get(key) for r in telling)}
+        print_table("Journals", [{key: row.get(key) for key in said} for row in telling])
+    nothing = "Nothing waits" if status else "Nothing to send"
+    if not rows:
+        echo(f"{nothing}: there are no journals.")
+    elif quiet := len(rows) - len(telling):
+        where = words.count(quiet, "other workspace" if telling else "workspace")
+        echo(f"{nothing} in the journals of {where}.")

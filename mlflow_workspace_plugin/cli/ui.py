@@ -39,6 +39,7 @@ _END_S = 1.0
 @click.option(
     "--workspace",
     "-w",
+    metavar="NAME",
     help="Open the UI in this workspace.",
     shell_complete=complete_workspaces,
 )

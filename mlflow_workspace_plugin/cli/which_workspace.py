@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.cli.completion import complete_workspaces
 
 if TYPE_CHECKING:
@@ -43,6 +43,7 @@ def open_workspace(name: str | None, hub: Path) -> "Workspace":
         UserErrorException: what is around is in another hub than the one named.
     """
     from mlflow_workspace_plugin.errors import ConfigFileError, UserErrorException
+    from mlflow_workspace_plugin.sdk import config_file
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
     if name is not None:
@@ -50,10 +51,15 @@ def open_workspace(name: str | None, hub: Path) -> "Workspace":
     try:
         found = _around()
     except ConfigFileError as error:
-        raise ConfigFileError(
-            "No workspace is named. Name one with --workspace, or by "
-            f"MLFLOW_TRACKING_URI=workspace:///path/to/hub/NAME, or in a config file. {error}"
-        ) from error
+        try:
+            config_file.find()
+        except ConfigFileError:
+            raise ConfigFileError(
+                "No workspace is named. Name one with --workspace (mlflow-workspace list shows "
+                "them), by MLFLOW_TRACKING_URI=workspace:NAME, or in a config file here or above, "
+                "which mlflow-workspace create NAME --write-config writes."
+            ) from error
+        raise
     if not _is_meant(found, hub):
         raise UserErrorException(
             f"The workspace around, {found.name!r}, is in another hub than {str(hub)!r}. "
@@ -88,8 +94,6 @@ def typed(command: str, hub: Path) -> str:
         command: its name and arguments.
         hub: the folder that it is to find.
     """
-    from mlflow_workspace_plugin import settings, uris
-
     is_default = hub == uris.hub_folder(settings.HUB.get())
     return f"mlflow-workspace {command}" + ("" if is_default else f" --hub {shlex.quote(str(hub))}")
 

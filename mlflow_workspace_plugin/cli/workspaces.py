@@ -9,7 +9,7 @@ import click
 
 from mlflow_workspace_plugin import names, uris
 from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
-from mlflow_workspace_plugin.cli.completion import complete_workspaces
+from mlflow_workspace_plugin.cli.completion import complete_workspaces_and_runs
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
     echo,
@@ -19,7 +19,7 @@ from mlflow_workspace_plugin.cli.options import (
     print_facts,
     print_json,
 )
-from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
+from mlflow_workspace_plugin.cli.runs.find import find_run, optional_run_argument
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.hub import glance, workspace_record
 from mlflow_workspace_plugin.hub.layout import Layout
@@ -28,10 +28,6 @@ from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.cli.runs.find import FoundRun
     from mlflow_workspace_plugin.hub.hub import Hub
-
-
-def _run_argument(command: click.decorators.FC) -> click.decorators.FC:
-    return run_argument(command, metavar="[RUN]", required=False)
 
 
 @click.command()
@@ -72,9 +68,9 @@ def create(
     if as_json:
         print_json(facts)
         return
+    echo(f"Workspace {record.display_name!r} is in hub {opened.path}")
     if write_config:
         echo(f"Config file {facts['config_file']} names it.")
-    echo(f"Workspace {record.display_name!r} is in hub {opened.path}")
     echo(f"export MLFLOW_TRACKING_URI={facts['tracking_uri']}")
 
 
@@ -95,7 +91,7 @@ def list_(hub: Path, as_json: bool) -> None:  # noqa: FBT001
 
 
 @click.command()
-@click.argument("name", metavar="NAME|RUN", shell_complete=complete_workspaces)
+@click.argument("name", metavar="NAME|RUN", shell_complete=complete_workspaces_and_runs)
 @workspace_option
 @hub_option
 @json_option
@@ -121,7 +117,7 @@ def show(name: str, workspace: str | None, hub: Path, as_json: bool) -> None:  #
 
 
 @click.command()
-@_run_argument
+@optional_run_argument
 @hub_option
 @workspace_option
 @json_option

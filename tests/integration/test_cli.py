@@ -48,6 +48,7 @@ def test_created_workspace_is_found_by_its_config_file(tmp_path, monkeypatch):
     """--write-config writes it where from_config() and the commands look."""
     monkeypatch.chdir(tmp_path)
     hub = tmp_path / "hub"
+    assert "mlflow-workspace create NAME --write-config" in run("runs", status=1)
     assert ".azureml/config.json" in run("create", "Team_A", "--write-config", "--hub", hub)
     found = Workspace.from_config()
     assert (found.name, found.get_mlflow_tracking_uri()) == ("Team_A", f"workspace://{hub}/team-a")
@@ -105,6 +106,8 @@ def test_where_finds_rows_and_files(workspace, other_workspace, hub_path, tmp_pa
     text = run("where", mine.id, "-w", "team-b", "--hub", hub_path, status=1)
     assert "There is no such run" in text
     assert "is not in workspace 'team-b'" in text
+    text = run("where", "team-b", "--hub", hub_path, status=1)
+    assert "A workspace is called so: -w team-b" in text
 
 
 def test_hub_init_takes_a_journal_mode(tmp_path):

@@ -113,6 +113,9 @@ def test_table_names_the_runs(uri, run_id):
     said = CliRunner().invoke(main, ["sync"]).output
     assert run_id in said
     assert "100" in said
+    assert "damaged" not in said
+    said = CliRunner().invoke(main, ["sync", "--status"]).output
+    assert said == "Nothing waits in the journals of 1 workspace.\n"
 
 
 def test_damaged_line(uri, client, run_id, hub_path):

@@ -1,6 +1,7 @@
 """What is imported when: nothing that takes long before it is needed, and then the whole of it."""
 
 import contextlib
+import re
 import shutil
 import sqlite3
 
@@ -99,13 +100,12 @@ def test_sdk_imports_what_mlflow_does(run_new_python):
 
 
 @pytest.mark.parametrize("name", sorted(COMMANDS))
-def test_table_says_of_a_command_what_its_help_does(name):
-    """However wide the terminal is."""
+def test_list_of_commands_has_each_in_a_whole_sentence(name):
+    """In 80 columns; and what it names is that command."""
     command = main.get_command(click.Context(main), name)
-    said = click.Command(name, help=COMMANDS[name][1])
     assert command.name == name
-    for limit in (45, 60, 1000):
-        assert said.get_short_help_str(limit) == command.get_short_help_str(limit)
+    lines = CliRunner().invoke(main, ["--help"], terminal_width=80).output
+    assert re.search(rf"^  {name} +{re.escape(COMMANDS[name][1])}$", lines, re.MULTILINE)
 
 
 def test_constants_are_those_of_the_migrations():
@@ -209,8 +209,24 @@ def test_shell_completes_commands_workspaces_and_runs(hub_path, workspace):
     assert complete("metrics", *hub, "") == [second.id, first.id]
     assert complete("metrics", *hub, first.id[:8]) == [first.id]
     assert complete("metrics", *hub, "wi") == ["wild"]
+    assert complete("show", *hub, "wi") == ["wild"]
+    assert complete("show", *hub, "-w", "team-a", "") == [second.id, first.id]
     assert complete("metrics", *hub, "-w", "Team_B", "") == []
     assert complete("where", *hub, "-w", "team-a", second.id[:6]) == [second.id]
+
+
+def test_shell_completes_a_run_to_what_names_it(hub_path, workspace):
+    """A name that two runs have, or that bash takes for several words, is completed to the id."""
+    names = "twice", "twice", "or words", "x;y", "plain_1.5"
+    ids = {}
+    for name in names:
+        ids.setdefault(name, []).insert(
+            0, Experiment(workspace, "e").start_logging(display_name=name).id
+        )
+    hub = ["--hub", hub_path]
+    for name in set(names) - {"plain_1.5"}:
+        assert complete("metrics", *hub, name[:3]) == ids[name]
+    assert complete("metrics", *hub, "plain") == ["plain_1.5"]
 
 
 def test_completion_is_quiet_whatever_is_wrong(tmp_path, capfd):

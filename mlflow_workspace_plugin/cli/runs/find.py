@@ -1,6 +1,7 @@
 """Which run a command means: by its id, by the beginning of that, or by its name."""
 
 import difflib
+import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -29,6 +30,11 @@ def run_argument(command: Command, **options: Any) -> Command:
     """Add the argument ``RUN``, for :func:`find_run`."""
     options = {"metavar": "RUN"} | options
     return click.argument("run", shell_complete=complete_runs, **options)(command)
+
+
+def optional_run_argument(command: Command) -> Command:
+    """Add the argument ``RUN``, which may be left out."""
+    return run_argument(command, metavar="[RUN]", required=False)
 
 
 @dataclass(frozen=True)
@@ -124,11 +130,14 @@ def _called(hub: "Hub", given: str, workspace: str | None) -> "list[RunPlace]":
 def _raise_unknown(hub: "Hub", given: str, workspace: str | None) -> NoReturn:
     from mlflow_workspace_plugin.errors import RunNotFoundError
     from mlflow_workspace_plugin.hub.database import connected, translated_errors
+    from mlflow_workspace_plugin.hub.workspace_record import find
     from mlflow_workspace_plugin.stores.run_lookup import newest_runs
 
     with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
         newest = newest_runs(connection, _COMPARED, workspace)
     hint = _did_you_mean(given, newest)
+    if workspace is None and find(hub.catalog.list(), given) is not None:
+        hint = f"A workspace is called so: -w {shlex.quote(given)} names it."
     where = "any workspace" if workspace is None else f"workspace {workspace!r}"
     raise RunNotFoundError(
         f"There is no such run: '{shown(given)}' is not in {where} of hub {str(hub.path)!r}. {hint}"

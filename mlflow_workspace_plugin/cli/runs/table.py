@@ -382,7 +382,7 @@ def _print_notes(
         if parent
     ]
     if there_are_more:
-        lines.append(f"These are the first {number:,}; -n shows more, and --all all.")
+        lines.append(f"There are more: -n {10 * number} lists more of them, --all lists all.")
     if lines:
         click.echo()
     for line in lines:
