@@ -243,7 +243,11 @@ import os, signal, sys, threading, time
 from mlflow_workspace_plugin import Experiment, Workspace
 
 def interrupt():
-    while "mlflow.store.tracking.dbmodels.models" not in sys.modules:
+    # Elsewhere Python itself may swallow it, where it comes in the callback of a weak reference.
+    while (
+        "mlflow.store.tracking.dbmodels.models" not in sys.modules
+        or signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    ):
         time.sleep(0.001)
     os.kill(os.getpid(), signal.SIGINT)
 
