@@ -146,6 +146,13 @@ class TestRuns:
         (key,) = workspace.client.get_run(started.id).data.metrics
         assert run_json("metrics", started.id, key, *where) == {"loss: ö ✓": 0.5}
 
+    def test_children_of_sdk_v1_are_called_by_their_own_part(self, workspace, where):
+        """Below its parent, whose name SDK v1 puts before the child's; elsewhere by all of it."""
+        with Experiment(workspace, "e").start_logging(display_name="top") as started:
+            started.child_run("fold").complete()
+        assert re.search(r"  └ fold\s", run("runs", *where))
+        assert "top>fold" in run("runs", "--order-by", "attributes.run_name ASC", *where)
+
     def test_children_stand_below_their_parents(self, client, where):
         """However deep, whatever came in between; in a given order they do not."""
         (top,) = started_runs(client, ["top"])

@@ -128,11 +128,13 @@ class ListedRun:
         run: as MLflow returned it.
         experiment: its experiment.
         depth: how far below a run of nobody's it stands.
+        above: its parent, where it stands below that.
     """
 
     run: "MlflowRun"
     experiment: "Experiment"
     depth: int = 0
+    above: "ListedRun | None" = None
 
     @property
     def id(self) -> str:
@@ -143,6 +145,11 @@ class ListedRun:
     def name(self) -> str:
         """Its name."""
         return self.run.info.run_name or ""
+
+    @property
+    def name_below(self) -> str:
+        """Its name, without that of the parent above it, which SDK v1 puts before it."""
+        return self.name if self.above is None else self.name.removeprefix(f"{self.above.name}>")
 
     @property
     def parent(self) -> str | None:
@@ -262,14 +269,14 @@ def _as_tree(listed: "list[ListedRun]") -> "Iterator[ListedRun]":
     yielded: set[str] = set()
 
     def below(top: ListedRun) -> Iterator[ListedRun]:
-        left = [(top, 0)]
+        left: list[tuple[ListedRun, ListedRun | None]] = [(top, None)]
         while left:
-            each, depth = left.pop()
+            each, above = left.pop()
             if each.id not in yielded:
                 yielded.add(each.id)
-                each.depth = depth
+                each.above, each.depth = above, 0 if above is None else above.depth + 1
                 yield each
-                left += [(child, depth + 1) for child in reversed(children.get(each.id, []))]
+                left += [(child, each) for child in reversed(children.get(each.id, []))]
 
     for each in listed:
         seen = {each.id}
@@ -293,7 +300,10 @@ def _print(listed: "Sequence[ListedRun]", metrics: Sequence[str], params: Sequen
         Column("run", [each.id[:short] for each in listed]),
         Column(
             "name",
-            ["  " * (each.depth - 1) + "└ " * (each.depth > 0) + each.name for each in listed],
+            [
+                "  " * (each.depth - 1) + "└ " * (each.depth > 0) + each.name_below
+                for each in listed
+            ],
             may_shrink=True,
         ),
     ]
