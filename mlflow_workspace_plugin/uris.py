@@ -15,6 +15,7 @@ percent-encoded; a URI never carries a secret.
 import os
 import posixpath
 import re
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -156,6 +157,17 @@ def hub_folder(hub: "str | os.PathLike[str]") -> Path:
     folder = Path(os.path.abspath(Path(hub).expanduser()))  # noqa: PTH100  keeps symbolic links
     parse(str(HubUri(folder)))
     return folder
+
+
+def typed(command: str, hub: Path) -> str:
+    """Return a command of ours as it is to be typed, with ``--hub`` where it needs that.
+
+    Args:
+        command: its name and arguments.
+        hub: the folder that it is to find.
+    """
+    is_default = hub == hub_folder(settings.HUB.get())
+    return f"mlflow-workspace {command}" + ("" if is_default else f" --hub {shlex.quote(str(hub))}")
 
 
 def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri:

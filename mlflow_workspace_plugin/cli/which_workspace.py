@@ -1,6 +1,5 @@
 """Which workspace a command means: the one it names, else the one around it."""
 
-import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -8,7 +7,7 @@ from urllib.parse import urlsplit
 
 import click
 
-from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.cli.completion import complete_workspaces
 
 if TYPE_CHECKING:
@@ -85,17 +84,6 @@ def workspace_around(hub: Path) -> "Workspace | None":
     except ConfigFileError:
         return None
     return found if _is_meant(found, hub) else None
-
-
-def typed(command: str, hub: Path) -> str:
-    """Return a command of ours as it is to be typed, with ``--hub`` where it needs that.
-
-    Args:
-        command: its name and arguments.
-        hub: the folder that it is to find.
-    """
-    is_default = hub == uris.hub_folder(settings.HUB.get())
-    return f"mlflow-workspace {command}" + ("" if is_default else f" --hub {shlex.quote(str(hub))}")
 
 
 def _around() -> "Workspace":

@@ -8,7 +8,6 @@ import fcntl
 import hashlib
 import json
 import os
-import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass
@@ -101,9 +100,7 @@ def where_to_look(hub: Path, workspace: str, page: str, command: str) -> str:
     """
     if _address(hub) is not None:
         return page_address(hub, workspace, page)
-    shown = f"mlflow-workspace {command}"
-    is_default = hub == uris.hub_folder(settings.HUB.get())
-    return shown if is_default else f"{shown} --hub {shlex.quote(str(hub))}"
+    return uris.typed(command, hub)
 
 
 def _address(hub: Path) -> str | None:

@@ -6,10 +6,11 @@ from pathlib import Path
 
 import click
 
+from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import FoundRun, find_run, run_argument, said
-from mlflow_workspace_plugin.cli.which_workspace import typed, workspace_option
+from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.terminal import shown
 
 
@@ -75,7 +76,9 @@ def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
         kept = f" Its {words.count(left, 'child run')} stayed." if left else ""
         echo(f"Deleted run {each.title} of workspace {each.place.workspace}.{kept}")
     for name in sorted({each.place.workspace for each in there}):
-        echo(f"To free what was deleted, for good: {typed(f'gc -w {name}', there[0].hub.path)}")
+        echo(
+            f"To free what was deleted, for good: {uris.typed(f'gc -w {name}', there[0].hub.path)}"
+        )
 
 
 def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirmed: bool) -> None:
@@ -95,7 +98,7 @@ def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirm
     not_empty = click.ClickException(
         f"Workspace {record.display_name!r} is not empty: it holds {holds or 'something'}. Nothing "
         "was deleted. To delete it with all that: "
-        + typed(f"delete -w {record.name} --with-everything", opened.path)
+        + uris.typed(f"delete -w {record.name} --with-everything", opened.path)
     )
     if with_everything:
         what += f", with {holds} and their files," if holds else ""
