@@ -198,6 +198,6 @@ class NotebookContext:
 
     def tags(self) -> dict[str, str]:
         """Return MLflow's tags of the source; none if nobody said which notebook it is."""
-        from mlflow_workspace_plugin.stores.notebook import source_tags
+        from mlflow_workspace_plugin.stores.process.notebook import source_tags
 
         return source_tags()

@@ -67,7 +67,7 @@ def clean_environment(monkeypatch, tmp_path, record_of_trust) -> Iterator[None]:
         mlflow.set_registry_uri(None)
         mlflow.tracking.fluent._active_experiment_id = None
     close_journals()
-    database = sys.modules.get("mlflow_workspace_plugin.hub.database")
+    database = sys.modules.get("mlflow_workspace_plugin.hub.databases.database")
     if database is not None:
         from sqlalchemy import QueuePool
 
@@ -131,7 +131,7 @@ def postgresql_template(server, tmp_path_factory) -> str:
 def write_settings(hub: Path, text: str) -> None:
     """Write the ``hub.toml`` of a hub, and trust it, as who makes a hub does."""
     from mlflow_workspace_plugin.hub import trust
-    from mlflow_workspace_plugin.hub.folder import HubFolder
+    from mlflow_workspace_plugin.hub.files.folder import HubFolder
 
     folder = HubFolder(hub)
     folder.settings_file.write_text(text)

@@ -7,9 +7,10 @@ from mlflow.store.db.utils import _get_alembic_config
 from mlflow.store.tracking.dbmodels.initial_models import Base as InitialBase
 from sqlalchemy import create_engine, text
 
-from mlflow_workspace_plugin.hub import schema, trust
-from mlflow_workspace_plugin.hub.database import url_of
-from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
+from mlflow_workspace_plugin.hub import trust
+from mlflow_workspace_plugin.hub.databases import schema
+from mlflow_workspace_plugin.hub.databases.database import url_of
+from mlflow_workspace_plugin.hub.files.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.tables.version import table_names
 
 DATA = Path(__file__).parent / "data"

@@ -12,9 +12,9 @@ from mlflow.server.workspace_helpers import WORKSPACE_HEADER_NAME
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_workspace_plugin.hub.database import connected
+from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.stores.run_lookup import Kind, workspace_of
+from mlflow_workspace_plugin.stores.reads.run_lookup import Kind, workspace_of
 
 _AJAX = ("/ajax-api/2.0/mlflow", "/ajax-api/3.0/mlflow")
 _OF_MODEL = re.compile(r"/ajax-api/2\.0/mlflow/logged-models/([^/]+)/artifacts/files")

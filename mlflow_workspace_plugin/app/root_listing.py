@@ -15,12 +15,12 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlflow_workspace_plugin.app.rewritten import answer_rewritten
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.repository import open_repository
-from mlflow_workspace_plugin.hub.database import connected
+from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.sdk.metrics.descriptors import read_descriptors
-from mlflow_workspace_plugin.sdk.metrics.image_copies import FOLDER, copies_of
-from mlflow_workspace_plugin.stores.run_lookup import artifacts_of, workspace_of
-from mlflow_workspace_plugin.stores.run_reads import read_descriptor_tags
+from mlflow_workspace_plugin.runs.metrics.descriptors import read_descriptors
+from mlflow_workspace_plugin.runs.metrics.image_copies import FOLDER, copies_of
+from mlflow_workspace_plugin.stores.reads.run_lookup import artifacts_of, workspace_of
+from mlflow_workspace_plugin.stores.reads.run_reads import read_descriptor_tags
 from mlflow_workspace_plugin.uris import WorkspaceUri
 
 _ROUTE = "/ajax-api/2.0/mlflow/artifacts/list"

@@ -37,10 +37,10 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceException,
     clause,
 )
-from mlflow_workspace_plugin.hub import linked_folders
-from mlflow_workspace_plugin.hub.database import translated_errors
-from mlflow_workspace_plugin.hub.folder import HubFolder
-from mlflow_workspace_plugin.hub.tree import UNFINISHED, Tree
+from mlflow_workspace_plugin.hub.databases.database import translated_errors
+from mlflow_workspace_plugin.hub.files import linked_folders
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
+from mlflow_workspace_plugin.hub.files.tree import UNFINISHED, Tree
 
 _CHUNK = 2**20
 

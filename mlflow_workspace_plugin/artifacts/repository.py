@@ -25,7 +25,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.of_process import keeper_of
 from mlflow_workspace_plugin.journal.progress import PATIENCE_S
 from mlflow_workspace_plugin.journal.use import journal_target, writes_through

@@ -20,19 +20,20 @@ from mlflow_workspace_plugin.cli.doctor import Finding
 from mlflow_workspace_plugin.cli.journal_status import row_of, show
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.errors import clause
-from mlflow_workspace_plugin.hub import schema, trust
+from mlflow_workspace_plugin.hub import trust
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE
-from mlflow_workspace_plugin.hub.database import connected, translated_errors
-from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
-from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.databases import schema
+from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
+from mlflow_workspace_plugin.hub.files.filesystem import file_system_type, is_network
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, integrity_problems, open_hub
 from mlflow_workspace_plugin.hub.tables import WRITERS
-from mlflow_workspace_plugin.journal.folder import all_folders, base_folder
+from mlflow_workspace_plugin.journal.files.folder import all_folders, base_folder
 from mlflow_workspace_plugin.journal.use import writes_through
 from mlflow_workspace_plugin.private_folder import make_private
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.journal.folder import JournalFolder, UnknownFolder
+    from mlflow_workspace_plugin.journal.files.folder import JournalFolder, UnknownFolder
 
 _LIMIT_S = 30
 _LONG_LIMIT_S = 60

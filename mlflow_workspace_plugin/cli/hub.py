@@ -7,7 +7,7 @@ import click
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.cli.completion import complete_workspaces
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
-from mlflow_workspace_plugin.hub.layout import JOURNAL_MODES, JournalMode
+from mlflow_workspace_plugin.hub.files.layout import JOURNAL_MODES, JournalMode
 from mlflow_workspace_plugin.uris import hub_folder
 
 
@@ -86,7 +86,7 @@ def trust_(folder: str, yes: bool) -> None:  # noqa: FBT001
     """
     from mlflow_workspace_plugin.errors import HubNotFoundError
     from mlflow_workspace_plugin.hub import trust
-    from mlflow_workspace_plugin.hub.folder import HubFolder
+    from mlflow_workspace_plugin.hub.files.folder import HubFolder
 
     path: Path = hub_folder(folder)
     found = HubFolder(path)

@@ -18,18 +18,18 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotFoundError,
     clause,
 )
-from mlflow_workspace_plugin.hub.database import connected
-from mlflow_workspace_plugin.journal.dropping import drop
-from mlflow_workspace_plugin.journal.folder import (
+from mlflow_workspace_plugin.hub.databases.database import connected
+from mlflow_workspace_plugin.journal.files.folder import (
     JournalFolder,
     Leftover,
     UnknownFolder,
     all_folders,
     base_folder,
 )
-from mlflow_workspace_plugin.journal.replay import Replay, replay
+from mlflow_workspace_plugin.journal.sending.dropping import drop
+from mlflow_workspace_plugin.journal.sending.replay import Replay, replay
 from mlflow_workspace_plugin.stores.build import open_hub_of, open_workspace_store
-from mlflow_workspace_plugin.stores.receipts import stored_sequences
+from mlflow_workspace_plugin.stores.reads.receipts import stored_sequences
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 # Why a workspace cannot be opened that does not come back by itself.

@@ -8,9 +8,9 @@ from typing import Any
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.hub import glance
-from mlflow_workspace_plugin.hub.layout import Layout
-from mlflow_workspace_plugin.journal.folder import JournalFolder, UnknownFolder
-from mlflow_workspace_plugin.journal.refused import count_refused
+from mlflow_workspace_plugin.hub.files.layout import Layout
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder, UnknownFolder
+from mlflow_workspace_plugin.journal.sending.refused import count_refused
 from mlflow_workspace_plugin.journal.status import names_of_writers, waiting
 
 Row = dict[str, Any]
@@ -79,9 +79,9 @@ def _stored(target: str, writers: set[str]) -> dict[str, int]:
             found = glance.look(parsed.hub, lambda seen: _seen(seen, workspace, writers))
             if found is not None:
                 return found
-    from mlflow_workspace_plugin.hub.database import connected
+    from mlflow_workspace_plugin.hub.databases.database import connected
     from mlflow_workspace_plugin.stores.build import open_workspace_store
-    from mlflow_workspace_plugin.stores.receipts import stored_sequences
+    from mlflow_workspace_plugin.stores.reads.receipts import stored_sequences
 
     with connected(open_workspace_store(target).engine) as connection:
         return stored_sequences(connection, writers)

@@ -13,7 +13,7 @@ from mlflow_workspace_plugin.cli.options import (
     print_json,
     print_table,
 )
-from mlflow_workspace_plugin.journal.folder import all_folders
+from mlflow_workspace_plugin.journal.files.folder import all_folders
 
 # What a folder has though nothing waits in it.
 _ALWAYS = "workspace", "MB on disk"

@@ -22,7 +22,7 @@ from mlflow_workspace_plugin.cli.options import (
 from mlflow_workspace_plugin.cli.runs.find import find_run, optional_run_argument
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.hub import glance, workspace_record
-from mlflow_workspace_plugin.hub.layout import Layout
+from mlflow_workspace_plugin.hub.files.layout import Layout
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 
 if TYPE_CHECKING:

@@ -17,7 +17,7 @@ from urllib.parse import parse_qs, urlsplit
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.errors import HubSettingsError
-from mlflow_workspace_plugin.hub.log_in import REFERENCE
+from mlflow_workspace_plugin.hub.databases.log_in import REFERENCE
 
 SCHEME = "azure"
 _WASBS = "wasbs"

@@ -44,14 +44,14 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotEmptyError,
     WorkspaceNotFoundError,
 )
-from mlflow_workspace_plugin.hub import postgresql
-from mlflow_workspace_plugin.hub.database import (
+from mlflow_workspace_plugin.hub.databases import postgresql
+from mlflow_workspace_plugin.hub.databases.database import (
     transaction,
     translated_errors,
     translated_sessions,
     uses_of,
 )
-from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.tables import RECEIPTS, WORKSPACES
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord, find

@@ -16,7 +16,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NamedTuple, TypeVar
 
-from mlflow_workspace_plugin.hub.layout import JOURNAL_MODES, Layout
+from mlflow_workspace_plugin.hub.files.layout import JOURNAL_MODES, Layout
+from mlflow_workspace_plugin.hub.files.tree import Tree
 from mlflow_workspace_plugin.hub.revisions import (
     OUR_TABLES,
     OUR_VERSION,
@@ -24,7 +25,6 @@ from mlflow_workspace_plugin.hub.revisions import (
     VERSION_TABLE,
     is_of_mlflow,
 )
-from mlflow_workspace_plugin.hub.tree import Tree
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 
 if sys.version_info >= (3, 11):

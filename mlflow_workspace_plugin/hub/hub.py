@@ -12,15 +12,15 @@ from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from mlflow_workspace_plugin.errors import HubNotFoundError, HubSettingsError
-from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
-from mlflow_workspace_plugin.hub.layout import JournalMode
+from mlflow_workspace_plugin.hub.files.folder import HubFolder, HubSettings
+from mlflow_workspace_plugin.hub.files.layout import JournalMode
 from mlflow_workspace_plugin.late_imports import late_imports
 
 if TYPE_CHECKING:
     from sqlalchemy import Engine
 
     from mlflow_workspace_plugin.hub.catalog import Catalog
-    from mlflow_workspace_plugin.hub.statistics import Statistics
+    from mlflow_workspace_plugin.hub.databases.statistics import Statistics
     from mlflow_workspace_plugin.hub.upgrade import Upgrade
 
 _open_hubs: dict[tuple[Path, tuple[int, int]], "Hub"] = {}
@@ -165,7 +165,7 @@ def upgrade_hub(path: Path, *, force: bool = False) -> "Upgrade | None":
 def integrity_problems(folder: HubFolder) -> list[str]:
     """Return what SQLite finds wrong with the database of a hub; an empty list when it is sound."""
     with late_imports():
-        from mlflow_workspace_plugin.hub.database import problems_of_file
+        from mlflow_workspace_plugin.hub.databases.database import problems_of_file
 
     return problems_of_file(folder.database)
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 
 from mlflow_workspace_plugin.errors import HubBusyError
-from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 
 # Any number, but the same in every version: PostgreSQL knows its advisory locks by it, within one
 # database.

@@ -6,17 +6,18 @@ from contextlib import suppress
 from sqlalchemy import Engine
 
 from mlflow_workspace_plugin.errors import HubSettingsError, HubTooOldError
-from mlflow_workspace_plugin.hub import azure, postgresql, schema, trust
-from mlflow_workspace_plugin.hub.database import (
+from mlflow_workspace_plugin.hub import azure, trust
+from mlflow_workspace_plugin.hub.databases import postgresql, schema
+from mlflow_workspace_plugin.hub.databases.database import (
     create_engine,
     database_url,
     set_journal_mode,
     translated_errors,
     url_of,
 )
-from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
-from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
-from mlflow_workspace_plugin.hub.layout import JournalMode
+from mlflow_workspace_plugin.hub.files.filesystem import file_system_type, is_network
+from mlflow_workspace_plugin.hub.files.folder import HubFolder, HubSettings
+from mlflow_workspace_plugin.hub.files.layout import JournalMode
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.tables import version
 

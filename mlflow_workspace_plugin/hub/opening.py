@@ -3,17 +3,18 @@
 from sqlalchemy import Engine
 
 from mlflow_workspace_plugin.errors import HubError
-from mlflow_workspace_plugin.hub import schema, trust
+from mlflow_workspace_plugin.hub import trust
 from mlflow_workspace_plugin.hub.catalog import Catalog
-from mlflow_workspace_plugin.hub.database import (
+from mlflow_workspace_plugin.hub.databases import schema
+from mlflow_workspace_plugin.hub.databases.database import (
     check_magic,
     open_engine,
     set_journal_mode,
     translated_errors,
     url_of,
 )
-from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
-from mlflow_workspace_plugin.hub.statistics import Statistics
+from mlflow_workspace_plugin.hub.databases.statistics import Statistics
+from mlflow_workspace_plugin.hub.files.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.tables import version
 
 

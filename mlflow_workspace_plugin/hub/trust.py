@@ -23,8 +23,8 @@ from mlflow_workspace_plugin.errors import (
     HubNotTrustedError,
     HubNotWritableError,
 )
-from mlflow_workspace_plugin.hub.folder import HubFolder, HubSettings
-from mlflow_workspace_plugin.hub.log_in import REFERENCE
+from mlflow_workspace_plugin.hub.databases.log_in import REFERENCE
+from mlflow_workspace_plugin.hub.files.folder import HubFolder, HubSettings
 from mlflow_workspace_plugin.hub.user_record import UserRecord
 
 _WHAT_IS_FOUND = {

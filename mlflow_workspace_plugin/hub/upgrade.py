@@ -24,8 +24,9 @@ from mlflow_workspace_plugin.errors import (
     HubCorruptError,
     HubTooOldError,
 )
-from mlflow_workspace_plugin.hub import postgresql, schema, trust
-from mlflow_workspace_plugin.hub.database import (
+from mlflow_workspace_plugin.hub import trust
+from mlflow_workspace_plugin.hub.databases import postgresql, schema
+from mlflow_workspace_plugin.hub.databases.database import (
     check_magic,
     create_engine,
     engine_of_copy,
@@ -33,7 +34,7 @@ from mlflow_workspace_plugin.hub.database import (
     translated_errors,
     url_of,
 )
-from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import held_alone, locked, others_connected
 from mlflow_workspace_plugin.hub.tables import version
 

@@ -10,17 +10,18 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any
 
-from mlflow_workspace_plugin.journal import end_wait, records
+from mlflow_workspace_plugin.journal import end_wait
 from mlflow_workspace_plugin.journal.end_wait import EndWait
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files import records
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.records import Kind
 from mlflow_workspace_plugin.journal.forks import renew_after_fork
 from mlflow_workspace_plugin.journal.outbox import Outbox
 from mlflow_workspace_plugin.journal.progress import PATIENCE_S, Progress
-from mlflow_workspace_plugin.journal.records import Kind
 from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
-from mlflow_workspace_plugin.journal.sender import Sender
-from mlflow_workspace_plugin.journal.target import Target
+from mlflow_workspace_plugin.journal.sending.sender import Sender
+from mlflow_workspace_plugin.journal.sending.target import Target
 
 if TYPE_CHECKING:
     import threading

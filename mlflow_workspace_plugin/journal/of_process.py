@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 from mlflow_workspace_plugin.journal import end_wait
 from mlflow_workspace_plugin.journal.end_wait import EndWait
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.remains import Remains
 
 

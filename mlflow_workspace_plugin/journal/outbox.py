@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from mlflow_workspace_plugin.fork_gate import gate
-from mlflow_workspace_plugin.journal import records
-from mlflow_workspace_plugin.journal.folder import JournalFolder, new_writer_id
-from mlflow_workspace_plugin.journal.own_files import OwnFiles
-from mlflow_workspace_plugin.journal.records import Kind, Record, keys_of
+from mlflow_workspace_plugin.journal.files import records
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder, new_writer_id
+from mlflow_workspace_plugin.journal.files.own_files import OwnFiles
+from mlflow_workspace_plugin.journal.files.records import Kind, Record, keys_of
+from mlflow_workspace_plugin.journal.files.reserve import STATEMENT_ROOM, Reserve
+from mlflow_workspace_plugin.journal.files.segments import Chunk
 from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
-from mlflow_workspace_plugin.journal.reserve import STATEMENT_ROOM, Reserve
-from mlflow_workspace_plugin.journal.segments import Chunk
 
 _MEMORY_BYTES = 64 << 20
 _LINES_AT_ONCE = 2_000

@@ -7,9 +7,9 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.lock import open_regular
-from mlflow_workspace_plugin.journal.records import (
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.lock import open_regular
+from mlflow_workspace_plugin.journal.files.records import (
     NO_CALLS,
     VALUES,
     Kind,
@@ -17,9 +17,9 @@ from mlflow_workspace_plugin.journal.records import (
     keys_of,
     parse,
 )
-from mlflow_workspace_plugin.journal.replay import writer_of_segment
-from mlflow_workspace_plugin.journal.reserve import ANY_RUN, Notes, read_notes
-from mlflow_workspace_plugin.journal.segments import SegmentReader, segments_of
+from mlflow_workspace_plugin.journal.files.reserve import ANY_RUN, Notes, read_notes
+from mlflow_workspace_plugin.journal.files.segments import SegmentReader, segments_of
+from mlflow_workspace_plugin.journal.sending.replay import writer_of_segment
 
 
 @dataclass

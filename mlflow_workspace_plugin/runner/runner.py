@@ -17,14 +17,14 @@ from mlflow_workspace_plugin.errors import AzureMLAggregatedException
 from mlflow_workspace_plugin.runner.output import STANDARD_LOG, Output, Shipping
 from mlflow_workspace_plugin.runner.process import Ended, run_process
 from mlflow_workspace_plugin.runner.variables import OUTPUTS, environment_of
-from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.runs import tag_text
+from mlflow_workspace_plugin.runs.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.runs.git_facts import git_properties
+from mlflow_workspace_plugin.runs.reason import reason_of
 from mlflow_workspace_plugin.sdk.experiment import Experiment
-from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
 from mlflow_workspace_plugin.sdk.runs import outer_run
-from mlflow_workspace_plugin.sdk.runs.git_facts import git_properties
-from mlflow_workspace_plugin.sdk.runs.reason import reason_of
 from mlflow_workspace_plugin.sdk.runs.run import Run
-from mlflow_workspace_plugin.stores import run_lines
+from mlflow_workspace_plugin.stores.process import run_lines
 from mlflow_workspace_plugin.terminal import get_logger
 
 EXIT_CODE_TAG = f"{tag_text.OURS}exit_code"

@@ -15,7 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from mlflow_workspace_plugin.errors import ExperimentNotEmptyError, UserErrorException
-from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfExperiment
 from mlflow_workspace_plugin.sdk.runs import search as run_search

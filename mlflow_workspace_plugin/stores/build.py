@@ -13,7 +13,7 @@ from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.artifacts.repository import server_destination
 from mlflow_workspace_plugin.errors import HubSettingsError, InvalidUriError, ServedHubError
-from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.journal.use import writes_through
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore

@@ -16,8 +16,12 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from mlflow_workspace_plugin.hub import storable
-from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS, translated_errors, uses_of
+from mlflow_workspace_plugin.hub.databases import storable
+from mlflow_workspace_plugin.hub.databases.database import (
+    BUSY_TIMEOUT_MS,
+    translated_errors,
+    uses_of,
+)
 from mlflow_workspace_plugin.hub.hub import Hub
 
 RUN_NAME_LENGTH = SqlRun.__table__.c.name.type.length

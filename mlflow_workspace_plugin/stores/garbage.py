@@ -23,10 +23,10 @@ from mlflow_workspace_plugin.artifacts.hub_repository import stored_files
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own, workspace_root
 from mlflow_workspace_plugin.artifacts.repository import open_to_log
 from mlflow_workspace_plugin.errors import ForeignFileError
-from mlflow_workspace_plugin.hub.database import connected, translated_errors
+from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.stores.skills import locations_of_skills
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.stores.writes.skills import locations_of_skills
 
 # With an experiment go its logged models, whether or not they were deleted.
 _IS_DELETED_MODEL = (

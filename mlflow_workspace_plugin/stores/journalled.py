@@ -18,25 +18,25 @@ from mlflow.utils.validation import (
 
 from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.journal.records import Kind
-from mlflow_workspace_plugin.stores import active_runs, run_lines
+from mlflow_workspace_plugin.journal.files.records import Kind
 from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
-from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
-from mlflow_workspace_plugin.stores.exact_values import ExactValue
-from mlflow_workspace_plugin.stores.failure import is_kept, tags_of_current_exception
-from mlflow_workspace_plugin.stores.faults import is_away
-from mlflow_workspace_plugin.stores.growing_tags import valid_batch, valid_tag
-from mlflow_workspace_plugin.stores.known_runs import KnownRun, KnownRuns
-from mlflow_workspace_plugin.stores.metric_rows import integer
 from mlflow_workspace_plugin.stores.patience import (
     Patient,
     after_the_journal,
     journal_of_workspace,
     wait_s,
 )
-from mlflow_workspace_plugin.stores.run_writes import NewRun
+from mlflow_workspace_plugin.stores.process import active_runs, run_lines
+from mlflow_workspace_plugin.stores.reads.exact_values import ExactValue
+from mlflow_workspace_plugin.stores.reads.known_runs import KnownRun, KnownRuns
+from mlflow_workspace_plugin.stores.retries.created_meanwhile import experiment_created_or_found
+from mlflow_workspace_plugin.stores.retries.faults import is_away
+from mlflow_workspace_plugin.stores.tags.failure import is_kept, tags_of_current_exception
+from mlflow_workspace_plugin.stores.tags.growing_tags import valid_batch, valid_tag
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore, status_of
-from mlflow_workspace_plugin.stores.typed_values import add_texts
+from mlflow_workspace_plugin.stores.writes.metric_rows import integer
+from mlflow_workspace_plugin.stores.writes.run_writes import NewRun
+from mlflow_workspace_plugin.stores.writes.typed_values import add_texts
 
 
 class JournalledTrackingStore(Patient, WorkspaceTrackingStore):

@@ -1,13 +1,13 @@
 """The model registry of a workspace as scripts use it: it waits for its database."""
 
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.stores.created_meanwhile import prompt_created_or_found
 from mlflow_workspace_plugin.stores.patience import (
     Patient,
     after_the_journal,
     journal_of_workspace,
 )
 from mlflow_workspace_plugin.stores.registry import WorkspaceRegistryStore
+from mlflow_workspace_plugin.stores.retries.created_meanwhile import prompt_created_or_found
 
 
 class JournalledRegistryStore(Patient, WorkspaceRegistryStore):

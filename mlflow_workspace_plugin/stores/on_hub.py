@@ -19,7 +19,7 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from mlflow_workspace_plugin.artifacts.paths import followed
 from mlflow_workspace_plugin.errors import WorkspaceNotFoundError
-from mlflow_workspace_plugin.hub.database import engine_of, translated_sessions
+from mlflow_workspace_plugin.hub.databases.database import engine_of, translated_sessions
 from mlflow_workspace_plugin.hub.hub import Hub
 
 SessionMaker = Callable[..., AbstractContextManager[Any]]

@@ -15,14 +15,14 @@ from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import HubBusyError, NoAnswerError, clause
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal import end_wait
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.journal import Journal
 from mlflow_workspace_plugin.journal.of_process import keeper_of
 from mlflow_workspace_plugin.journal.progress import PATIENCE_S
 from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.use import journal_target, writes_through
-from mlflow_workspace_plugin.stores.faults import may_come_back
 from mlflow_workspace_plugin.stores.on_hub import SessionMaker
+from mlflow_workspace_plugin.stores.retries.faults import may_come_back
 from mlflow_workspace_plugin.stores.signatures import parameters_of
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger

@@ -9,11 +9,11 @@ from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 
 from mlflow_workspace_plugin.artifacts.paths import followed
-from mlflow_workspace_plugin.hub.database import uses_of
+from mlflow_workspace_plugin.hub.databases.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.stores.created_meanwhile import prompt_created_or_found
-from mlflow_workspace_plugin.stores.lost_races import counted_sessions, written_again
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
+from mlflow_workspace_plugin.stores.retries.created_meanwhile import prompt_created_or_found
+from mlflow_workspace_plugin.stores.retries.lost_races import counted_sessions, written_again
 
 _MODEL_ID_PREFIX = "m-"
 

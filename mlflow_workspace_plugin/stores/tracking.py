@@ -23,19 +23,19 @@ from sqlalchemy import bindparam, text
 
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
-from mlflow_workspace_plugin.hub.database import uses_of
+from mlflow_workspace_plugin.hub.databases.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.stores import run_lines
-from mlflow_workspace_plugin.stores.created_meanwhile import experiment_created_or_found
-from mlflow_workspace_plugin.stores.deliveries import Deliveries
-from mlflow_workspace_plugin.stores.lost_races import counted_sessions, written_again
-from mlflow_workspace_plugin.stores.metric_history import MetricHistory
-from mlflow_workspace_plugin.stores.metric_writes import MetricWrites
+from mlflow_workspace_plugin.stores.deliveries.deliveries import Deliveries
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
-from mlflow_workspace_plugin.stores.run_reads import RunReads
-from mlflow_workspace_plugin.stores.run_writes import RunWrites
+from mlflow_workspace_plugin.stores.process import run_lines
+from mlflow_workspace_plugin.stores.reads.metric_history import MetricHistory
+from mlflow_workspace_plugin.stores.reads.run_reads import RunReads
+from mlflow_workspace_plugin.stores.retries.created_meanwhile import experiment_created_or_found
+from mlflow_workspace_plugin.stores.retries.lost_races import counted_sessions, written_again
 from mlflow_workspace_plugin.stores.signatures import parameters_of
-from mlflow_workspace_plugin.stores.skills import SkillContent
+from mlflow_workspace_plugin.stores.writes.metric_writes import MetricWrites
+from mlflow_workspace_plugin.stores.writes.run_writes import RunWrites
+from mlflow_workspace_plugin.stores.writes.skills import SkillContent
 
 _FOREIGN_MODEL = text("""
     SELECT logged_models.model_id FROM logged_models

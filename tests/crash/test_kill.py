@@ -11,12 +11,12 @@ import pytest
 from mlflow.entities import Param
 from sqlalchemy import event
 
-from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.records import Kind
-from mlflow_workspace_plugin.journal.refused import count_refused
-from mlflow_workspace_plugin.journal.sender import Sender
-from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
-from mlflow_workspace_plugin.stores.receipts import receipts_of
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.records import Kind
+from mlflow_workspace_plugin.journal.sending.refused import count_refused
+from mlflow_workspace_plugin.journal.sending.sender import Sender
+from mlflow_workspace_plugin.stores.reads.receipts import receipts_of
+from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 from tests.crash.processes import fork, moment
 
 pytestmark = [pytest.mark.databases, pytest.mark.timeout(600)]

@@ -20,9 +20,9 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Workspace
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.stores.build import open_workspace_store
-from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
+from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 from tests import python_processes
 from tests.postgres import postgresql
 

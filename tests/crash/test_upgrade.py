@@ -16,8 +16,8 @@ from alembic.script import ScriptDirectory
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.errors import HubTooOldError
-from mlflow_workspace_plugin.hub import schema
-from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.databases import schema
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import integrity_problems, open_hub, upgrade_hub
 from tests.crash.processes import fork
 from tests.hubs import execute, fill_with_early_tables, older_hub

@@ -10,8 +10,8 @@ from mlflow import MlflowClient
 from mlflow.entities import Metric
 
 from mlflow_workspace_plugin import Experiment, Workspace
-from mlflow_workspace_plugin.journal.records import line as line_of
-from mlflow_workspace_plugin.journal.records import metrics_body, parse
+from mlflow_workspace_plugin.journal.files.records import line as line_of
+from mlflow_workspace_plugin.journal.files.records import metrics_body, parse
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from tests.deliveries import deliver_all
 

@@ -28,8 +28,8 @@ from mlflow_workspace_plugin.errors import (
     InvalidUriError,
     WorkspaceNotFoundError,
 )
-from mlflow_workspace_plugin.hub import schema
-from mlflow_workspace_plugin.hub.database import BUSY_TIMEOUT_MS
+from mlflow_workspace_plugin.hub.databases import schema
+from mlflow_workspace_plugin.hub.databases.database import BUSY_TIMEOUT_MS
 from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
 from tests import python_processes
 from tests.commands import output_of

@@ -15,8 +15,8 @@ from mlflow.exceptions import MlflowException
 from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
 
 from mlflow_workspace_plugin import Experiment
-from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.records import Kind, body, line, metrics_body, parse
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.records import Kind, body, line, metrics_body, parse
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
 from tests import python_processes
 from tests.deliveries import deliver_all
@@ -280,7 +280,7 @@ def test_hub_under_another_path(hub_path, uri, client, run_id, tmp_path):
     script = f"""
 import os
 from mlflow import MlflowClient
-from mlflow_workspace_plugin.journal.sender import Sender
+from mlflow_workspace_plugin.journal.sending.sender import Sender
 client = MlflowClient({other!r}, {other!r})
 client.get_run({run_id!r})
 Sender._ship = lambda *_: True

@@ -10,8 +10,8 @@ import pytest
 from click.testing import CliRunner
 
 from mlflow_workspace_plugin.cli import main
-from mlflow_workspace_plugin.journal.dropping import drop
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.sending.dropping import drop
 from tests import python_processes
 from tests.waiting import wait_until
 
@@ -47,8 +47,8 @@ def left(uri, run_id, end="os.kill(os.getpid(), 9)"):
     script = f"""
 import os
 from mlflow import MlflowClient
-from mlflow_workspace_plugin.journal import segments
-from mlflow_workspace_plugin.journal.sender import Sender
+from mlflow_workspace_plugin.journal.files import segments
+from mlflow_workspace_plugin.journal.sending.sender import Sender
 segments._SEGMENT_BYTES = {SMALL}
 client = MlflowClient({uri!r}, {uri!r})
 client.get_run({run_id!r})
@@ -260,7 +260,7 @@ class TestDrop:
     def test_params_beside_values(self, uri, direct, run_id, hub_path):
         """Of a run both are noted, and verify says so of both."""
         end = f"""
-from mlflow_workspace_plugin.journal.records import Kind
+from mlflow_workspace_plugin.journal.files.records import Kind
 client._tracking_client.store.journal.append(Kind.PARAM, {run_id!r}, {{"p": "1"}})
 os.kill(os.getpid(), 9)
 """

@@ -11,7 +11,7 @@ from subprocess import PIPE
 import pytest
 from mlflow import MlflowClient
 
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from tests import python_processes
 from tests.waiting import wait_until
 

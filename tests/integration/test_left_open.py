@@ -7,7 +7,7 @@ from subprocess import PIPE
 import pytest
 
 from mlflow_workspace_plugin import Experiment
-from mlflow_workspace_plugin.sdk.runs.reason import reason_of
+from mlflow_workspace_plugin.runs.reason import reason_of
 from tests import python_processes
 
 pytestmark = pytest.mark.databases

@@ -186,7 +186,7 @@ def test_statistics_follow_the_rows(client, store, run_id, hub_path):
 def test_history_does_not_read_other_runs(client, store, run_id, hub_path):
     """One run's history is found through its own index, without statistics, at any size."""
     client.log_metric(run_id, "m", 1)
-    from mlflow_workspace_plugin.stores import metric_history
+    from mlflow_workspace_plugin.stores.reads import metric_history
 
     statement = str(metric_history._first_page("sqlite", limited=True))
     with closing(sqlite3.connect(hub_path / "hub.db")) as connection:

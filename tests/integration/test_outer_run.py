@@ -7,7 +7,7 @@ import pytest
 from sqlalchemy import text
 
 from mlflow_workspace_plugin import Experiment
-from mlflow_workspace_plugin.hub.database import connected
+from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.runner.runner import create_run, execute
 
 pytestmark = pytest.mark.sqlite

@@ -28,10 +28,10 @@ from mlflow_workspace_plugin.errors import (
     NoAnswerError,
     UnstorableValueError,
 )
-from mlflow_workspace_plugin.hub import postgresql as database
+from mlflow_workspace_plugin.hub.databases import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
-from mlflow_workspace_plugin.stores import lost_races
 from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
+from mlflow_workspace_plugin.stores.retries import lost_races
 from tests import python_processes
 from tests.conftest import write_settings
 from tests.hubs import OLDER, execute, fill_with_early_tables, set_revision

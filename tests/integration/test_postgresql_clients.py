@@ -19,7 +19,7 @@ from mlflow_workspace_plugin.errors import (
     HubTooOldError,
     HubUnreachableError,
 )
-from mlflow_workspace_plugin.hub import schema
+from mlflow_workspace_plugin.hub.databases import schema
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from tests.conftest import write_settings
 from tests.hubs import older_hub
@@ -33,7 +33,7 @@ SECRET = "pass:word\\with@signs"
 MANY_PROCESSES = """
 import multiprocessing, sys
 from mlflow_workspace_plugin import Workspace
-from mlflow_workspace_plugin.hub import schema
+from mlflow_workspace_plugin.hub.databases import schema
 import mlflow_workspace_plugin.stores.build
 
 def train(number):

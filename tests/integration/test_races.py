@@ -17,7 +17,7 @@ from mlflow.tracking._tracking_service.client import TrackingServiceClient
 
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub
-from mlflow_workspace_plugin.stores import created_meanwhile
+from mlflow_workspace_plugin.stores.retries import created_meanwhile
 from tests import python_processes
 
 pytestmark = pytest.mark.store

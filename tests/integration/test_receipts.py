@@ -7,7 +7,7 @@ import pytest
 from click.testing import CliRunner
 
 from mlflow_workspace_plugin.cli import main
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from tests import python_processes
 from tests.waiting import wait_until
 
@@ -37,7 +37,7 @@ def killed(uri, run_id, what="", count=100):
     script = f"""
 import os
 from mlflow import MlflowClient
-from mlflow_workspace_plugin.journal.sender import Sender
+from mlflow_workspace_plugin.journal.sending.sender import Sender
 client = MlflowClient({uri!r}, {uri!r})
 client.get_run({run_id!r})
 Sender._ship = lambda *_: True

@@ -22,8 +22,8 @@ from mlflow_workspace_plugin.errors import (
     UnsafeArtifactPathError,
     UserErrorException,
 )
-from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_uri
-from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.runs.files.artifact_names import artifact_uri
+from mlflow_workspace_plugin.runs.files.captured_folders import CapturedOutputs, WatchedLogs
 
 pytestmark = pytest.mark.hubs
 

@@ -11,7 +11,7 @@ from PIL import Image
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
-from mlflow_workspace_plugin.sdk.metrics.artifacts import ImageArtifact, JsonArtifact
+from mlflow_workspace_plugin.runs.metrics.artifacts import ImageArtifact, JsonArtifact
 
 mpl.use("Agg")
 

@@ -31,7 +31,7 @@ from mlflow_workspace_plugin.sdk.runs.lifecycle import ERROR_TAG
 from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
 from mlflow_workspace_plugin.sdk.runs.run import get_run
 from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun
-from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
+from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 from tests import python_processes
 
 pytestmark = pytest.mark.databases

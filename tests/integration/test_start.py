@@ -13,7 +13,8 @@ from click.testing import CliRunner
 
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.cli import COMMANDS, main
-from mlflow_workspace_plugin.hub import glance, revisions, schema
+from mlflow_workspace_plugin.hub import glance, revisions
+from mlflow_workspace_plugin.hub.databases import schema
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub
 from mlflow_workspace_plugin.hub.tables import version
 

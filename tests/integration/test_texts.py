@@ -17,13 +17,13 @@ from mlflow.utils.validation import MAX_ENTITY_KEY_LENGTH, MAX_TAG_VAL_LENGTH
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.cli import main
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.records import Kind, body, line, parse
 from mlflow_workspace_plugin.journal.journal import Journal
-from mlflow_workspace_plugin.journal.records import Kind, body, line, parse
-from mlflow_workspace_plugin.sdk.metrics.latest import latest_values
-from mlflow_workspace_plugin.sdk.metrics.names import key_of
-from mlflow_workspace_plugin.stores.text_tags import MARK_PREFIX, mark_of
-from mlflow_workspace_plugin.stores.typed_values import FOLDER, ExactValue, read_exact
+from mlflow_workspace_plugin.runs.metrics.latest import latest_values
+from mlflow_workspace_plugin.runs.metrics.names import key_of
+from mlflow_workspace_plugin.stores.tags.text_tags import MARK_PREFIX, mark_of
+from mlflow_workspace_plugin.stores.writes.typed_values import FOLDER, ExactValue, read_exact
 from tests import python_processes
 from tests.deliveries import deliver_all
 from tests.integration.test_typed_metrics import same, unwrapped
@@ -242,7 +242,7 @@ class TestTags:
 
     def test_many_texts_are_one_tag(self, direct, run, monkeypatch):
         """Of a batch only the last one is written."""
-        from mlflow_workspace_plugin.stores import typed_values
+        from mlflow_workspace_plugin.stores.writes import typed_values
 
         written = []
         set_texts = typed_values.set_texts
@@ -376,7 +376,7 @@ class TestVerify:
         script = f"""
 import os
 from mlflow_workspace_plugin import Workspace
-from mlflow_workspace_plugin.journal.sender import Sender
+from mlflow_workspace_plugin.journal.sending.sender import Sender
 run = Workspace.get("team-a", hub={str(hub_path)!r}).get_run({run.id!r})
 run.log("note", "a")
 run.flush()

@@ -20,7 +20,7 @@ from mlflow_workspace_plugin.errors import (
     HubUnreachableError,
 )
 from mlflow_workspace_plugin.hub import trust
-from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from tests.azurite import ACCOUNT
 from tests.conftest import write_settings

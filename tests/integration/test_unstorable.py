@@ -24,10 +24,10 @@ from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import UnstorableValueError
-from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.records import Kind, Record, body, line, parse
-from mlflow_workspace_plugin.journal.refused import count_refused
-from mlflow_workspace_plugin.stores.receipts import receipts_of
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.records import Kind, Record, body, line, parse
+from mlflow_workspace_plugin.journal.sending.refused import count_refused
+from mlflow_workspace_plugin.stores.reads.receipts import receipts_of
 from tests import python_processes
 from tests.conftest import write_settings
 from tests.deliveries import deliver_all
@@ -444,7 +444,7 @@ class TestPassed:
         script = f"""
 import os
 from mlflow import MlflowClient
-from mlflow_workspace_plugin.journal.sender import Sender
+from mlflow_workspace_plugin.journal.sending.sender import Sender
 client = MlflowClient({uri!r}, {uri!r})
 client.get_run({run_id!r})
 Sender._ship = lambda _: True

@@ -21,8 +21,8 @@ from mlflow_workspace_plugin.errors import (
     HubTooNewError,
     HubTooOldError,
 )
-from mlflow_workspace_plugin.hub import schema
-from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.databases import schema
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import integrity_problems, open_hub, upgrade_hub
 from mlflow_workspace_plugin.hub.lock import held_alone
 from mlflow_workspace_plugin.hub.tables import (

@@ -16,16 +16,16 @@ from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.errors import NoAnswerError
 from mlflow_workspace_plugin.journal import end_wait
 from mlflow_workspace_plugin.journal.end_wait import EndWait
-from mlflow_workspace_plugin.journal.folder import JournalFolder
-from mlflow_workspace_plugin.journal.replay import replay
-from mlflow_workspace_plugin.journal.sender import Sender
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.sending.replay import replay
+from mlflow_workspace_plugin.journal.sending.sender import Sender
 from tests import python_processes
 from tests.waiting import wait_until
 
 LEAVING = """
 import os, sys
 from mlflow import MlflowClient
-from mlflow_workspace_plugin.journal.sender import Sender
+from mlflow_workspace_plugin.journal.sending.sender import Sender
 
 uri, run_id = sys.argv[1:]
 client = MlflowClient(uri, uri)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mlflow_workspace_plugin.hub.filesystem import file_system_type, is_network
+from mlflow_workspace_plugin.hub.files.filesystem import file_system_type, is_network
 
 MOUNTS = r"""
 22 1 8:1 / / rw,relatime shared:1 - ext4 /dev/sda1 rw

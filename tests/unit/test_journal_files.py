@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_workspace_plugin.journal.records import Kind, body, line, metrics_body, parse
-from mlflow_workspace_plugin.journal.segments import (
+from mlflow_workspace_plugin.journal.files.records import Kind, body, line, metrics_body, parse
+from mlflow_workspace_plugin.journal.files.segments import (
     SegmentReader,
     SegmentWriter,
     segment_path,
@@ -115,7 +115,7 @@ def test_line_that_is_being_written_is_left_for_later(tmp_path):
 
 def test_segments_follow_each_other(tmp_path, monkeypatch):
     """A long journal is in several files, each removed when it was read."""
-    monkeypatch.setattr("mlflow_workspace_plugin.journal.segments._SEGMENT_BYTES", 1_000)
+    monkeypatch.setattr("mlflow_workspace_plugin.journal.files.segments._SEGMENT_BYTES", 1_000)
     write(tmp_path, 100)
     numbers = segments_of(tmp_path)[WRITER]
     assert len(numbers) > 5
@@ -132,7 +132,7 @@ def test_segments_follow_each_other(tmp_path, monkeypatch):
 
 def test_line_longer_than_what_is_read_at_once(tmp_path, monkeypatch):
     """A batch of any size is one line, and is read whole."""
-    monkeypatch.setattr("mlflow_workspace_plugin.journal.segments._READ_BYTES", 100)
+    monkeypatch.setattr("mlflow_workspace_plugin.journal.files.segments._READ_BYTES", 100)
     writer = SegmentWriter(tmp_path, WRITER, fsync=True)
     logged = [("m", float(i), i, i) for i in range(1_000)]
     writer.append(line(1, metrics_body(RUN, 5, logged)))

@@ -5,7 +5,7 @@ import threading
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_workspace_plugin.sdk.metrics.order import MetricOrder
+from mlflow_workspace_plugin.runs.metrics.order import MetricOrder
 
 
 @given(st.lists(st.none() | st.integers(-(2**63), 2**62), max_size=50))

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 
 import pytest
 
-from mlflow_workspace_plugin.journal.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.records import Kind, body
 from mlflow_workspace_plugin.journal.outbox import Outbox
-from mlflow_workspace_plugin.journal.records import Kind, body
 from mlflow_workspace_plugin.journal.reminder import Reminder
 
 

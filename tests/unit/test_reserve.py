@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from mlflow_workspace_plugin.journal import reserve as module
-from mlflow_workspace_plugin.journal.records import Kind, body, line
-from mlflow_workspace_plugin.journal.reserve import ANY_RUN, Place, Reserve, read_notes
+from mlflow_workspace_plugin.journal.files import reserve as module
+from mlflow_workspace_plugin.journal.files.records import Kind, body, line
+from mlflow_workspace_plugin.journal.files.reserve import ANY_RUN, Place, Reserve, read_notes
 
 WRITER = "host-writer"
 RUNS = ["0" * 32, "1" * 32]

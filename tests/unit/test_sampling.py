@@ -3,7 +3,7 @@
 import hypothesis.strategies as st
 from hypothesis import given
 
-from mlflow_workspace_plugin.stores.sampling import Point, sample
+from mlflow_workspace_plugin.stores.reads.sampling import Point, sample
 
 values = st.floats(-1e3, 1e3) | st.none()
 histories = st.lists(values, min_size=1, max_size=400).map(

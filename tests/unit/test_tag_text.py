@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from mlflow.utils.validation import _validate_tag
 
-from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.runs import tag_text
 
 PROPERTY = f"{tag_text.OURS}property."
 TEXTS = st.text() | st.text('":/.@ \n\0', max_size=4) | st.text("aé@", min_size=245, max_size=260)

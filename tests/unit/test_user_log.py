@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from mlflow_workspace_plugin.sdk.runs.user_log import USER_LOG, user_log
+from mlflow_workspace_plugin.runs.user_log import USER_LOG, user_log
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ from tempfile import TemporaryDirectory
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from mlflow_workspace_plugin.journal import run_search
 from mlflow_workspace_plugin.journal.end_wait import EndWait
+from mlflow_workspace_plugin.journal.files.records import Kind, body, line
+from mlflow_workspace_plugin.journal.files.segments import segment_path
 from mlflow_workspace_plugin.journal.progress import Progress
-from mlflow_workspace_plugin.journal.records import Kind, body, line
-from mlflow_workspace_plugin.journal.run_search import Place, RunSearch
-from mlflow_workspace_plugin.journal.segments import segment_path
+from mlflow_workspace_plugin.journal.sending import run_search
+from mlflow_workspace_plugin.journal.sending.run_search import Place, RunSearch
 
 run_ids = st.text(min_size=1, max_size=8)
 

@@ -17,7 +17,7 @@ TOUCHING = sorted(
         "artifacts/*.py",
         "cli/*.py",
         "cli/runs/*.py",
-        "sdk/files/transfer.py",
+        "runs/files/transfer.py",
     )
     for path in (PACKAGE.glob(folder) if "*" in folder else [PACKAGE / folder])
     for path in (path.rglob("*.py") if path.is_dir() else [path])
@@ -25,9 +25,9 @@ TOUCHING = sorted(
 """The modules that handle files of hubs."""
 
 OF_OTHERS = {
-    "hub/tree.py": "is the one way",
+    "hub/files/tree.py": "is the one way",
     "hub/user_record.py": "the user's own records",
-    "hub/filesystem.py": "the system's table of mounts",
+    "hub/files/filesystem.py": "the system's table of mounts",
     "artifacts/local_files.py": "the user's files, before they are stored",
     "cli/azureml.py": "this Python environment",
     "cli/browser.py": "the user's own folder",
@@ -39,13 +39,13 @@ OF_OTHERS = {
 """Modules that open files of others than a hub."""
 
 ALLOWED = {
-    ("hub/database.py", "check_magic"): "SQLite's file, as SQLite opens it",
+    ("hub/databases/database.py", "check_magic"): "SQLite's file, as SQLite opens it",
     ("cli/health.py", "_files"): "the copy, in a temporary folder",
     ("cli/run.py", "_by_this_python"): "programs",
-    ("hub/folder.py", "_read_settings"): "by a descriptor of the folder",
+    ("hub/files/folder.py", "_read_settings"): "by a descriptor of the folder",
     ("hub/lock.py", "_has_open"): "the system's table of processes",
     ("hub/lock.py", "_others_with_open"): "the system's table of processes",
-    ("hub/log_in.py", "_try_again"): "memory",
+    ("hub/databases/log_in.py", "_try_again"): "memory",
     ("hub/trust.py", "load_trusted_settings"): "the hub's own folder",
     ("hub/upgrade.py", "_remove_all"): "names, which are removed by the tree",
     ("hub/upgrade.py", "_advice"): "names, which are said",
@@ -54,10 +54,10 @@ ALLOWED = {
     ("artifacts/folder_repository.py", "_download_file"): "the copy, in the user's folder",
     ("artifacts/folder_repository.py", "_is_copy"): "the copy, in the user's folder",
     ("artifacts/folder_repository.py", "_keep_time"): "an open file",
-    ("stores/exact_values.py", "read_exact"): "what repository.local() yields",
-    ("sdk/files/transfer.py", "fetch"): "the copy, in the user's folder",
-    ("sdk/files/transfer.py", "check_source"): "the user's file",
-    ("sdk/files/transfer.py", "_under_name"): "a temporary folder",
+    ("stores/reads/exact_values.py", "read_exact"): "what repository.local() yields",
+    ("runs/files/transfer.py", "fetch"): "the copy, in the user's folder",
+    ("runs/files/transfer.py", "check_source"): "the user's file",
+    ("runs/files/transfer.py", "_under_name"): "a temporary folder",
 }
 """Functions that do, where others of the module are about a hub's files."""
 

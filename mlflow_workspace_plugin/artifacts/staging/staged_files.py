@@ -25,8 +25,8 @@ from typing import BinaryIO
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.local_files import digest_of
-from mlflow_workspace_plugin.journal.folder import JournalFolder, host_id
-from mlflow_workspace_plugin.journal.lock import HeldLock
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder, host_id
+from mlflow_workspace_plugin.journal.files.lock import HeldLock
 
 _NAME = re.compile(
     r"(?P<stamp>[0-9]{20})-(?P<host>[0-9a-f]+)-(?P<location>[0-9a-f]{12})-[0-9a-f]{32}-(?P<size>[0-9]+)"

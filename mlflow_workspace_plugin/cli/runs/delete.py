@@ -56,8 +56,8 @@ def delete(
 
 def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
     from mlflow_workspace_plugin.cli.layout.tables import cut, terminal_width
-    from mlflow_workspace_plugin.hub.database import connected
-    from mlflow_workspace_plugin.stores.run_lookup import number_of_children
+    from mlflow_workspace_plugin.hub.databases.database import connected
+    from mlflow_workspace_plugin.stores.reads.run_lookup import number_of_children
 
     there = [each for each in runs if not each.place.is_deleted]
     for each in runs:

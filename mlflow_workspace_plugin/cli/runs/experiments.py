@@ -27,8 +27,8 @@ def experiments(workspace: str | None, hub: Path, as_json: bool) -> None:  # noq
     this folder.
     """
     from mlflow_workspace_plugin.cli.layout.tables import Column, print_columns
-    from mlflow_workspace_plugin.hub.database import connected, translated_errors
-    from mlflow_workspace_plugin.stores.run_lookup import experiments_of
+    from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
+    from mlflow_workspace_plugin.stores.reads.run_lookup import experiments_of
 
     found = open_workspace(workspace, hub)
     opened = found._hub

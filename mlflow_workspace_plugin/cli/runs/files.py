@@ -103,7 +103,7 @@ def download(
     RUN is a run's id, the beginning of it, or its name. Nothing is copied if a file is there
     already that is different, but with --force.
     """
-    from mlflow_workspace_plugin.sdk.files.transfer import fetch
+    from mlflow_workspace_plugin.runs.files.transfer import fetch
 
     found = find_run(run, workspace, hub)
     repository = _repository(found)
@@ -147,7 +147,7 @@ def _files(
     from mlflow_workspace_plugin.artifacts.hub_repository import stored_files
     from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
     from mlflow_workspace_plugin.errors import UserErrorException
-    from mlflow_workspace_plugin.sdk.files.artifact_names import path_of
+    from mlflow_workspace_plugin.runs.files.artifact_names import path_of
 
     wanted = None if path is None or path.strip("/") in ("", ".") else path_of(path.rstrip("/"))
     is_internal = wanted is not None and wanted.split("/")[0] == INTERNAL_FOLDER
@@ -224,7 +224,7 @@ def _equal(
     repository: "HubRepository", listed: "Sequence[FileInfo]", targets: dict[str, Path]
 ) -> Iterator[str]:
     """Yield the paths of the files that are there already, as they are stored."""
-    from mlflow_workspace_plugin.sdk.files.transfer import fetch
+    from mlflow_workspace_plugin.runs.files.transfer import fetch
 
     for each in listed:
         target = targets[each.path]

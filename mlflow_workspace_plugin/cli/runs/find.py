@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.hub.hub import Hub
     from mlflow_workspace_plugin.sdk.runs.run import Run
     from mlflow_workspace_plugin.sdk.workspace import Workspace
-    from mlflow_workspace_plugin.stores.run_lookup import RunPlace
+    from mlflow_workspace_plugin.stores.reads.run_lookup import RunPlace
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -119,9 +119,9 @@ def find_run(given: str, workspace: str | None, hub: Path) -> FoundRun:
 
 
 def _called(hub: "Hub", given: str, workspace: str | None) -> "list[RunPlace]":
-    from mlflow_workspace_plugin.hub.database import connected, translated_errors
+    from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
     from mlflow_workspace_plugin.sdk.runs.search import OWN_ID_TAG
-    from mlflow_workspace_plugin.stores.run_lookup import runs_called
+    from mlflow_workspace_plugin.stores.reads.run_lookup import runs_called
 
     with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
         return runs_called(connection, given, OWN_ID_TAG, workspace)
@@ -129,9 +129,9 @@ def _called(hub: "Hub", given: str, workspace: str | None) -> "list[RunPlace]":
 
 def _raise_unknown(hub: "Hub", given: str, workspace: str | None) -> NoReturn:
     from mlflow_workspace_plugin.errors import RunNotFoundError
-    from mlflow_workspace_plugin.hub.database import connected, translated_errors
+    from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
     from mlflow_workspace_plugin.hub.workspace_record import find
-    from mlflow_workspace_plugin.stores.run_lookup import newest_runs
+    from mlflow_workspace_plugin.stores.reads.run_lookup import newest_runs
 
     with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
         newest = newest_runs(connection, _COMPARED, workspace)

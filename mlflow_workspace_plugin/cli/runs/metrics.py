@@ -91,7 +91,7 @@ def _metric(run: "Run", name: str, title: str) -> tuple[str, Any]:
         UserErrorException: there is no such metric.
     """
     from mlflow_workspace_plugin.errors import UserErrorException
-    from mlflow_workspace_plugin.sdk.metrics.descriptors import read_descriptors
+    from mlflow_workspace_plugin.runs.metrics.descriptors import read_descriptors
 
     found = run.get_metrics(name)
     if name in found:

@@ -19,10 +19,10 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
     """
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-    from mlflow_workspace_plugin.sdk.metrics.latest import latest_values
-    from mlflow_workspace_plugin.sdk.runs import status
-    from mlflow_workspace_plugin.sdk.runs.reason import reason_of
-    from mlflow_workspace_plugin.stores.own_tags import CONFLICT_TAG
+    from mlflow_workspace_plugin.runs import status
+    from mlflow_workspace_plugin.runs.metrics.latest import latest_values
+    from mlflow_workspace_plugin.runs.reason import reason_of
+    from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 
     workspace, of_sdk = found.workspace(), found.read()
     run = workspace.client.get_run(found.id)

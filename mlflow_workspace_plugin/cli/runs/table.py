@@ -162,21 +162,21 @@ class ListedRun:
     @property
     def status(self) -> str:
         """SDK v1's word for its status."""
-        from mlflow_workspace_plugin.sdk.runs import status
+        from mlflow_workspace_plugin.runs import status
 
         return status.of_mlflow(self.run.info.status)
 
     @property
     def reason(self) -> str | None:
         """Why it failed or was canceled, if it did."""
-        from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
+        from mlflow_workspace_plugin.runs.reason import reason_of_ended
 
         return reason_of_ended(self.run)
 
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The last value of each metric, by the name it was logged as."""
-        from mlflow_workspace_plugin.sdk.metrics.latest import latest_values
+        from mlflow_workspace_plugin.runs.metrics.latest import latest_values
 
         return dict(latest_values(self.run))
 

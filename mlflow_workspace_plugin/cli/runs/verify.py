@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
     from mlflow_workspace_plugin.cli.runs.find import FoundRun
-    from mlflow_workspace_plugin.stores.receipts import Receipt
+    from mlflow_workspace_plugin.stores.reads.receipts import Receipt
 
 _LOOKS = 3
 # Exit codes; 2 is click's own, of wrong usage.
@@ -45,17 +45,17 @@ def verify(run: str, workspace: str | None, hub: Path, as_json: bool) -> None:  
     "different", and 3 for "unknown": a part of a journal is missing or damaged, or a process was
     killed that held values in memory only.
     """
-    from mlflow_workspace_plugin.hub.database import connected
-    from mlflow_workspace_plugin.journal.folder import folders_of
+    from mlflow_workspace_plugin.hub.databases.database import connected
+    from mlflow_workspace_plugin.journal.files.folder import folders_of
     from mlflow_workspace_plugin.journal.status import damaged_lines, names_of_writers, waiting
     from mlflow_workspace_plugin.journal.use import journal_target
-    from mlflow_workspace_plugin.sdk.metrics.descriptors import names_by_key
-    from mlflow_workspace_plugin.stores.receipts import (
+    from mlflow_workspace_plugin.runs.metrics.descriptors import names_by_key
+    from mlflow_workspace_plugin.stores.reads.receipts import (
         receipts_of,
         stored_sequences,
         uncounted_of,
     )
-    from mlflow_workspace_plugin.stores.run_reads import read_descriptor_tags
+    from mlflow_workspace_plugin.stores.reads.run_reads import read_descriptor_tags
 
     found = find_run(run, workspace, hub)
     opened, run_id = found.hub, found.id
@@ -122,7 +122,7 @@ def _texts(
     """Return how many texts of a run can be read, by metric; None, and why, if nobody knows."""
     from mlflow.exceptions import MlflowException
 
-    from mlflow_workspace_plugin.stores.typed_values import texts_of
+    from mlflow_workspace_plugin.stores.writes.typed_values import texts_of
 
     try:
         return texts_of(found.hub, connection, found.place.workspace, found.id)

@@ -20,11 +20,11 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, inspect, text
 
 from mlflow_workspace_plugin.errors import HubTooNewError, HubTooOldError
-from mlflow_workspace_plugin.hub.database import connected, transaction
-from mlflow_workspace_plugin.hub.folder import HubFolder
+from mlflow_workspace_plugin.hub.databases.database import connected, transaction
+from mlflow_workspace_plugin.hub.databases.schema import backup_advice
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.revisions import OUR_TABLES, OUR_VERSION, PREFIX, VERSION_TABLE
-from mlflow_workspace_plugin.hub.schema import backup_advice
 from mlflow_workspace_plugin.hub.tables import METADATA
 
 _FIRST = "0001"

@@ -14,9 +14,9 @@ from mlflow.tracking.context.default_context import DefaultRunContext
 from mlflow.utils.mlflow_tags import MLFLOW_USER
 
 from mlflow_workspace_plugin.errors import WebserviceException
-from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.runs import tag_text
+from mlflow_workspace_plugin.runs.tag_text import OURS
 from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceConfiguration
-from mlflow_workspace_plugin.sdk.tag_text import OURS
 
 _PROPERTY_PREFIX = f"{OURS}property."
 FRAMEWORK = f"{OURS}framework"

@@ -26,9 +26,9 @@ from mlflow_workspace_plugin.artifacts.hub_repository import stored_files
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import WebserviceException
-from mlflow_workspace_plugin.sdk.files import transfer
+from mlflow_workspace_plugin.runs.files import transfer
+from mlflow_workspace_plugin.runs.tag_text import OURS
 from mlflow_workspace_plugin.sdk.models import facts as model_facts
-from mlflow_workspace_plugin.sdk.tag_text import OURS
 
 _STORED_FOR = f"{OURS}registered_model"
 """On a logged model: it was made to register its files, under this name."""

@@ -16,7 +16,7 @@ from mlflow_workspace_plugin.errors import (
     UserErrorException,
     WebserviceException,
 )
-from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.sdk.models import cache as model_cache
 from mlflow_workspace_plugin.sdk.models import facts as model_facts
 from mlflow_workspace_plugin.sdk.models import files as model_files

@@ -7,9 +7,9 @@ from mlflow.tracking.context import registry as context_registry
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from mlflow_workspace_plugin.errors import RunExistsError, RunNotFoundError, UserErrorException
-from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.sdk.runs.search import OWN_ID_TAG, PROPERTY_PREFIX, RUN_ID, find_run
-from mlflow_workspace_plugin.stores.notebook import source_tags
+from mlflow_workspace_plugin.stores.process.notebook import source_tags
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment

@@ -11,9 +11,9 @@ from typing import Any, BinaryIO
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.sdk.files.artifact_names import artifact_id, path_in_run, path_of
-from mlflow_workspace_plugin.sdk.files.local import files_below
-from mlflow_workspace_plugin.sdk.files.transfer import (
+from mlflow_workspace_plugin.runs.files.artifact_names import artifact_id, path_in_run, path_of
+from mlflow_workspace_plugin.runs.files.local import files_below
+from mlflow_workspace_plugin.runs.files.transfer import (
     TimeLimit,
     check_source,
     fetch,

@@ -3,11 +3,11 @@
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mlflow_workspace_plugin.runs.metrics.latest import latest_values
+from mlflow_workspace_plugin.runs.reason import reason_of_ended
+from mlflow_workspace_plugin.runs.status import of_mlflow
 from mlflow_workspace_plugin.sdk.html_table import html_line, html_rows, html_table
-from mlflow_workspace_plugin.sdk.metrics.latest import latest_values
 from mlflow_workspace_plugin.sdk.runs import search as run_search
-from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
-from mlflow_workspace_plugin.sdk.runs.status import of_mlflow
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.runs.run import Run

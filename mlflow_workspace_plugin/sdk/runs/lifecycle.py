@@ -12,14 +12,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from mlflow.entities import RunTag
 
 from mlflow_workspace_plugin.errors import AzureMLAggregatedException
-from mlflow_workspace_plugin.sdk import tag_text
-from mlflow_workspace_plugin.sdk.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.runs import status as run_status
+from mlflow_workspace_plugin.runs import tag_text
+from mlflow_workspace_plugin.runs.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.runs.reason import reason_of_ended
+from mlflow_workspace_plugin.runs.user_log import USER_LOG, user_log
 from mlflow_workspace_plugin.sdk.runs import left_open
-from mlflow_workspace_plugin.sdk.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
-from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
-from mlflow_workspace_plugin.sdk.runs.user_log import USER_LOG, user_log
-from mlflow_workspace_plugin.stores.failure import ERROR_TAG, record_of, seen_tag
+from mlflow_workspace_plugin.stores.tags.failure import ERROR_TAG, record_of, seen_tag
 from mlflow_workspace_plugin.terminal import get_logger
 
 if TYPE_CHECKING:

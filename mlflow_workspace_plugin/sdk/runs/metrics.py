@@ -7,14 +7,14 @@ from typing import Any
 
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import AzureMLException, InvalidMetricError, UserErrorException
-from mlflow_workspace_plugin.sdk.metrics import names as metric_names
-from mlflow_workspace_plugin.sdk.metrics import values as metric_values
-from mlflow_workspace_plugin.sdk.metrics.descriptors import SCALAR, TABLE
-from mlflow_workspace_plugin.sdk.metrics.reader import read_metrics
-from mlflow_workspace_plugin.sdk.metrics.writer import MetricWriter, Row
-from mlflow_workspace_plugin.sdk.runs import status as run_status
+from mlflow_workspace_plugin.runs import status as run_status
+from mlflow_workspace_plugin.runs.metrics import names as metric_names
+from mlflow_workspace_plugin.runs.metrics import values as metric_values
+from mlflow_workspace_plugin.runs.metrics.descriptors import SCALAR, TABLE
+from mlflow_workspace_plugin.runs.metrics.reader import read_metrics
+from mlflow_workspace_plugin.runs.metrics.writer import MetricWriter, Row
 from mlflow_workspace_plugin.sdk.runs.base import RunBase
-from mlflow_workspace_plugin.stores.metric_rows import integer
+from mlflow_workspace_plugin.stores.writes.metric_rows import integer
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)

@@ -5,18 +5,18 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.errors import SnapshotException
+from mlflow_workspace_plugin.runs.git_facts import git_properties
+from mlflow_workspace_plugin.runs.reason import reason_of_ended
+from mlflow_workspace_plugin.runs.status import of_mlflow
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfRun
 from mlflow_workspace_plugin.sdk.runs import left_open
 from mlflow_workspace_plugin.sdk.runs import search as run_search
 from mlflow_workspace_plugin.sdk.runs.children import RunChildren
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started, tags_of
-from mlflow_workspace_plugin.sdk.runs.git_facts import git_properties
 from mlflow_workspace_plugin.sdk.runs.html import html_of_run
 from mlflow_workspace_plugin.sdk.runs.images import RunImages
 from mlflow_workspace_plugin.sdk.runs.models import RunModels
-from mlflow_workspace_plugin.sdk.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.sdk.runs.snapshots import RunSnapshots
-from mlflow_workspace_plugin.sdk.runs.status import of_mlflow
 from mlflow_workspace_plugin.sdk.runs.waiting import RunWaiting
 from mlflow_workspace_plugin.terminal import shown
 

@@ -13,8 +13,8 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin.errors import RunNotFoundError
-from mlflow_workspace_plugin.sdk import tag_text
-from mlflow_workspace_plugin.sdk.runs import status as run_status
+from mlflow_workspace_plugin.runs import status as run_status
+from mlflow_workspace_plugin.runs import tag_text
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment

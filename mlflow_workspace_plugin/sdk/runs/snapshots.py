@@ -12,8 +12,8 @@ from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import SnapshotException
-from mlflow_workspace_plugin.sdk.files.snapshots import write_snapshot
-from mlflow_workspace_plugin.sdk.files.transfer import fetch, store
+from mlflow_workspace_plugin.runs.files.snapshots import write_snapshot
+from mlflow_workspace_plugin.runs.files.transfer import fetch, store
 from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 
 _ID_TAG = "mlflow.workspace.property.ContentSnapshotId"

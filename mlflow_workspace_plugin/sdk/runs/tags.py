@@ -13,11 +13,11 @@ from mlflow.utils.mlflow_tags import (
 )
 
 from mlflow_workspace_plugin.errors import ImmutablePropertyError
-from mlflow_workspace_plugin.sdk import tag_text
+from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.sdk.runs.base import RunBase
 from mlflow_workspace_plugin.sdk.runs.search import PROPERTY_PREFIX
-from mlflow_workspace_plugin.stores.failure import REASON_TAG
-from mlflow_workspace_plugin.stores.text_tags import without_texts
+from mlflow_workspace_plugin.stores.tags.failure import REASON_TAG
+from mlflow_workspace_plugin.stores.tags.text_tags import without_texts
 
 # What MLflow and this package note on a run by themselves, and SDK v1 had other places for.
 _OF_MLFLOW = (

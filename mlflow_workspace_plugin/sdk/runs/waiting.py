@@ -8,7 +8,7 @@ from typing import Any
 
 from mlflow_workspace_plugin import terminal
 from mlflow_workspace_plugin.errors import ActivityFailedException, ExperimentExecutionException
-from mlflow_workspace_plugin.sdk.runs import status as run_status
+from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.sdk.runs.details import RunDetails
 from mlflow_workspace_plugin.sdk.runs.lifecycle import RunLifecycle
 

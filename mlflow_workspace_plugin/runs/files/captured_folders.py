@@ -1,0 +1,155 @@
+"""The local folders whose files become a run's: ``./outputs`` at its end, ``./logs`` while it goes.
+
+The names that the files get are SDK v1's: the folder as it was given, and the path in it.
+"""
+
+import os
+import posixpath
+import threading
+import time
+from collections.abc import Sequence
+from contextlib import suppress
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+from mlflow.exceptions import MlflowException
+
+from mlflow_workspace_plugin.errors import AzureMLAggregatedException
+from mlflow_workspace_plugin.runs.files.artifact_names import path_of
+from mlflow_workspace_plugin.runs.files.local import files_below
+from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
+
+_SDK_V1S_OWN_LOGS = "*azureml.log"
+
+_RESCAN_S = 10.0
+_UPLOADS_SHARE = 1 / 20
+"""How much of the time may go into uploads: a log that takes long to store is stored less often."""
+
+
+class CapturedOutputs:
+    """The files that a run leaves in a folder, which are stored once, when it ends (SDK v1).
+
+    The folder is made if it is missing, and stays the same wherever the script changes to.
+
+    Args:
+        run: whose files they become.
+        folder: the folder.
+        deny: what is left out: patterns, as in a shell, of names such as ``outputs/x.tmp``, in
+            addition to the logs of SDK v1 itself.
+    """
+
+    def __init__(
+        self,
+        run: RunFiles,
+        folder: "str | os.PathLike[str]" = "./outputs",
+        deny: Sequence[str] = (),
+    ) -> None:
+        self._run = run
+        self._name = os.fspath(folder)
+        self._folder = Path(folder).absolute()
+        self._deny = (_SDK_V1S_OWN_LOGS, *deny)
+        # Where it cannot be made, nothing can be in it.
+        with suppress(OSError):
+            self._folder.mkdir(parents=True, exist_ok=True)
+
+    def upload(self) -> None:
+        """Store what is in the folder now; a missing folder is an empty one.
+
+        Raises:
+            AzureMLAggregatedException: some files could not be stored, with a line for each. All
+                others are.
+        """
+        if not self._folder.is_dir():
+            return
+        errors: list[str] = []
+        for path in files_below(self._folder, on_error=lambda error: errors.append(str(error))):
+            name = posixpath.join(self._name, path)
+            try:
+                if not self._is_denied(path_of(name)):
+                    self._run.upload_file(name, self._folder / path)
+            except (MlflowException, OSError) as error:
+                errors.append(f"{name}: {error}")
+        if errors:
+            raise AzureMLAggregatedException(errors)
+
+    def _is_denied(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self._deny)
+
+
+class WatchedLogs:
+    """The files of a folder, stored again and again while they grow (SDK v1).
+
+    Hidden files are left out. What cannot be stored is said once, and tried again.
+
+    Args:
+        run: whose files they become.
+        folder: the folder; it may come into being later.
+        rescan_s: how many seconds lie between two looks, at least.
+        name: what it is called among the run's files; as the folder when None.
+    """
+
+    def __init__(
+        self,
+        run: RunFiles,
+        folder: "str | os.PathLike[str]" = "./logs",
+        rescan_s: float = _RESCAN_S,
+        name: str | None = None,
+    ) -> None:
+        self._run = run
+        self._name = name or os.fspath(folder)
+        self._folder = Path(folder).absolute()
+        self._rescan_s = rescan_s
+        self._stored: dict[str, tuple[int, int, int]] = {}
+        self._warned = False
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._watch, name="watched-logs", daemon=True)
+
+    def start(self) -> None:
+        """Begin, in a thread of its own; once."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End, after a last look; what the files hold now is stored when this returns."""
+        self._stopped.set()
+        if self._thread.is_alive():
+            self._thread.join()
+        self._store_what_grew()
+
+    def _watch(self) -> None:
+        pause = self._rescan_s
+        while not self._stopped.wait(pause):
+            began = time.monotonic()
+            self._store_what_grew()
+            pause = max(self._rescan_s, (time.monotonic() - began) / _UPLOADS_SHARE)
+
+    def _store_what_grew(self) -> None:
+        if not self._folder.is_dir():
+            return
+        for path in files_below(self._folder, on_error=self._warn, leave_out=_is_hidden):
+            file = self._folder / path
+            try:
+                status = file.stat()
+                state = (status.st_ino, status.st_size, status.st_mtime_ns)
+                if self._stored.get(path) != state:
+                    self._run.upload_file(posixpath.join(self._name, path), file)
+                    self._stored[path] = state
+            except FileNotFoundError:
+                continue  # a log that was removed, or rotated, just now
+            except (MlflowException, OSError) as error:
+                self._warn(error)
+
+    def _warn(self, error: Exception) -> None:
+        if not self._warned:
+            self._warned = True
+            _logger.warning(
+                "Logs in %s cannot be stored with the run: %s This is tried again.",
+                str(self._folder),
+                error,
+            )
+
+
+def _is_hidden(path: str) -> bool:
+    return posixpath.basename(path.rstrip("/")).startswith(".")

@@ -1,0 +1,1 @@
+"""Storing what a journal held."""

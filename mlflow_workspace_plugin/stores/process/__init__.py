@@ -1,0 +1,1 @@
+"""What the process around a store is: its notebook, its active runs, what it is told."""

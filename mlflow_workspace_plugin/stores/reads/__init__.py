@@ -1,0 +1,1 @@
+"""Reading runs, their metrics and what became of them."""

@@ -1,0 +1,258 @@
+"""Reading metrics: in pages that cost the same each, whole runs at once, and as few points.
+
+Two indexes lead to the values of one metric in one run, and each is wrong somewhere. That of runs
+finds them without looking at other runs, but not in their order: it would sort the run again for
+each page. The primary key has them in order, between those of all runs that share the name. So the
+first page is read by the one, and the later pages, from where the page before ended, by the other.
+"""
+
+import base64
+import functools
+import itertools
+import json
+import math
+import operator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from mlflow.entities import Metric
+from mlflow.entities.metric import MetricWithRunId
+from mlflow.exceptions import MlflowException
+from mlflow.store.entities.paged_list import PagedList
+from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
+from sqlalchemy import Connection, TextClause, text
+
+from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.reads.many_objects import many_objects
+from mlflow_workspace_plugin.stores.reads.sampling import Point, sample
+
+RunPoint = tuple[int, int, float]
+"""Timestamp in milliseconds since 1970, step and value."""
+
+_ROWS_AT_ONCE = 10_000
+
+_ACCESSIBLE = text("""
+    SELECT runs.run_uuid FROM runs
+    JOIN experiments ON experiments.experiment_id = runs.experiment_id
+    WHERE runs.run_uuid = :run_id AND experiments.workspace = :workspace
+""")
+
+# is_nan is a part of the key: a NaN is stored as 0, and may stand beside a 0 of the same step.
+_POINT = "timestamp, step, value, is_nan"
+_OF_METRIC = "run_uuid = :run_id AND key = :key"
+_BY_RUN = {"sqlite": "INDEXED BY index_metrics_run_uuid_key_step", "postgresql": ""}
+_BY_KEY = {"sqlite": "INDEXED BY sqlite_autoindex_metrics_1", "postgresql": ""}
+
+
+@functools.cache
+def _first_page(dialect: str, *, limited: bool) -> TextClause:
+    # OFFSET 0 keeps PostgreSQL from choosing the primary key for the sake of LIMIT.
+    fence = "OFFSET 0" if dialect == "postgresql" else ""
+    return text(f"""
+        SELECT {_POINT} FROM (
+            SELECT {_POINT} FROM metrics {_BY_RUN[dialect]} WHERE {_OF_METRIC} {fence}
+        ) AS of_metric
+        ORDER BY {_POINT} {"LIMIT :limit" if limited else ""}
+    """)
+
+
+@functools.cache
+def _next_page(dialect: str, *, limited: bool) -> TextClause:
+    return text(f"""
+        SELECT {_POINT} FROM metrics {_BY_KEY[dialect]}
+        WHERE {_OF_METRIC} AND ({_POINT}) > (:timestamp, :step, :value, :is_nan)
+        ORDER BY {_POINT} {"LIMIT :limit" if limited else ""}
+    """)
+
+
+@functools.cache
+def _whole_run(dialect: str, *, one_metric: bool) -> TextClause:
+    return text(f"""
+        SELECT key, {_POINT} FROM metrics {_BY_RUN[dialect]}
+        WHERE {_OF_METRIC if one_metric else "run_uuid = :run_id"}
+        ORDER BY key, {_POINT}
+    """)
+
+
+@functools.cache
+def _chart(dialect: str, *, counted: bool, steps: bool) -> TextClause:
+    return text(f"""
+        SELECT {"count(*)" if counted else "step, timestamp, value, is_nan"}
+        FROM metrics {_BY_RUN[dialect]}
+        WHERE {_OF_METRIC} {"AND step BETWEEN :start_step AND :end_step" if steps else ""}
+        {"" if counted else "ORDER BY step, timestamp, value, is_nan"}
+    """)
+
+
+class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
+    """Reads metrics as tuples, by the index that fits."""
+
+    def get_metric_history(
+        self,
+        run_id: str,
+        metric_key: str,
+        max_results: int | None = None,
+        page_token: str | None = None,
+    ) -> "PagedList[Metric]":
+        """Return the values of a metric by time, step and value; a page of them if asked to.
+
+        Raises:
+            MlflowException: as MLflow's own store: there is no such run in the workspace, or the
+                token is not one of this method's.
+        """
+        parameters: dict[str, Any] = {"run_id": run_id, "key": metric_key}
+        limited = max_results is not None
+        if max_results is not None:
+            parameters["limit"] = max_results + 1
+        dialect = self._hub.engine.dialect.name
+        if page_token:
+            parameters |= _position_of(page_token)
+            statement = _next_page(dialect, limited=limited)
+        else:
+            statement = _first_page(dialect, limited=limited)
+        token = None
+        with self._statements() as connection, many_objects():
+            self._check_accessible(connection, [run_id])
+            rows = connection.execute(statement, parameters).all()
+            if max_results is not None and len(rows) > max_results:
+                rows = rows[:max_results]
+                token = _token_of(rows[-1]) if rows else None
+            values = [
+                Metric(metric_key, math.nan if is_nan else value, timestamp, step)
+                for timestamp, step, value, is_nan in rows
+            ]
+        return PagedList(values, token)
+
+    def get_run_metrics(self, run_id: str, metric_key: str | None = None) -> dict[str, list[float]]:
+        """Return the values of all metrics of a run, by one query (ours; MLflow has none).
+
+        Args:
+            run_id: the run.
+            metric_key: only this metric; all when None.
+
+        Returns:
+            The values of each metric by time, step and value.
+
+        Raises:
+            MlflowException: there is no such run in the workspace.
+        """
+        one_metric = metric_key is not None
+        statement = _whole_run(self._hub.engine.dialect.name, one_metric=one_metric)
+        parameters = {"run_id": run_id} | ({"key": metric_key} if one_metric else {})
+        values: dict[str, list[float]] = {}
+        with self._rows() as connection:
+            self._check_accessible(connection, [run_id])
+            found = connection.execute(statement, parameters)
+            for key, rows in itertools.groupby(found, operator.itemgetter(0)):
+                values[key] = [math.nan if is_nan else value for *_, value, is_nan in rows]
+        return values
+
+    def get_run_points(
+        self, run_id: str, metric_keys: Sequence[str] | None = None
+    ) -> dict[str, list[RunPoint]]:
+        """Return timestamp, step and value of all metrics of a run (ours; MLflow has none).
+
+        Args:
+            run_id: the run.
+            metric_keys: only these metrics; all when None.
+
+        Returns:
+            The points of each metric by time, step and value.
+
+        Raises:
+            MlflowException: there is no such run in the workspace.
+        """
+        points: dict[str, list[RunPoint]] = {}
+        dialect = self._hub.engine.dialect.name
+        with self._rows() as connection:
+            self._check_accessible(connection, [run_id])
+            for key in [None] if metric_keys is None else metric_keys:
+                statement = _whole_run(dialect, one_metric=key is not None)
+                found = connection.execute(statement, {"run_id": run_id, "key": key})
+                for each, rows in itertools.groupby(found, operator.itemgetter(0)):
+                    points[each] = [
+                        (timestamp, step, math.nan if is_nan else value)
+                        for _, timestamp, step, value, is_nan in rows
+                    ]
+        return points
+
+    def get_metric_history_bulk_interval(
+        self,
+        run_ids: list[str],
+        metric_key: str,
+        max_results: int,
+        start_step: int | None,
+        end_step: int | None,
+    ) -> list[MetricWithRunId]:
+        """Return few points of each run for a chart, never more than ``max_results``.
+
+        MLflow keeps the first of each stretch, in which a spike is lost. Here the smallest and the
+        greatest value and a NaN of each stretch are kept, beside the first and last point of all.
+
+        Raises:
+            MlflowException: as MLflow's own store: there is no such run in the workspace, or only
+                one of the two steps is given.
+        """
+        if (start_step is None) != (end_step is None):
+            raise MlflowException.invalid_parameter_value(
+                "Give start_step and end_step together, or neither."
+            )
+        steps = start_step is not None
+        interval = {"start_step": start_step, "end_step": end_step} if steps else {}
+        dialect = self._hub.engine.dialect.name
+        metrics = []
+        with self._rows() as connection:
+            self._check_accessible(connection, run_ids)
+            for run_id in run_ids:
+                parameters = {"run_id": run_id, "key": metric_key, **interval}
+                count = connection.execute(
+                    _chart(dialect, counted=True, steps=steps), parameters
+                ).scalar_one()
+                found = connection.execute(_chart(dialect, counted=False, steps=steps), parameters)
+                points = sample(map(Point._make, found), count, max(1, max_results))
+                metrics += [_with_run_id(run_id, metric_key, point) for point in points]
+        return metrics
+
+    def _check_accessible(self, connection: Connection, run_ids: Sequence[str]) -> None:
+        workspace = self._get_active_workspace()
+        for run_id in run_ids:
+            parameters = {"run_id": run_id, "workspace": workspace}
+            if connection.execute(_ACCESSIBLE, parameters).first() is None:
+                with self.ManagedSessionMaker() as session:
+                    self._validate_run_accessible(session, run_id)
+
+    @contextmanager
+    def _rows(self) -> Iterator[Connection]:
+        """Open a connection whose results are fetched while they are read, however many rows."""
+        options = {"stream_results": True, "yield_per": _ROWS_AT_ONCE}
+        engine = self._hub.engine.execution_options(**options)
+        with self._errors(), engine.connect() as connection:
+            yield connection
+
+
+def _with_run_id(run_id: str, key: str, point: Point) -> MetricWithRunId:
+    value = math.nan if point.is_nan else point.value
+    return MetricWithRunId(run_id=run_id, metric=Metric(key, value, point.timestamp, point.step))
+
+
+def _token_of(row: Sequence[Any]) -> str:
+    timestamp, step, value, is_nan = row
+    position = json.dumps([timestamp, step, value, bool(is_nan)])
+    return base64.urlsafe_b64encode(position.encode()).decode()
+
+
+def _position_of(token: str) -> dict[str, Any]:
+    try:
+        timestamp, step, value, is_nan = json.loads(base64.urlsafe_b64decode(token))
+        return {
+            "timestamp": int(timestamp),
+            "step": int(step),
+            "value": float(value),
+            "is_nan": bool(is_nan),
+        }
+    except (TypeError, ValueError) as error:
+        raise MlflowException.invalid_parameter_value(
+            f"Page token {token!r} is not one of a metric's history. Give the token of the page "
+            "before, or none for the first page."
+        ) from error

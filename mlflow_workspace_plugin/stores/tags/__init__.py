@@ -1,0 +1,1 @@
+"""Tags of ours on runs, and those that MLflow lets grow."""

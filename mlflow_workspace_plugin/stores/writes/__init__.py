@@ -1,0 +1,1 @@
+"""Writing runs, params, tags and metrics, each call by one short transaction."""
