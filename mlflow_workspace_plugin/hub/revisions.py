@@ -26,7 +26,17 @@ PREFIX = "workspace_plugin_"
 """What the names of all of our tables begin with, and of no others."""
 VERSION_TABLE = f"{PREFIX}version"
 OUR_TABLES = frozenset(
-    f"{PREFIX}{name}" for name in ("workspaces", "writers", "receipts", "rows", "version")
+    f"{PREFIX}{name}"
+    for name in (
+        "workspaces",
+        "writers",
+        "receipts",
+        "rows",
+        "jobs",
+        "computes",
+        "environments",
+        "version",
+    )
 )
-OUR_VERSION = "0001"
+OUR_VERSION = "0002"
 """The newest of the steps in ``hub.tables.versions``."""

@@ -4,7 +4,7 @@ They are defined here as they are now. A change of them is a step of its own in 
 which brings hubs that are there to it.
 """
 
-from sqlalchemy import JSON, BigInteger, Column, MetaData, String, Table
+from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table, Text
 
 from mlflow_workspace_plugin import names
 
@@ -57,3 +57,53 @@ ROWS = Table(
     Column("timestamp", BigInteger, primary_key=True, autoincrement=False),
 )
 """The place of each row of a table of SDK v1's, that rows of several processes never share one."""
+
+JOBS = Table(
+    "workspace_plugin_jobs",
+    METADATA,
+    Column("run_uuid", String(32), primary_key=True),
+    Column("workspace", String(names.MAX_LENGTH), nullable=False),
+    Column("state", String(20), nullable=False),
+    Column("compute", String(255), nullable=False),
+    Column("engine", String(64), nullable=False),
+    Column("handle", Text),
+    Column("definition", JSON, nullable=False),
+    Column("submitted_at", BigInteger, nullable=False),
+    Column("owner", String(64)),
+    Column("runner", JSON),
+    Column("beat", BigInteger, nullable=False),
+    Column("beat_at", BigInteger),
+    Column("cancel_requested_at", BigInteger),
+    Column("ended_at", BigInteger),
+    Column("exit_code", Integer),
+    Column("cause", Text),
+    Index("workspace_plugin_jobs_by_state", "workspace", "state"),
+)
+"""The runs that somebody runs, and who: the owner's word is the only one on how such a run goes.
+
+``beat`` counts the owner's signs of life, ``beat_at`` is when the database got the last one, in its
+own milliseconds. ``runner`` is where to look for the owner: host, boot, process and lock.
+"""
+
+COMPUTES = Table(
+    "workspace_plugin_computes",
+    METADATA,
+    Column("workspace", String(names.MAX_LENGTH), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("type", String(64), nullable=False),
+    Column("address", Text),
+    Column("settings", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""The compute targets of a workspace: a name, and where its jobs run."""
+
+ENVIRONMENTS = Table(
+    "workspace_plugin_environments",
+    METADATA,
+    Column("workspace", String(names.MAX_LENGTH), primary_key=True),
+    Column("name", String(255), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("definition", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""The environments that were registered in a workspace, each version of them."""
