@@ -1,0 +1,1 @@
+"""What starts runners: this machine, a Ray cluster, Slurm, and what others plug in."""

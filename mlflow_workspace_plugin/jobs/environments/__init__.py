@@ -1,0 +1,1 @@
+"""What jobs need installed, and where that is."""
