@@ -15,10 +15,10 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_ALREADY_EXISTS, ErrorCode
 
 from mlflow_workspace_plugin.errors import ExperimentNotEmptyError, UserErrorException
+from mlflow_workspace_plugin.runs import search as run_search
 from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfExperiment
-from mlflow_workspace_plugin.sdk.runs import search as run_search
 from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
@@ -91,6 +91,11 @@ class Experiment(NotServedOfExperiment):
     def tags(self) -> dict[str, str | None]:
         """The tags, as last read: by :meth:`refresh`, or when they were set by this object."""
         return tag_text.from_mlflow(self._existing.tags)
+
+    def searched(self) -> run_search.InExperiment:
+        """Return what searches for its runs are told (ours)."""
+        client = self.workspace.client
+        return run_search.InExperiment(client, self.id, self.archived_time is not None)
 
     @property
     def archived_time(self) -> datetime | None:

@@ -27,13 +27,13 @@ from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
 from mlflow_workspace_plugin.hub.ui_address import page_address, where_to_look
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 from mlflow_workspace_plugin.late_imports import late_imports
+from mlflow_workspace_plugin.runs.search import all_experiments, find_run
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.models.model import Model
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfWorkspace
 from mlflow_workspace_plugin.sdk.runs.run import Run
-from mlflow_workspace_plugin.sdk.runs.search import find_run
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -323,13 +323,7 @@ class Workspace(NotServedOfWorkspace):
         Args:
             view: those in which lifecycle stage, by a constant of MLflow's ``ViewType``.
         """
-        token = None
-        while True:
-            page = self.client.search_experiments(view, page_token=token)
-            yield from page
-            token = page.token
-            if not token:
-                return
+        return all_experiments(self.client, view)
 
     @property
     def models(self) -> dict[str, Model]:
@@ -384,7 +378,7 @@ class Workspace(NotServedOfWorkspace):
         Raises:
             RunNotFoundError: there is no such run in this workspace.
         """
-        found = find_run(self, run_id)
+        found = find_run(self.client, self.name, run_id)
         experiment = self.client.get_experiment(found.info.experiment_id)
         return Run(Experiment.from_mlflow(self, experiment), found.info.run_id, _run_dto=found)
 

@@ -17,6 +17,7 @@ from sqlalchemy import Engine, event
 from sqlalchemy.orm import Session, sessionmaker
 from sqlalchemy.orm.attributes import set_committed_value
 
+from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import followed
 from mlflow_workspace_plugin.errors import WorkspaceNotFoundError
 from mlflow_workspace_plugin.hub.databases.database import engine_of, translated_sessions
@@ -66,6 +67,11 @@ class Pinned:
 
     _hub: Hub
     _workspace: str
+
+    @property
+    def tracking_uri(self) -> str:
+        """The URI that names the workspace (ours)."""
+        return str(uris.WorkspaceUri(self._hub.path, self._workspace))
 
     @property
     def supports_workspaces(self) -> bool:

@@ -7,8 +7,8 @@ from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.errors import ExperimentNotEmptyError, UserErrorException
+from mlflow_workspace_plugin.runs import search as run_search
 from mlflow_workspace_plugin.sdk.experiment import ViewType
-from mlflow_workspace_plugin.sdk.runs import search as run_search
 
 pytestmark = pytest.mark.databases
 

@@ -27,7 +27,7 @@ from mlflow_workspace_plugin.errors import (
     SnapshotException,
     UserErrorException,
 )
-from mlflow_workspace_plugin.sdk.runs.lifecycle import ERROR_TAG
+from mlflow_workspace_plugin.runs.lifecycle import ERROR_TAG
 from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
 from mlflow_workspace_plugin.sdk.runs.run import get_run
 from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun

@@ -17,7 +17,7 @@ from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.runner.output import Output
 from mlflow_workspace_plugin.runner.runner import EXIT_CODE_TAG, create_run, execute
-from mlflow_workspace_plugin.sdk.runs.lifecycle import ERROR_TAG
+from mlflow_workspace_plugin.runs.lifecycle import ERROR_TAG
 
 # What differs between databases is not the runner's.
 

@@ -120,7 +120,7 @@ def find_run(given: str, workspace: str | None, hub: Path) -> FoundRun:
 
 def _called(hub: "Hub", given: str, workspace: str | None) -> "list[RunPlace]":
     from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
-    from mlflow_workspace_plugin.sdk.runs.search import OWN_ID_TAG
+    from mlflow_workspace_plugin.runs.search import OWN_ID_TAG
     from mlflow_workspace_plugin.stores.reads.run_lookup import runs_called
 
     with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:

@@ -17,7 +17,7 @@ from mlflow.exceptions import MlflowException
 from mlflow_workspace_plugin.errors import AzureMLAggregatedException
 from mlflow_workspace_plugin.runs.files.artifact_names import path_of
 from mlflow_workspace_plugin.runs.files.local import files_below
-from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.runs.files.run_files import RunFiles
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)

@@ -11,8 +11,8 @@ from mlflow.prompt.constants import IS_PROMPT_TAG_KEY
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.runs import search as run_search
 from mlflow_workspace_plugin.sdk.models import facts as model_facts
-from mlflow_workspace_plugin.sdk.runs import search as run_search
 
 _MISSING = (ErrorCode.Name(RESOURCE_DOES_NOT_EXIST), ErrorCode.Name(INVALID_PARAMETER_VALUE))
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.sdk.runs import left_open
-from mlflow_workspace_plugin.sdk.runs import search as run_search
+from mlflow_workspace_plugin.runs import left_open
+from mlflow_workspace_plugin.runs import search as run_search
+from mlflow_workspace_plugin.runs.run_tags import RunTags
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started
-from mlflow_workspace_plugin.sdk.runs.tags import RunTags
+from mlflow_workspace_plugin.sdk.runs.of_experiment import OfExperiment
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.runs.run import Run
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 _NUMBER_TAG = "azureml.batch_child_number"
 
 
-class RunChildren(RunTags):
+class RunChildren(OfExperiment, RunTags):
     """Children of a run: those that SDK v1 started, and nested runs of MLflow."""
 
     def child_run(
@@ -116,7 +117,7 @@ class RunChildren(RunTags):
 
         search = run_search.descendants if recursive else run_search.children
         wanted = run_search.RunFilter(type, tags, properties, status)
-        for each in search(self._experiment, self.id, wanted):
+        for each in search(self._experiment.searched(), self.id, wanted):
             yield Run(self._experiment, each.info.run_id, _run_dto=each)
 
     @property
@@ -134,4 +135,4 @@ class RunChildren(RunTags):
     @property
     def number(self) -> int:
         """The number of the run among those of its experiment, from 1, by when they began."""
-        return run_search.number_of(self._experiment, self._mlflow_run())
+        return run_search.number_of(self._experiment.searched(), self._mlflow_run())

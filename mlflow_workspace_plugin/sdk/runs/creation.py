@@ -8,7 +8,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID, MLFLOW_RUN_NOTE
 
 from mlflow_workspace_plugin.errors import RunExistsError, RunNotFoundError, UserErrorException
 from mlflow_workspace_plugin.runs import tag_text
-from mlflow_workspace_plugin.sdk.runs.search import OWN_ID_TAG, PROPERTY_PREFIX, RUN_ID, find_run
+from mlflow_workspace_plugin.runs.search import OWN_ID_TAG, PROPERTY_PREFIX, RUN_ID, find_run
 from mlflow_workspace_plugin.stores.process.notebook import source_tags
 
 if TYPE_CHECKING:
@@ -87,7 +87,7 @@ def _check_new(experiment: "Experiment", run_id: str) -> None:
             "or digit. Choose another, or leave it out."
         )
     try:
-        find_run(experiment.workspace, run_id)
+        find_run(experiment.workspace.client, experiment.workspace.name, run_id)
     except RunNotFoundError:
         return
     raise RunExistsError(

@@ -12,16 +12,17 @@ from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.runs import tag_text
+from mlflow_workspace_plugin.runs.files.run_files import RunFiles
 from mlflow_workspace_plugin.runs.files.transfer import fetch
-from mlflow_workspace_plugin.sdk.runs.files import RunFiles
-from mlflow_workspace_plugin.sdk.runs.search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.runs.search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.sdk.runs.of_experiment import OfExperiment
 from mlflow_workspace_plugin.stores.tags.failure import ERROR_TAG
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 
 _IS_LOG = re.compile(r"(logs|user_logs|system_logs|azureml-logs)/")
 
 
-class RunDetails(RunFiles):
+class RunDetails(OfExperiment, RunFiles):
     """What is known of a run, under SDK v1's keys, and its logs."""
 
     def get_details(self) -> dict[str, Any]:

@@ -3,11 +3,11 @@
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mlflow_workspace_plugin.runs import search as run_search
 from mlflow_workspace_plugin.runs.metrics.latest import latest_values
 from mlflow_workspace_plugin.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.runs.status import of_mlflow
 from mlflow_workspace_plugin.sdk.html_table import html_line, html_rows, html_table
-from mlflow_workspace_plugin.sdk.runs import search as run_search
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.runs.run import Run
@@ -43,7 +43,7 @@ def html_of_run(run: "Run") -> str:
         parts.append(html_rows(("Metric", "Latest value"), rows))
     if len(values) > _METRICS:
         parts.append(html_line(f"{len(values) - _METRICS} more: run.get_metrics()"))
-    search = run_search.children(experiment, run.id, run_search.RunFilter())
+    search = run_search.children(experiment.searched(), run.id, run_search.RunFilter())
     children = list(islice(search, _CHILDREN + 1))
     if children:
         listed = [

@@ -7,17 +7,18 @@ from typing import TYPE_CHECKING, Any
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import ModelPathNotFoundException
+from mlflow_workspace_plugin.runs.files.run_files import RunFiles
 from mlflow_workspace_plugin.sdk.models import files as model_files
 from mlflow_workspace_plugin.sdk.models import registration as model_registration
 from mlflow_workspace_plugin.sdk.models.facts import ModelFacts
-from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.sdk.runs.of_experiment import OfExperiment
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.models.model import Model
     from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceConfiguration
 
 
-class RunModels(RunFiles):
+class RunModels(OfExperiment, RunFiles):
     """Registers models from the files of a run."""
 
     def register_model(

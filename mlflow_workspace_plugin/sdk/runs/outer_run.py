@@ -18,8 +18,8 @@ import mlflow
 from mlflow.entities import Run as MlflowRun
 
 from mlflow_workspace_plugin.errors import RunNotFoundError
+from mlflow_workspace_plugin.runs.search import find_run
 from mlflow_workspace_plugin.sdk.runs.run import Run
-from mlflow_workspace_plugin.sdk.runs.search import find_run
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
@@ -78,7 +78,7 @@ def adopted(experiment: "Experiment") -> MlflowRun | None:
     except (OSError, ValueError):
         return None
     try:
-        found = find_run(experiment.workspace, run_id)
+        found = find_run(experiment.workspace.client, experiment.workspace.name, run_id)
     except RunNotFoundError:
         return None  # it is of another workspace
     is_fit = found.info.experiment_id == experiment.id and found.info.status == "RUNNING"

@@ -4,18 +4,21 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
+from mlflow.entities import Run as MlflowRun
+
 from mlflow_workspace_plugin.errors import SnapshotException
+from mlflow_workspace_plugin.runs import left_open
+from mlflow_workspace_plugin.runs import search as run_search
 from mlflow_workspace_plugin.runs.git_facts import git_properties
+from mlflow_workspace_plugin.runs.metrics.run_images import RunImages
 from mlflow_workspace_plugin.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.runs.status import of_mlflow
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfRun
-from mlflow_workspace_plugin.sdk.runs import left_open
-from mlflow_workspace_plugin.sdk.runs import search as run_search
 from mlflow_workspace_plugin.sdk.runs.children import RunChildren
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started, tags_of
 from mlflow_workspace_plugin.sdk.runs.html import html_of_run
-from mlflow_workspace_plugin.sdk.runs.images import RunImages
 from mlflow_workspace_plugin.sdk.runs.models import RunModels
+from mlflow_workspace_plugin.sdk.runs.of_experiment import found_in
 from mlflow_workspace_plugin.sdk.runs.snapshots import RunSnapshots
 from mlflow_workspace_plugin.sdk.runs.waiting import RunWaiting
 from mlflow_workspace_plugin.terminal import shown
@@ -45,9 +48,13 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         experiment: "Experiment",
         run_id: str,
         outputs: object = None,
-        **kwargs: Any,
+        _run_dto: MlflowRun | None = None,
+        **_kwargs: Any,
     ) -> None:
-        super().__init__(experiment, run_id, outputs, **kwargs)
+        self._experiment = experiment
+        workspace = experiment.workspace
+        found = found_in(experiment, run_id, _run_dto)
+        super().__init__(workspace.client, workspace.tracking_store, found.info.run_id, outputs)
 
     @classmethod
     def start_logging(
@@ -156,7 +163,9 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
             ValueError: ``tags`` or ``properties`` is neither text nor a dictionary.
         """
         search = run_search.all_runs if include_children else run_search.top_level_runs
-        for each in search(experiment, run_search.RunFilter(type, tags, properties, status)):
+        for each in search(
+            experiment.searched(), run_search.RunFilter(type, tags, properties, status)
+        ):
             yield Run(experiment, each.info.run_id, _run_dto=each)
 
     @classmethod

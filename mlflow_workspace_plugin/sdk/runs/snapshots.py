@@ -12,14 +12,15 @@ from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import SnapshotException
+from mlflow_workspace_plugin.runs.files.run_files import RunFiles
 from mlflow_workspace_plugin.runs.files.snapshots import write_snapshot
 from mlflow_workspace_plugin.runs.files.transfer import fetch, store
-from mlflow_workspace_plugin.sdk.runs.files import RunFiles
+from mlflow_workspace_plugin.sdk.runs.of_experiment import OfExperiment
 
 _ID_TAG = "mlflow.workspace.property.ContentSnapshotId"
 
 
-class RunSnapshots(RunFiles):
+class RunSnapshots(OfExperiment, RunFiles):
     """The snapshot of a run: a folder as it was when the run started."""
 
     def take_snapshot(self, file_or_folder_path: "str | os.PathLike[str]") -> str:

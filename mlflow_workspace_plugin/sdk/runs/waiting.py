@@ -9,8 +9,8 @@ from typing import Any
 from mlflow_workspace_plugin import terminal
 from mlflow_workspace_plugin.errors import ActivityFailedException, ExperimentExecutionException
 from mlflow_workspace_plugin.runs import status as run_status
+from mlflow_workspace_plugin.runs.lifecycle import RunLifecycle
 from mlflow_workspace_plugin.sdk.runs.details import RunDetails
-from mlflow_workspace_plugin.sdk.runs.lifecycle import RunLifecycle
 
 _FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
 # What a job prints, and what `with run:` keeps; the last one is the most telling.

@@ -12,11 +12,11 @@ from typing import TYPE_CHECKING, NamedTuple
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 from mlflow_workspace_plugin.journal import of_process
 from mlflow_workspace_plugin.journal.end_wait import EndWait
-from mlflow_workspace_plugin.sdk.runs import process_end
+from mlflow_workspace_plugin.runs import process_end
 from mlflow_workspace_plugin.terminal import get_logger
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.sdk.runs.lifecycle import RunLifecycle
+    from mlflow_workspace_plugin.runs.lifecycle import RunLifecycle
 
 _GOES_ON = ("RUNNING", "SCHEDULED")
 
@@ -89,10 +89,9 @@ def _end_as(run: "RunLifecycle", ending: process_end.Ending, wait: EndWait) -> N
 
 def _goes_on(run: "RunLifecycle", wait: EndWait) -> bool:
     """Whether nobody has ended or deleted a run, as far as that can be known in time."""
-    store = run.experiment.workspace.tracking_store
-    status = store.ended_as(run.id)
+    status = run.ended_as()
     if status is None and wait.left_s:
-        status = store.status_now(run.id)
+        status = run.status_now()
     return status is None or status in _GOES_ON
 
 

@@ -4,8 +4,10 @@ import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import NamedTuple
 
+from mlflow import MlflowClient
+from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import Run as MlflowRun
 from mlflow.entities import ViewType
 from mlflow.exceptions import MlflowException
@@ -15,10 +17,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow_workspace_plugin.errors import RunNotFoundError
 from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.runs import tag_text
-
-if TYPE_CHECKING:
-    from mlflow_workspace_plugin.sdk.experiment import Experiment
-    from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 OWN_ID_TAG = f"{tag_text.OURS}run_id"
 """The id that the caller of ``start_logging`` gave a run; MLflow gives it another."""
@@ -82,47 +80,84 @@ def has(found: Mapping[str, str | None], wanted: Wanted, what: str) -> bool:
     )
 
 
-def find_run(workspace: "Workspace", run_id: str) -> MlflowRun:
+def find_run(client: MlflowClient, workspace: str, run_id: str) -> MlflowRun:
     """Return the run of an id: MLflow's, or the one that its starter gave it.
+
+    Args:
+        client: of the workspace.
+        workspace: its name, for the message.
+        run_id: the id.
 
     Raises:
         RunNotFoundError: there is none in the workspace.
     """
     if isinstance(run_id, str) and RUN_ID.fullmatch(run_id):
         try:
-            return workspace.client.get_run(run_id)
+            return client.get_run(run_id)
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
-        found = workspace.client.search_runs(
-            [each.experiment_id for each in workspace.search_experiments(ViewType.ALL)],
+        found = client.search_runs(
+            [each.experiment_id for each in all_experiments(client, ViewType.ALL)],
             f"tags.{OWN_ID_TAG} = '{run_id}'",
             max_results=1,
         )
         if found:
             return found[0]
     raise RunNotFoundError(
-        f"Run {run_id!r} was not found in workspace {workspace.name!r}. Look up its id in "
+        f"Run {run_id!r} was not found in workspace {workspace!r}. Look up its id in "
         "experiment.get_runs(), or open the workspace it is in."
     )
 
 
-def top_level_runs(experiment: "Experiment", wanted: RunFilter) -> Iterator[MlflowRun]:
+class InExperiment(NamedTuple):
+    """Where runs are looked for.
+
+    Attributes:
+        client: MLflow's, of the workspace.
+        id: of the experiment.
+        is_archived: whether the experiment was deleted, and its runs with it.
+    """
+
+    client: MlflowClient
+    id: str
+    is_archived: bool = False
+
+
+def all_experiments(
+    client: MlflowClient, view: int = ViewType.ACTIVE_ONLY
+) -> Iterator[MlflowExperiment]:
+    """Yield the experiments of a workspace, however many.
+
+    Args:
+        client: MLflow's, of the workspace.
+        view: those in which lifecycle stage, by a constant of MLflow's ``ViewType``.
+    """
+    token = None
+    while True:
+        page = client.search_experiments(view, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def top_level_runs(experiment: InExperiment, wanted: RunFilter) -> Iterator[MlflowRun]:
     """Yield the runs of an experiment that are nobody's children, newest first."""
     return _search(experiment, wanted, _HAS_NO_PARENT)
 
 
-def all_runs(experiment: "Experiment", wanted: RunFilter) -> Iterator[MlflowRun]:
+def all_runs(experiment: InExperiment, wanted: RunFilter) -> Iterator[MlflowRun]:
     """Yield the runs of an experiment, children too, newest first."""
     return _search(experiment, wanted)
 
 
-def children(experiment: "Experiment", run_id: str, wanted: RunFilter) -> Iterator[MlflowRun]:
+def children(experiment: InExperiment, run_id: str, wanted: RunFilter) -> Iterator[MlflowRun]:
     """Yield the children of a run, newest first."""
     return _search(experiment, wanted, f"tags.{MLFLOW_PARENT_RUN_ID} = '{run_id}'")
 
 
-def descendants(experiment: "Experiment", run_id: str, wanted: RunFilter) -> Iterator[MlflowRun]:
+def descendants(experiment: InExperiment, run_id: str, wanted: RunFilter) -> Iterator[MlflowRun]:
     """Yield the children of a run, their children, and so on, newest first."""
     with_parent = list(_search(experiment, RunFilter(), _HAS_PARENT))
     children_of = defaultdict(list)
@@ -140,21 +175,21 @@ def descendants(experiment: "Experiment", run_id: str, wanted: RunFilter) -> Ite
             yield run
 
 
-def number_of(experiment: "Experiment", run: MlflowRun) -> int:
+def number_of(experiment: InExperiment, run: MlflowRun) -> int:
     """Return the place of a run among all of an experiment, deleted ones too, from 1."""
     place = run.info.start_time, run.info.run_id
     before = _read(experiment, [f"attributes.start_time <= {run.info.start_time}"], ViewType.ALL)
     return sum((each.info.start_time, each.info.run_id) <= place for each in before)
 
 
-def _search(experiment: "Experiment", wanted: RunFilter, *clauses: str) -> Iterator[MlflowRun]:
+def _search(experiment: InExperiment, wanted: RunFilter, *clauses: str) -> Iterator[MlflowRun]:
     if wanted.status is not None:
         status = run_status.to_mlflow(wanted.status)
         if status is None:
             return
         clauses = (*clauses, f"attributes.status = '{status}'")
     # MLflow deletes the runs of an experiment with it.
-    view = ViewType.ACTIVE_ONLY if experiment.archived_time is None else ViewType.ALL
+    view = ViewType.ALL if experiment.is_archived else ViewType.ACTIVE_ONLY
     seen = set()
     for run in _read(experiment, clauses, view):
         # A run that is started meanwhile moves all others on by one, to the next page.
@@ -164,10 +199,10 @@ def _search(experiment: "Experiment", wanted: RunFilter, *clauses: str) -> Itera
                 yield run
 
 
-def _read(experiment: "Experiment", clauses: Iterable[str], view: int) -> Iterator[MlflowRun]:
+def _read(experiment: InExperiment, clauses: Iterable[str], view: int) -> Iterator[MlflowRun]:
     token = None
     while True:
-        page = experiment.workspace.client.search_runs(
+        page = experiment.client.search_runs(
             [experiment.id],
             " AND ".join(clauses),
             view,

@@ -1,4 +1,4 @@
-"""The part of SDK v1's ``Run`` that is about how it goes and ends."""
+"""How a run goes and ends, by SDK v1's methods."""
 
 import json
 import shutil
@@ -9,21 +9,21 @@ from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from mlflow import MlflowClient
 from mlflow.entities import RunTag
 
 from mlflow_workspace_plugin.errors import AzureMLAggregatedException
+from mlflow_workspace_plugin.runs import left_open, tag_text
 from mlflow_workspace_plugin.runs import status as run_status
-from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.runs.files.captured_folders import CapturedOutputs, WatchedLogs
+from mlflow_workspace_plugin.runs.files.run_files import RunFiles
 from mlflow_workspace_plugin.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.runs.user_log import USER_LOG, user_log
-from mlflow_workspace_plugin.sdk.runs import left_open
-from mlflow_workspace_plugin.sdk.runs.files import RunFiles
 from mlflow_workspace_plugin.stores.tags.failure import ERROR_TAG, record_of, seen_tag
 from mlflow_workspace_plugin.terminal import get_logger
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.sdk.experiment import Experiment
+    from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 _logger = get_logger(__name__)
 
@@ -36,16 +36,21 @@ class RunLifecycle(RunFiles):
     """The status of a run, and its end.
 
     Args:
-        experiment: the experiment it belongs to.
-        run_id: MLflow's id of it, or the one that its starter gave it.
+        client: MLflow's, of the run's workspace.
+        store: the tracking store of that workspace.
+        run_id: MLflow's id of the run.
         outputs: the folder whose files are stored with the run when this object ends it, made if
             it is missing; True is ``./outputs``, None and False are none.
     """
 
     def __init__(
-        self, experiment: "Experiment", run_id: str, outputs: Any = None, **kwargs: Any
+        self,
+        client: MlflowClient,
+        store: "WorkspaceTrackingStore",
+        run_id: str,
+        outputs: Any = None,
     ) -> None:
-        super().__init__(experiment, run_id, **kwargs)
+        super().__init__(client, store, run_id)
         self._inside = ExitStack()
         self._captured: CapturedOutputs | None = None
         if outputs:
@@ -128,6 +133,17 @@ class RunLifecycle(RunFiles):
             self._record_error(reason, None)
         finally:
             self._set_terminated(status)
+
+    def ended_as(self) -> str | None:
+        """Return MLflow's word for how the run ended, if this process knows it by itself (ours)."""
+        return self._store.ended_as(self.id)
+
+    def status_now(self) -> str | None:
+        """Return MLflow's word for the status as it is stored; None where it cannot be known soon.
+
+        Of a run that was deleted it is ``deleted`` (ours).
+        """
+        return self._store.status_now(self.id)
 
     def store_rest(self) -> None:
         """Store what the run still holds in this process, files being written too (ours).

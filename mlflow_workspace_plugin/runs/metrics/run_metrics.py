@@ -1,4 +1,4 @@
-"""The part of SDK v1's ``Run`` that logs metrics and reads them."""
+"""Logging the metrics of a run, and reading them, by SDK v1's methods."""
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
@@ -8,12 +8,12 @@ from typing import Any
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import AzureMLException, InvalidMetricError, UserErrorException
 from mlflow_workspace_plugin.runs import status as run_status
+from mlflow_workspace_plugin.runs.base import RunBase
 from mlflow_workspace_plugin.runs.metrics import names as metric_names
 from mlflow_workspace_plugin.runs.metrics import values as metric_values
 from mlflow_workspace_plugin.runs.metrics.descriptors import SCALAR, TABLE
 from mlflow_workspace_plugin.runs.metrics.reader import read_metrics
 from mlflow_workspace_plugin.runs.metrics.writer import MetricWriter, Row
-from mlflow_workspace_plugin.sdk.runs.base import RunBase
 from mlflow_workspace_plugin.stores.writes.metric_rows import integer
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -217,7 +217,7 @@ class RunMetrics(RunBase):
 
     def _own_metrics(self, name: str | None, *, populate: bool) -> dict[str, Any]:
         info = self._client.get_run(self.id).info
-        uri = self._experiment.workspace.get_mlflow_tracking_uri()
+        uri = self._store.tracking_uri
         repository = open_repository(info.artifact_uri, uri)
         return read_metrics(self._store, repository, self.id, name, populate=populate)
 

@@ -1,4 +1,4 @@
-"""The part of SDK v1's ``Run`` that is about its tags, properties and names."""
+"""The tags, properties and names of a run, by SDK v1's methods."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -14,8 +14,8 @@ from mlflow.utils.mlflow_tags import (
 
 from mlflow_workspace_plugin.errors import ImmutablePropertyError
 from mlflow_workspace_plugin.runs import tag_text
-from mlflow_workspace_plugin.sdk.runs.base import RunBase
-from mlflow_workspace_plugin.sdk.runs.search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.runs.base import RunBase
+from mlflow_workspace_plugin.runs.search import PROPERTY_PREFIX
 from mlflow_workspace_plugin.stores.tags.failure import REASON_TAG
 from mlflow_workspace_plugin.stores.tags.text_tags import without_texts
 

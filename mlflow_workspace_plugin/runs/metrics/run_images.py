@@ -11,13 +11,13 @@ from typing import Any
 
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 from mlflow_workspace_plugin.runs.files.artifact_names import artifact_uri, path_of, path_of_metric
+from mlflow_workspace_plugin.runs.files.run_files import RunFiles
 from mlflow_workspace_plugin.runs.metrics import charts
 from mlflow_workspace_plugin.runs.metrics import names as metric_names
 from mlflow_workspace_plugin.runs.metrics.descriptors import IMAGE, read_descriptors
 from mlflow_workspace_plugin.runs.metrics.image_copies import copies_of, image_key
+from mlflow_workspace_plugin.runs.metrics.run_metrics import RunMetrics
 from mlflow_workspace_plugin.runs.metrics.values import Cell
-from mlflow_workspace_plugin.sdk.runs.files import RunFiles
-from mlflow_workspace_plugin.sdk.runs.metrics import RunMetrics
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)

@@ -1,4 +1,4 @@
-"""The part of SDK v1's ``Run`` that is about its files."""
+"""The files of a run, by SDK v1's methods."""
 
 import os
 import posixpath
@@ -11,6 +11,7 @@ from typing import Any, BinaryIO
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.runs.base import RunBase
 from mlflow_workspace_plugin.runs.files.artifact_names import artifact_id, path_in_run, path_of
 from mlflow_workspace_plugin.runs.files.local import files_below
 from mlflow_workspace_plugin.runs.files.transfer import (
@@ -20,7 +21,6 @@ from mlflow_workspace_plugin.runs.files.transfer import (
     files_of,
     store,
 )
-from mlflow_workspace_plugin.sdk.runs.base import RunBase
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
@@ -238,8 +238,7 @@ class RunFiles(RunBase):
         }
 
     def _repository(self) -> HubRepository:
-        tracking_uri = self._experiment.workspace.get_mlflow_tracking_uri()
-        return open_repository(self._artifact_uri, tracking_uri)
+        return open_repository(self._artifact_uri, self._store.tracking_uri)
 
     @cached_property
     def _artifact_uri(self) -> str:
