@@ -33,6 +33,7 @@ from sqlalchemy import (
     not_,
     or_,
     select,
+    update,
 )
 from sqlalchemy.orm import sessionmaker
 
@@ -53,7 +54,13 @@ from mlflow_workspace_plugin.hub.databases.database import (
 )
 from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
-from mlflow_workspace_plugin.hub.tables import RECEIPTS, WORKSPACES
+from mlflow_workspace_plugin.hub.tables import (
+    COMPUTES,
+    ENVIRONMENTS,
+    JOBS,
+    RECEIPTS,
+    WORKSPACES,
+)
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord, find
 
 DEFAULT_WORKSPACE = "default"
@@ -86,6 +93,39 @@ class HubWorkspaceStore(SqlAlchemyStore):
             folder.path,
             url,
         )
+
+    def delete_workspace(
+        self,
+        workspace_name: str,
+        mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT,
+    ) -> None:
+        """Delete a workspace, with what of ours is its; jobs go where their runs go."""
+        super().delete_workspace(workspace_name, mode)
+        with self.ManagedSessionMaker(read_only=False) as session:
+            forget(session.connection(), workspace_name)
+
+
+def forget(connection: Connection, workspace: str) -> None:
+    """Delete what of ours is left of a workspace that MLflow does not know any more.
+
+    Args:
+        connection: in a transaction.
+        workspace: the name MLflow knew.
+    """
+    connection.execute(delete(WORKSPACES).where(WORKSPACES.c.name == workspace))
+    for table in (COMPUTES, ENVIRONMENTS):
+        connection.execute(delete(table).where(table.c.workspace == workspace))
+    for table in (RECEIPTS, JOBS):
+        connection.execute(delete(table).where(table.c.run_uuid.not_in(select(SqlRun.run_uuid))))
+    # MLflow's server may have moved its runs to another workspace.
+    place = (
+        select(SqlExperiment.workspace)
+        .join_from(SqlRun, SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id)
+        .where(SqlRun.run_uuid == JOBS.c.run_uuid)
+        .scalar_subquery()
+    )
+    moved = update(JOBS).where(JOBS.c.workspace == workspace).values(workspace=place)
+    connection.execute(moved)
 
 
 class Catalog:
@@ -170,8 +210,8 @@ class Catalog:
         with self._locked():
             self._refuse_taken(record)
             # Our row first: without MLflow's it is no workspace, and is replaced by the next try.
-            self._forget(record.name)
             with self._transaction() as connection:
+                forget(connection, record.name)
                 connection.execute(insert(WORKSPACES).values(asdict(record)))
             self.store.create_workspace(MlflowWorkspace(name=record.name))
         return record
@@ -211,7 +251,6 @@ class Catalog:
                     "Nothing was removed. To delete it with everything in it, pass "
                     "delete_dependent_resources=True."
                 ) from error
-            self._forget(name)
 
     def count(self, name: str) -> dict[str, int]:
         """Return how many experiments, runs and registered models a workspace holds.
@@ -245,13 +284,6 @@ class Catalog:
 
     def _translated_errors(self) -> AbstractContextManager[None]:
         return translated_errors(self._folder.path, self._url)
-
-    def _forget(self, name: str) -> None:
-        with self._transaction() as connection:
-            connection.execute(delete(WORKSPACES).where(WORKSPACES.c.name == name))
-            connection.execute(
-                delete(RECEIPTS).where(RECEIPTS.c.run_uuid.not_in(select(SqlRun.run_uuid)))
-            )
 
     def _drop_unused_default(self, name: str) -> None:
         used = [

@@ -13,6 +13,7 @@ is the same in each folder that names it, and another one as soon as any part of
 import os
 import shlex
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,6 +32,7 @@ _WHAT_IS_FOUND = {
     "database": "PGPASSWORD, ~/.pgpass, a service file, and what else PostgreSQL's library finds",
     "artifacts": "AZURE_STORAGE_CONNECTION_STRING, AZURE_STORAGE_ACCESS_KEY, "
     "AZURE_STORAGE_SAS_TOKEN, or the log-in that DefaultAzureCredential finds",
+    "compute": "jobs of yours, and a token that its server asks for",
 }
 
 
@@ -39,7 +41,7 @@ class Destination:
     """A place that a hub sends to."""
 
     setting: str
-    """What ``hub.toml`` calls it: ``database`` or ``artifacts``."""
+    """What ``hub.toml`` calls it: ``database`` or ``artifacts``; ``compute`` is a workspace's."""
     uri: str
     """As it is kept there, with ``${NAME}`` for environment variables."""
 
@@ -92,6 +94,22 @@ def load_trusted_settings(folder: HubFolder) -> HubSettings:
         return found
     finally:
         os.close(descriptor)
+
+
+def is_trusted(hub: Path, wanted: Destination) -> bool:
+    """Whether this user has said that something may be sent to a place that a hub's rows name.
+
+    Args:
+        hub: the folder of the hub.
+        wanted: the place.
+
+    Raises:
+        HubSettingsError: the record of what he trusts cannot be used.
+    """
+    with suppress(OSError):
+        if _is_named(hub.stat()):
+            return True
+    return wanted in _read()
 
 
 def remember(wanted: Iterable[Destination]) -> None:

@@ -14,6 +14,22 @@ CANCELED = "Canceled"
 NOT_RESPONDING = "NotResponding"
 """Never stored: what a reader says of a job whose owner gave no sign of life for a while."""
 
+ALL = frozenset(
+    {
+        NOT_STARTED,
+        QUEUED,
+        PREPARING,
+        PROVISIONING,
+        STARTING,
+        RUNNING,
+        CANCEL_REQUESTED,
+        FINALIZING,
+        COMPLETED,
+        FAILED,
+        CANCELED,
+        NOT_RESPONDING,
+    }
+)
 LAST = frozenset({COMPLETED, FAILED, CANCELED})
 """No state follows these."""
 WAITING = frozenset({NOT_STARTED, QUEUED})

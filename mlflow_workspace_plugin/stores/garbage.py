@@ -5,7 +5,7 @@ model or a skill is loaded from stays; and with an experiment goes all that lies
 files of its logged models and traces as well.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -15,7 +15,7 @@ from mlflow.entities.model_registry.model_version_stages import STAGE_DELETED_IN
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
-from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun
+from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun, SqlTag
 from mlflow.utils.time import get_current_time_millis
 from sqlalchemy import Connection, Select, bindparam, or_, select, union
 
@@ -25,6 +25,7 @@ from mlflow_workspace_plugin.artifacts.repository import open_to_log
 from mlflow_workspace_plugin.errors import ForeignFileError
 from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.hub.tables import JOBS
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.writes.skills import locations_of_skills
 
@@ -139,6 +140,31 @@ def sizes_of_files(hub: Hub, workspace: str, garbage: Garbage) -> Iterator[int]:
         with suppress(ForeignFileError):
             for file in stored_files(open_to_log(hub, workspace, location)):
                 yield file.file_size or 0
+
+
+def named_snapshots(hub: Hub, workspace: str, tag: str, without: Collection[str] = ()) -> set[str]:
+    """Return the ids of the snapshots that runs of a workspace name, deleted ones as well.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+        tag: the tag of a run that names its snapshot; that of a job is in its definition, too.
+        without: the ids of runs whose snapshots do not count.
+    """
+    of_workspace = (
+        select(SqlRun.run_uuid, SqlTag.value)
+        .join(SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id)
+        .where(SqlExperiment.workspace == workspace)
+    )
+    of_runs = of_workspace.join(SqlTag, SqlTag.run_uuid == SqlRun.run_uuid).where(SqlTag.key == tag)
+    of_jobs = select(JOBS.c.run_uuid, JOBS.c.definition["snapshot"].as_string()).join(
+        SqlRun, SqlRun.run_uuid == JOBS.c.run_uuid
+    )
+    of_jobs = of_jobs.where(JOBS.c.workspace == workspace)
+    left = set(without)
+    with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
+        found = [*connection.execute(of_runs), *connection.execute(of_jobs)]
+    return {snapshot for run_id, snapshot in found if snapshot and run_id not in left}
 
 
 def free(hub: Hub, workspace: str, garbage: Garbage) -> list[Piece]:

@@ -17,12 +17,17 @@ from mlflow.utils.validation import (
 )
 
 from mlflow_workspace_plugin.artifacts.repository import flush_files
+from mlflow_workspace_plugin.errors import HubError, NoAnswerError, clause
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.files.records import Kind
 from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
+from mlflow_workspace_plugin.stores.jobs.creation import NewJob
+from mlflow_workspace_plugin.stores.jobs.job import Beat
+from mlflow_workspace_plugin.stores.jobs.jobs import Jobs
 from mlflow_workspace_plugin.stores.patience import (
     Patient,
     after_the_journal,
+    beside_the_journal,
     journal_of_workspace,
     wait_s,
 )
@@ -171,6 +176,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             self._keep_reason(run_id)
         limit = RUN_NAME_LENGTH if self.journal.away else None
         self._check_text("The name of a run", run_name, limit)
+        run_name = self._name_given(run_id, run_name)
         stored = self._append(Kind.INFO, run_id, [status, end_time, run_name])
         known = self._runs.get(run_id)
         if known is not None:
@@ -182,6 +188,17 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
             return known.run.info
         # MLflow wants something in the place of what cannot be known now.
         return RunInfo(run_id, "", "", status or "", 0, end_time, "", run_name=run_name)
+
+    def _may_name(self, run_id: str) -> bool:
+        """Whether who attaches to a run may name it; not while that cannot be known."""
+        if self.journal.away:
+            return False
+        try:
+            return self._soon(functools.partial(super().name_job, run_id))
+        except Exception as error:
+            if is_away(error):
+                return False
+            raise
 
     def _keep_reason(self, run_id: str) -> None:
         """Keep the exception that fails a run, as one that leaves ``with mlflow.start_run()``."""
@@ -233,6 +250,30 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         active_runs.created(run.info.run_id)
         run_lines.started(self._hub.path, self._workspace, run, new.tags)
         return run
+
+    # Asked for again, it is to be the same one.
+    create_job = WorkspaceTrackingStore.create_job
+
+    def _create_job(self, experiment_id: str | int, new: NewJob) -> Run:
+        run: Run = self._answered(super()._create_job, experiment_id, new)
+        self._runs.remember(run)
+        return run
+
+    def beat(self, run_id: str, owner: str) -> Beat:
+        """Take a sign of life of a job's runner; for as long as a logging call may take.
+
+        Raises:
+            HubError: the database is away, or busy.
+        """
+        try:
+            return self._soon(functools.partial(super().beat, run_id, owner))
+        except Exception as error:
+            if isinstance(error, HubError) or not is_away(error):
+                raise
+            raise NoAnswerError(
+                f"{self.journal.folder.target} did not take a sign of life of run {run_id}: "
+                f"{clause(error)}. It is asked again with the next one."
+            ) from error
 
     def _create(self, experiment_id: str, new: NewRun) -> Run:
         return self._create_run(self._own_experiment(experiment_id), new)
@@ -396,6 +437,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         return stored
 
 
+beside_the_journal(JournalledTrackingStore, Jobs)
 after_the_journal(JournalledTrackingStore, WorkspaceTrackingStore)
 # Once more: what the store beneath does may be done in a thread of its own.
 experiment_created_or_found(JournalledTrackingStore)

@@ -302,6 +302,27 @@ def after_the_journal(store: type[Patient], beneath: type) -> None:
             setattr(store, name, _patient(method))
 
 
+def beside_the_journal(store: type[Patient], beneath: type) -> None:
+    """Let public methods that a store inherits be answered at once, whatever is logged meanwhile.
+
+    Args:
+        store: the store.
+        beneath: the class whose methods are meant. Each may be called again after its answer was
+            lost.
+    """
+    for name, method in inspect.getmembers(beneath, inspect.isfunction):
+        if name not in vars(store) and not name.startswith("_"):
+            setattr(store, name, _answered_at_once(method))
+
+
+def _answered_at_once(method: Callable[..., Any]) -> Callable[..., Any]:
+    @functools.wraps(method)
+    def call(self: Patient, *args: Any, **kwargs: Any) -> Any:
+        return self._answered(functools.partial(method, self), *args, **kwargs)
+
+    return call
+
+
 def _patient(method: Callable[..., Any]) -> Callable[..., Any]:
     named = [each for each in ("run_id", "run_ids") if each in parameters_of(method)]
     if not named or method.__name__ in _WHATEVER_IS_LEFT:

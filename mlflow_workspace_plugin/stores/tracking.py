@@ -26,8 +26,9 @@ from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceS
 from mlflow_workspace_plugin.hub.databases.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.stores.deliveries.deliveries import Deliveries
+from mlflow_workspace_plugin.stores.jobs.jobs import Jobs
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
-from mlflow_workspace_plugin.stores.process import run_lines
+from mlflow_workspace_plugin.stores.process import attached, run_lines
 from mlflow_workspace_plugin.stores.reads.metric_history import MetricHistory
 from mlflow_workspace_plugin.stores.reads.run_reads import RunReads
 from mlflow_workspace_plugin.stores.retries.created_meanwhile import experiment_created_or_found
@@ -220,7 +221,7 @@ def _translating(
 
 @experiment_created_or_found
 @_experiment_zero_is_default
-class WorkspaceTrackingStore(Pinned, SkillContent, HubTrackingStore):
+class WorkspaceTrackingStore(Pinned, SkillContent, Jobs, HubTrackingStore):
     """One workspace of a hub, whatever MLflow's active workspace is."""
 
     def __init__(self, hub: Hub, workspace: str) -> None:
@@ -253,9 +254,22 @@ class WorkspaceTrackingStore(Pinned, SkillContent, HubTrackingStore):
         self, run_id: str, run_status: int | None, end_time: int | None, run_name: str | None
     ) -> RunInfo:
         """Change the status, the end and the name of a run; say of one that ended where it is."""
+        run_name = self._name_given(run_id, run_name)
         info = super().update_run_info(run_id, run_status, end_time, run_name)
         run_lines.ended(run_id, info.status)
         return info
+
+    def _name_given(self, run_id: str, run_name: str | None) -> str | None:
+        """Return the name that a run is to have from now on; None leaves it as it is.
+
+        The first that attaches to the run of a job may name it, if it was not named before.
+        """
+        if attached.is_attaching(run_id) and not self._may_name(run_id):
+            return None
+        return run_name
+
+    def _may_name(self, run_id: str) -> bool:
+        return self.name_job(run_id)
 
     def ended_as(self, run_id: str) -> str | None:
         """Return None: only who keeps runs in mind knows, without asking, that one has ended."""

@@ -30,7 +30,10 @@ from sqlalchemy import MetaData, create_engine, select
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.artifacts.repository import repository_at
+from mlflow_workspace_plugin.errors import JobEndedError, RunNotFoundError
+from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.stores.build import build_tracking_store
+from mlflow_workspace_plugin.stores.jobs.jobs import Jobs
 
 pytestmark = pytest.mark.store
 
@@ -146,6 +149,15 @@ def fill(content, folder):
     ids.endpoint = client.create_mcp_access_endpoint(
         ids.server, "https://127.0.0.1:1/mcp", server_version="1.0.0"
     ).id
+
+    store = content.workspace.tracking_store
+    ids.job = store.create_job(
+        ids.experiment, run_name=MARK, tags=[], definition={"script": MARK}, compute=MARK, engine=""
+    ).info.run_id
+    store.take_job(ids.job, f"owner-{MARK}", {"host": MARK})
+    ids.compute, ids.environment = f"compute-{MARK}", f"environment-{MARK}"
+    store.put_compute(Compute(ids.compute, "ray", MARK))
+    store.put_environment(ids.environment, {"pip": [MARK]})
 
     if HAS_SKILLS:
         fill_with_skills(content, folder / f"{MARK}.bin")
@@ -428,6 +440,32 @@ SKILLS = {
 if HAS_SKILLS:
     CALLS |= SKILLS
 
+# What team-b calls about jobs: (store, ids of team-a, the job as team-a sees it) -> result; and
+# what that is: as if team-a had nothing.
+OF_JOBS = {
+    "create_job": (lambda s, i, j: new_job(s, i.experiment), MlflowException),
+    "job": (lambda s, i, j: s.job(i.job), None),
+    "jobs": (lambda s, i, j: s.jobs(), []),
+    "job_queued": (lambda s, i, j: s.job_queued(i.job, "taken"), None),
+    "take_job": (lambda s, i, j: s.take_job(i.job, "taken", {}), JobEndedError),
+    "beat": (lambda s, i, j: s.beat(i.job, j.owner).is_owner, False),
+    "advance_job": (lambda s, i, j: s.advance_job(i.job, j.owner, "Running"), False),
+    "end_job": (
+        lambda s, i, j: s.end_job(i.job, j.owner, "Failed", exit_code=1, cause="taken"),
+        False,
+    ),
+    "cancel_job": (lambda s, i, j: s.cancel_job(i.job, force=True), RunNotFoundError),
+    "fail_lost_job": (lambda s, i, j: s.fail_lost_job(i.job, seen=j, cause="taken"), False),
+    "name_job": (lambda s, i, j: s.name_job(i.job), True),
+    "computes": (lambda s, i, j: s.computes(), []),
+    "compute": (lambda s, i, j: s.compute(i.compute), None),
+    "drop_compute": (lambda s, i, j: s.drop_compute(i.compute), False),
+    "put_compute": (lambda s, i, j: s.put_compute(Compute(i.compute, "local")), None),
+    "environments": (lambda s, i, j: s.environments(), []),
+    "environment": (lambda s, i, j: s.environment(i.environment), None),
+    "put_environment": (lambda s, i, j: s.put_environment(i.environment, {}), 1),
+}
+
 # These touch no store.
 NO_STORE = {"parse_prompt_uri", "tracking_uri", "get_workspace_store_uri"}
 
@@ -493,6 +531,12 @@ def traced(client, experiment_id):
     mlflow.flush_trace_async_logging()
 
 
+def new_job(store, experiment):
+    return store.create_job(
+        experiment, run_name=None, tags=[], definition={}, compute="local", engine="local"
+    )
+
+
 @pytest.fixture
 def attempt(content, tmp_path, monkeypatch):
     """Call one method for team-b in a copy-free way: its own workspace anew, team-a as it is."""
@@ -543,6 +587,27 @@ def test_call_from_another_workspace(content, attempt, method):
     elif method != "start_trace":  # its export logs what went wrong, and raises nothing
         assert isinstance(result, Exception), result
     assert MARK not in repr(result) or isinstance(result, Exception)
+
+
+def test_every_call_about_jobs_is_tried():
+    """One that is added has to be classified here."""
+    assert set(OF_JOBS) == {name for name in dir(Jobs) if not name.startswith("_")}
+
+
+def test_calls_about_jobs_from_another_workspace(content, attempt):
+    """They find nothing, and team-a's rows stay as they were."""
+    store = Workspace.get("team-b", hub=content.hub).tracking_store
+    job, rows = content.workspace.tracking_store.job(content.ids.job), content.rows()
+    for name, (call, expected) in OF_JOBS.items():
+        if isinstance(expected, type):
+            with pytest.raises(expected):
+                call(store, content.ids, job)
+        else:
+            assert call(store, content.ids, job) == expected, name
+    # The new ones of its own are there.
+    assert (len(store.computes()), len(store.environments())) == (1, 1)
+    for table, after in content.rows().items():
+        assert not rows[table] - after, table
 
 
 def test_files_of_another_workspace_are_not_served_from_mlflows_cache(content, attempt):

@@ -133,6 +133,27 @@ def test_stock_client_reads_and_writes_through_the_server(filled, served, tmp_pa
     assert Path(path).read_text() == "from outside"
 
 
+def test_how_a_job_goes_is_not_said_through_the_server(filled, served):
+    """A client of the server changes its name, and nothing of its status."""
+    workspace, run = filled
+    store = workspace.tracking_store
+    run_id = store.create_job(
+        run.experiment.id, run_name=None, tags=[], definition={}, compute="local", engine="local"
+    ).info.run_id
+    store.take_job(run_id, "owner", {})
+    for status in ("FINISHED", "FAILED"):
+        answer = requests.post(
+            f"{served}/api/2.0/mlflow/runs/update",
+            json={"run_id": run_id, "status": status, "end_time": 5, "run_name": status},
+            headers={"X-MLFLOW-WORKSPACE": "team-a"},
+            timeout=60,
+        )
+        told = answer.json()["run_info"]
+        assert (told["status"], told["run_name"]) == ("RUNNING", status)
+    info = workspace.client.get_run(run_id).info
+    assert (info.status, info.end_time, info.run_name) == ("RUNNING", None, "FAILED")
+
+
 def test_server_follows_no_link_and_no_row_out_of_the_hub(filled, served, tmp_path):
     """Neither for reading nor for writing, by none of the ways that its UI and clients use."""
     workspace, run = filled

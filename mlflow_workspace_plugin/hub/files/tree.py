@@ -127,8 +127,13 @@ class OpenFolder:
                 os.unlink(unfinished, dir_fd=self.descriptor)
             raise
 
-    def append(self, name: str, lines: bytes) -> None:
+    def append(self, name: str, lines: bytes, *, goes_on: bool = False) -> None:
         """Append lines to a file, which is made if it is not there.
+
+        Args:
+            name: of the file.
+            lines: begin on a line of their own.
+            goes_on: they begin where the file ends, be that within a line.
 
         Raises:
             ForeignFileError: it is a link, a pipe, a socket or a device.
@@ -141,7 +146,8 @@ class OpenFolder:
             os.fchmod(descriptor, self._mode & 0o666)
         with os.fdopen(descriptor, "r+b", buffering=0) as file:
             status = os.fstat(descriptor)
-            if status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n":
+            is_cut = status.st_size and os.pread(descriptor, 1, status.st_size - 1) != b"\n"
+            if is_cut and not goes_on:
                 lines = b"\n" + lines
             if status.st_nlink == 1:
                 while lines:

@@ -4,11 +4,27 @@ They are defined here as they are now. A change of them is a step of its own in 
 which brings hubs that are there to it.
 """
 
-from sqlalchemy import JSON, BigInteger, Column, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 from mlflow_workspace_plugin import names
 
 METADATA = MetaData()
+
+NAME_LENGTH = 255
+"""Of compute targets and environments."""
+TYPE_LENGTH = 64
+"""Of what starts jobs."""
 
 WORKSPACES = Table(
     "workspace_plugin_workspaces",
@@ -64,16 +80,19 @@ JOBS = Table(
     Column("run_uuid", String(32), primary_key=True),
     Column("workspace", String(names.MAX_LENGTH), nullable=False),
     Column("state", String(20), nullable=False),
-    Column("compute", String(255), nullable=False),
-    Column("engine", String(64), nullable=False),
+    Column("compute", String(NAME_LENGTH), nullable=False),
+    Column("engine", String(TYPE_LENGTH), nullable=False),
     Column("handle", Text),
     Column("definition", JSON, nullable=False),
+    Column("is_named", Boolean, nullable=False),
     Column("submitted_at", BigInteger, nullable=False),
+    Column("started_at", BigInteger),
     Column("owner", String(64)),
     Column("runner", JSON),
     Column("beat", BigInteger, nullable=False),
     Column("beat_at", BigInteger),
     Column("cancel_requested_at", BigInteger),
+    Column("said", String(20)),
     Column("ended_at", BigInteger),
     Column("exit_code", Integer),
     Column("cause", Text),
@@ -83,14 +102,15 @@ JOBS = Table(
 
 ``beat`` counts the owner's signs of life, ``beat_at`` is when the database got the last one, in its
 own milliseconds. ``runner`` is where to look for the owner: host, boot, process and lock.
+``said`` is how others said that the run ended, and ``is_named`` whether somebody chose its name.
 """
 
 COMPUTES = Table(
     "workspace_plugin_computes",
     METADATA,
     Column("workspace", String(names.MAX_LENGTH), primary_key=True),
-    Column("name", String(255), primary_key=True),
-    Column("type", String(64), nullable=False),
+    Column("name", String(NAME_LENGTH), primary_key=True),
+    Column("type", String(TYPE_LENGTH), nullable=False),
     Column("address", Text),
     Column("settings", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),
@@ -101,7 +121,7 @@ ENVIRONMENTS = Table(
     "workspace_plugin_environments",
     METADATA,
     Column("workspace", String(names.MAX_LENGTH), primary_key=True),
-    Column("name", String(255), primary_key=True),
+    Column("name", String(NAME_LENGTH), primary_key=True),
     Column("version", Integer, primary_key=True, autoincrement=False),
     Column("definition", JSON, nullable=False),
     Column("created_at", BigInteger, nullable=False),

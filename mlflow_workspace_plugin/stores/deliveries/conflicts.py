@@ -1,14 +1,9 @@
 """What was refused after its call had returned, noted on its run."""
 
-from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection
 
-from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.journal.files.records import Record
-from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
-from mlflow_workspace_plugin.stores.writes.run_writes import upsert_tags
-
-_TAG = text("SELECT value FROM tags WHERE run_uuid = :run_id AND key = :key")
+from mlflow_workspace_plugin.stores.tags.warnings import add_warning
 
 
 def note_conflict(connection: Connection, record: Record, error: Exception) -> None:
@@ -19,10 +14,4 @@ def note_conflict(connection: Connection, record: Record, error: Exception) -> N
         record: what was refused.
         error: why.
     """
-    what = f"{record.kind} {record.content}: {error}"
-    parameters = {"run_id": record.run_id, "key": CONFLICT_TAG}
-    before = connection.execute(_TAG, parameters).scalar_one_or_none()
-    said = what if before is None else f"{before}\n{what}"
-    # The text may hold what no database takes, which is why it was refused.
-    value = storable.storable(said)[:MAX_TAG_VAL_LENGTH]
-    upsert_tags(connection, record.run_id, {CONFLICT_TAG: value})
+    add_warning(connection, record.run_id, f"{record.kind} {record.content}: {error}")

@@ -61,6 +61,7 @@ _OF_RUN = (
 _DROPPED_WITH_RUN = [
     text("DELETE FROM workspace_plugin_receipts WHERE run_uuid = :run_id"),
     text("DELETE FROM workspace_plugin_rows WHERE run_uuid = :run_id"),
+    text("DELETE FROM workspace_plugin_jobs WHERE run_uuid = :run_id"),
     text(
         "DELETE FROM input_tags WHERE input_uuid IN "
         f"(SELECT input_uuid FROM inputs WHERE {_OF_RUN})"
@@ -324,7 +325,7 @@ class Deliveries(TypedValues):
             return upsert_tags(connection, run_id, content)
         status, end_time, name, _ = content
         workspace = self._get_active_workspace()
-        return not name and update_info(connection, workspace, run_id, status, end_time)
+        return update_info(connection, workspace, run_id, status, end_time, name)
 
     def _apply_values(self, writer: str, record: Record) -> None:
         run_id, content = record.run_id, record.content

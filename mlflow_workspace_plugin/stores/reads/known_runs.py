@@ -18,6 +18,7 @@ from mlflow.entities import (
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 
 from mlflow_workspace_plugin.stores.tags.growing_tags import united
+from mlflow_workspace_plugin.stores.tags.own_tags import JOB_TAG
 from mlflow_workspace_plugin.stores.tags.text_tags import disowned, with_texts
 
 _MANY = 1_000
@@ -31,6 +32,8 @@ class KnownRun:
     """A run, as this process created or read it, with what it logged to it since."""
 
     run: Run
+    is_job: bool = False
+    """Whether how it goes is up to an owner, which is not who logs."""
     latest: dict[str, tuple[int, int, float]] = field(default_factory=dict)
     """By the metrics that this process logged: step, timestamp and value as MLflow shows it."""
     params: dict[str, str] = field(default_factory=dict)
@@ -75,6 +78,8 @@ class KnownRun:
     def changed(self, status: str | None, end_time: int | None, name: str | None) -> None:
         """Remember a change of the run itself; None leaves each as it is."""
         info = self.run.info
+        if self.is_job:
+            status = end_time = None
         if name:
             # MLflow keeps it as both.
             self.tags[MLFLOW_RUN_NAME] = name
@@ -98,7 +103,7 @@ class KnownRun:
     def as_run(self) -> Run:
         """Return the run with all that is known of it."""
         data = self.run.data
-        latest = KnownRun(self.run, dict(self.latest))
+        latest = KnownRun(self.run, latest=dict(self.latest))
         for metric in data._metric_objs:
             latest.logged(metric.key, metric.value, metric.timestamp, metric.step)
         return Run(
@@ -128,7 +133,9 @@ class KnownRuns:
         if run.info.lifecycle_stage != LifecycleStage.ACTIVE:
             self.forget(run_id)
             return None
-        known = self._runs[run_id] = KnownRun(run)
+        before = self._runs.get(run_id)
+        is_job = run.data.tags.get(JOB_TAG) == run_id or (before is not None and before.is_job)
+        known = self._runs[run_id] = KnownRun(run, is_job)
         if len(self._runs) > _MANY:
             # Other threads may do the same.
             with suppress(KeyError, RuntimeError, StopIteration):

@@ -52,9 +52,16 @@ def seen_tag(message: str) -> dict[str, str]:
 def tags_of_current_exception() -> dict[str, str]:
     """Return the tags that keep the exception that is being dealt with; none, if none is."""
     error = sys.exc_info()[1]
-    if error is None:
-        return {}
-    record = record_of(error)
+    return {} if error is None else tags_of_cause(error)
+
+
+def tags_of_cause(cause: str | BaseException) -> dict[str, str]:
+    """Return the tags that keep why a run failed or was canceled.
+
+    Args:
+        cause: what happened, as text or as the exception.
+    """
+    record = record_of(cause)
     record["message"] = storable(record["message"])[:_KEPT]
     kept = json.dumps(record, ensure_ascii=False)
     tags = seen_tag(record["message"])

@@ -5,3 +5,9 @@ CONFLICT_TAG = "mlflow.workspace.refused"
 
 DESCRIPTOR_PREFIX = "mlflow.workspace.metric."
 """Of the tags that say what the numbers of a metric stand for. A search leaves them out."""
+
+EXIT_CODE_TAG = "mlflow.workspace.exit_code"
+"""The exit code of a job's command."""
+
+JOB_TAG = "mlflow.workspace.job"
+"""Says of a run that it is a job, by its own id: who copies the tags of a run copies this, too."""

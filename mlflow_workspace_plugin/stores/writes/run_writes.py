@@ -41,15 +41,19 @@ from mlflow_workspace_plugin.stores.tags.growing_tags import (
     with_pieces,
 )
 from mlflow_workspace_plugin.stores.tags.text_tag_rows import disown
+from mlflow_workspace_plugin.stores.writes.owned_runs import update_info_of_job
 
 _LOCATION = text("""
     SELECT artifact_location FROM experiments WHERE experiment_id = :experiment_id
     AND workspace = :workspace AND lifecycle_stage = 'active'
 """)
+# Only its owner changes how a job goes.
 _UPDATE = text("""
-    UPDATE runs SET status = coalesce(:status, status), end_time = coalesce(:end_time, end_time)
+    UPDATE runs SET status = coalesce(:status, status), end_time = coalesce(:end_time, end_time),
+        name = coalesce(:name, name)
     WHERE run_uuid = :run_id AND lifecycle_stage = 'active'
     AND experiment_id IN (SELECT experiment_id FROM experiments WHERE workspace = :workspace)
+    AND NOT EXISTS (SELECT 1 FROM workspace_plugin_jobs WHERE run_uuid = :run_id)
 """)
 _ADD_PARAM = text(
     "INSERT INTO params (run_uuid, key, value) VALUES (:run_id, :key, :value) "
@@ -73,6 +77,7 @@ class NewRun:
     start_time: int
     name: str
     tags: list[RunTag]
+    status: str = RunStatus.to_string(RunStatus.RUNNING)
 
     @classmethod
     def of(
@@ -115,17 +120,10 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
         """Create a run, unless it was created before."""
         if str(experiment_id).isdecimal() and new.has_one_name:
             with self._transaction() as connection:
-                location = connection.execute(
-                    _LOCATION,
-                    {
-                        "experiment_id": int(experiment_id),
-                        "workspace": self._get_active_workspace(),
-                    },
-                ).scalar_one_or_none()
-                if location is not None:
-                    info = _info_of(str(experiment_id), location, new)
-                    _insert_run(connection, info, new.tags)
-                    return Run(info, RunData(tags=new.tags), RunInputs(dataset_inputs=[]))
+                workspace = self._get_active_workspace()
+                inserted = insert_run(connection, workspace, int(experiment_id), new)
+                if inserted is not None:
+                    return inserted[0]
         return super().create_run(experiment_id, new.user_id, new.start_time, new.tags, new.name)
 
     def update_run_info(
@@ -137,15 +135,18 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
             MlflowException: as MLflow's own store: there is no such run in the workspace, or it was
                 deleted.
         """
-        if not run_name:
-            workspace = self._get_active_workspace()
-            status = None if run_status is None else RunStatus.to_string(run_status)
-            # A single statement needs no transaction of its own, but SQLite's lock in good time.
-            opened = self._transaction() if self._is_sqlite else self._statements()
+        workspace = self._get_active_workspace()
+        status = None if run_status is None else RunStatus.to_string(run_status)
+        # A single statement needs no transaction of its own, but SQLite's lock in good time.
+        is_one = not run_name and not self._is_sqlite
+        while True:
+            opened = self._statements() if is_one else self._transaction()
             with opened as connection:
-                if update_info(connection, workspace, run_id, status, end_time):
+                if update_info(connection, workspace, run_id, status, end_time, run_name):
                     return read_info(connection, run_id, workspace)
-        return super().update_run_info(run_id, run_status, end_time, run_name)
+            # Asked for no change, MLflow's method says why there can be none; else the run was
+            # restored just now.
+            super().update_run_info(run_id, None, None, None)
 
     def log_param(self, run_id: str, param: Param) -> None:
         """Log one param.
@@ -223,9 +224,24 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
 
 
 def update_info(
-    connection: Connection, workspace: str, run_id: str, status: str | None, end_time: int | None
+    connection: Connection,
+    workspace: str,
+    run_id: str,
+    status: str | None,
+    end_time: int | None,
+    name: str | None,
 ) -> bool:
-    """Change the status and the end of an active run of a workspace; None leaves each as it is.
+    """Change the status, the end and the name of an active run; None leaves each as it is.
+
+    Of a job, only the name changes.
+
+    Args:
+        connection: to a hub's database; in a transaction, if the name is to change.
+        workspace: that the run is in.
+        run_id: the run.
+        status: MLflow's word.
+        end_time: in milliseconds.
+        name: the name.
 
     Returns:
         Whether there is such a run.
@@ -235,8 +251,16 @@ def update_info(
         "workspace": workspace,
         "status": status,
         "end_time": end_time,
+        "name": name or None,
     }
-    return bool(connection.execute(_UPDATE, parameters).rowcount)
+    if not connection.execute(_UPDATE, parameters).rowcount and not update_info_of_job(
+        connection, workspace, run_id, status, name
+    ):
+        return False
+    if name:
+        tag = {"run_id": run_id, "key": MLFLOW_RUN_NAME, "value": name}
+        connection.execute(_SET_TAG, tag)
+    return True
 
 
 def add_params(connection: Connection, run_id: str, wanted: dict[str, str]) -> bool:
@@ -267,12 +291,36 @@ def upsert_tags(connection: Connection, run_id: str, wanted: dict[str, str]) -> 
     return True
 
 
+def insert_run(
+    connection: Connection, workspace: str, experiment_id: int, new: NewRun
+) -> tuple[Run, bool] | None:
+    """Insert a run with its tags, unless there is one of its id.
+
+    Args:
+        connection: in a transaction.
+        workspace: that the experiment is to be in.
+        experiment_id: where.
+        new: the run.
+
+    Returns:
+        The run, and whether it was inserted; None if there is no such experiment, or it was
+        deleted.
+    """
+    parameters = {"experiment_id": experiment_id, "workspace": workspace}
+    location = connection.execute(_LOCATION, parameters).scalar_one_or_none()
+    if location is None:
+        return None
+    info = _info_of(str(experiment_id), location, new)
+    is_new = _insert_run(connection, info, new.tags)
+    return Run(info, RunData(tags=new.tags), RunInputs(dataset_inputs=[])), is_new
+
+
 def _info_of(experiment_id: str, location: str, new: NewRun) -> RunInfo:
     return RunInfo(
         run_id=new.run_id,
         experiment_id=experiment_id,
         user_id=new.user_id,
-        status=RunStatus.to_string(RunStatus.RUNNING),
+        status=new.status,
         start_time=new.start_time,
         end_time=None,
         lifecycle_stage=LifecycleStage.ACTIVE,
@@ -283,7 +331,7 @@ def _info_of(experiment_id: str, location: str, new: NewRun) -> RunInfo:
     )
 
 
-def _insert_run(connection: Connection, info: RunInfo, tags: list[RunTag]) -> None:
+def _insert_run(connection: Connection, info: RunInfo, tags: list[RunTag]) -> bool:
     dialect = sqlite if connection.dialect.name == "sqlite" else postgresql
     inserted = connection.execute(
         dialect.insert(SqlRun).on_conflict_do_nothing(),
@@ -306,8 +354,9 @@ def _insert_run(connection: Connection, info: RunInfo, tags: list[RunTag]) -> No
     )
     if not inserted.rowcount:
         # It was created by a call whose answer was lost, with its tags.
-        return
+        return False
     rows = [
         {"run_uuid": info.run_id, "key": tag.key, "value": tag.value} for tag in new_pieces(tags)
     ]
     connection.execute(insert(SqlTag), rows)
+    return True

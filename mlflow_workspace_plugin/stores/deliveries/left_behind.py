@@ -1,0 +1,82 @@
+"""What the processes of a run left on this machine, and who runs it delivers."""
+
+import functools
+import time
+from pathlib import Path
+
+from mlflow_workspace_plugin.artifacts.paths import location_of
+from mlflow_workspace_plugin.artifacts.repository import open_to_send
+from mlflow_workspace_plugin.artifacts.staging import sending
+from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
+from mlflow_workspace_plugin.errors import NoAnswerError
+from mlflow_workspace_plugin.journal.files.folder import JournalFolder, Leftover
+from mlflow_workspace_plugin.journal.reminder import Reminder
+from mlflow_workspace_plugin.journal.sending.leftovers import Leftovers
+from mlflow_workspace_plugin.journal.sending.replay import replay
+from mlflow_workspace_plugin.journal.use import journal_target
+from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.terminal import get_logger
+
+_LOOK_S = 0.2
+
+_logger = get_logger(__name__)
+
+
+def deliver_left_behind(
+    store: WorkspaceTrackingStore, run_id: str, *, base: Path | None = None, wait_s: float = 10
+) -> None:
+    """Store what ended processes of this machine logged to a workspace, and their files.
+
+    When this returns nothing of the run waits on this machine, but for what is refused for good.
+
+    Args:
+        store: of the workspace, without a journal.
+        run_id: the run, for which other processes that send are waited for, too.
+        base: the folder of all journals of those processes; by default as of this one.
+        wait_s: for how long.
+
+    Raises:
+        NoAnswerError: it cannot be read, or other processes have not stored it by then.
+        Exception: the hub is away; what is not stored stays where it is.
+    """
+    folder = JournalFolder(journal_target(store._hub, store._workspace), base)
+    for leftover in folder.leftovers():
+        _send(folder, leftover, store)
+    others = Leftovers(folder, store, Reminder(), "")
+    others.take_over()
+    deadline = time.monotonic() + wait_s
+    while others.hold(run_id):
+        if not others.send_part(run_id):
+            _pause(deadline, f"Calls to run {run_id}", folder)
+            others.take_over()
+    staged = StagedFiles(folder)
+    if not staged.names():
+        return
+    location = location_of(store.get_run(run_id).info.artifact_uri, store._workspace)
+    open_at = functools.partial(open_to_send, store._hub)
+    while staged.names(location):
+        errors = [
+            each.error
+            for each in sending.send(staged, open_at, wait_s)
+            if each.error is not None and not each.is_aside and each.place[0] == location
+        ]
+        if errors:
+            raise errors[0]
+        if staged.names(location):
+            _pause(deadline, f"Files of run {run_id}", folder)
+
+
+def _send(folder: JournalFolder, leftover: Leftover, store: WorkspaceTrackingStore) -> None:
+    try:
+        for _ in replay(folder, leftover, store):
+            pass
+    except Exception as error:  # noqa: BLE001  the others are to be sent, and this one again
+        _logger.warning("The journal %s is not sent: %s", leftover.reader.path, error)
+    finally:
+        leftover.lock.close()
+
+
+def _pause(deadline: float, what: str, folder: JournalFolder) -> None:
+    if time.monotonic() > deadline:
+        raise NoAnswerError(f"{what} wait in {str(folder.path)!r}, and another process sends them.")
+    time.sleep(_LOOK_S)
