@@ -108,14 +108,14 @@ class FolderRepository(HubRepository, StreamUploadMixin):
             async for chunk in chunks:
                 await asyncio.to_thread(target.write, chunk)
 
-    def append(self, path: str, lines: bytes) -> None:
+    def append(self, path: str, lines: bytes, *, goes_on: bool = False) -> None:
         """Append lines to a file, which is made if it is not there (ours).
 
         Raises:
             ForeignFileError: a link is in the way. Without it they can be appended.
         """
         with self._checked(path), self._tree.above(self._place(path), make=True) as (folder, name):
-            folder.append(name, lines)
+            folder.append(name, lines, goes_on=goes_on)
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under a path; links are neither."""
@@ -189,6 +189,17 @@ class FolderRepository(HubRepository, StreamUploadMixin):
             copy.replace(target)
         finally:
             copy.unlink(missing_ok=True)
+
+    def read_from(self, path: str, start: int, size: int) -> bytes:
+        """Return a piece of a file that may be growing (ours)."""
+        with self._checked(path):
+            try:
+                source = self._tree.open(self._place(path))
+            except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+                raise _missing(path) from error
+            with source:
+                source.seek(start)
+                return source.read(size)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete a file, a folder, a link, or everything."""

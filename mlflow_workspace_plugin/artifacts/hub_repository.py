@@ -47,11 +47,16 @@ class HubRepository(ArtifactRepository):
         return False
 
     @abstractmethod
-    def append(self, path: str, lines: bytes) -> None:
+    def append(self, path: str, lines: bytes, *, goes_on: bool = False) -> None:
         """Append lines to a file that nobody else appends to; it is made if it is not there (ours).
 
         A line that was cut by the end of a process stays a line of its own. Lines may be there
         twice after an error, and in files of the same folder whose names begin with this one's.
+
+        Args:
+            path: the file.
+            lines: each with its end.
+            goes_on: the bytes go on where the file ends, though it be within a line.
         """
 
     @abstractmethod
@@ -75,6 +80,19 @@ class HubRepository(ArtifactRepository):
             MlflowException: ``RESOURCE_DOES_NOT_EXIST``, there is no such file.
             AzureMLException: the copy is not what is stored.
             OSError: the local file cannot be written.
+        """
+
+    @abstractmethod
+    def read_from(self, path: str, start: int, size: int) -> bytes:
+        """Return a piece of a file that may be growing; nothing where it ends before (ours).
+
+        Args:
+            path: the stored file.
+            start: of how many bytes the piece comes behind.
+            size: of how many bytes it is, at most.
+
+        Raises:
+            MlflowException: ``RESOURCE_DOES_NOT_EXIST``, there is no such file.
         """
 
     def check_storable(self, path: str) -> None:

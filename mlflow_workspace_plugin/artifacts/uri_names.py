@@ -86,9 +86,9 @@ class SplitUriRepository(HubRepository):
         """Store what a stream yields in the folder of that name."""
         self._whole.log_artifact_from_stream(stream, artifact_file_name, artifact_path)
 
-    def append(self, path: str, lines: bytes) -> None:
+    def append(self, path: str, lines: bytes, *, goes_on: bool = False) -> None:
         """Append lines to a file in the folder of that name (ours)."""
-        self._whole.append(path, lines)
+        self._whole.append(path, lines, goes_on=goes_on)
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under what was meant."""
@@ -109,6 +109,11 @@ class SplitUriRepository(HubRepository):
         """Copy what was meant to a local path (ours)."""
         repository, meant = self._meant(path)
         repository.fetch(meant or "", target, compare=compare)
+
+    def read_from(self, path: str, start: int, size: int) -> bytes:
+        """Return a piece of what was meant (ours)."""
+        repository, meant = self._meant(path)
+        return repository.read_from(meant or "", start, size)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete something in the folder of that name, or all of it."""

@@ -5,11 +5,12 @@ from functools import partial
 from pathlib import Path
 
 from azure.core import MatchConditions
-from azure.core.exceptions import ResourceModifiedError
+from azure.core.exceptions import HttpResponseError, ResourceModifiedError
 from azure.storage.blob import BlobProperties
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
+from mlflow_workspace_plugin.artifacts.azure_blob.codes import code_of
 from mlflow_workspace_plugin.artifacts.azure_blob.container import BLOCK, Container
 from mlflow_workspace_plugin.artifacts.azure_blob.digests import is_content_of, is_verifiable
 from mlflow_workspace_plugin.artifacts.azure_blob.listing import is_folder
@@ -48,6 +49,28 @@ def download_file(container: Container, name: str, target: Path, progress: Progr
         f"Artifact {name!r} could not be read: it was replaced {_TRIES} times meanwhile. "
         "Download it when its writer is done."
     )
+
+
+def read_piece(container: Container, name: str, start: int, size: int) -> bytes:
+    """Return a piece of a blob that may be growing; nothing where it ends before.
+
+    Args:
+        container: where from.
+        name: of the blob.
+        start: of how many bytes the piece comes behind.
+        size: of how many bytes it is, at most.
+
+    Raises:
+        ResourceNotFoundError: there is no such blob.
+        AzureError: it cannot be read.
+    """
+    try:
+        piece: bytes = container.blob(name).download_blob(start, size).readall()
+    except HttpResponseError as error:
+        if code_of(error) != "InvalidRange":
+            raise
+        return b""
+    return piece
 
 
 def _download(container: Container, name: str, target: Path, progress: Progress) -> bool:

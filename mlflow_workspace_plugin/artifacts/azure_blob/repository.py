@@ -24,7 +24,7 @@ from mlflow_workspace_plugin.artifacts.azure_blob import listing
 from mlflow_workspace_plugin.artifacts.azure_blob.append import append_lines
 from mlflow_workspace_plugin.artifacts.azure_blob.codes import code_of
 from mlflow_workspace_plugin.artifacts.azure_blob.container import Container, container_of
-from mlflow_workspace_plugin.artifacts.azure_blob.download import download_file
+from mlflow_workspace_plugin.artifacts.azure_blob.download import download_file, read_piece
 from mlflow_workspace_plugin.artifacts.azure_blob.faults import answered
 from mlflow_workspace_plugin.artifacts.azure_blob.progress import progress_bar
 from mlflow_workspace_plugin.artifacts.azure_blob.upload import upload_file, upload_stream
@@ -95,7 +95,7 @@ class AzureRepository(HubRepository):
             upload_stream(self._container, self._name(artifact_path, base), stream, bar.update)
 
     @answered
-    def append(self, path: str, lines: bytes) -> None:
+    def append(self, path: str, lines: bytes, *, goes_on: bool = False) -> None:
         """Append lines to a file, which is made if it is not there (ours)."""
         append_lines(self._container, self._name(path), lines)
 
@@ -151,6 +151,11 @@ class AzureRepository(HubRepository):
         """Copy a file to a local path, whole or not at all (ours). It is always compared."""
         with self._progress_bar(f"Downloading {target.name}", None) as bar:
             download_file(self._container, self._name(path), target, bar.update)
+
+    @answered
+    def read_from(self, path: str, start: int, size: int) -> bytes:
+        """Return a piece of a file that may be growing (ours)."""
+        return read_piece(self._container, self._name(path), start, size)
 
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         self.fetch(remote_file_path, Path(local_path))

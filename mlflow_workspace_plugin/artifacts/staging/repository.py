@@ -85,14 +85,14 @@ class StagingRepository(HubRepository):
                 repeatable.seek(start)
                 self._stage(repeatable, artifact_path, artifact_file_name)
 
-    def append(self, path: str, lines: bytes) -> None:
+    def append(self, path: str, lines: bytes, *, goes_on: bool = False) -> None:
         """Append lines to a file, now, or later to one whose name begins with its (ours).
 
         Raises:
             StagingFullError: that is not possible now, and too much waits already.
         """
         try:
-            is_stored = self._is_stored(lambda: self._soon.append(path, lines))
+            is_stored = self._is_stored(lambda: self._soon.append(path, lines, goes_on=goes_on))
         except HubError:
             # They come from a journal. Nobody could be told at a call, and what is behind them in
             # it has nothing to do with files.
@@ -120,6 +120,11 @@ class StagingRepository(HubRepository):
         """Copy a file to a local path, whole or not at all (ours)."""
         self._settle()
         self._stored.fetch(path, target, compare=compare)
+
+    def read_from(self, path: str, start: int, size: int) -> bytes:
+        """Return a piece of a file that may be growing (ours)."""
+        self._settle()
+        return self._stored.read_from(path, start, size)
 
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete a file, a folder, or everything."""

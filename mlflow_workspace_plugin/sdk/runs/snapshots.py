@@ -5,29 +5,29 @@ import tempfile
 import uuid
 from pathlib import Path
 
-from mlflow.exceptions import MlflowException
-
-from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.runs.files.run_files import RunFiles
-from mlflow_workspace_plugin.runs.files.snapshots import write_snapshot
-from mlflow_workspace_plugin.runs.files.transfer import fetch, store
+from mlflow_workspace_plugin.runs.files.transfer import fetch
+from mlflow_workspace_plugin.runs.snapshots.snapshots import (
+    SNAPSHOT_TAG,
+    Snapshots,
+    snapshots_of,
+)
 from mlflow_workspace_plugin.sdk.runs.of_experiment import OfExperiment
-
-_ID_TAG = "mlflow.workspace.property.ContentSnapshotId"
 
 
 class RunSnapshots(OfExperiment, RunFiles):
     """The snapshot of a run: a folder as it was when the run started."""
 
     def take_snapshot(self, file_or_folder_path: "str | os.PathLike[str]") -> str:
-        """Keep the files of a folder with the run (SDK v1), as a zip that no call lists.
+        """Keep the files of a folder for the run (SDK v1), where no call lists them.
 
         What ``.amlignore`` names is left out, or ``.gitignore`` where there is none. SDK v1
-        refuses more than 300 MiB or 2000 files; this takes them, and warns.
+        refuses more than 300 MiB or 2000 files; this takes them, and warns. What an earlier
+        snapshot of the folder stored is not stored again.
 
         Args:
             file_or_folder_path: the folder, or a single file.
@@ -44,26 +44,13 @@ class RunSnapshots(OfExperiment, RunFiles):
                 f"Run {self.id} has a snapshot already: {existing}. "
                 "Start another run to keep another one."
             )
-        try:
-            # On the disk of temporary files: the id is known at its end only.
-            with tempfile.TemporaryFile() as archive:
-                snapshot_id = write_snapshot(Path(file_or_folder_path), archive, self._hub())
-                archive.seek(0)
-                store(self._repository(), _stored_as(snapshot_id), archive)
-        except SnapshotException:
-            raise
-        except (MlflowException, OSError) as error:
-            raise SnapshotException(
-                f"No snapshot of {os.fspath(file_or_folder_path)!r} could be taken: "
-                f"{str(error).rstrip('.')}. Name what is not code in a .amlignore file there, or "
-                "take none with snapshot_directory=None."
-            ) from error
-        self._keep_snapshot_id(snapshot_id)
+        with self._snapshots().keeping(file_or_folder_path) as snapshot_id:
+            self._client.set_tag(self.id, SNAPSHOT_TAG, snapshot_id)
         return snapshot_id
 
     def get_snapshot_id(self) -> str | None:
         """Return the id of the run's snapshot (SDK v1); None when it has none."""
-        found: str | None = self._mlflow_run().data.tags.get(_ID_TAG)
+        found: str | None = self._mlflow_run().data.tags.get(SNAPSHOT_TAG)
         return found
 
     def restore_snapshot(
@@ -81,8 +68,7 @@ class RunSnapshots(OfExperiment, RunFiles):
             The path of the zip, which is named by the id.
 
         Raises:
-            SnapshotException: there is no such snapshot.
-            OSError: the zip cannot be written.
+            SnapshotException: there is no such snapshot, or it cannot be written.
         """
         wanted = snapshot_id or self.get_snapshot_id()
         if wanted is None:
@@ -92,11 +78,19 @@ class RunSnapshots(OfExperiment, RunFiles):
             )
         repository = self._repository_with(wanted)
         target = Path(tempfile.mkdtemp() if path is None else path) / f"{wanted}.zip"
+        snapshots = self._snapshots()
+        if snapshots.holds(wanted):
+            snapshots.zip(wanted, target)
+            return str(target)
         try:
-            fetch(repository, _stored_as(wanted), target)
+            # Older versions kept a zip with each run.
+            fetch(repository, f"{INTERNAL_FOLDER}/snapshots/{wanted}.zip", target)
         except FileNotFoundError as error:
             raise _missing(wanted) from error
         return str(target)
+
+    def _snapshots(self) -> Snapshots:
+        return snapshots_of(self._experiment.workspace.get_mlflow_tracking_uri())
 
     def _repository_with(self, snapshot_id: str) -> HubRepository:
         if snapshot_id == self.get_snapshot_id():
@@ -108,23 +102,12 @@ class RunSnapshots(OfExperiment, RunFiles):
         workspace = self._experiment.workspace
         runs = self._client.search_runs(
             [experiment.id for experiment in workspace.experiments.values()],
-            f"tags.`{_ID_TAG}` = '{snapshot_id}'",
+            f"tags.`{SNAPSHOT_TAG}` = '{snapshot_id}'",
             max_results=1,
         )
         if not runs:
             raise _missing(snapshot_id)
         return open_repository(runs[0].info.artifact_uri, workspace.get_mlflow_tracking_uri())
-
-    def _keep_snapshot_id(self, snapshot_id: str) -> None:
-        self._client.set_tag(self.id, _ID_TAG, snapshot_id)
-
-    def _hub(self) -> Path | None:
-        uri = uris.parse(self._experiment.workspace.get_mlflow_tracking_uri())
-        return uri.hub.resolve() if isinstance(uri, uris.WorkspaceUri) else None
-
-
-def _stored_as(snapshot_id: str) -> str:
-    return f"{INTERNAL_FOLDER}/snapshots/{snapshot_id}.zip"
 
 
 def _missing(snapshot_id: str) -> SnapshotException:

@@ -1,0 +1,171 @@
+"""What a snapshot holds, and where the contents are: the file that is stored for each."""
+
+import gzip
+import hashlib
+import json
+import uuid
+import zlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+from mlflow_workspace_plugin.runs.snapshots.links import target_within
+
+_VERSION = 1
+
+
+class File(NamedTuple):
+    """A file of a snapshot.
+
+    Attributes:
+        digest: the SHA-256 of its content, in hex.
+        size: in bytes.
+        may_run: whether its owner may run it.
+        pack: the name of the pack that holds the content, and
+        entry: the number of the content in it; both are nothing before it is stored.
+    """
+
+    digest: str
+    size: int
+    may_run: bool
+    pack: str = ""
+    entry: int = 0
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """What a snapshot holds, by paths with ``/`` that need not be valid text.
+
+    Attributes:
+        files: the files.
+        links: what each link says, all of which stay inside.
+        folders: those that hold nothing.
+    """
+
+    files: dict[str, File]
+    links: dict[str, str]
+    folders: list[str]
+
+    @property
+    def id(self) -> str:
+        """The id, which is made of the content: equal folders have one."""
+        files = [[path, each.digest, each.may_run] for path, each in sorted(self.files.items())]
+        content = [files, sorted(self.links.items()), sorted(self.folders)]
+        digest = hashlib.sha256(json.dumps(content).encode()).digest()
+        return str(uuid.UUID(bytes=digest[:16], version=5))
+
+    @property
+    def packs(self) -> set[str]:
+        """The names of the packs that hold its contents."""
+        return {each.pack for each in self.files.values()}
+
+    def to_json(self) -> dict[str, Any]:
+        """Return it as JSON holds it."""
+        packs = sorted(self.packs)
+        numbers = {name: number for number, name in enumerate(packs)}
+        return {
+            "version": _VERSION,
+            "packs": packs,
+            "files": [
+                [path, each.digest, each.size, int(each.may_run), numbers[each.pack], each.entry]
+                for path, each in self.files.items()
+            ],
+            "links": sorted(self.links.items()),
+            "folders": self.folders,
+        }
+
+    @classmethod
+    def from_json(cls, stored: Any) -> "Manifest":
+        """Return what was stored, which may be anybody's.
+
+        Raises:
+            ValueError: it is none, or names what lies outside of it.
+        """
+        try:
+            if stored["version"] != _VERSION:
+                raise ValueError(f"it is of version {stored['version']!r}, not {_VERSION}")
+            packs = [_pack(each) for each in stored["packs"]]
+            files = {
+                str(path): File(str(digest), int(size), bool(may_run), packs[pack], int(entry))
+                for path, digest, size, may_run, pack, entry in stored["files"]
+            }
+            links = {str(path): str(text) for path, text in stored["links"]}
+            manifest = cls(files, links, [str(each) for each in stored["folders"]])
+        except (TypeError, KeyError, IndexError, AttributeError) as error:
+            raise ValueError("it is no manifest") from error
+        if len(files) != len(stored["files"]) or len(links) != len(stored["links"]):
+            raise ValueError("it names a path twice")
+        manifest._check_paths()
+        return manifest
+
+    def to_bytes(self) -> bytes:
+        """Return it as it is stored."""
+        text = json.dumps(self.to_json(), separators=(",", ":"))
+        return gzip.compress(text.encode(), mtime=0)
+
+    @classmethod
+    def from_bytes(cls, stored: bytes) -> "Manifest":
+        """Return what was stored; raises as :meth:`from_json`."""
+        try:
+            content = json.loads(gzip.decompress(stored))
+        except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+            raise ValueError("it is damaged") from error
+        return cls.from_json(content)
+
+    def with_links_followed(self) -> dict[str, File]:
+        """Return the files as who follows links would see them, but for folders within themselves.
+
+        Those behind a link to a folder are there once more, below the path of the link.
+        """
+        files = dict(self.files)
+        to_folders = []
+        for path in sorted(self.links):
+            target = self._followed(path)
+            if target in self.files:
+                files[path] = self.files[target]
+            elif target is not None and not path.startswith(f"{target}/" if target else ""):
+                to_folders.append((path, target))
+        for path, target in to_folders:
+            for other in [each for each in files if each.startswith(f"{target}/")]:
+                files[path + other[len(target) :]] = files[other]
+        return dict(sorted(files.items()))
+
+    def _followed(self, path: str) -> str | None:
+        """Return where a path leads in the end, relative to the top; None if that is nowhere."""
+        for _ in range(len(self.links) + 1):
+            link = next((each for each in _and_above(path) if each in self.links), None)
+            if link is None:
+                return path
+            target = target_within(link, self.links[link]) or ""
+            path = f"{target}{path[len(link) :]}".lstrip("/")
+        return None
+
+    def _check_paths(self) -> None:
+        # Nothing else has their paths, and nothing is below them.
+        leaves = {*self.files, *self.links}
+        if len(leaves) != len(self.files) + len(self.links) or leaves.intersection(self.folders):
+            raise ValueError("it names a path twice")
+        for path in (*leaves, *self.folders):
+            *above, _ = _and_above(path)
+            if not leaves.isdisjoint(above):
+                raise ValueError(f"path {path!r} is below a file or link")
+            parts = path.split("/")
+            if not all(parts) or "\0" in path or not {".", ".."}.isdisjoint(parts):
+                raise ValueError(f"path {path!r} leads out of it")
+        for path, text in self.links.items():
+            if target_within(path, text) is None:
+                raise ValueError(f"link {path!r} leads out of it")
+
+
+def _and_above(path: str) -> Iterable[str]:
+    """Yield the path of each folder that a path is in, and the path itself."""
+    parts = path.split("/")
+    for length in range(1, len(parts) + 1):
+        yield "/".join(parts[:length])
+
+
+def _pack(name: Any) -> str:
+    """Return the name of a pack, which is made of letters and digits."""
+    if not isinstance(name, str) or not name.isalnum() or not name.isascii():
+        raise ValueError(f"there is no pack {name!r}")
+    return name

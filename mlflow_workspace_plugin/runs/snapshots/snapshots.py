@@ -1,0 +1,289 @@
+"""The snapshots of a workspace: a manifest for each, and packs of contents that they share.
+
+A snapshot stores what no earlier one of the same folder did. Contents belong to the workspace and
+not to a run, so what frees them has to know which runs name which snapshots: a run is given its
+snapshot under the hub's lock, under which they are freed, too (see ``garbage``).
+"""
+
+import os
+import tempfile
+import uuid
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from pathlib import Path, PurePosixPath
+
+from mlflow.entities import FileInfo
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
+from mlflow_workspace_plugin.artifacts.quiet import quietly
+from mlflow_workspace_plugin.artifacts.repository import repository_at
+from mlflow_workspace_plugin.errors import ServedHubError, SnapshotException, clause
+from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+from mlflow_workspace_plugin.journal.use import journal_target
+from mlflow_workspace_plugin.private_folder import make_private
+from mlflow_workspace_plugin.runs.files.transfer import store
+from mlflow_workspace_plugin.runs.search import PROPERTY_PREFIX
+from mlflow_workspace_plugin.runs.snapshots import restoring
+from mlflow_workspace_plugin.runs.snapshots.manifest import Manifest
+from mlflow_workspace_plugin.runs.snapshots.memory import Memory
+from mlflow_workspace_plugin.runs.snapshots.packs import DamagedPackError
+from mlflow_workspace_plugin.runs.snapshots.taking import Taking
+
+SNAPSHOT_TAG = f"{PROPERTY_PREFIX}ContentSnapshotId"
+"""MLflow's tag of a run that names its snapshot."""
+
+_TRIES = 5
+
+
+def snapshots_of(tracking_uri: str) -> "Snapshots":
+    """Return the snapshots of the workspace that a URI names.
+
+    Raises:
+        HubError: its hub cannot be opened.
+    """
+    parsed = uris.parse(tracking_uri)
+    if not isinstance(parsed, uris.WorkspaceUri):
+        raise ServedHubError.of(str(parsed))
+    return Snapshots(open_hub(parsed.hub), parsed.name)
+
+
+class Snapshots:
+    """The snapshots of a workspace.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+    """
+
+    def __init__(self, hub: Hub, workspace: str) -> None:
+        self.hub = hub
+        self.workspace = workspace
+        self._target = journal_target(hub, workspace)
+        location = workspace_root(workspace) / INTERNAL_FOLDER / "snapshots"
+        self.repository = repository_at(hub, location, is_quiet=True)
+        """Their files."""
+
+    @contextmanager
+    def keeping(self, source: "str | os.PathLike[str]") -> Iterator[str]:
+        """Take a snapshot of a folder, or of a file, and keep it for whom the block names it.
+
+        Args:
+            source: the folder or file.
+
+        Yields:
+            Its id. Within the block nothing of it is freed, and none else can be kept: a run is
+            given it there, and nothing else is done.
+
+        Raises:
+            SnapshotException: it cannot be taken or stored.
+        """
+        with ExitStack() as held:
+            try:
+                with quietly():
+                    snapshot_id = self._keep(Path(source), held)
+            except SnapshotException:
+                raise
+            except (MlflowException, OSError) as error:
+                raise SnapshotException(
+                    f"No snapshot of {os.fspath(source)!r} could be taken: {clause(error)}. Name "
+                    "what is not code in a .amlignore file there, or take none with "
+                    "snapshot_directory=None."
+                ) from error
+            yield snapshot_id
+
+    def holds(self, snapshot_id: str) -> bool:
+        """Whether there is such a snapshot, be it damaged."""
+        try:
+            return self.manifest(snapshot_id) is not None
+        except ValueError:
+            return True
+
+    def restore(self, snapshot_id: str, target: "str | os.PathLike[str]") -> None:
+        """Write what a snapshot holds into a folder.
+
+        Args:
+            snapshot_id: of a snapshot of the workspace.
+            target: the folder, made if it is missing, which has to be empty. After an error it
+                may hold a part of it.
+
+        Raises:
+            SnapshotException: there is no such snapshot, it is damaged, or cannot be written.
+        """
+        folder = Path(target)
+        with self._restoring(snapshot_id, folder) as manifest:
+            make_private(folder)
+            if next(folder.iterdir(), None) is not None:
+                raise SnapshotException(
+                    f"Snapshot {snapshot_id} cannot be restored into {str(folder)!r}, which holds "
+                    "something. Name a new folder."
+                )
+            restoring.write_folder(manifest, self._pack, folder)
+
+    def zip(self, snapshot_id: str, path: "str | os.PathLike[str]") -> None:
+        """Write what a snapshot holds as a zip, whole or not at all, in which links are followed.
+
+        Args:
+            snapshot_id: of a snapshot of the workspace.
+            path: the file; the folders that lead to it are made.
+
+        Raises:
+            SnapshotException: there is no such snapshot, it is damaged, or cannot be written.
+        """
+        file = Path(path)
+        with self._restoring(snapshot_id, file) as manifest:
+            file.parent.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".", dir=file.parent) as folder:
+                unfinished = Path(folder, "snapshot.zip")
+                with unfinished.open("wb") as target:
+                    restoring.write_zip(manifest, self._pack, target)
+                unfinished.replace(file)
+
+    def manifest(self, snapshot_id: str) -> Manifest | None:
+        """Return what a snapshot holds; None if there is no such one.
+
+        Raises:
+            ValueError: it is damaged, or of a newer version.
+        """
+        try:
+            uuid.UUID(snapshot_id)
+        except (ValueError, AttributeError, TypeError):
+            return None
+        try:
+            with self.repository.local(manifest_path(snapshot_id)) as file:
+                manifest = Manifest.from_bytes(file.read_bytes())
+        except (MlflowException, FileNotFoundError) as error:
+            if isinstance(error, MlflowException) and not _is_missing(error):
+                raise
+            return None
+        if manifest.id != snapshot_id:
+            raise ValueError("it is not what its id says")
+        return manifest
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Keep out who frees snapshots, and all others who keep one."""
+        # Only now: they take long to import, and are there once a hub is open.
+        from mlflow_workspace_plugin.hub.databases.database import translated_errors
+        from mlflow_workspace_plugin.hub.lock import locked
+
+        with translated_errors(self.hub.path, self.hub.database_uri):
+            lock = ExitStack()
+            lock.enter_context(locked(self.hub.folder, self.hub.engine))
+        with lock:
+            yield
+
+    def packs(self) -> list[FileInfo]:
+        """Return the packs that are stored."""
+        return self._files_in("packs")
+
+    def manifests(self) -> list[FileInfo]:
+        """Return the manifests that are stored."""
+        return self._files_in("manifests")
+
+    def _files_in(self, folder: str) -> list[FileInfo]:
+        return [each for each in self.repository.list_artifacts(folder) if not each.is_dir]
+
+    def _keep(self, source: Path, held: ExitStack) -> str:
+        """Store what is new; return the id, with the hub's lock taken."""
+        memory = Memory(self._target, source)
+        taking = Taking(source, self.hub.path.resolve(), memory)
+        for _ in range(_TRIES):
+            with ExitStack() as lock:
+                lock.enter_context(self.locked())
+                # However sure one may be that it was stored: the hub may be another one by now, or
+                # one that a backup brought back.
+                if self._is_stored(taking):
+                    held.push(lock.pop_all())
+                    return taking.manifest.id
+            self._store(taking)
+        raise SnapshotException(
+            f"The snapshot of {str(source)!r} was removed again and again while it was stored, by "
+            "mlflow-workspace gc or by hand. Try again when that is over."
+        )
+
+    def _is_stored(self, taking: Taking) -> bool:
+        try:
+            stored = self.manifest(taking.manifest.id)
+        except ValueError:
+            # It is written anew.
+            return False
+        if stored is None or not stored.packs <= self._packs():
+            return False
+        taking.memory.keep(stored)
+        return True
+
+    def _store(self, taking: Taking) -> None:
+        there = self._packs()
+        # On the disk of temporary files: the names are known at the end only.
+        with tempfile.TemporaryFile() as pack:
+            name = taking.pack(there, pack)
+            if name is not None and name not in there:
+                pack.seek(0)
+                store(self.repository, pack_path(name), pack)
+        manifest = taking.manifest
+        with tempfile.TemporaryFile() as file:
+            file.write(manifest.to_bytes())
+            file.seek(0)
+            store(self.repository, manifest_path(manifest.id), file)
+        taking.memory.manifest = manifest
+
+    def _packs(self) -> set[str]:
+        return {name_of(each) for each in self.packs()}
+
+    def _pack(self, name: str) -> AbstractContextManager[Path]:
+        return self.repository.local(pack_path(name))
+
+    @contextmanager
+    def _restoring(self, snapshot_id: str, target: Path) -> Iterator[Manifest]:
+        try:
+            with quietly():
+                manifest = self.manifest(snapshot_id)
+                if manifest is None:
+                    raise SnapshotException(
+                        f"The workspace has no snapshot {snapshot_id!r}. Take its id from "
+                        "run.get_snapshot_id()."
+                    )
+                yield manifest
+        except SnapshotException:
+            raise
+        except (ValueError, DamagedPackError) as error:
+            raise SnapshotException(
+                f"Snapshot {snapshot_id} in {self.repository.artifact_uri!r} is damaged: "
+                f"{clause(error)}. Take it from a backup of the hub, or submit its folder again."
+            ) from error
+        except MlflowException as error:
+            if not _is_missing(error):
+                raise SnapshotException(
+                    f"Snapshot {snapshot_id} cannot be read: {clause(error)}. Try again later."
+                ) from error
+            raise SnapshotException(
+                f"Snapshot {snapshot_id} in {self.repository.artifact_uri!r} is damaged: a part of "
+                "it is gone. Take it from a backup of the hub, or submit its folder again."
+            ) from error
+        except OSError as error:
+            raise SnapshotException(
+                f"Snapshot {snapshot_id} cannot be written to {str(target)!r}: {clause(error)}. "
+                "Make room there, or choose another place."
+            ) from error
+
+
+def manifest_path(snapshot_id: str) -> str:
+    """Return where the manifest of a snapshot is, below the folder of all of them."""
+    return f"manifests/{snapshot_id}.json.gz"
+
+
+def pack_path(name: str) -> str:
+    """Return where a pack is, below the folder of all snapshots."""
+    return f"packs/{name}.zip"
+
+
+def name_of(stored: FileInfo) -> str:
+    """Return the id of a snapshot, of its manifest; or the name of a pack, of that."""
+    return PurePosixPath(stored.path).name.partition(".")[0]
+
+
+def _is_missing(error: MlflowException) -> bool:
+    return bool(error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST))
