@@ -17,10 +17,12 @@ class Requirements:
         python: the version of Python that is asked for, such as ``3.10`` or ``3.10.18``.
         pip: requirements, a line each, as in a requirements file.
         pip_options: options of pip, such as ``--extra-index-url https://...``.
+        constraints: lines of constraints files.
         conda: packages of conda, such as ``scikit-learn=1.5``.
         channels: of conda.
         docker: what SDK v1 was told of images: ``enabled``, ``base_image``, ``base_dockerfile``.
         variables: environment variables of the environment.
+        mlflow: the version of MLflow that is installed with them: that of who submits.
     """
 
     name: str | None = None
@@ -30,10 +32,12 @@ class Requirements:
     python: str | None = None
     pip: list[str] = field(default_factory=list)
     pip_options: list[str] = field(default_factory=list)
+    constraints: list[str] = field(default_factory=list)
     conda: list[str] = field(default_factory=list)
     channels: list[str] = field(default_factory=list)
     docker: dict[str, Any] = field(default_factory=dict)
     variables: dict[str, str] = field(default_factory=dict)
+    mlflow: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return them as JSON holds them."""
