@@ -1,0 +1,1 @@
+"""A Ray cluster as an engine, by its Jobs API: Ray itself is on the cluster only."""
