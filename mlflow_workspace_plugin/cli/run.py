@@ -5,52 +5,23 @@ import re
 import shlex
 import shutil
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import click
 
 from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.run_options import experiment_option, name_and_tag_options
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 
-_EXPERIMENT = "MLFLOW_EXPERIMENT_NAME"
 # What only a shell understands.
 _OF_A_SHELL = re.compile(r"[|&;<>$`*?~(){}\n]|^\w+=")
 
 
-def _tags(
-    _context: click.Context, _parameter: click.Parameter, given: Sequence[str]
-) -> dict[str, str]:
-    tags: dict[str, str] = {}
-    for each in given:
-        key, equals, value = each.partition("=")
-        if not equals or not key:
-            raise click.BadParameter(f"{each!r} is no tag. Write KEY=VALUE, such as team=vision.")
-        if tags.setdefault(key, value) != value:
-            raise click.BadParameter(f"Tag {key!r} is given twice, with different values.")
-    return tags
-
-
 @click.command(context_settings={"ignore_unknown_options": True, "allow_interspersed_args": False})
 @workspace_option
-@click.option(
-    "--experiment",
-    "-e",
-    metavar="NAME",
-    default=lambda: os.environ.get(_EXPERIMENT) or "Default",
-    show_default=f"${_EXPERIMENT}, else Default",
-    help="The experiment; created if there is none of that name.",
-)
-@click.option("--name", metavar="NAME", help="The run's name; by default MLflow chooses one.")
-@click.option(
-    "--tag",
-    "tags",
-    metavar="KEY=VALUE",
-    multiple=True,
-    callback=_tags,
-    help="A tag of the run; several times for several.",
-)
+@experiment_option
+@name_and_tag_options
 @hub_option
 @click.argument("command", nargs=-1, required=True, type=click.UNPROCESSED)
 @click.pass_context

@@ -1,30 +1,23 @@
-"""What a run's process prints: passed on, kept among the run's files, shipped while it grows."""
+"""What a process prints: passed on to a terminal, and kept line by line in a log."""
 
 import threading
 import time
 from pathlib import Path
 from typing import BinaryIO
 
-from mlflow.exceptions import MlflowException
-
-from mlflow_workspace_plugin.sdk.runs.run import Run
-from mlflow_workspace_plugin.terminal import get_logger
-
-STANDARD_LOG = "user_logs/std_log.txt"
-"""Where the run's files have it: standard output and error, merged (SDK v1)."""
-
-_EVERY_S = 2.0
-_SHARE = 20
-"""Of the time, shipping takes at most one part in so many: a large log is shipped less often."""
+from mlflow_workspace_plugin.runner.log_file import LogFile
 
 _LAST_WORDS = 4096
 _LONGEST_LINE = 1 << 16
-
-_logger = get_logger(__name__)
+_BAR_S = 1.0
+"""How often the state of a progress bar is kept."""
 
 
 class Output:
     """Takes what a process prints, from two threads.
+
+    Lines of the two streams stay whole. Of a line that a program writes anew again and again, as a
+    progress bar, behind carriage returns, a state a second is kept, and the last one.
 
     Args:
         path: the local file that keeps it, line by line, of both streams.
@@ -32,52 +25,66 @@ class Output:
         stderr: where standard error is passed on to; nowhere when None.
     """
 
-    def __init__(self, path: Path, stdout: BinaryIO | None, stderr: BinaryIO | None) -> None:
-        self._file = path.open("wb", buffering=0)
+    def __init__(
+        self, path: Path, stdout: BinaryIO | None = None, stderr: BinaryIO | None = None
+    ) -> None:
+        self.log = LogFile(path)
         self._lock = threading.Lock()
-        self._streams = {"stdout": _Stream(stdout), "stderr": _Stream(stderr)}
+        self._out, self._err = _Stream(stdout), _Stream(stderr)
+        self._has_open_line: _Stream | None = None
 
     def standard_output(self, piece: bytes) -> None:
         """Take a piece of standard output."""
-        self._take(self._streams["stdout"], piece)
+        self._take(self._out, piece)
 
     def standard_error(self, piece: bytes) -> None:
         """Take a piece of standard error."""
-        self._take(self._streams["stderr"], piece)
+        self._take(self._err, piece)
+
+    def tick(self) -> None:
+        """Let who reads along see what has no end of line yet, and was printed a while ago."""
+        with self._lock:
+            for stream in (self._out, self._err):
+                self._keep(stream, stream.aged())
+        self.log.tick()
 
     def close(self) -> None:
         """Keep what has no end of line yet, and close the file."""
         with self._lock:
-            for stream in self._streams.values():
-                self._keep(stream.unfinished)
-            self._file.close()
+            for stream in (self._out, self._err):
+                self._keep(stream, stream.rest())
+            self.log.close()
 
     @property
     def last_words(self) -> str:
         """The last line of standard error, which is what Python says of an exception."""
-        lines = self._streams["stderr"].tail.decode(errors="replace").split("\n")
+        lines = self._err.tail.decode(errors="replace").split("\n")
         return next((line.strip() for line in reversed(lines) if line.strip()), "")
 
     def _take(self, stream: "_Stream", piece: bytes) -> None:
         stream.pass_on(piece)
         with self._lock:
-            self._keep(stream.whole_lines(piece))
+            self._keep(stream, stream.lines_with(piece))
 
-    def _keep(self, lines: bytes) -> None:
-        # A thread that ended here would stop the process, which waits for what it prints.
-        try:
-            self._file.write(lines)
-        except (OSError, ValueError) as error:  # no space; closed while something still prints
-            _logger.warning("%s lacks some of what was printed: %s", STANDARD_LOG, error)
+    def _keep(self, stream: "_Stream", lines: bytes) -> None:
+        if not lines:
+            return
+        if self._has_open_line not in (None, stream):
+            lines = b"\n" + lines
+        self._has_open_line = None if lines.endswith((b"\n", b"\r")) else stream
+        self.log.write(lines)
 
 
 class _Stream:
     """One of the two streams of a process."""
 
     def __init__(self, terminal: BinaryIO | None) -> None:
-        self.unfinished = b""
         self.tail = b""
         self._terminal = terminal
+        self._unfinished = b""
+        self._is_aged = False
+        self._bar = b""
+        self._bar_at = -_BAR_S
 
     def pass_on(self, piece: bytes) -> None:
         try:
@@ -87,63 +94,54 @@ class _Stream:
         except OSError:  # closed, as by head
             self._terminal = None
 
-    def whole_lines(self, piece: bytes) -> bytes:
+    def lines_with(self, piece: bytes) -> bytes:
+        """Return what is to be kept now, as a piece comes."""
         self.tail = (self.tail + piece)[-_LAST_WORDS:]
-        text = self.unfinished + piece
+        self._is_aged = False
+        text = self._unfinished + piece
         # A progress bar ends its lines with a carriage return.
         end = max(text.rfind(b"\n"), text.rfind(b"\r")) + 1
         if len(text) - end > _LONGEST_LINE:
             end = len(text)
-        self.unfinished = text[end:]
-        return text[:end]
+        lines, self._unfinished = text[:end], text[end:]
+        return self._without_old_states(lines) if b"\r" in lines else self._with_bar(lines)
 
+    def aged(self) -> bytes:
+        """Return what has waited for the end of its line since this was asked last."""
+        if self._unfinished and self._is_aged:
+            return self.rest()
+        self._is_aged = True
+        return self._bar_if_due()
 
-class Shipping:
-    """Stores a growing file among a run's files, again and again until it is stopped.
+    def rest(self) -> bytes:
+        """Return what still waits."""
+        rest = self._bar + self._unfinished
+        self._bar = self._unfinished = b""
+        return rest
 
-    Args:
-        run: the run.
-        name: the name of the file among the run's files.
-        path: the local file.
-    """
+    def _with_bar(self, lines: bytes) -> bytes:
+        """Return lines behind the last state of a bar, which they may come below of."""
+        if lines:
+            lines, self._bar = self._bar + lines, b""
+        return lines
 
-    def __init__(self, run: Run, name: str, path: Path) -> None:
-        self._run = run
-        self._name = name
-        self._path = path
-        self._shipped = 0
-        self._ended = threading.Event()
-        self._thread = threading.Thread(
-            target=self._ship_until_ended, name="mlflow-workspace-shipping", daemon=True
-        )
+    def _without_old_states(self, lines: bytes) -> bytes:
+        """Return lines without the states of a bar that are written over at once."""
+        kept = []
+        for line in lines.splitlines(keepends=True):
+            if line.endswith(b"\r"):
+                self._bar = line
+                kept.append(self._bar_if_due())
+            else:
+                # What is in it is written over the last state, which an empty one ends.
+                kept.append(line if line.strip() else self._bar + line)
+                self._bar = b""
+        return b"".join(kept)
 
-    def start(self) -> None:
-        """Begin, in a thread."""
-        self._thread.start()
-
-    def stop(self) -> None:
-        """Store what is there now, and end.
-
-        Raises:
-            mlflow.exceptions.MlflowException: it could not be stored.
-            OSError: it could not be stored.
-        """
-        self._ended.set()
-        self._thread.join()
-        self._ship()
-
-    def _ship_until_ended(self) -> None:
-        pause = _EVERY_S
-        while not self._ended.wait(pause):
-            began = time.monotonic()
-            try:
-                self._ship()
-            except (MlflowException, OSError) as error:
-                _logger.warning("%s is stored later: %s", self._name, error)
-            pause = max(_EVERY_S, _SHARE * (time.monotonic() - began))
-
-    def _ship(self) -> None:
-        size = self._path.stat().st_size
-        if size > self._shipped:
-            self._run.upload_file(self._name, str(self._path))
-            self._shipped = size
+    def _bar_if_due(self) -> bytes:
+        now = time.monotonic()
+        if not self._bar or now - self._bar_at < _BAR_S:
+            return b""
+        self._bar_at = now
+        bar, self._bar = self._bar, b""
+        return bar

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from mlflow.environment_variables import (
@@ -13,8 +14,8 @@ from mlflow.environment_variables import (
 )
 
 from mlflow_workspace_plugin import settings, uris
-from mlflow_workspace_plugin.sdk.runs.context import RUN_ID_VARIABLE
-from mlflow_workspace_plugin.sdk.runs.run import Run
+from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
+from mlflow_workspace_plugin.stores.process.attached import RUN_ID_VARIABLE
 
 OUTPUTS = "./outputs"
 """The folder of a run's own files, below its working directory (SDK v1)."""
@@ -23,7 +24,26 @@ STARTUP = Path(__file__).parent / "startup"
 """Holds the ``sitecustomize.py`` that every Python of a run executes when it starts."""
 
 
-def environment_of(run: Run, environment: Mapping[str, str]) -> dict[str, str]:
+@dataclass(frozen=True)
+class RunFacts:
+    """What a process is told of its run.
+
+    Attributes:
+        uri: of its workspace.
+        workspace: as it was created.
+        experiment_id: MLflow's.
+        experiment_name: SDK v1's name of it, too.
+        run_id: MLflow's id of the run.
+    """
+
+    uri: str
+    workspace: WorkspaceRecord
+    experiment_id: str
+    experiment_name: str
+    run_id: str
+
+
+def environment_of(run: RunFacts, environment: Mapping[str, str]) -> dict[str, str]:
     """Return an environment in which MLflow and ``Run.get_context`` find a run.
 
     Of SDK v1's variables those are set that say where the code runs. Those of its service
@@ -43,32 +63,30 @@ def environment_of(run: Run, environment: Mapping[str, str]) -> dict[str, str]:
     }
 
 
-def _of_mlflow(run: Run) -> dict[str, str]:
-    uri = run.experiment.workspace.get_mlflow_tracking_uri()
+def _of_mlflow(run: RunFacts) -> dict[str, str]:
     variables = {
-        MLFLOW_TRACKING_URI.name: uri,
-        MLFLOW_REGISTRY_URI.name: uri,
-        MLFLOW_RUN_ID.name: run.id,
-        MLFLOW_EXPERIMENT_NAME.name: run.experiment.name,
-        MLFLOW_EXPERIMENT_ID.name: run.experiment.id,
+        MLFLOW_TRACKING_URI.name: run.uri,
+        MLFLOW_REGISTRY_URI.name: run.uri,
+        MLFLOW_RUN_ID.name: run.run_id,
+        MLFLOW_EXPERIMENT_NAME.name: run.experiment_name,
+        MLFLOW_EXPERIMENT_ID.name: run.experiment_id,
     }
-    parsed = uris.parse(uri)
+    parsed = uris.parse(run.uri)
     if isinstance(parsed, uris.WorkspaceUri):
         # Where Workspace.get and a config file of Azure's look workspaces up.
         variables[settings.HUB.name] = str(parsed.hub)
     return variables
 
 
-def _of_sdk_v1(run: Run) -> dict[str, str]:
-    workspace = run.experiment.workspace
+def _of_sdk_v1(run: RunFacts) -> dict[str, str]:
     return {
-        RUN_ID_VARIABLE: run.id,
-        "AZUREML_ARM_SUBSCRIPTION": workspace.subscription_id,
-        "AZUREML_ARM_RESOURCEGROUP": workspace.resource_group,
-        "AZUREML_ARM_WORKSPACE_NAME": workspace.name,
-        "AZUREML_ARM_PROJECT_NAME": run.experiment.name,
-        "AZUREML_EXPERIMENT_ID": run.experiment.id,
-        "AZUREML_WORKSPACE_ID": workspace.get_details()["workspaceid"],
+        RUN_ID_VARIABLE: run.run_id,
+        "AZUREML_ARM_SUBSCRIPTION": run.workspace.subscription_id,
+        "AZUREML_ARM_RESOURCEGROUP": run.workspace.resource_group,
+        "AZUREML_ARM_WORKSPACE_NAME": run.workspace.display_name,
+        "AZUREML_ARM_PROJECT_NAME": run.experiment_name,
+        "AZUREML_EXPERIMENT_ID": run.experiment_id,
+        "AZUREML_WORKSPACE_ID": run.workspace.name,
         "AZUREML_OUTPUT_DIRECTORY": OUTPUTS,
     }
 

@@ -22,6 +22,8 @@ OWN_ID_TAG = f"{tag_text.OURS}run_id"
 """The id that the caller of ``start_logging`` gave a run; MLflow gives it another."""
 TYPE_TAG = f"{tag_text.OURS}run_type"
 """SDK v1's type of a run, such as ``azureml.scriptrun``; a run started in a script has none."""
+SCRIPT_RUN = "azureml.scriptrun"
+"""SDK v1's type of a run that was submitted."""
 PROPERTY_PREFIX = f"{tag_text.OURS}property."
 
 RUN_ID = re.compile(r"[a-zA-Z0-9][\w-]{0,255}")
@@ -39,6 +41,9 @@ Wanted = str | Mapping[str, str | None] | None
 class RunFilter:
     """What SDK v1 filters runs by; None takes all.
 
+    A status of jobs that is finer than MLflow's takes all runs of the latter: what is finer is not
+    to be seen from a run.
+
     Raises:
         ValueError: ``tags`` or ``properties`` is neither text nor a dictionary.
     """
@@ -52,7 +57,7 @@ class RunFilter:
         """Whether a run is wanted."""
         stored = run.data.tags
         return (
-            self.status in (None, run_status.of_mlflow(run.info.status))
+            (self.status is None or run_status.to_mlflow(self.status) == run.info.status)
             and self.type in (None, stored.get(TYPE_TAG))
             and has(tag_text.from_mlflow(stored), self.tags, "tags")
             and has(tag_text.from_mlflow(stored, PROPERTY_PREFIX), self.properties, "properties")

@@ -2,13 +2,15 @@
 
 from mlflow.entities import RunStatus as MlflowStatus
 
-QUEUED = "Queued"
-RUNNING = "Running"
-COMPLETED = "Completed"
-FAILED = "Failed"
-CANCELED = "Canceled"
+from mlflow_workspace_plugin.jobs import states
 
-TERMINAL = frozenset({COMPLETED, FAILED, CANCELED})
+QUEUED = states.QUEUED
+RUNNING = states.RUNNING
+COMPLETED = states.COMPLETED
+FAILED = states.FAILED
+CANCELED = states.CANCELED
+
+TERMINAL = states.LAST
 
 _OF_MLFLOW = {
     MlflowStatus.to_string(MlflowStatus.SCHEDULED): QUEUED,
@@ -17,14 +19,13 @@ _OF_MLFLOW = {
     MlflowStatus.to_string(MlflowStatus.FAILED): FAILED,
     MlflowStatus.to_string(MlflowStatus.KILLED): CANCELED,
 }
-_TO_MLFLOW = {ours: mlflows for mlflows, ours in _OF_MLFLOW.items()}
 
 
 def of_mlflow(status: str) -> str:
-    """Return SDK v1's word for a status of MLflow's."""
+    """Return SDK v1's word for a status of MLflow's. Of a job there may be a finer one."""
     return _OF_MLFLOW[status]
 
 
 def to_mlflow(status: str) -> str | None:
-    """Return MLflow's word for a status of SDK v1's; None where it has none."""
-    return _TO_MLFLOW.get(status)
+    """Return MLflow's word for a status of SDK v1's, the finer ones too; None where it has none."""
+    return states.to_mlflow(status) if status in states.ALL else None

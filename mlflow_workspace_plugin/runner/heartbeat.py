@@ -1,0 +1,127 @@
+"""The signs of life of a runner, and what it is told in answer: to cancel, that others own it."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.terminal import get_logger
+
+_LOOKS = 3
+"""How often a request to cancel is looked for, from one sign of life to the next."""
+
+_logger = get_logger(__name__)
+
+
+class Heartbeat:
+    """Tells the hub that a runner lives, in a thread of its own, whatever else takes its time.
+
+    Args:
+        store: of the job's workspace, without a journal: nothing of this may be told later.
+        run_id: the job.
+        owner: the token of this runner.
+        on_cancel: called once, when it is asked to cancel; with whether it is to be at once.
+        on_loss: called once, when the job is not this runner's any more; with why.
+    """
+
+    def __init__(
+        self,
+        store: WorkspaceTrackingStore,
+        run_id: str,
+        owner: str,
+        *,
+        on_cancel: Callable[[bool], None],
+        on_loss: Callable[[str], None],
+    ) -> None:
+        self._store = store
+        self._run_id = run_id
+        self._owner = owner
+        self._on_cancel = on_cancel
+        self._on_loss = on_loss
+        self._is_canceled = False
+        self._is_forced = False
+        self._is_lost = False
+        self._is_away = False
+        self._lock = threading.Lock()
+        self._ended = threading.Event()
+        self._thread = threading.Thread(
+            target=self._beat, name="mlflow-workspace-beat", daemon=True
+        )
+
+    @property
+    def is_owner(self) -> bool:
+        """Whether the job is this runner's, as far as it was told."""
+        return not self._is_lost
+
+    def start(self) -> None:
+        """Begin."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """End; a call that waits for the database is left to itself."""
+        self._ended.set()
+
+    def look(self) -> bool:
+        """Look now for a request to cancel, and whose the job is; return whether that is known."""
+        try:
+            job = self._store.job(self._run_id)
+        except Exception as error:  # noqa: BLE001  the hub may be away for a while
+            self._note_away(error)
+            return False
+        if job is None:
+            self._lose("its run was deleted")
+        elif job.owner != self._owner:
+            self._lose("another runner has taken it over")
+        elif job.stored_state in states.LAST:
+            self._cancel_or_lose(job.stored_state)
+        elif job.cancel_requested_at is not None:
+            self._cancel(at_once=False)
+        self._is_away = False
+        return True
+
+    def _beat(self) -> None:
+        interval = settings.BEAT_S.number()
+        last = time.monotonic()
+        while not self._ended.wait(interval / _LOOKS):
+            if time.monotonic() - last < interval * (1 - 0.5 / _LOOKS):
+                self.look()
+                continue
+            last = time.monotonic()
+            try:
+                answer = self._store.beat(self._run_id, self._owner)
+            except Exception as error:  # noqa: BLE001  the hub may be away for a while
+                self._note_away(error)
+                continue
+            self._is_away = False
+            if not answer.is_owner or answer.forced:
+                self.look()
+            elif answer.cancel_requested:
+                self._cancel(at_once=False)
+
+    def _cancel_or_lose(self, state: str) -> None:
+        if state == states.CANCELED:
+            self._cancel(at_once=True)
+        else:
+            self._lose(f"it is {state} already")
+
+    def _cancel(self, *, at_once: bool) -> None:
+        with self._lock:
+            is_news = not self._is_canceled or (at_once and not self._is_forced)
+            self._is_canceled = True
+            # It is this runner's still: what there is of it is to be kept.
+            self._is_forced = self._is_forced or at_once
+        if is_news:
+            self._on_cancel(at_once)
+
+    def _lose(self, why: str) -> None:
+        with self._lock:
+            is_news, self._is_lost = not self._is_lost, True
+        if is_news:
+            self._on_loss(why)
+
+    def _note_away(self, error: Exception) -> None:
+        if not self._is_away:
+            self._is_away = True
+            _logger.warning("The hub is told later that job %s lives: %s", self._run_id, error)

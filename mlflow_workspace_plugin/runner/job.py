@@ -1,0 +1,162 @@
+"""Runs a submitted job: in a folder and an environment of its own."""
+
+import os
+import platform
+import sys
+from pathlib import Path
+
+from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.jobs.definition import Definition
+from mlflow_workspace_plugin.jobs.environments.prepare import Prepared, prepare
+from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
+from mlflow_workspace_plugin.jobs.liveness import settle_kept
+from mlflow_workspace_plugin.runner.ending import FINISHED, KILLED, Outcome
+from mlflow_workspace_plugin.runner.folder import remove_old
+from mlflow_workspace_plugin.runner.owned_job import (
+    BUILD_LOG,
+    KEPT_FILES,
+    OwnedJob,
+    ended_by_errors,
+)
+from mlflow_workspace_plugin.runner.processes.stop import Stop
+from mlflow_workspace_plugin.runner.ranks import variables_of_ranks
+from mlflow_workspace_plugin.runner.variables import RunFacts, environment_of
+from mlflow_workspace_plugin.runs import outer_run
+from mlflow_workspace_plugin.runs.snapshots.snapshots import snapshots_of
+from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
+
+
+class _StoppedError(Exception):
+    """The job was to be stopped before its command was started."""
+
+
+def run_job(store: WorkspaceTrackingStore, run_id: str) -> bool:
+    """Run a job to its end.
+
+    Args:
+        store: of its workspace, without a journal.
+        run_id: the job.
+
+    Returns:
+        Whether it completed.
+
+    Raises:
+        JobTakenError, JobEndedError: it is not to be run by this process.
+        NoAnswerError: how it ended is kept on this machine, for the hub cannot be told.
+    """
+    stop = Stop(grace_s=settings.GRACE_S.number())
+    with stop.by_signals():
+        job = OwnedJob(store, run_id, stop)
+        outcome = None
+        try:
+            outcome = _run(job)
+        finally:
+            is_done = outcome is not None and outcome.status == FINISHED
+            os.chdir(job.folder.path.parent)
+            job.close(is_done=is_done)
+    _tidy_up()
+    return is_done
+
+
+def _tidy_up() -> None:
+    """Do for the jobs of this machine that ended before what their runners could not."""
+    for run_id, problem in settle_kept().items():
+        _logger.warning("How job %s ended is not stored yet: %s", run_id, problem)
+    remove_old()
+
+
+def _run(job: OwnedJob) -> Outcome:
+    definition = Definition.from_json(job.job.definition)
+    try:
+        with ended_by_errors(job, but_not=(_StoppedError,)):
+            job.advance(states.PREPARING)
+            work = job.folder.make_work()
+            # Where ./outputs and ./logs are.
+            os.chdir(work)
+            with job.shown():
+                prepared = _prepare(job, definition, work)
+            job.advance(states.STARTING)
+            outcome = _run_command(job, definition, prepared, work)
+    except _StoppedError:
+        assert job.stop.first is not None  # noqa: S101  it was stopped
+        outcome = Outcome(KILLED, 0, job.stop.first.why)
+        if job.is_ours:
+            job.end(outcome, has_run=False)
+        return outcome
+    if job.is_ours:
+        job.end(outcome)
+    return outcome
+
+
+def _prepare(job: OwnedJob, definition: Definition, work: Path) -> Prepared:
+    _check(job.stop)
+    if definition.snapshot is not None:
+        job.say(f"Restoring snapshot {definition.snapshot}.")
+        snapshots_of(job.store.tracking_uri).restore(definition.snapshot, work)
+    _check(job.stop)
+    return prepare(
+        Requirements.from_json(definition.environment),
+        job.say,
+        folder=work,
+        poll=lambda: _check(job.stop),
+        say_of_build=lambda text: job.say(text, BUILD_LOG),
+    )
+
+
+def _run_command(job: OwnedJob, definition: Definition, prepared: Prepared, work: Path) -> Outcome:
+    stored = job.store.get_run(job.run_id)
+    with outer_run.offered(job.run_id, stored.data.tags) as offer:
+        surroundings = {**os.environ, **prepared.variables, **definition.variables, **offer}
+        surroundings.pop(KEPT_FILES, None)
+        environment = environment_of(_facts(job), surroundings)
+        journals = environment.get(settings.JOURNAL_DIR.name)
+
+        def on_start() -> None:
+            job.advance(states.RUNNING)
+            job.say(f"The command runs on {platform.node()}.")
+
+        def on_end() -> None:
+            job.advance(states.FINALIZING)
+            job.say("The command has ended.")
+
+        _check(job.stop)
+        return job.run(
+            _command(definition, prepared),
+            [
+                environment | of_rank
+                for of_rank in variables_of_ranks(definition.processes, definition.framework)
+            ],
+            folder=work,
+            limit_s=definition.max_run_duration_seconds,
+            journals=Path(journals).expanduser() if journals else None,
+            on_start=on_start,
+            on_end=on_end,
+        )
+
+
+def _command(definition: Definition, prepared: Prepared) -> list[str]:
+    if definition.script is not None:
+        # A name that looks like an option is none.
+        script = f"./{definition.script}" if definition.script[:1] == "-" else definition.script
+        return [prepared.python or sys.executable, script, *definition.arguments]
+    if isinstance(definition.command, str):
+        return ["/bin/sh", "-c", definition.command]
+    return list(definition.command or [])
+
+
+def _facts(job: OwnedJob) -> RunFacts:
+    experiment = job.store.get_experiment(job.job.experiment_id)
+    record = open_hub(job.uri.hub).catalog.get(job.uri.name)
+    return RunFacts(
+        job.store.tracking_uri, record, experiment.experiment_id, experiment.name, job.run_id
+    )
+
+
+def _check(stop: Stop) -> None:
+    if stop.first is not None:
+        raise _StoppedError
