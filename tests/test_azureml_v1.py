@@ -45,8 +45,10 @@ def test_member_is_served_with_sdk_v1s_signature(class_name, member, signature):
     assert has_member(served, member)
     if signature is None or class_name == "AbstractAuthentication":
         return
-    expected = [*map(plain, arguments(signature))]
+    positional, _, by_keyword = signature.partition("*, ")
+    expected = [*map(plain, arguments(positional))]
     ours = [plain(each) for each in parameters(served, member)]
+    assert {*arguments(by_keyword)} <= {*keywords(served, member)}
     if answers.of_member(class_name, member).status == answers.BETTER:
         ours = [each for each in ours if each in expected]
     assert ours == expected
@@ -66,13 +68,20 @@ def arguments(signature):
 
 
 def parameters(served, member):
-    """The parameters of a member of ours, but ``self`` and what only ours has, by keyword."""
-    function = getattr(served, member)
-    for each in inspect.signature(function).parameters.values():
+    """The parameters of a member of ours, but ``self`` and those that are given by keyword."""
+    for each in inspect.signature(getattr(served, member)).parameters.values():
         if each.name != "self" and each.kind != each.KEYWORD_ONLY:
             default = "" if each.default is each.empty else f"={text_of(each.default)}"
             stars = {each.VAR_POSITIONAL: "*", each.VAR_KEYWORD: "**"}.get(each.kind, "")
             yield f"{stars}{each.name}{default}"
+
+
+def keywords(served, member):
+    """The parameters of a member of ours that are given by keyword only."""
+    for each in inspect.signature(getattr(served, member)).parameters.values():
+        if each.kind == each.KEYWORD_ONLY:
+            default = "" if each.default is each.empty else f"={text_of(each.default)}"
+            yield f"{each.name}{default}"
 
 
 def text_of(default):
@@ -102,4 +111,4 @@ def test_use_of_a_member_that_is_not_served_says_what_to_use(class_name, member)
     with pytest.raises(NotServedError, match=rf"{class_name}\.{member} .* {said}"):
         getattr(served, member)
     with pytest.raises(NotServedError):
-        getattr(served.__new__(served), member)
+        getattr(object.__new__(served), member)

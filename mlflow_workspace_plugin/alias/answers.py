@@ -20,6 +20,7 @@ _NO_NAME = (
     "azureml-core 1.61 has no such name there, either: it is of an older version, or misspelt."
 )
 _DOES_NOTHING = "It does nothing here."
+_LOOKED_FOR = "It can be looked for; none is made or attached here."
 
 _BETTER = {
     "Run.log": "Arrays and tensors of one element are their number; no limit of names; what is "
@@ -39,16 +40,37 @@ _BETTER = {
     "Run.get_children": '`tags="key"` filters by the key.',
     "Run.list": '`tags="key"` filters by the key.',
     "Run.tag": "Tags of any length.",
+    "Run.wait_for_completion": "It returns when the outputs can be read, too.",
     "Run.upload_file": "Takes a `pathlib.Path`; an existing name is replaced.",
     "Run.upload_files": "Existing names are replaced.",
     "Run.upload_folder": "A path that ends in a slash keeps it; existing names are replaced.",
     "Run.status": "Read anew, never stale.",
     "_OfflineRun.log": "Takes `step`, so a script need not ask where it runs.",
     "Experiment.__init__": "The workspace may be given by its name.",
+    "Experiment.submit": "`show_output=True` waits for a script, too, and shows what it prints.",
     "Experiment.start_logging": "Takes no snapshot of the working directory unless asked to.",
+    "ScriptRunConfig.__init__": "Arguments may be paths, numpy's numbers, and lists of arguments.",
+    "RunConfiguration.save": "Each configuration of a project keeps its packages.",
+    "Environment.from_pip_requirements": "What the file includes by `-r` is read, too.",
+    "CondaDependencies.create": "Adds no options of pip's that nobody asked for.",
+    "CondaDependencies.set_pip_index_url": "Takes a URL, too.",
+    "CondaDependencies.add_conda_package": "One of the same name is replaced.",
+    "CondaDependencies.save": "Without a path it is `conda_dependencies.yml`.",
+    "Estimator.__init__": "Runs on this machine, if no target is given.",
+    "PyTorch.__init__": "Runs on this machine, if no target is given; any version.",
+    "TensorFlow.__init__": "Runs on this machine, if no target is given; any version.",
+    "Chainer.__init__": "Runs on this machine, if no target is given; any version.",
+    "SKLearn.__init__": "Runs on this machine, if no target is given; any version.",
     "Workspace.write_config": "Names the hub, too, so that it is found whatever the default is.",
 }
 """Where the same call does more than it did, or no longer fails, and how."""
+
+_ALSO = {
+    **dict.fromkeys(sdk_v1.KINDS_OF_RUNS, ("Run",)),
+    # It returns one of its kinds.
+    "ComputeTarget": ("AmlCompute", "ComputeInstance", "RemoteCompute"),
+}
+"""By class, whose members are its, too."""
 
 _REFUSING = {
     "Run": not_served.NotServedOfRun,
@@ -57,9 +79,34 @@ _REFUSING = {
     "Workspace": not_served.NotServedOfWorkspace,
     "Experiment": not_served.NotServedOfExperiment,
     "Model": not_served.NotServedOfModel,
+    "Environment": not_served.NotServedOfEnvironment,
+    "ScriptRunConfig": not_served.NotServedOfScriptRunConfig,
+    "ComputeTarget": not_served.NotServedOfComputeTarget,
+    "AmlCompute": not_served.NotServedOfAmlCompute,
+    "ComputeInstance": not_served.NotServedOfComputeInstance,
+    "RemoteCompute": not_served.NotServedOfRemoteCompute,
     "AbstractAuthentication": not_served.NotServedOfAuthentication,
 }
 """By class of SDK v1, what has its members that are not served."""
+
+_REFUSING_SERVICES = {
+    "AksCompute": not_served.NotServedOfAksCompute,
+    "KubernetesCompute": not_served.NotServedOfCluster,
+    "DsvmCompute": not_served.NotServedOfCluster,
+    **dict.fromkeys(
+        (
+            "AdlaCompute",
+            "BatchCompute",
+            "DataFactoryCompute",
+            "DatabricksCompute",
+            "HDInsightCompute",
+            "KustoCompute",
+            "SynapseCompute",
+        ),
+        not_served.NotServedOfService,
+    ),
+}
+"""The same of classes whose other members are not known."""
 
 
 class Answer(NamedTuple):
@@ -82,13 +129,23 @@ def of_module(module: str) -> Answer:
 
 
 def of_name(module: str, name: str) -> Answer:
-    """Return what is said of a name that a module has."""
+    """Return what is said of a name that a module has.
+
+    Args:
+        module: its full name.
+        name: as it stands behind the module; of what stands behind it in turn, the first counts.
+    """
     found = names.module_of(module)
     if found is None:
         return Answer(UNKNOWN, _NO_MODULE)
+    name, _, behind = name.partition(".")
     target = found.target(name)
     if target is not None:
-        return Answer(SERVED, _DOES_NOTHING if target.startswith(names.TELEMETRY) else "")
+        refusal = refused_members(name).get(behind.partition(".")[0])
+        if refusal is not None:
+            return Answer(NOT_SERVED, refusal)
+        clauses = {names.TELEMETRY: _DOES_NOTHING, names.OTHER_COMPUTES: _LOOKED_FOR}
+        return Answer(SERVED, clauses.get(target.partition(":")[0], ""))
     if name in found.values:
         return Answer(SERVED)
     said = found.refusal(name)
@@ -102,8 +159,9 @@ def of_member(class_name: str, member: str) -> Answer | None:
         class_name: as :func:`served_class` returns it.
         member: its name; ``__init__`` is the constructor.
     """
-    if class_name == "_SubmittedRun" and member not in sdk_v1.members()[class_name]:
-        class_name = "Run"
+    for each in _ALSO.get(class_name, ()):
+        if member not in sdk_v1.members()[class_name]:
+            class_name = each
     if member not in sdk_v1.members()[class_name]:
         return None
     refusal = refused_members(class_name).get(member)
@@ -126,7 +184,7 @@ def served_class(module: str, name: str) -> str | None:
 @functools.cache
 def refused_members(class_name: str) -> dict[str, str]:
     """Return by member of a class that is not served what to use instead."""
-    refusing = _REFUSING.get(class_name)
+    refusing = _REFUSING.get(class_name) or _REFUSING_SERVICES.get(class_name)
     return {
         name: value.sentence
         for each in reversed(() if refusing is None else refusing.__mro__)

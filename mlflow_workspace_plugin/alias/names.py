@@ -8,21 +8,27 @@ import functools
 from dataclasses import dataclass, field, replace
 
 from mlflow_workspace_plugin.alias import sdk_v1
+from mlflow_workspace_plugin.sdk.environments.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
 
 _SDK = "mlflow_workspace_plugin.sdk"
 _EXCEPTIONS = "mlflow_workspace_plugin.alias.exceptions"
 TELEMETRY = "mlflow_workspace_plugin.alias.telemetry"
 """What is there and does nothing."""
+OTHER_COMPUTES = "mlflow_workspace_plugin.sdk.computes.others"
+"""Compute targets that are services of Azure's."""
 _RUN_STATUS = "mlflow_workspace_plugin.alias.run_status"
 
 VERSION = "1.61.0"
 """The release of SDK v1 whose behaviour this package follows, for scripts that ask."""
 
 _JOBS = (
-    "It was for submitting jobs, which this version does not do. "
-    "Run the script here: mlflow-workspace run script.py"
+    "It was a part of how SDK v1 submits, which nothing here has a use for. "
+    "Submit a ScriptRunConfig."
 )
-_COMPUTE = "It managed machines in Azure. Scripts run on this one: mlflow-workspace run script.py"
+_COMPUTE = (
+    "It managed machines in Azure. Bind a name to a cluster of your own: mlflow-workspace compute "
+    "add --help"
+)
 _DATA = (
     "It named data or storage in Azure. Open paths and URLs with pandas or fsspec, and record what "
     "was read with mlflow.log_input()."
@@ -34,8 +40,8 @@ _SECRETS = (
 _RESOURCES = "It managed resources in Azure, of which a hub in a folder has none. Leave it out."
 _SIGN_IN = "It signed in to Azure. A hub in a folder asks for no sign-in: leave it out."
 _WIDGET = (
-    "It showed a run in a notebook, which this version does not do. Open run.get_portal_url(), "
-    "which mlflow-workspace ui serves."
+    "It drew in a notebook. RunDetails(run).show() says how a run goes, and run.get_portal_url() "
+    "is its page, which mlflow-workspace ui serves."
 )
 _PIPELINES = "It built pipelines of jobs. Call the scripts one after the other, as child runs."
 _SWEEPS = "It searched hyperparameters. Use Optuna, with a child run for each trial."
@@ -100,6 +106,7 @@ def is_exception(name: str) -> bool:
 
 _EXPERIMENT = {"Experiment": f"{_SDK}.experiment:Experiment"}
 _RUN = {"Run": f"{_SDK}.runs.run:Run"}
+_SCRIPT_RUN = {"ScriptRun": f"{_SDK}.runs.script_run:ScriptRun"}
 _WORKSPACE = {"Workspace": f"{_SDK}.workspace:Workspace"}
 _MODEL = {"Model": f"{_SDK}.models.model:Model"}
 _GET_RUN = {"get_run": f"{_SDK}.runs.run:get_run"}
@@ -109,6 +116,83 @@ _LOG_HANDLERS = {
     "AppInsightsLoggingHandler": f"{TELEMETRY}:AppInsightsLoggingHandler",
     "get_appinsights_log_handler": f"{TELEMETRY}:get_telemetry_log_handler",
     "get_telemetry_log_handler": f"{TELEMETRY}:get_telemetry_log_handler",
+}
+_RUN_CONFIGURATION = {"RunConfiguration": f"{_SDK}.jobs.run_configuration:RunConfiguration"}
+_SCRIPT_RUN_CONFIG = {"ScriptRunConfig": f"{_SDK}.jobs.script_run_config:ScriptRunConfig"}
+_ENVIRONMENT = {"Environment": f"{_SDK}.environments.environment:Environment"}
+_CONDA_DEPENDENCIES = {
+    "CondaDependencies": f"{_SDK}.environments.conda_dependencies:CondaDependencies"
+}
+_CONTAINER_REGISTRY = {"ContainerRegistry": f"{_SDK}.environments.sections:ContainerRegistry"}
+_ENVIRONMENT_SECTIONS = {
+    name: f"{_SDK}.environments.sections:{name}"
+    for name in (
+        "DockerBuildContext",
+        "DockerImagePlatform",
+        "DockerSection",
+        "PythonSection",
+        "RCranPackage",
+        "RGitHubPackage",
+        "RSection",
+        "SparkPackage",
+        "SparkSection",
+    )
+} | {"ImageBuildDetails": f"{_SDK}.environments.image_build:ImageBuildDetails"}
+_DATABRICKS = {
+    name: f"{_SDK}.environments.databricks:{name}"
+    for name in (
+        "DatabricksSection",
+        "EggLibrary",
+        "JarLibrary",
+        "MavenLibrary",
+        "PyPiLibrary",
+        "RCranLibrary",
+    )
+}
+_RUN_SECTIONS = {
+    **{
+        name: f"{_SDK}.jobs.distributed:{name}"
+        for name in ("MpiConfiguration", "PyTorchConfiguration", "TensorflowConfiguration")
+    },
+    "DockerConfiguration": f"{_SDK}.jobs.docker_configuration:DockerConfiguration",
+    "EnvironmentDefinition": f"{_SDK}.environments.environment:EnvironmentDefinition",
+    "DataReferenceConfiguration": f"{_SDK}.jobs.data:DataReferenceConfiguration",
+}
+_DATA_SECTIONS = {name: f"{_SDK}.jobs.data:{name}" for name in ("Data", "DataLocation")}
+_COMPUTE_TARGET = {"ComputeTarget": f"{_SDK}.computes.target:ComputeTarget"}
+_COMPUTE_TARGETS = {
+    **_COMPUTE_TARGET,
+    "AmlCompute": f"{_SDK}.computes.aml_compute:AmlCompute",
+    "ComputeInstance": f"{_SDK}.computes.compute_instance:ComputeInstance",
+    "RemoteCompute": f"{_SDK}.computes.remote_compute:RemoteCompute",
+    **{
+        name: f"{OTHER_COMPUTES}:{name}"
+        for name in (
+            "AdlaCompute",
+            "AksCompute",
+            "BatchCompute",
+            "DataFactoryCompute",
+            "DatabricksCompute",
+            "DsvmCompute",
+            "HDInsightCompute",
+            "KubernetesCompute",
+            "KustoCompute",
+            "SynapseCompute",
+        )
+    },
+}
+_DISTRIBUTED = {
+    name: f"{_SDK}.jobs.distributed_training:{name}"
+    for name in ("Gloo", "Mpi", "Nccl", "ParameterServer")
+}
+_ESTIMATOR = {"Estimator": f"{_SDK}.jobs.estimator:Estimator"}
+_FRAMEWORKS = {
+    name: f"{_SDK}.jobs.frameworks:{name}" for name in ("Chainer", "PyTorch", "TensorFlow")
+}
+_SKLEARN = {"SKLearn": f"{_SDK}.jobs.frameworks:SKLearn"}
+_IMAGES: dict[str, object] = {
+    "DEFAULT_CPU_IMAGE": DEFAULT_CPU_IMAGE,
+    "DEFAULT_GPU_IMAGE": DEFAULT_GPU_IMAGE,
 }
 _AUTHENTICATION = {
     name: f"{_SDK}.authentication:{name}"
@@ -124,24 +208,31 @@ _AUTHENTICATION = {
     )
 }
 
+_SECTIONS_OF_RUNS = ("DockerSection", "PythonSection", "SparkSection")
+
 MODULES = {
     "azureml": Module(),
     "azureml.core": Module(
-        served=_EXPERIMENT | _RUN | _GET_RUN | _WORKSPACE | _MODEL | _DIAGNOSTIC_LOG,
+        served=_EXPERIMENT
+        | _RUN
+        | _SCRIPT_RUN
+        | _GET_RUN
+        | _WORKSPACE
+        | _MODEL
+        | _DIAGNOSTIC_LOG
+        | _SCRIPT_RUN_CONFIG
+        | _RUN_CONFIGURATION
+        | _ENVIRONMENT
+        | _CONTAINER_REGISTRY
+        | _COMPUTE_TARGET,
         not_served={
-            "ComputeTarget": _COMPUTE,
-            "ContainerRegistry": _JOBS,
             "Dataset": _DATA,
             "Datastore": _DATA,
-            "Environment": _JOBS,
             "Image": _DEPLOYMENT,
             "Keyvault": _SECRETS,
             "LinkedService": _RESOURCES,
             "PrivateEndPoint": _RESOURCES,
             "PrivateEndPointConfig": _RESOURCES,
-            "RunConfiguration": _JOBS,
-            "ScriptRun": _JOBS,
-            "ScriptRunConfig": _JOBS,
             "SynapseWorkspaceLinkedServiceConfiguration": _RESOURCES,
             "Webservice": _DEPLOYMENT,
             **dict.fromkeys(
@@ -160,16 +251,18 @@ MODULES = {
         served=_AUTHENTICATION,
         sentence=_SIGN_IN,
     ),
-    "azureml.core.compute": Module(sentence=_COMPUTE),
+    "azureml.core.compute": Module(served=_COMPUTE_TARGETS, sentence=_COMPUTE),
     "azureml.core.compute_target": Module(sentence=_COMPUTE),
-    "azureml.core.conda_dependencies": Module(
-        not_served={"CondaDependencies": _JOBS}, sentence=_JOBS
-    ),
-    "azureml.core.container_registry": Module(sentence=_JOBS),
-    "azureml.core.databricks": Module(sentence=_COMPUTE),
+    "azureml.core.conda_dependencies": Module(served=_CONDA_DEPENDENCIES, sentence=_JOBS),
+    "azureml.core.container_registry": Module(served=_CONTAINER_REGISTRY, sentence=_JOBS),
+    "azureml.core.databricks": Module(served=_DATABRICKS, sentence=_COMPUTE),
     "azureml.core.dataset": Module(sentence=_DATA),
     "azureml.core.datastore": Module(sentence=_DATA),
-    "azureml.core.environment": Module(not_served={"Environment": _JOBS}, sentence=_JOBS),
+    "azureml.core.environment": Module(
+        served=_ENVIRONMENT | _CONDA_DEPENDENCIES | _CONTAINER_REGISTRY | _ENVIRONMENT_SECTIONS,
+        values=_IMAGES,
+        sentence=_JOBS,
+    ),
     "azureml.core.experiment": Module(
         served=_EXPERIMENT | {"ViewType": f"{_SDK}.experiment:ViewType"},
     ),
@@ -198,27 +291,33 @@ MODULES = {
         },
     ),
     "azureml.core.runconfig": Module(
-        not_served=dict.fromkeys(
-            (
-                "DEFAULT_CPU_IMAGE",
-                "DEFAULT_GPU_IMAGE",
-                "DockerConfiguration",
-                "MpiConfiguration",
-                "PyTorchConfiguration",
-                "RunConfiguration",
-                "TensorflowConfiguration",
-            ),
-            _JOBS,
-        ),
+        served=_RUN_CONFIGURATION
+        | _RUN_SECTIONS
+        | _DATA_SECTIONS
+        | _ENVIRONMENT
+        | _CONDA_DEPENDENCIES
+        | _CONTAINER_REGISTRY
+        | _DATABRICKS
+        | {name: _ENVIRONMENT_SECTIONS[name] for name in _SECTIONS_OF_RUNS},
+        values=_IMAGES | {"MPI_CPU_IMAGE": DEFAULT_CPU_IMAGE, "MPI_GPU_IMAGE": DEFAULT_GPU_IMAGE},
         sentence=_JOBS,
     ),
-    "azureml.core.script_run": Module(not_served={"ScriptRun": _JOBS}, sentence=_JOBS),
-    "azureml.core.script_run_config": Module(not_served={"ScriptRunConfig": _JOBS}, sentence=_JOBS),
+    "azureml.core.script_run": Module(served=_SCRIPT_RUN, sentence=_JOBS),
+    "azureml.core.script_run_config": Module(
+        served=_SCRIPT_RUN_CONFIG
+        | {
+            "get_run_config_from_script_run": f"{_SDK}.jobs.script_run_config:"
+            "get_run_config_from_script_run"
+        },
+        sentence=_JOBS,
+    ),
     "azureml.core.util": Module(sentence=_OTHER),
     "azureml.core.webservice": Module(sentence=_DEPLOYMENT),
     "azureml.core.workspace": Module(served=_WORKSPACE),
     "azureml.exceptions": Module(),
-    "azureml.widgets": Module(not_served={"RunDetails": _WIDGET}, sentence=_WIDGET),
+    "azureml.widgets": Module(
+        served={"RunDetails": f"{_SDK}.widgets:RunDetails"}, sentence=_WIDGET
+    ),
     "azureml._base_sdk_common.user_agent": Module(
         served={name: f"{TELEMETRY}:{name}" for name in ("append", "get_user_agent")}
     ),
@@ -263,12 +362,36 @@ MODULES = {
     "azureml.tensorboard": Module(sentence=_OTHER),
     "azureml.train": Module(sentence=_JOBS),
     "azureml.train.automl": Module(sentence=_AUTOML),
+    "azureml.train.dnn": Module(served=_FRAMEWORKS | _DISTRIBUTED, sentence=_JOBS),
+    "azureml.train.estimator": Module(served=_ESTIMATOR | _DISTRIBUTED, sentence=_JOBS),
     "azureml.train.hyperdrive": Module(sentence=_SWEEPS),
+    "azureml.train.sklearn": Module(served=_SKLEARN, sentence=_JOBS),
 }
 """The modules of which something is said; a sentence is said of those below, too."""
 
 # Wherever SDK v1 has one of these names in a module that is not private, it is that class.
-_EVERYWHERE = _EXPERIMENT | _RUN | _GET_RUN | _WORKSPACE | _MODEL | _RUN_STATUSES | _AUTHENTICATION
+_EVERYWHERE = (
+    _EXPERIMENT
+    | _RUN
+    | _GET_RUN
+    | _WORKSPACE
+    | _MODEL
+    | _RUN_STATUSES
+    | _AUTHENTICATION
+    | _SCRIPT_RUN_CONFIG
+    | _RUN_CONFIGURATION
+    | _RUN_SECTIONS
+    | _ENVIRONMENT
+    | _ENVIRONMENT_SECTIONS
+    | _CONDA_DEPENDENCIES
+    | _CONTAINER_REGISTRY
+    | _DATABRICKS
+    | _COMPUTE_TARGETS
+    | _ESTIMATOR
+    | _FRAMEWORKS
+    | _DISTRIBUTED
+    | _SKLEARN
+)
 
 
 @functools.cache

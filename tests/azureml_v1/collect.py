@@ -37,6 +37,27 @@ CLASSES = {
     "ResourceConfiguration": "azureml.core.resource_configuration",
     "AbstractAuthentication": "azureml.core.authentication",
     "RunStatus": "azureml._restclient.constants",
+    "ScriptRun": "azureml.core.script_run",
+    "ScriptRunConfig": "azureml.core.script_run_config",
+    "RunConfiguration": "azureml.core.runconfig",
+    "DockerConfiguration": "azureml.core.runconfig",
+    "MpiConfiguration": "azureml.core.runconfig",
+    "PyTorchConfiguration": "azureml.core.runconfig",
+    "TensorflowConfiguration": "azureml.core.runconfig",
+    "Environment": "azureml.core.environment",
+    "PythonSection": "azureml.core.environment",
+    "DockerSection": "azureml.core.environment",
+    "CondaDependencies": "azureml.core.conda_dependencies",
+    "ComputeTarget": "azureml.core.compute",
+    "AmlCompute": "azureml.core.compute",
+    "ComputeInstance": "azureml.core.compute",
+    "RemoteCompute": "azureml.core.compute",
+    "Estimator": "azureml.train.estimator",
+    "PyTorch": "azureml.train.dnn",
+    "TensorFlow": "azureml.train.dnn",
+    "Chainer": "azureml.train.dnn",
+    "SKLearn": "azureml.train.sklearn",
+    "RunDetails": "azureml.widgets",
 }
 """The classes whose members are collected, and where they are defined."""
 
@@ -141,11 +162,34 @@ class Sources:
         if found is None:
             return {}
         module, definition = found
-        members: dict[str, str | None] = dict(_members(definition))
+        own = {
+            name: None if arguments is None else self._signature(module, definition, arguments)
+            for name, arguments in _members(definition)
+        }
+        members: dict[str, str | None] = own
         for base in definition.bases:
             if isinstance(base, ast.Name):
                 members = self.members(module, base.id) | members
-        return dict(_members(definition)) | members
+        return own | members
+
+    def _signature(self, module: str, owner: ast.ClassDef, arguments: ast.arguments) -> str:
+        """Parameters as text, with the value of each constant that is a default."""
+        for defaults in (arguments.defaults, arguments.kw_defaults):
+            for place, default in enumerate(defaults):
+                if isinstance(default, ast.Name):
+                    constant = _constant(owner, default.id) or self.constant(module, default.id)
+                    defaults[place] = constant or default
+        return ast.unparse(arguments)
+
+    def constant(self, module: str, name: str) -> ast.Constant | None:
+        """The value of a name that a module defines or imports, if that is a constant."""
+        for node in _statements(self.tree(module).body):
+            if isinstance(node, ast.ImportFrom):
+                source = self.source_of(module, node)
+                for each in node.names:
+                    if (each.asname or each.name) == name and source in self._files:
+                        return self.constant(source, each.name)
+        return _constant(self.tree(module), name)
 
 
 def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
@@ -159,11 +203,33 @@ def _statements(body: Iterable[ast.stmt]) -> Iterator[ast.stmt]:
             yield from _statements(handler.body)
 
 
-def _members(definition: ast.ClassDef) -> Iterator[tuple[str, str | None]]:
+def _constant(owner: "ast.ClassDef | ast.Module", name: str) -> ast.Constant | None:
+    """The value of a name that a class or a module sets, if that is a constant or computed so."""
+    for node in _statements(owner.body):
+        if isinstance(node, ast.Assign):
+            names = [each.id for each in node.targets if isinstance(each, ast.Name)]
+            if name in names:
+                try:
+                    return ast.Constant(_value(node.value))
+                except ValueError:
+                    return None
+    return None
+
+
+def _value(expression: ast.expr) -> object:
+    """What an expression of constants is, such as a number of seconds."""
+    if isinstance(expression, ast.BinOp) and isinstance(expression.op, ast.Mult):
+        left, right = _value(expression.left), _value(expression.right)
+        if isinstance(left, int) and isinstance(right, int):
+            return left * right
+    return ast.literal_eval(expression)
+
+
+def _members(definition: ast.ClassDef) -> Iterator[tuple[str, ast.arguments | None]]:
     for node in definition.body:
         if isinstance(node, ast.FunctionDef):
             if node.name == "__init__" or not node.name.startswith("_"):
-                yield node.name, _signature(node)
+                yield node.name, _arguments(node)
             for each in ast.walk(node):
                 if (
                     isinstance(each, ast.Attribute)
@@ -181,7 +247,7 @@ def _members(definition: ast.ClassDef) -> Iterator[tuple[str, str | None]]:
                     yield target.id, None
 
 
-def _signature(function: ast.FunctionDef) -> str | None:
+def _arguments(function: ast.FunctionDef) -> ast.arguments | None:
     """The parameters of a method without ``self``; None of a property."""
     decorators = {ast.unparse(each) for each in function.decorator_list}
     if "property" in decorators or any(each.endswith(".setter") for each in decorators):
@@ -191,7 +257,7 @@ def _signature(function: ast.FunctionDef) -> str | None:
         (arguments.posonlyargs or arguments.args).pop(0)
     for each in (*arguments.args, *arguments.kwonlyargs):
         each.annotation = None
-    return ast.unparse(arguments)
+    return arguments
 
 
 def modules_text(core: Sources, others: Sources) -> str:
@@ -217,18 +283,22 @@ def modules_text(core: Sources, others: Sources) -> str:
     return "\n".join(lines) + "\n"
 
 
-def classes_text(core: Sources) -> str:
+def classes_text(core: Sources, others: Sources) -> str:
     """The text of ``classes.json``."""
-    classes = {name: core.members(module, name) for name, module in CLASSES.items()}
-    own = classes["_SubmittedRun"].keys() - classes["Run"].keys()
-    classes["_SubmittedRun"] = {name: classes["_SubmittedRun"][name] for name in sorted(own)}
+    classes = {
+        name: (core if module in core.modules else others).members(module, name)
+        for name, module in CLASSES.items()
+    }
+    for name in sdk_v1.KINDS_OF_RUNS:
+        own = classes[name].keys() - classes["Run"].keys()
+        classes[name] = {each: classes[name][each] for each in sorted(own)}
     return json.dumps(classes, indent=1) + "\n"
 
 
 def main() -> None:
     core, others = (Sources(Path(folder)) for folder in sys.argv[1:3])
     sdk_v1.MODULES.write_text(modules_text(core, others), encoding="utf-8")
-    sdk_v1.CLASSES.write_text(classes_text(core), encoding="utf-8")
+    sdk_v1.CLASSES.write_text(classes_text(core, others), encoding="utf-8")
 
 
 if __name__ == "__main__":

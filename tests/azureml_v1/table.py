@@ -115,7 +115,7 @@ def _clause_of_name(module: names.Module, name: str) -> str:
 
 
 def _clause_of(served: type[Any], member: str) -> str:
-    """Return what the docstring of a member says first, or that of its class under Attributes."""
+    """Return what the docstring of a member says first, or that of a class of its by name."""
     if member == "__init__":
         return _first_sentence(served)
     found = inspect.getattr_static(served, member, None)
@@ -123,11 +123,24 @@ def _clause_of(served: type[Any], member: str) -> str:
         return _first_sentence(getattr(served, member))
     if isinstance(found, str) and member != "mime_type":
         return f"`{str.__str__(found)}`."
-    arguments, _, attributes = (inspect.getdoc(served) or "").partition("Attributes:")
-    said = re.search(rf"^ +{member}: (.*)$", attributes or arguments, re.MULTILINE)
-    if said is None:
-        return "SDK v1's default, which only its service changed."
-    return (said[1][0].upper() + said[1][1:]).replace("``", "`")
+    for each in served.__mro__:
+        said = re.search(
+            rf"^ +{member}: ((?:.+\n)(?: {{8,}}.+\n)*)", _attributes(each), re.MULTILINE
+        )
+        if said is not None:
+            clause = " ".join(said[1].split())
+            return (clause[0].upper() + clause[1:]).replace("``", "`")
+    return (
+        f"`{found!r}`."
+        if isinstance(found, int)
+        else "SDK v1's default, which only its service changed."
+    )
+
+
+def _attributes(each: type[Any]) -> str:
+    """The lines of a class's docstring that describe what it has, those under Attributes first."""
+    arguments, _, attributes = inspect.cleandoc(each.__doc__ or "").partition("Attributes:")
+    return f"{attributes}\n{arguments}\n"
 
 
 def _first_sentence(documented: object) -> str:

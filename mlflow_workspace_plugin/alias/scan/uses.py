@@ -58,6 +58,9 @@ Meaning = Module | Named | Member | Instance | Several | None
 
 _WORKSPACE, _EXPERIMENT = Instance("Workspace"), Instance("Experiment")
 _RUN, _MODEL = Instance("Run"), Instance("Model")
+_ENVIRONMENT, _TARGET = Instance("Environment"), Instance("ComputeTarget")
+_CONDA, _CONFIGURATION = Instance("CondaDependencies"), Instance("RunConfiguration")
+_ESTIMATORS = ("Estimator", "PyTorch", "TensorFlow", "Chainer", "SKLearn")
 _ATTRIBUTES: dict[Member, Instance | Several] = {
     Member("Workspace", "experiments"): Several("Experiment"),
     Member("Workspace", "models"): Several("Model"),
@@ -67,6 +70,19 @@ _ATTRIBUTES: dict[Member, Instance | Several] = {
     Member("Run", "parent"): _RUN,
     Member("Model", "run"): _RUN,
     Member("Model", "workspace"): _WORKSPACE,
+    Member("Workspace", "compute_targets"): Several("ComputeTarget"),
+    Member("Workspace", "environments"): Several("Environment"),
+    Member("ScriptRunConfig", "run_config"): _CONFIGURATION,
+    Member("RunConfiguration", "docker"): Instance("DockerConfiguration"),
+    Member("RunConfiguration", "environment"): _ENVIRONMENT,
+    Member("RunConfiguration", "mpi"): Instance("MpiConfiguration"),
+    Member("RunConfiguration", "pytorch"): Instance("PyTorchConfiguration"),
+    Member("RunConfiguration", "tensorflow"): Instance("TensorflowConfiguration"),
+    Member("Environment", "docker"): Instance("DockerSection"),
+    Member("Environment", "python"): Instance("PythonSection"),
+    Member("PythonSection", "conda_dependencies"): _CONDA,
+    **{Member(each, "run_config"): _CONFIGURATION for each in _ESTIMATORS},
+    **{Member(each, "conda_dependencies"): _CONDA for each in _ESTIMATORS},
 }
 """What attributes are."""
 _RESULTS: dict[Member, Instance | Several] = {
@@ -90,6 +106,27 @@ _RESULTS: dict[Member, Instance | Several] = {
     Member("Run", "submit_child"): _RUN,
     Member("Model", "list"): Several("Model"),
     Member("Model", "register"): _MODEL,
+    Member("ComputeTarget", "attach"): _TARGET,
+    Member("ComputeTarget", "create"): _TARGET,
+    Member("ComputeTarget", "list"): Several("ComputeTarget"),
+    Member("CondaDependencies", "create"): _CONDA,
+    Member("RunConfiguration", "load"): _CONFIGURATION,
+    Member("Environment", "list"): Several("Environment"),
+    **{
+        Member("Environment", each): _ENVIRONMENT
+        for each in (
+            "clone",
+            "from_conda_specification",
+            "from_docker_build_context",
+            "from_docker_image",
+            "from_dockerfile",
+            "from_existing_conda_environment",
+            "from_pip_requirements",
+            "get",
+            "load_from_directory",
+            "register",
+        )
+    },
 }
 """What methods return."""
 _FIRST_OF = ("next", "min", "max")
@@ -305,7 +342,7 @@ class Reader(ast.NodeVisitor):
 
     def _use(self, meaning: Meaning, line: int, shown: Named | None = None) -> None:
         if isinstance(meaning, Named):
-            answer = answers.of_name(meaning.module, meaning.path.partition(".")[0])
+            answer = answers.of_name(meaning.module, meaning.path)
             self._note(f"{meaning.module}.{meaning.path}", answer, line)
         elif isinstance(meaning, Module):
             self._note(meaning.name, answers.of_module(meaning.name), line)

@@ -19,6 +19,9 @@ modules of other packages than ``azureml-core``, of which only the first kind of
 CLASSES = Path(__file__).with_name("classes.json")
 """By class the members, and of those that are called the parameters without ``self``."""
 
+KINDS_OF_RUNS = ("_SubmittedRun", "ScriptRun")
+"""Classes of which only those members are kept that ``Run`` has not."""
+
 VENDORED = "azureml._vendor"
 """Below it are other people's packages, whose names are not kept."""
 

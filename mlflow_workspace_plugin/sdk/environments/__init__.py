@@ -1,0 +1,1 @@
+"""SDK v1's ``Environment`` and what it is made of."""

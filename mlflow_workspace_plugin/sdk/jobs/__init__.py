@@ -1,0 +1,1 @@
+"""SDK v1's words for what is submitted."""
