@@ -22,12 +22,18 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       WorkspaceNotEmptyError           deletion refused: the workspace still holds something
     RunEnvironmentException            (SDK v1) there is no run around this code
     ExperimentExecutionException       (SDK v1) what a run does cannot be followed
+      JobTakenError                    a job is run by another runner
+      JobEndedError                    a job cannot be run: it has ended, was canceled or deleted
+    RunConfigurationException          (SDK v1) how a script is to be run is no such thing
+    TrainingException                  (SDK v1) what an estimator is told cannot be
     ActivityFailedException            (SDK v1) the run that was waited for has failed
     WebserviceException                (SDK v1) a model cannot be registered, found or changed
     ModelNotFoundException             (SDK v1) get_model_path finds no model of that name
     ModelPathNotFoundException         (SDK v1) the run holds no file at the model's path
     AzureMLAggregatedException         (SDK v1) several things failed, each on a line of its own
     SnapshotException                  (SDK v1) a snapshot cannot be taken or restored
+    ComputeTargetException             (SDK v1) a compute target is not there, or cannot be used
+    EnvironmentBuildError              what a job needs cannot be installed
     HubError                           something is wrong with the hub itself
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
@@ -230,6 +236,26 @@ class ExperimentExecutionException(AzureMLException):
     """What a run does cannot be followed (SDK v1)."""
 
 
+class JobTakenError(ExperimentExecutionException):
+    """A job is run by another runner, which has given a sign of life lately."""
+
+
+class JobEndedError(ExperimentExecutionException):
+    """A job cannot be run: it has ended, was canceled or deleted, or there is none."""
+
+
+class RunConfigurationException(AzureMLException):
+    """How a script is to be run is no such thing (SDK v1)."""
+
+    code = INVALID_PARAMETER_VALUE
+
+
+class TrainingException(AzureMLException):
+    """What an estimator is told cannot be (SDK v1)."""
+
+    code = INVALID_PARAMETER_VALUE
+
+
 class ActivityFailedException(AzureMLException):
     """The run that was waited for has failed (SDK v1).
 
@@ -299,6 +325,14 @@ class AzureMLAggregatedException(AzureMLException):
 
 class SnapshotException(AzureMLException):
     """A snapshot of a folder cannot be taken or restored (SDK v1)."""
+
+
+class ComputeTargetException(AzureMLException):
+    """A compute target is not there, or cannot be used (SDK v1)."""
+
+
+class EnvironmentBuildError(AzureMLException):
+    """What a job needs cannot be installed on the machine that runs it."""
 
 
 class HubError(AzureMLException):

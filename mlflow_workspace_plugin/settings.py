@@ -148,13 +148,106 @@ STAGED_GB = Variable(
     "How many GB of files may wait on this machine while the hub's storage account is away.",
 )
 
+CACHE_DIR = Variable(
+    "MLFLOW_WORKSPACE_CACHE_DIR",
+    platformdirs.user_cache_dir("mlflow-workspace-plugin", appauthor=False),
+    "What can be made anew: the environments of jobs, and what snapshots know of folders.",
+)
+
+JOBS_IN_THIS_PYTHON = Variable(
+    "MLFLOW_WORKSPACE_JOBS_IN_THIS_PYTHON",
+    "0",
+    "`1`: jobs run in the Python that is there, whatever environment they ask for.",
+)
+
+JOBS_DIR = Variable(
+    "MLFLOW_WORKSPACE_JOBS_DIR",
+    str(Path(platformdirs.user_state_dir("mlflow-workspace-plugin", appauthor=False)) / "jobs"),
+    "Where the jobs of this machine run, each in a folder of its own: on a local disk.",
+)
+
+KEEP_DAYS = Variable(
+    "MLFLOW_WORKSPACE_KEEP_DAYS",
+    "7",
+    "For how many days the folder of a job that did not complete is kept on the machine where it "
+    "ran. Of one that completed it is removed at once.",
+)
+
+GRACE_S = Variable(
+    "MLFLOW_WORKSPACE_GRACE",
+    "30",
+    "For how many seconds a job that is canceled, or whose time is up, may go on after SIGTERM, "
+    "before it is killed.",
+)
+
+LOG_MB = Variable(
+    "MLFLOW_WORKSPACE_LOG_MB",
+    "64",
+    "How many MB of what a run prints are kept. Of what comes behind them 512 bytes a second are "
+    "kept, and the last megabyte.",
+)
+
+END_WAIT_S = Variable(
+    "MLFLOW_WORKSPACE_END_WAIT",
+    "3600",
+    "For how many seconds a runner whose command has ended waits for a hub that is away, to store "
+    "what is left and how it ended. Then it keeps that on its machine.",
+)
+
+BEAT_S = Variable(
+    "_MLFLOW_WORKSPACE_BEAT_S",
+    "10",
+    "Seconds between two signs of life of a runner. For tests.",
+)
+
 QUIET = Variable(
     "MLFLOW_WORKSPACE_QUIET",
     "0",
     "`1`: no line says where to look at a workspace or a run.",
 )
 
+QUEUE_DIR = Variable(
+    "MLFLOW_WORKSPACE_QUEUE_DIR",
+    str(Path(platformdirs.user_state_dir("mlflow-workspace-plugin", appauthor=False)) / "queue"),
+    "Where jobs wait that run on this machine, with the environment that they are submitted from: "
+    "a folder of your own on a local disk. Jobs of one folder share the machine.",
+)
+
+SLOTS = Variable(
+    "MLFLOW_WORKSPACE_SLOTS",
+    "",
+    "How many jobs run on this machine at once. Unset: as many as there are CPUs, or more where "
+    "the compute target says so.",
+)
+
+GPUS = Variable(
+    "MLFLOW_WORKSPACE_GPUS",
+    "",
+    "How many GPUs the jobs of this machine share, of those that `CUDA_VISIBLE_DEVICES` names. "
+    "Unset: all of these, or of those that `nvidia-smi` lists.",
+)
+
+RAY_TOKENS_DIR = Variable(
+    "MLFLOW_WORKSPACE_RAY_TOKENS_DIR",
+    str(
+        Path(platformdirs.user_config_dir("mlflow-workspace-plugin", appauthor=False))
+        / "ray-tokens"
+    ),
+    "Where the tokens of Ray clusters are, a file each, which `mlflow-workspace compute token` "
+    "writes.",
+)
+
+SLURM_OUTPUT_DIR = Variable(
+    "MLFLOW_WORKSPACE_SLURM_OUTPUT_DIR",
+    str(Path(platformdirs.user_state_dir("mlflow-workspace-plugin", appauthor=False)) / "slurm"),
+    "Where jobs on Slurm write what went wrong before they reached the hub: a folder that its "
+    "nodes see, too, as they do a home that they share.",
+)
+
 ALL = (
     *(HUB, TRUST, TRUST_FILE, LINKS_FILE, ALLOWED_LOCATIONS, UI_URL),
     *(JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB, QUIET),
+    *(QUEUE_DIR, SLOTS, GPUS, RAY_TOKENS_DIR, SLURM_OUTPUT_DIR),
+    *(CACHE_DIR, JOBS_IN_THIS_PYTHON),
+    *(JOBS_DIR, KEEP_DAYS, GRACE_S, LOG_MB, END_WAIT_S),
 )

@@ -54,8 +54,15 @@ def clean_environment(monkeypatch, tmp_path, record_of_trust) -> Iterator[None]:
             monkeypatch.delenv(name)
     monkeypatch.setenv("MLFLOW_WORKSPACE_HUB", str(tmp_path / "default-hub"))
     monkeypatch.setenv("MLFLOW_WORKSPACE_JOURNAL_DIR", str(tmp_path / "journal"))
+    monkeypatch.setenv("MLFLOW_WORKSPACE_QUEUE_DIR", str(tmp_path / "queue"))
+    monkeypatch.setenv("MLFLOW_WORKSPACE_RAY_TOKENS_DIR", str(tmp_path / "config" / "ray-tokens"))
+    monkeypatch.setenv("MLFLOW_WORKSPACE_SLURM_OUTPUT_DIR", str(tmp_path / "slurm"))
+    monkeypatch.setenv("MLFLOW_WORKSPACE_JOBS_DIR", str(tmp_path / "jobs"))
+    # A runner would wait for an hour for a hub that a test has taken away.
+    monkeypatch.setenv("MLFLOW_WORKSPACE_END_WAIT", "30")
     monkeypatch.setenv("MLFLOW_WORKSPACE_TRUST_FILE", str(record_of_trust))
     monkeypatch.setenv("MLFLOW_WORKSPACE_LINKS_FILE", str(tmp_path / "config" / "links.json"))
+    monkeypatch.setenv("MLFLOW_WORKSPACE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
     monkeypatch.chdir(tmp_path)
     yield
@@ -262,6 +269,14 @@ def workspace(hub_path):
     from mlflow_workspace_plugin import Workspace
 
     return Workspace.create("team-a", hub=hub_path)
+
+
+@pytest.fixture
+def new_job(workspace, tmp_path):
+    """Create jobs whose command is Python code, in which FOLDER is a folder of the test's."""
+    from tests.jobs import jobs_of
+
+    yield from jobs_of(workspace, tmp_path)
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """``mlflow-workspace gc``: free what was deleted."""
 
-import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +11,7 @@ from mlflow_workspace_plugin.cli.options import (
     echo,
     hub_option,
     json_option,
+    older_than_option,
     plain_errors,
     print_json,
     print_table,
@@ -20,9 +20,6 @@ from mlflow_workspace_plugin.cli.options import (
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.hub.hub import Hub
     from mlflow_workspace_plugin.stores.garbage import Garbage, Piece
-
-_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
-_AGE = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 
 
 @click.command()
@@ -33,13 +30,7 @@ _AGE = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
     shell_complete=complete_workspaces,
 )
 @click.option("--all-workspaces", is_flag=True, help="All workspaces of the hub.")
-@click.option(
-    "--older-than",
-    metavar="AGE",
-    default="0s",
-    callback=lambda _context, _parameter, value: _seconds(value),
-    help="Only what was deleted longer ago, such as 30d or 1d12h.",
-)
+@older_than_option("0s", "Only what was deleted longer ago, such as 30d or 1d12h.")
 @click.option("--dry-run", is_flag=True, help="Say what would be freed, and free nothing.")
 @hub_option
 @json_option
@@ -106,6 +97,9 @@ def _collect(
     left = list(garbage.elsewhere)
     if garbage is not NOTHING and not dry_run:
         left += free(hub, workspace, garbage)
+    # Runs that are to be freed are gone by now, or would be.
+    gone = [each.id for each in garbage.runs if each not in left]
+    sizes += _collect_snapshots(hub, workspace, gone, dry_run=dry_run)
     elsewhere += left
     return {
         "workspace": workspace,
@@ -118,7 +112,16 @@ def _collect(
     }
 
 
-def _seconds(age: str) -> float:
-    if not age or _AGE.sub("", age):
-        raise click.BadParameter(f"{age!r} is no age. Write such as 30d, 12h, 45m, 10s or 1d12h.")
-    return sum(float(number) * _SECONDS[unit] for number, unit in _AGE.findall(age))
+def _collect_snapshots(hub: "Hub", workspace: str, gone: list[str], *, dry_run: bool) -> list[int]:
+    from mlflow_workspace_plugin.errors import SnapshotException
+    from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
+
+    snapshots = SnapshotGarbage(hub, workspace)
+    try:
+        found = snapshots.find(without=gone)
+        if found and not dry_run:
+            snapshots.free()
+    except SnapshotException as error:
+        echo(error.message, err=True)
+        return []
+    return [each.file_size or 0 for each in found]

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any, NoReturn, TypeVar
@@ -13,6 +14,8 @@ from mlflow_workspace_plugin.terminal import shown, shown_in_json
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
+_SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
+_AGE = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 _JSON_HELP = "Print JSON, for a program to read."
 _HUB_HELP = f"The hub's folder; by default ${settings.HUB.name}, else a folder of the user's."
 
@@ -32,6 +35,22 @@ def hub_option(command: Command) -> Command:
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help=_JSON_HELP)(command)
+
+
+def older_than_option(default: str, sentence: str) -> Callable[[Command], Command]:
+    """Add ``--older-than``, which arrives in seconds.
+
+    Args:
+        default: the age by default, as it is typed.
+        sentence: what the option does.
+    """
+    return click.option(
+        "--older-than",
+        metavar="AGE",
+        default=default,
+        callback=lambda _context, _parameter, value: _seconds(value),
+        help=sentence,
+    )
 
 
 def plain_errors(command: Command) -> Command:
@@ -98,6 +117,12 @@ def _folder(hub: str) -> Path:
         if not isinstance(error, InvalidUriError):
             raise
         raise click.BadParameter(error.message) from None
+
+
+def _seconds(age: str) -> float:
+    if not age or _AGE.sub("", age):
+        raise click.BadParameter(f"{age!r} is no age. Write such as 30d, 12h, 45m, 10s or 1d12h.")
+    return sum(float(number) * _SECONDS[unit] for number, unit in _AGE.findall(age))
 
 
 def _stop(message: str, error: Exception) -> NoReturn:

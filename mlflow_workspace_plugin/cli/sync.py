@@ -69,6 +69,7 @@ def sync(
 
         make = partial(send, of_all_machines=all_machines)
         rows = [row_of(folder, make) for folder in all_folders()]
+        _tell_ends_of_jobs()
     if as_json:
         print_json(rows)
     else:
@@ -87,6 +88,19 @@ def sync(
                 "mlflow-workspace sync --drop WORKSPACE"
             )
         raise SystemExit(1)
+
+
+def _tell_ends_of_jobs() -> None:
+    """Tell hubs how jobs of this machine ended whose runners could not tell them."""
+    from mlflow_workspace_plugin.jobs.ended import Ended
+
+    # The rest takes long to import.
+    if not Ended.all_kept():
+        return
+    from mlflow_workspace_plugin.jobs.liveness import settle_kept
+
+    for run_id, problem in settle_kept().items():
+        echo(f"How job {run_id} ended is not stored yet: {problem}", err=True)
 
 
 def _print_folders(rows: list[Row], *, status: bool) -> None:

@@ -23,6 +23,7 @@ from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.runs.run import Run
+    from mlflow_workspace_plugin.sdk.runs.script_run import ScriptRun
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 _NAME = re.compile(r"[a-zA-Z0-9][\w-]{0,254}")
@@ -163,6 +164,32 @@ class Experiment(NotServedOfExperiment):
         from mlflow_workspace_plugin.sdk.runs.run import Run
 
         return Run.start_logging(self, *args, **kwargs)
+
+    def submit(
+        self,
+        config: Any,
+        tags: "dict[str, str | None] | None" = None,
+        **kwargs: Any,
+    ) -> "ScriptRun":
+        """Submit a job (SDK v1): it is queued when this returns, or running already.
+
+        Args:
+            config: a ``ScriptRunConfig``, or another configuration of SDK v1's that is served.
+            tags: of the run.
+            kwargs: ``run_id``, an id of one's own, kept beside MLflow's; ``show_output=True``
+                waits for the run and shows what it prints (documents of SDK v1 pass it, which took
+                it of some configurations only); and what else the configuration takes.
+
+        Raises:
+            AzureMLException: the configuration cannot be submitted.
+            ExperimentExecutionException: there is no such script in the source directory.
+            ComputeTargetException: the compute target is unknown, or takes no job now.
+            UserErrorException: it asks for what is not served; the message says what is.
+            SnapshotException: the source directory cannot be kept.
+        """
+        from mlflow_workspace_plugin.sdk.runs.submitting import submit_config
+
+        return submit_config(self, config, tags, **kwargs)
 
     def get_runs(
         self,

@@ -12,7 +12,6 @@ _CONNECTIONS = "Use environment variables for what they held."
 _DATA = "Open paths and URLs, and record them with `mlflow.log_input()`."
 _SECRETS = "Use environment variables."
 _SIGN_IN = "A hub asks for no sign-in; for Azure's own services use `azure-identity`."
-_JOBS = "Submitting jobs is not served yet: `mlflow-workspace run script.py`."
 
 
 class NotServedMember:
@@ -63,10 +62,8 @@ class NotServedOfRun(NotServedOfPages):
     RUN_PATH = NotServedMember(_INTERNAL)
     _run_dto = NotServedMember("Use `get_details()`, or `workspace.client.get_run(run.id)`.")
 
-    list_by_compute = NotServedMember(_NONE)
-    add_type_provider = NotServedMember("There is one kind of run.")
-    submit_child = NotServedMember(_JOBS)
-    get_environment = NotServedMember(_JOBS)
+    list_by_compute = NotServedMember("Use `mlflow-workspace jobs --compute NAME`.")
+    add_type_provider = NotServedMember("Kinds of runs cannot be added.")
     get_secret = NotServedMember(_SECRETS)
     get_secrets = NotServedMember(_SECRETS)
     clean = NotServedMember("A run leaves nothing to clean.")
@@ -84,15 +81,11 @@ class NotServedOfExperiment(NotServedOfPages):
 
     from_directory = NotServedMember("Use `Workspace.from_config()` and `Experiment()`.")
 
-    submit = NotServedMember(_JOBS)
-
 
 class NotServedOfWorkspace:
     """What SDK v1's ``Workspace`` has besides."""
 
     setup = NotServedMember("Use `Workspace.create()`.")
-    environments = NotServedMember(_JOBS)
-    compute_targets = NotServedMember(_NONE)
     datastores = NotServedMember(_DATA)
     datasets = NotServedMember(_DATA)
     images = NotServedMember(_NONE)
@@ -115,11 +108,105 @@ class NotServedOfWorkspace:
     set_connection = NotServedMember(_CONNECTIONS)
     list_connections = NotServedMember(_CONNECTIONS)
     delete_connection = NotServedMember(_CONNECTIONS)
-    get_default_compute_target = NotServedMember(_NONE)
+    get_default_compute_target = NotServedMember("Use `ComputeTarget(workspace, name)`.")
     DEFAULT_CPU_CLUSTER_NAME = NotServedMember(_NONE)
     DEFAULT_CPU_CLUSTER_CONFIGURATION = NotServedMember(_NONE)
     DEFAULT_GPU_CLUSTER_NAME = NotServedMember(_NONE)
     DEFAULT_GPU_CLUSTER_CONFIGURATION = NotServedMember(_NONE)
+
+
+class NotServedOfEnvironment:
+    """What SDK v1's ``Environment`` has besides."""
+
+    __slots__ = ()
+
+    label = NotServedMember("Environments have versions: name one in `Environment.get()`.")
+    get_image_details = NotServedMember("Scripts run without images.")
+    add_private_pip_wheel = NotServedMember(
+        "Name the wheel's path or URL, as the nodes see it, among the pip packages."
+    )
+
+
+class NotServedOfScriptRunConfig:
+    """What SDK v1's ``ScriptRunConfig`` has besides."""
+
+    DELIM = NotServedMember(_INTERNAL)
+    identity = NotServedMember("It named the object in SDK v1's own log.")
+
+
+_NO_MACHINES = "No machine is made here."
+
+
+class NotServedOfComputeTarget:
+    """What SDK v1's ``ComputeTarget`` has besides."""
+
+    deserialize = NotServedMember("Use `ComputeTarget(workspace, name)`.")
+
+
+class NotServedOfAmlCompute(NotServedOfComputeTarget):
+    """What SDK v1's ``AmlCompute`` has besides."""
+
+    add_identity = NotServedMember(_NO_MACHINES)
+    remove_identity = NotServedMember(_NO_MACHINES)
+    list_usages = NotServedMember(_NO_MACHINES)
+    list_quotas = NotServedMember(_NO_MACHINES)
+    update_quotas = NotServedMember(_NO_MACHINES)
+    get_active_runs = NotServedMember("Use `mlflow-workspace jobs`.")
+
+
+class NotServedOfComputeInstance(NotServedOfComputeTarget):
+    """What SDK v1's ``ComputeInstance`` has besides."""
+
+    get_docs_url = NotServedMember("Use `help()`.")
+    get_active_runs = NotServedMember("Use `mlflow-workspace jobs`.")
+    update_sso_settings = NotServedMember(_NO_MACHINES)
+    ssh_public_access = NotServedMember(_NO_MACHINES)
+    ssh_port = NotServedMember(_NO_MACHINES)
+    admin_username = NotServedMember(_NO_MACHINES)
+    admin_user_ssh_public_key = NotServedMember(_NO_MACHINES)
+    vnet_resourcegroup_name = NotServedMember(_NO_MACHINES)
+    vnet_name = NotServedMember(_NO_MACHINES)
+    subnet_name = NotServedMember(_NO_MACHINES)
+    subnet_id = NotServedMember(_NO_MACHINES)
+    public_ip_address = NotServedMember(_NO_MACHINES)
+    private_ip_address = NotServedMember(_NO_MACHINES)
+    applications = NotServedMember(_NO_MACHINES)
+    errors = NotServedMember(_NO_MACHINES)
+    assigned_user_object_id = NotServedMember(_NO_MACHINES)
+    assigned_user_tenant_id = NotServedMember(_NO_MACHINES)
+    instance_resource_id = NotServedMember(_NO_MACHINES)
+    instance_location = NotServedMember(_NO_MACHINES)
+
+
+class NotServedOfRemoteCompute(NotServedOfComputeTarget):
+    """What SDK v1's ``RemoteCompute`` has besides."""
+
+    get_credentials = NotServedMember("No machine is reached by SSH from here.")
+    ssh_port = NotServedMember("No machine is reached by SSH from here.")
+
+
+_CLUSTER = "Bind a name to a cluster of your own: `mlflow-workspace compute add`."
+
+
+class NotServedOfAksCompute:
+    """What SDK v1's ``AksCompute`` has besides."""
+
+    provisioning_configuration = NotServedMember(_DEPLOYMENT)
+    attach_configuration = NotServedMember(_DEPLOYMENT)
+
+
+class NotServedOfCluster:
+    """What SDK v1's classes for other machines in Azure have besides."""
+
+    provisioning_configuration = NotServedMember(_CLUSTER)
+    attach_configuration = NotServedMember(_CLUSTER)
+
+
+class NotServedOfService:
+    """What SDK v1's classes for services of Azure have besides."""
+
+    provisioning_configuration = NotServedMember("Nothing here makes or reaches it.")
+    attach_configuration = NotServedMember("Nothing here makes or reaches it.")
 
 
 class NotServedOfModel:

@@ -29,11 +29,14 @@ from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 from mlflow_workspace_plugin.late_imports import late_imports
 from mlflow_workspace_plugin.runs.search import all_experiments, find_run
 from mlflow_workspace_plugin.sdk import authentication, config_file
+from mlflow_workspace_plugin.sdk.computes.target import ComputeTarget
+from mlflow_workspace_plugin.sdk.environments.environment import Environment
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.models.model import Model
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfWorkspace
 from mlflow_workspace_plugin.sdk.runs.run import Run
+from mlflow_workspace_plugin.sdk.runs.script_run import run_of
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -330,6 +333,16 @@ class Workspace(NotServedOfWorkspace):
         """The latest version of each model, by name. Each access reads them anew (SDK v1)."""
         return {each.name: each for each in Model.list(self, latest=True)}
 
+    @property
+    def compute_targets(self) -> dict[str, ComputeTarget]:
+        """The workspace's compute targets by name (SDK v1)."""
+        return {each.name: each for each in ComputeTarget.list(self)}
+
+    @property
+    def environments(self) -> dict[str, Environment]:
+        """The newest version of each registered environment, by name (SDK v1)."""
+        return Environment.list(self)
+
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client for this workspace (ours)."""
@@ -380,7 +393,7 @@ class Workspace(NotServedOfWorkspace):
         """
         found = find_run(self.client, self.name, run_id)
         experiment = self.client.get_experiment(found.info.experiment_id)
-        return Run(Experiment.from_mlflow(self, experiment), found.info.run_id, _run_dto=found)
+        return run_of(Experiment.from_mlflow(self, experiment), found)
 
     def delete(
         self,
@@ -417,6 +430,14 @@ class Workspace(NotServedOfWorkspace):
         """
         shown = command.format(workspace=self._record.name)
         return where_to_look(self._hub.path, self._record.name, page, shown)
+
+    def typed(self, command: str) -> str:
+        """Return a command of ``mlflow-workspace`` as it is to be typed for this hub (ours).
+
+        Args:
+            command: its name and arguments.
+        """
+        return uris.typed(command, self._hub.path)
 
     def __repr__(self) -> str:
         return (

@@ -11,7 +11,19 @@ from functools import partial
 
 import mlflow
 
-from tests.benchmarks import azure, imports, journal, reads, sdk_v1, start, workspaces, writes
+from tests.benchmarks import (
+    azure,
+    imports,
+    job_needs,
+    jobs,
+    journal,
+    ray_jobs,
+    reads,
+    sdk_v1,
+    start,
+    workspaces,
+    writes,
+)
 from tests.benchmarks.datasets import Datasets
 from tests.benchmarks.measure import Bench, Workload, progress
 from tests.benchmarks.report import Line
@@ -30,7 +42,10 @@ WORKLOADS: tuple[Workload, ...] = (
 OTHERS: dict[str, Callable[[Sizes, int], list[Line]]] = {
     "import": lambda _, rounds: imports.import_time(rounds),
     "start": lambda _, rounds: start.start_times(rounds),
+    "jobs": lambda _, rounds: jobs.job_times(rounds),
+    "ray": lambda _, rounds: ray_jobs.ray_times(rounds),
     **azure.WORKLOADS,
+    **job_needs.WORKLOADS,
 }
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}
 NOTES = (

@@ -77,11 +77,11 @@ from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.data.datapath import DataPath
 from azureml.pipeline.steps import PythonScriptStep
 from azureml.train.automl import AutoMLConfig
-from azureml.widgets import RunDetails
+from azureml.interpret import ExplanationClient
 
 def load(workspace: Workspace, store: Datastore) -> "DataPath": ...
 
-for use in (lambda: Datastore.get(None, "x"), AutoMLConfig, lambda: RunDetails("run")):
+for use in (lambda: Datastore.get(None, "x"), AutoMLConfig, ExplanationClient):
     try:
         use()
     except Exception as error:
@@ -92,7 +92,7 @@ for use in (lambda: Datastore.get(None, "x"), AutoMLConfig, lambda: RunDetails("
     assert [line.split()[:2] for line in lines] == [
         ["NotServedError", "azureml.core.Datastore"],
         ["NotServedError", "azureml.train.automl.AutoMLConfig"],
-        ["NotServedError", "azureml.widgets.RunDetails"],
+        ["NotServedError", "azureml.interpret.ExplanationClient"],
     ]
     assert "mlflow.log_input()" in lines[0]
 

@@ -15,7 +15,6 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import Model, Run
-from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.cli import main
 from tests.conftest import EXAMPLES
 
@@ -212,7 +211,7 @@ def test_files(run_script, workspace, fresh, tmp_path):
     run_id = found.info.run_id
     assert found.info.status == "FINISHED"
     folders = {entry.path for entry in fresh.list_artifacts(run_id)}
-    assert folders == {"data", "notes", "outputs", INTERNAL_FOLDER}
+    assert folders == {"data", "notes", "outputs"}
     assert content(fresh, run_id, "notes/train.csv") == b"part\ntrain\n"
     assert content(fresh, run_id, "data/test.csv") == b"part\ntest\n"
     assert content(fresh, run_id, "outputs/report.txt") == b"All is well.\n"

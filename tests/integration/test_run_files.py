@@ -14,7 +14,6 @@ from pathlib import Path
 import pytest
 
 from mlflow_workspace_plugin import Experiment, Run
-from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.errors import (
     AzureMLAggregatedException,
     AzureMLException,
@@ -534,7 +533,7 @@ class TestSnapshots:
         run.download_files(output_directory="D")
         assert [path.name for path in Path("D").iterdir()] == ["x.txt"]
         client = run.experiment.workspace.client
-        assert INTERNAL_FOLDER in [each.path for each in client.list_artifacts(run.id)]
+        assert [each.path for each in client.list_artifacts(run.id)] == ["x.txt"]
 
     def test_amlignore_wins_over_gitignore(self, run, project):
         """Entirely; the ignore file itself is kept."""

@@ -9,6 +9,7 @@ import signal
 from contextlib import nullcontext
 from pathlib import Path
 from subprocess import PIPE
+from types import SimpleNamespace
 
 import mlflow
 import pytest
@@ -28,6 +29,7 @@ from mlflow_workspace_plugin.errors import (
     UserErrorException,
 )
 from mlflow_workspace_plugin.runs.lifecycle import ERROR_TAG
+from mlflow_workspace_plugin.sdk.runs import waiting
 from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
 from mlflow_workspace_plugin.sdk.runs.run import get_run
 from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun
@@ -343,10 +345,16 @@ class TestWaiting:
             run.wait_for_completion()
         assert isinstance(raised.value, AzureMLException)
         workspace.client.set_tag(run.id, CONFLICT_TAG, "refused")
+        capsys.readouterr()
+        head = f"RunId: {run.id}\nWeb View: {run.get_portal_url()}\n"
+        summary = f"{head}\nExecution Summary\n=================\n{head}"
+        warnings = "\nWarnings:\nrefused\n\n"
+        with pytest.raises(ActivityFailedException):
+            run.wait_for_completion(show_output=True)
+        assert capsys.readouterr().out == summary + warnings
         run.wait_for_completion(show_output=True, raise_on_error=False)
-        shown = capsys.readouterr().out
-        assert "\n\nWarnings:\nrefused\n" in shown
-        assert '\n\nError:\n{\n    "error": {' in shown
+        error = json.dumps(run.get_details()["error"], indent=4)
+        assert capsys.readouterr().out == f"{summary}{warnings}\nError:\n{error}\n\n"
         canceled = run.experiment.start_logging()
         canceled.cancel()
         assert canceled.wait_for_completion()["status"] == "Canceled"
@@ -398,6 +406,20 @@ class TestWaiting:
             "\n",
         ]
         assert waiter.returncode == 0
+
+    def test_output_that_comes_with_the_end(self, run, monkeypatch, capsys):
+        """It is shown, too: a short script's, which nobody saw go on."""
+
+        def end(_):
+            run.upload_file("user_logs/std_log.txt", io.BytesIO(b"job"))
+            run.complete()
+
+        monkeypatch.setattr(waiting, "time", SimpleNamespace(sleep=end))
+        run.wait_for_completion(show_output=True)
+        said = capsys.readouterr().out
+        assert f"Streaming user_logs/std_log.txt\n{'=' * 31}\n\njob\n\nExecution" in said
+        run.wait_for_completion(show_output=True)
+        assert "Streaming" not in capsys.readouterr().out
 
     def test_ctrl_c_says_that_the_run_goes_on(self, run, monkeypatch):
         """With SDK v1's exception."""

@@ -44,7 +44,7 @@ class TestNames:
             "azureml.core.Workspace": [3, 7],
             "azureml.train.hyperdrive.*": [4],
             "azureml.core.VERSION": [6],
-            "azureml.core.compute.AmlCompute.provisioning_configuration": [6],
+            "AmlCompute.provisioning_configuration": [6],
             "azureml.train.hyperdrive.choice": [7],
             "azureml.core.webservice.AciWebservice": [7],
             "azureml.widgets": [8],

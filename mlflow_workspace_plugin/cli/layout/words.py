@@ -1,8 +1,18 @@
-"""Times, durations and sizes, as people say them."""
+"""Times, durations and sizes, as people say them, and how statuses are coloured."""
 
 import time
 from datetime import datetime, timedelta, timezone
 from typing import Any
+
+COLOURS = {
+    "Queued": "cyan",
+    "Running": "green",
+    "CancelRequested": "yellow",
+    "Canceled": "yellow",
+    "NotResponding": "red",
+    "Failed": "red",
+}
+"""Of statuses, in a table; the others have none."""
 
 _MINUTE, _HOUR, _DAY = 60, 3_600, 86_400
 _WEEK = 7

@@ -19,7 +19,6 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
     """
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-    from mlflow_workspace_plugin.runs import status
     from mlflow_workspace_plugin.runs.metrics.latest import latest_values
     from mlflow_workspace_plugin.runs.reason import reason_of
     from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
@@ -27,15 +26,21 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
     workspace, of_sdk = found.workspace(), found.read()
     run = workspace.client.get_run(found.id)
     info, stored = run.info, run.data.tags
+    job = of_sdk._watch.read()
+    # Of a job that waits MLflow's run has a time, too.
+    started = info.start_time if job is None else job.started_at
     facts: dict[str, Any] = {
         "run": info.run_id,
         "name": info.run_name,
         "workspace": workspace.name,
         "experiment": found.place.experiment,
-        "status": "Deleted" if found.place.is_deleted else status.of_mlflow(info.status),
+        "status": "Deleted" if found.place.is_deleted else of_sdk.get_status(),
         "reason": reason_of(stored),
         "warning": stored.get(CONFLICT_TAG),
-        "started": words.iso(info.start_time),
+        "waits": None if job is None else of_sdk._watch.waits_for(job),
+        "compute": None if job is None else job.compute,
+        "submitted": None if job is None else words.iso(job.submitted_at),
+        "started": words.iso(started),
         "ended": words.iso(info.end_time),
         "child of": stored.get(MLFLOW_PARENT_RUN_ID),
         "by": info.user_id,
@@ -50,8 +55,10 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
         facts = {"run_id": facts.pop("run"), "child_of": facts.pop("child of")} | facts
         print_json(facts | {"params": params, "metrics": metrics, "tags": tags, "page": page})
         return
-    took = words.took(info.start_time, info.end_time)
-    facts["started"] = words.ago(info.start_time)
+    took = words.took(started, info.end_time)
+    if job is not None:
+        facts["submitted"] = words.ago(job.submitted_at)
+    facts["started"] = words.ago(started)
     facts["ended"] = words.ago(info.end_time) + (f", after {took}" if took else "")
     reason = facts.pop("reason")
     print_facts({key: value for key, value in facts.items() if value} | {"page": page})

@@ -20,6 +20,7 @@ from mlflow_workspace_plugin.cli.options import (
 )
 from mlflow_workspace_plugin.cli.runs.find import SHORT_ID, title
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
+from mlflow_workspace_plugin.jobs import states
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
@@ -27,13 +28,13 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.cli.layout.tables import Column
     from mlflow_workspace_plugin.sdk.experiment import Experiment
     from mlflow_workspace_plugin.sdk.workspace import Workspace
+    from mlflow_workspace_plugin.stores.jobs.job import Job
 
 _NEWEST = 20
 _PAGE = 1_000
 _READABLE = 14
 """Of a name, beside columns that nobody asked for."""
 _METRICS_SHOWN, _PARAMS_SHOWN = 4, 3
-_COLOURS = {"Failed": "red", "Canceled": "yellow", "Running": "green", "Queued": "cyan"}
 _OF_THE_SYSTEM = "system/"
 
 
@@ -103,7 +104,12 @@ def runs(
             click.echo(run.info.run_id)
         return
     _describe_metrics(found, shown)
-    listed = [ListedRun(run, experiments[run.info.experiment_id]) for run in shown]
+    of_jobs = found.tracking_store.jobs(states.ALL - {states.COMPLETED})
+    jobs = {each.run_id: each for each in of_jobs}
+    listed = [
+        ListedRun(run, experiments[run.info.experiment_id], job=jobs.get(run.info.run_id))
+        for run in shown
+    ]
     if as_json:
         print_json([each.as_json() for each in listed])
         return
@@ -129,12 +135,14 @@ class ListedRun:
         experiment: its experiment.
         depth: how far below a run of nobody's it stands.
         above: its parent, where it stands below that.
+        job: the job it is, unless that was completed.
     """
 
     run: "MlflowRun"
     experiment: "Experiment"
     depth: int = 0
     above: "ListedRun | None" = None
+    job: "Job | None" = None
 
     @property
     def id(self) -> str:
@@ -164,7 +172,13 @@ class ListedRun:
         """SDK v1's word for its status."""
         from mlflow_workspace_plugin.runs import status
 
-        return status.of_mlflow(self.run.info.status)
+        return status.of_mlflow(self.run.info.status) if self.job is None else self.job.state
+
+    @property
+    def started(self) -> int | None:
+        """When it started; a job that waits has not, though MLflow's run has a time."""
+        at: int | None = self.run.info.start_time if self.job is None else self.job.started_at
+        return at
 
     @property
     def reason(self) -> str | None:
@@ -193,7 +207,7 @@ class ListedRun:
             "experiment": self.experiment.name,
             "status": self.status,
             "reason": self.reason,
-            "started": words.iso(self.run.info.start_time),
+            "started": words.iso(self.started),
             "ended": words.iso(self.run.info.end_time),
             "parent_run_id": self.parent,
             "metrics": self.metrics,
@@ -312,10 +326,10 @@ def _print(listed: "Sequence[ListedRun]", metrics: Sequence[str], params: Sequen
             Column("experiment", [each.experiment.name for each in listed], may_shrink=True)
         )
     statuses = [each.status for each in listed]
-    colours = [_COLOURS.get(status, "") for status in statuses]
+    colours = [words.COLOURS.get(status, "") for status in statuses]
     columns.append(Column("status", statuses, styles=colours))
-    columns.append(Column("started", [words.ago(each.run.info.start_time) for each in listed]))
-    lasted = [words.took(each.run.info.start_time, each.run.info.end_time) for each in listed]
+    columns.append(Column("started", [words.ago(each.started) for each in listed]))
+    lasted = [words.took(each.started, each.run.info.end_time) for each in listed]
     columns.append(Column("took", lasted, is_number=True))
     columns += [_of_metric(listed, each) for each in metrics]
     columns += [_of_param(listed, each) for each in params]

@@ -1,7 +1,7 @@
 """The part of SDK v1's ``Run`` that is about its children and its parent."""
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
@@ -14,6 +14,7 @@ from mlflow_workspace_plugin.sdk.runs.of_experiment import OfExperiment
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.runs.run import Run
+    from mlflow_workspace_plugin.sdk.runs.script_run import ScriptRun
 
 _NUMBER_TAG = "azureml.batch_child_number"
 
@@ -92,6 +93,23 @@ class RunChildren(OfExperiment, RunTags):
             left_open.begun(child, self.id)
         return children
 
+    def submit_child(
+        self,
+        config: Any,
+        tags: "dict[str, str | None] | None" = None,
+        **kwargs: Any,
+    ) -> "ScriptRun":
+        """Submit a job as a child of this run (SDK v1).
+
+        Args:
+            config: as for ``Experiment.submit``.
+            tags: as for ``Experiment.submit``.
+            kwargs: as for ``Experiment.submit``.
+        """
+        from mlflow_workspace_plugin.sdk.runs.submitting import submit_config
+
+        return submit_config(self._experiment, config, tags, parent_id=self.id, **kwargs)
+
     def get_children(
         self,
         recursive: bool = False,  # noqa: FBT001, FBT002  SDK v1's signature
@@ -113,12 +131,12 @@ class RunChildren(OfExperiment, RunTags):
         Raises:
             ValueError: ``tags`` or ``properties`` is neither text nor a dictionary.
         """
-        from mlflow_workspace_plugin.sdk.runs.run import Run
+        from mlflow_workspace_plugin.sdk.runs.script_run import runs_of
 
         search = run_search.descendants if recursive else run_search.children
         wanted = run_search.RunFilter(type, tags, properties, status)
-        for each in search(self._experiment.searched(), self.id, wanted):
-            yield Run(self._experiment, each.info.run_id, _run_dto=each)
+        found = search(self._experiment.searched(), self.id, wanted)
+        yield from runs_of(self._experiment, found, status)
 
     @property
     def parent(self) -> "Run | None":

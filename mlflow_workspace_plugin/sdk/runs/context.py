@@ -14,9 +14,7 @@ from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
 from mlflow_workspace_plugin.sdk.runs.run import Run
 from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun
 from mlflow_workspace_plugin.sdk.workspace import Workspace
-
-RUN_ID_VARIABLE = "AZUREML_RUN_ID"
-"""SDK v1's variable with the id of the run around a process."""
+from mlflow_workspace_plugin.stores.process.attached import RUN_ID_VARIABLE
 
 _lock = fork_safe_lock()
 

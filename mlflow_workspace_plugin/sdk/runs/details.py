@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -10,19 +9,19 @@ from urllib.parse import quote
 
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.runs import tag_text
-from mlflow_workspace_plugin.runs.files.run_files import RunFiles
+from mlflow_workspace_plugin.runs.files.logs import log_names
 from mlflow_workspace_plugin.runs.files.transfer import fetch
 from mlflow_workspace_plugin.runs.search import PROPERTY_PREFIX
-from mlflow_workspace_plugin.sdk.runs.of_experiment import OfExperiment
+from mlflow_workspace_plugin.sdk.runs.job import RunJob
+from mlflow_workspace_plugin.sdk.runs.run_definition import run_definition
 from mlflow_workspace_plugin.stores.tags.failure import ERROR_TAG
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 
-_IS_LOG = re.compile(r"(logs|user_logs|system_logs|azureml-logs)/")
 
-
-class RunDetails(OfExperiment, RunFiles):
+class RunDetails(RunJob):
     """What is known of a run, under SDK v1's keys, and its logs."""
 
     def get_details(self) -> dict[str, Any]:
@@ -31,7 +30,8 @@ class RunDetails(OfExperiment, RunFiles):
         Returns:
             ``runId``, ``target``, ``status``, ``startTimeUtc``, ``services``, ``properties``,
             ``inputDatasets``, ``outputDatasets``, ``logFiles`` (where MLflow's UI shows each log),
-            ``submittedBy``, and if there are any ``endTimeUtc``, ``error`` and ``warnings``.
+            ``submittedBy``, and if there are any ``endTimeUtc``, ``error``, ``warnings``, and of a
+            job ``runDefinition``. A job that has not started has no ``startTimeUtc``.
         """
         return self._details({name: self._page_of(name) for name in self._log_names()})
 
@@ -75,27 +75,31 @@ class RunDetails(OfExperiment, RunFiles):
         return self._experiment.workspace.portal_url("experiments")
 
     def _details(self, logs: dict[str, str]) -> dict[str, Any]:
+        job = self._watch.read()
         run = self._mlflow_run()
         stored = run.data.tags
         details = {
             "runId": self.id,
-            "target": "local",
-            "status": run_status.of_mlflow(run.info.status),
-            "startTimeUtc": _iso(run.info.start_time),
+            "target": "local" if job is None else job.compute,
+            "status": run_status.of_mlflow(run.info.status) if job is None else job.state,
+            "startTimeUtc": _iso(run.info.start_time if job is None else job.started_at),
             "endTimeUtc": _iso(run.info.end_time),
             "services": {},
-            "error": _error(stored),
+            "error": None if run.info.status == "FINISHED" else _error(stored),
             "warnings": _warnings(stored),
             "properties": tag_text.from_mlflow(stored, PROPERTY_PREFIX),
             "inputDatasets": [],
             "outputDatasets": [],
+            "runDefinition": None
+            if job is None
+            else run_definition(Definition.from_json(job.definition)),
             "logFiles": logs,
         }
         known = {key: value for key, value in details.items() if value is not None}
         return known | {"submittedBy": run.info.user_id or None}
 
     def _log_names(self) -> list[str]:
-        return [name for name in self.get_file_names() if _IS_LOG.match(name)]
+        return log_names(self._repository())
 
     def _log_text(self, name: str) -> str:
         with quietly(), self._repository().local(name) as file:

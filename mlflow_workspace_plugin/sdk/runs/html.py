@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 from mlflow_workspace_plugin.runs import search as run_search
 from mlflow_workspace_plugin.runs.metrics.latest import latest_values
 from mlflow_workspace_plugin.runs.reason import reason_of_ended
-from mlflow_workspace_plugin.runs.status import of_mlflow
 from mlflow_workspace_plugin.sdk.html_table import html_line, html_rows, html_table
 
 if TYPE_CHECKING:
@@ -31,7 +30,7 @@ def html_of_run(run: "Run") -> str:
         "Experiment": experiment.name,
         "Id": run.id,
         "Type": str(found.data.tags.get(run_search.TYPE_TAG)),
-        "Status": of_mlflow(found.info.status),
+        "Status": run.get_status(),
     }
     reason = reason_of_ended(found)
     if reason:
@@ -43,13 +42,9 @@ def html_of_run(run: "Run") -> str:
         parts.append(html_rows(("Metric", "Latest value"), rows))
     if len(values) > _METRICS:
         parts.append(html_line(f"{len(values) - _METRICS} more: run.get_metrics()"))
-    search = run_search.children(experiment.searched(), run.id, run_search.RunFilter())
-    children = list(islice(search, _CHILDREN + 1))
+    children = list(islice(run.get_children(), _CHILDREN + 1))
     if children:
-        listed = [
-            (each.info.run_name, each.info.run_id, of_mlflow(each.info.status))
-            for each in children[:_CHILDREN]
-        ]
+        listed = [(each.display_name, each.id, each.get_status()) for each in children[:_CHILDREN]]
         parts.append(html_rows(("Child", "Id", "Status"), listed))
     if len(children) > _CHILDREN:
         parts.append(html_line("More: run.get_children()"))

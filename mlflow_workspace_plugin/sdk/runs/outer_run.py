@@ -1,65 +1,34 @@
-"""The run around a process that has nothing in it yet, and the first run that the process begins.
+"""The run around a process, as the first one that the process begins: see ``runs.outer_run``."""
 
-A script that is run inside a run, and begins one of its own, means the same by both. So the first
-run that the processes of the outer one begin is the outer one: in its experiment, and as long as
-nothing was logged to it. Each later one is a run of its own.
-"""
-
-import json
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from pathlib import Path
+from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING
 
-import mlflow
 from mlflow.entities import Run as MlflowRun
+from mlflow.environment_variables import MLFLOW_RUN_ID
 
 from mlflow_workspace_plugin.errors import RunNotFoundError
+from mlflow_workspace_plugin.runs import outer_run
 from mlflow_workspace_plugin.runs.search import find_run
 from mlflow_workspace_plugin.sdk.runs.run import Run
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
 
-_VARIABLE = "_MLFLOW_WORKSPACE_OUTER_RUN"
-"""Names a file with the id and the tags of a run, which whoever begins the first run removes."""
-
-_OF_THE_RUNNER = ("user_logs", "logs")
+_OF_THE_RUNNER = ("user_logs", "system_logs", "logs")
 
 
 class AdoptedRun(Run):
     """The outer run, as the one that a script has begun: whoever runs the script sees to its logs.
 
-    How the script ends it counts, unless the exit code says otherwise.
+    How the script ends it does not count: its exit code does.
     """
+
+    def cancel(self) -> None:
+        """Ask whoever runs the script to stop it."""
+        self._store.cancel_job(self.id)
 
     def _watched(self) -> AbstractContextManager[None]:
         return nullcontext()
-
-
-@contextmanager
-def offered(run: Run) -> Iterator[dict[str, str]]:
-    """Offer a run to the processes that are started with the variables that this yields.
-
-    Args:
-        run: a new run.
-    """
-    folder = Path(tempfile.mkdtemp(prefix="mlflow-workspace-outer-"))
-    try:
-        stored = run.experiment.workspace.client.get_run(run.id)
-        offer = folder / "run.json"
-        offer.write_text(json.dumps([run.id, stored.data.tags]))
-        yield {_VARIABLE: str(offer)}
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def leave() -> None:
-    """Adopt no run from now on: this process begins one that is nobody else's."""
-    os.environ.pop(_VARIABLE, None)
 
 
 def adopted(experiment: "Experiment") -> MlflowRun | None:
@@ -68,15 +37,10 @@ def adopted(experiment: "Experiment") -> MlflowRun | None:
     Args:
         experiment: in which a run is to begin.
     """
-    path = os.environ.get(_VARIABLE)
-    if path is None:
+    offer = outer_run.taken()
+    if offer is None:
         return None
-    try:
-        run_id, tags = json.loads(Path(path).read_text())
-        # Of several processes one succeeds.
-        Path(path).unlink()
-    except (OSError, ValueError):
-        return None
+    run_id, tags = offer
     try:
         found = find_run(experiment.workspace.client, experiment.workspace.name, run_id)
     except RunNotFoundError:
@@ -86,8 +50,8 @@ def adopted(experiment: "Experiment") -> MlflowRun | None:
 
 
 def _is_empty(experiment: "Experiment", run: MlflowRun, tags: dict[str, str]) -> bool:
-    active = mlflow.active_run()
-    if active is not None and active.info.run_id == run.info.run_id:
+    # MLflow takes its variable out of the environment when it takes the run.
+    if MLFLOW_RUN_ID.get() is None:
         return False
     if run.data.metrics or run.data.params or run.data.tags != tags or run.inputs.dataset_inputs:
         return False

@@ -12,7 +12,6 @@ from mlflow_workspace_plugin.runs import search as run_search
 from mlflow_workspace_plugin.runs.git_facts import git_properties
 from mlflow_workspace_plugin.runs.metrics.run_images import RunImages
 from mlflow_workspace_plugin.runs.reason import reason_of_ended
-from mlflow_workspace_plugin.runs.status import of_mlflow
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfRun
 from mlflow_workspace_plugin.sdk.runs.children import RunChildren
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started, tags_of
@@ -48,6 +47,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         experiment: "Experiment",
         run_id: str,
         outputs: object = None,
+        *,
         _run_dto: MlflowRun | None = None,
         **_kwargs: Any,
     ) -> None:
@@ -162,11 +162,11 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         Raises:
             ValueError: ``tags`` or ``properties`` is neither text nor a dictionary.
         """
+        from mlflow_workspace_plugin.sdk.runs.script_run import runs_of
+
         search = run_search.all_runs if include_children else run_search.top_level_runs
-        for each in search(
-            experiment.searched(), run_search.RunFilter(type, tags, properties, status)
-        ):
-            yield Run(experiment, each.info.run_id, _run_dto=each)
+        wanted = run_search.RunFilter(type, tags, properties, status)
+        yield from runs_of(experiment, search(experiment.searched(), wanted), status)
 
     @classmethod
     def get_context(
@@ -211,7 +211,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         reason = reason_of_ended(run)
         return (
             f"Run(Experiment: {shown(self._experiment.name)},\nId: {self.id},\n"
-            f"Type: {run.data.tags.get(run_search.TYPE_TAG)},\nStatus: {of_mlflow(run.info.status)}"
+            f"Type: {run.data.tags.get(run_search.TYPE_TAG)},\nStatus: {self.get_status()}"
             + (f",\nReason: {shown(reason, lines=True)})" if reason else ")")
         )
 
@@ -236,4 +236,6 @@ def get_run(
     Raises:
         RunNotFoundError: the experiment has no such run.
     """
-    return Run(experiment, run_id)
+    from mlflow_workspace_plugin.sdk.runs.script_run import run_of
+
+    return run_of(experiment, found_in(experiment, run_id, None))

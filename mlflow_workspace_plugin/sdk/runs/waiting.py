@@ -1,28 +1,23 @@
 """The part of SDK v1's ``Run`` that waits for its end."""
 
 import json
-import re
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from mlflow_workspace_plugin import terminal
 from mlflow_workspace_plugin.errors import ActivityFailedException, ExperimentExecutionException
+from mlflow_workspace_plugin.jobs.engines.local.lending import lend_slot
 from mlflow_workspace_plugin.runs import status as run_status
-from mlflow_workspace_plugin.runs.lifecycle import RunLifecycle
+from mlflow_workspace_plugin.runs.files.logs import LogStream
 from mlflow_workspace_plugin.sdk.runs.details import RunDetails
 
-_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 2.0
-# What a job prints, and what `with run:` keeps; the last one is the most telling.
-_STREAMED = (
-    re.compile(r"logs/user_log\.txt"),
-    re.compile(r"azureml-logs/\d{2}.+\.txt"),
-    re.compile(r"user_logs/std_log.*\.txt"),
-)
-_FIRST_RANK = re.compile(r"(rank|worker)_0")
+_FIRST_PAUSE_S, _LONGEST_PAUSE_S = 0.1, 1.0
+_LONGEST_PAUSE_OF_OUTPUT_S = 0.5
 
 
-class RunWaiting(RunDetails, RunLifecycle):
+class RunWaiting(RunDetails):
     """Waits for a run, of this process or of another, and shows what it prints."""
 
     def wait_for_completion(
@@ -42,80 +37,87 @@ class RunWaiting(RunDetails, RunLifecycle):
             ActivityFailedException: the run failed. A canceled run raises nothing.
             ExperimentExecutionException: Ctrl-C while output is shown; the run goes on.
         """
-        if show_output:
-            try:
-                self._show()
-            except KeyboardInterrupt:
-                raise ExperimentExecutionException(
-                    f"Showing the output of run {self.id!r} was interrupted. The run goes on: wait "
-                    "for it again, or end it with run.cancel()."
-                ) from None
-        else:
-            for _ in self._until_it_ends():
-                pass
+        try:
+            with self._slot_lent():
+                if show_output:
+                    self._show()
+                else:
+                    for _ in self._until_it_ends(_LONGEST_PAUSE_S):
+                        pass
+        except KeyboardInterrupt:
+            if not show_output:
+                raise
+            raise ExperimentExecutionException(
+                f"Showing the output of run {self.id!r} was interrupted. The run goes on: wait for "
+                "it again, or end it with run.cancel()."
+            ) from None
         details = self.get_details()
+        error = None
+        if details["status"] == run_status.FAILED:
+            said = f"Run {self.id!r} failed, and said no reason. Look at its logs."
+            error = json.dumps(details.get("error", said), indent=4, ensure_ascii=False)
         if show_output:
-            self._show_summary(details, with_error=not raise_on_error)
-        if raise_on_error and details["status"] == run_status.FAILED:
-            raise ActivityFailedException(
-                json.dumps(details["error"], indent=4, ensure_ascii=False)
-                if "error" in details
-                else f"Run {self.id!r} failed, and said no reason. Look at its logs."
-            )
+            self._show_summary(details)
+        if error is not None and raise_on_error:
+            raise ActivityFailedException(error)
+        if show_output:
+            if error is not None:
+                _print(f"\nError:\n{terminal.shown_in_json(error)}")
+            _print("")
         return details
 
-    def _until_it_ends(self) -> Iterator[None]:
+    def _slot_lent(self) -> AbstractContextManager[None]:
+        """Return in what is waited: a job that waits for another lends it its slot."""
+        return nullcontext() if self.get_status() in run_status.TERMINAL else lend_slot()
+
+    def _until_it_ends(self, longest_pause_s: float) -> Iterator[None]:
         """Yield each time that the run was found going on."""
         pause = _FIRST_PAUSE_S
         while self.get_status() not in run_status.TERMINAL:
             yield
             time.sleep(pause)
-            pause = min(2 * pause, _LONGEST_PAUSE_S)
+            pause = min(2 * pause, longest_pause_s)
 
     def _show(self) -> None:
         _print(f"RunId: {self.id}\nWeb View: {self.get_portal_url()}\n")
-        name, shown = None, 0
-        for _ in self._until_it_ends():
-            name, shown = self._show_new(name, shown)
-        if name:
-            self._show_new(name, shown)
+        shown = _Shown()
+        stream = LogStream(self._repository())
+        went_on = False
+        for _ in self._until_it_ends(_LONGEST_PAUSE_OF_OUTPUT_S):
+            went_on = True
+            shown.show(stream.new_lines())
+        # Of one that had ended before only the summary is shown (SDK v1).
+        if went_on:
+            shown.show(stream.new_lines(is_over=True))
+        if shown.log is not None:
             _print("")
 
-    def _show_new(self, name: str | None, shown: int) -> tuple[str | None, int]:
-        """Print what is new in the log; return its name, and how much of it was printed."""
-        latest = self._streamed_log()
-        if latest is None:
-            return name, shown
-        if latest != name:
-            if name:
-                _print("")
-            title = terminal.shown(latest)
-            _print(f"Streaming {title}\n{'=' * (len(title) + 10)}\n")
-            shown = 0
-        text = self._log_text(latest)
-        _print(text[shown:], end="")
-        return latest, len(text)
-
-    def _streamed_log(self) -> str | None:
-        names = self._log_names()
-        for pattern in reversed(_STREAMED):
-            matching = sorted(name for name in names if pattern.fullmatch(name))
-            if matching:
-                first_rank = [name for name in matching if _FIRST_RANK.search(name)]
-                return (first_rank or matching)[-1]
-        return None
-
-    def _show_summary(self, details: dict[str, Any], *, with_error: bool) -> None:
+    def _show_summary(self, details: dict[str, Any]) -> None:
         _print("Execution Summary\n=================")
         _print(f"RunId: {self.id}\nWeb View: {self.get_portal_url()}")
         if "warnings" in details:
             _print("\nWarnings:")
             for warning in details["warnings"]:
                 _print(terminal.shown(warning["message"], lines=True))
-        if with_error and "error" in details:
-            error = json.dumps(details["error"], indent=4, ensure_ascii=False)
-            _print(f"\nError:\n{terminal.shown_in_json(error)}")
-        _print("")
+            _print("")
+
+
+class _Shown:
+    """What is shown of logs, each below its name."""
+
+    def __init__(self) -> None:
+        self.log: str | None = None
+
+    def show(self, pieces: Iterable[tuple[str, list[str]]]) -> None:
+        for log, lines in pieces:
+            if log != self.log:
+                if self.log is not None:
+                    _print("")
+                title = terminal.shown(log)
+                _print(f"Streaming {title}\n{'=' * (len(title) + 10)}\n")
+                self.log = log
+            if lines:
+                _print("\n".join(lines))
 
 
 def _print(text: str, end: str = "\n") -> None:

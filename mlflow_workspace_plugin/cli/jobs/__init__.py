@@ -1,0 +1,1 @@
+"""What the commands do with jobs: submit them, list, follow and cancel them."""
