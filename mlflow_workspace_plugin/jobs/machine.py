@@ -74,9 +74,8 @@ def held_to_end(where: Mapping[str, Any]) -> Iterator[bool]:
     Yields:
         Whether nobody else does; also where there is no such file any more.
     """
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        file = os.open(str(where.get("lock")), flags)
+        file = _opened(where)
     except (OSError, ValueError):
         yield True
         return
@@ -84,6 +83,11 @@ def held_to_end(where: Mapping[str, Any]) -> Iterator[bool]:
         yield _taken(file)
     finally:
         os.close(file)
+
+
+def _opened(where: Mapping[str, Any]) -> int:
+    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+    return os.open(str(where.get("lock")), flags)
 
 
 def _taken(file: int) -> bool:
@@ -98,9 +102,8 @@ def _taken(file: int) -> bool:
 
 def _is_free(where: Mapping[str, Any]) -> bool:
     """Whether nobody holds the very file that was locked."""
-    flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
     try:
-        file = os.open(str(where.get("lock")), flags)
+        file = _opened(where)
     except (OSError, ValueError):
         return False
     try:

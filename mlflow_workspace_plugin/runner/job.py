@@ -9,6 +9,7 @@ from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.jobs.definition import Definition
+from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES
 from mlflow_workspace_plugin.jobs.environments.prepare import Prepared, prepare
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
 from mlflow_workspace_plugin.jobs.liveness import settle_kept
@@ -16,7 +17,6 @@ from mlflow_workspace_plugin.runner.ending import FINISHED, KILLED, Outcome
 from mlflow_workspace_plugin.runner.folder import remove_old
 from mlflow_workspace_plugin.runner.owned_job import (
     BUILD_LOG,
-    KEPT_FILES,
     OwnedJob,
     ended_by_errors,
 )

@@ -27,6 +27,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.jobs.ended import Ended as EndedJob
+from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES
 from mlflow_workspace_plugin.jobs.machine import where_locked
 from mlflow_workspace_plugin.runner.ending import FAILED, Outcome, outcome_of
 from mlflow_workspace_plugin.runner.folder import JobFolder
@@ -53,8 +54,6 @@ RUNNER_LOG = "system_logs/runner.txt"
 """Where the run's files have what the runner says."""
 BUILD_LOG = "azureml-logs/20_image_build_log.txt"
 """Where they have how the job's environment was made, if it was (SDK v1's name)."""
-KEPT_FILES = "_MLFLOW_WORKSPACE_KEEP_FDS"
-"""Names open files that the runner was given, and which are to stay open as long as the command."""
 
 _LOGS = "./logs"
 _AT_ONCE_S = 3.0

@@ -27,6 +27,7 @@ from mlflow_workspace_plugin.sdk.computes.target import ComputeTarget
 from mlflow_workspace_plugin.sdk.environments.environment import Environment
 from mlflow_workspace_plugin.sdk.jobs.script_run_config import ScriptRunConfig
 from tests.conftest import EXAMPLES
+from tests.engine_jobs import python, submit, wait_for
 from tests.jobs import RUNNER, TELL, is_alive, until
 from tests.processes import of_folder
 from tests.ray_cluster import ray_cluster
@@ -49,20 +50,6 @@ def cluster():
 def engine(cluster, monkeypatch):
     monkeypatch.setenv("RAY_AUTH_TOKEN", TOKEN)
     return engine_of(Compute("cluster", "ray", cluster.address))
-
-
-def python(code, *arguments):
-    return [sys.executable, "-c", code, *map(str, arguments)]
-
-
-def submit(engine, command, *, variables=None, gpus=0):
-    run_id = uuid.uuid4().hex
-    return run_id, engine.submit(run_id, command, variables=variables or {}, gpus=gpus)
-
-
-def wait_for(engine, kind, run_id, handle, timeout_s=60):
-    wait_until(lambda: engine.state(run_id, handle).kind == kind, timeout_s)
-    return engine.state(run_id, handle)
 
 
 def all_that_ray_tells(cluster):

@@ -13,6 +13,7 @@ from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.jobs.engines.find import engine_of
 from mlflow_workspace_plugin.jobs.liveness import settle
+from tests.engine_jobs import python, submit, wait_for
 from tests.jobs import TELL, is_alive, until
 from tests.processes import of_folder
 from tests.slurm import NODE, slurm
@@ -44,20 +45,6 @@ def engine(cluster, monkeypatch, tmp_path):
     cluster.run("scancel", "--user=root", "--signal=KILL", "--full", check=False)
     cluster.run("scancel", "--user=root", check=False)
     wait_until(lambda: "idle" in cluster.run("sinfo", "-h", "-o", "%t"), 60)
-
-
-def python(code, *arguments):
-    return [sys.executable, "-c", code, *map(str, arguments)]
-
-
-def submit(engine, command, *, variables=None, gpus=0):
-    run_id = uuid.uuid4().hex
-    return run_id, engine.submit(run_id, command, variables=variables or {}, gpus=gpus)
-
-
-def wait_for(engine, kind, run_id, handle, timeout_s=60):
-    wait_until(lambda: engine.state(run_id, handle).kind == kind, timeout_s)
-    return engine.state(run_id, handle)
 
 
 def test_a_job_is_started_once_and_no_secret_of_the_submitter_leaves_it(
