@@ -15,8 +15,7 @@ TOUCHING = sorted(
         "hub",
         "stores",
         "artifacts/*.py",
-        "cli/*.py",
-        "cli/runs/*.py",
+        "cli",
         "runs/files/transfer.py",
     )
     for path in (PACKAGE.glob(folder) if "*" in folder else [PACKAGE / folder])
@@ -30,18 +29,19 @@ OF_OTHERS = {
     "hub/files/filesystem.py": "the system's table of mounts",
     "artifacts/local_files.py": "the user's files, before they are stored",
     "cli/azureml.py": "this Python environment",
-    "cli/browser.py": "the user's own folder",
-    "cli/journal_folders.py": "journals",
-    "cli/journal_status.py": "journals",
-    "cli/sync.py": "journals",
+    "cli/jobs/submit.py": "the user's scripts",
+    "cli/pages/browser.py": "the user's own folder",
+    "cli/journals/folders.py": "journals",
+    "cli/journals/status.py": "journals",
+    "cli/journals/sync.py": "journals",
     "hub/ui_address.py": "the user's own folder",
 }
 """Modules that open files of others than a hub."""
 
 ALLOWED = {
     ("hub/databases/database.py", "check_magic"): "SQLite's file, as SQLite opens it",
-    ("cli/health.py", "_files"): "the copy, in a temporary folder",
-    ("cli/run.py", "_by_this_python"): "programs",
+    ("cli/hubs/health.py", "_files"): "the copy, in a temporary folder",
+    ("cli/jobs/run.py", "_by_this_python"): "programs",
     ("hub/files/folder.py", "_read_settings"): "by a descriptor of the folder",
     ("hub/lock.py", "_has_open"): "the system's table of processes",
     ("hub/lock.py", "_others_with_open"): "the system's table of processes",

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 from azure.storage.blob import BlobPrefix, BlobProperties
 from mlflow.entities import FileInfo
 
-from mlflow_workspace_plugin.artifacts.azure_blob.container import Container
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import Container
 
 
 def children(container: Container, folder: str) -> list[FileInfo]:

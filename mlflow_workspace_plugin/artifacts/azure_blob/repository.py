@@ -1,13 +1,17 @@
 """The artifact repository of a hub whose bytes are in Azure Blob Storage."""
 
+import io
+import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 from azure.core.exceptions import ResourceNotFoundError
+from azure.storage.blob import BlobProperties
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
@@ -21,22 +25,34 @@ from mlflow.utils.uri import validate_path_within_directory
 from tqdm.auto import tqdm
 
 from mlflow_workspace_plugin.artifacts.azure_blob import listing
-from mlflow_workspace_plugin.artifacts.azure_blob.append import append_lines
-from mlflow_workspace_plugin.artifacts.azure_blob.codes import code_of
-from mlflow_workspace_plugin.artifacts.azure_blob.container import Container, container_of
-from mlflow_workspace_plugin.artifacts.azure_blob.download import download_file, read_piece
-from mlflow_workspace_plugin.artifacts.azure_blob.faults import answered
-from mlflow_workspace_plugin.artifacts.azure_blob.progress import progress_bar
-from mlflow_workspace_plugin.artifacts.azure_blob.upload import upload_file, upload_stream
-from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.codes import code_of
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import (
+    Container,
+    container_of,
+)
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.faults import answered
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.append import append_lines
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.digests import recorded_sha256
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.download import download_file, read_piece
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import progress_bar, unseen
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.reading import BlobFile
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.upload import (
+    properties_of,
+    upload_file,
+    upload_stream,
+)
+from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile, Told
 from mlflow_workspace_plugin.artifacts.local_files import files_in
 from mlflow_workspace_plugin.artifacts.paths import check_path, workspace_root
 from mlflow_workspace_plugin.artifacts.uri_names import stored_path
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 
+_ASKED_ONE_BY_ONE = 50
+"""Of so many files each is asked for by itself; of more there is a listing."""
 
-class AzureRepository(HubRepository):
+
+class AzureRepository(FileSpace):
     """Files of one run or model, in a container.
 
     Args:
@@ -176,6 +192,109 @@ class AzureRepository(HubRepository):
                 f"Artifact path {path!r} holds a backslash, which Azure takes for a slash. "
                 "Choose another name."
             )
+
+    @answered
+    def files(self, path: str = "") -> Iterator[StoredFile]:
+        """Yield all files below a path, or the one at it, by path (ours)."""
+        name = self._name(path) if path else self._base
+        # Blobs come by name, and a file comes before those of a folder of its name.
+        found = list(listing.blobs_below(self._container, name))
+        alone = properties_of(self._container.blob(name)) if path else None
+        if alone is not None and not listing.is_folder(alone):
+            found.insert(0, alone)
+        return (self._stored_file(each) for each in found)
+
+    @answered
+    def present(self, paths: Sequence[str]) -> set[str]:
+        """Return those of some paths at which there is a file (ours)."""
+        if len(paths) > _ASKED_ONE_BY_ONE:
+            above = str(PurePosixPath(os.path.commonpath(paths)))
+            names = listing.contents_below(self._container, self._folder_of(above, paths))
+            return {path for path in paths if self._name(path) in names}
+        found: list[str] = []
+
+        def ask(path: str) -> None:
+            if properties_of(self._container.blob(self._name(path))) is not None:
+                found.append(path)
+
+        self._container.for_files(partial(ask, path) for path in paths)
+        return set(found)
+
+    @answered
+    def put_files(
+        self, files: Sequence[tuple[Path, str]], told: Told, *, overwrite: bool = True
+    ) -> list[str]:
+        """Store files at paths, each whole or not at all, but for those that are there (ours)."""
+        names = {path: self._name(path) for _, path in files}
+        there: dict[str, BlobProperties] = {}
+        if len(files) > _ASKED_ONE_BY_ONE:
+            above = os.path.commonpath(list(names))
+            there = listing.contents_below(self._container, self._folder_of(above, list(names)))
+
+        def put(source: Path, path: str) -> None:
+            name = names[path]
+            known = there.get(name)
+            if upload_file(self._container, name, source, unseen, known, overwrite=overwrite):
+                told(source, path)
+
+        self._container.for_files(partial(put, source, path) for source, path in files)
+        return []
+
+    @answered
+    def fetch_files(
+        self, files: Sequence[tuple[str, Path]], told: Callable[[str, Path], None]
+    ) -> None:
+        """Copy files to local paths, each whole or not at all, over what is there (ours)."""
+
+        def fetch(path: str, target: Path) -> None:
+            with self._asked_for(path):
+                download_file(self._container, self._name(path), target, unseen)
+            told(path, target)
+
+        self._container.for_files(partial(fetch, path, target) for path, target in files)
+
+    @answered
+    def open_file(self, path: str) -> BinaryIO:
+        """Open a file for reading (ours)."""
+        with self._asked_for(path):
+            file = BlobFile(self._container, self._name(path))
+        return cast("BinaryIO", io.BufferedReader(file))
+
+    def in_place(self, path: str = "") -> Path | None:
+        """Return None: the files are in a container (ours)."""
+        del path
+        return None
+
+    @contextmanager
+    def _asked_for(self, path: str) -> Iterator[None]:
+        """Raise an error that names the file, if it is not there."""
+        try:
+            yield
+        except ResourceNotFoundError as error:
+            # The container itself may be gone.
+            if code_of(error) not in ("", "BlobNotFound"):
+                raise
+            is_missing = True
+        else:
+            is_missing = False
+        if is_missing:
+            raise MlflowException(
+                f"No such artifact: {path!r} in {self.artifact_uri!r}.", RESOURCE_DOES_NOT_EXIST
+            )
+
+    def _folder_of(self, above: str, paths: Sequence[str]) -> str:
+        """Return the name of the folder that all of some paths are in."""
+        return self._name(str(PurePosixPath(above).parent) if above in paths else above)
+
+    def _stored_file(self, blob: BlobProperties) -> StoredFile:
+        modified: datetime | None = blob.last_modified
+        return StoredFile(
+            self._path(blob.name),
+            blob.size,
+            None if modified is None else int(modified.timestamp() * 1000),
+            blob.etag,
+            recorded_sha256(blob),
+        )
 
     def _download_folder(self, path: str, target: Path) -> bool:
         """Copy the files of a folder; return whether there is one."""

@@ -7,7 +7,7 @@ import click
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.stores.jobs import states
 
 
 @click.command()

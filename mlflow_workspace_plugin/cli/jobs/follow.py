@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from mlflow_workspace_plugin.cli.options import echo
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:

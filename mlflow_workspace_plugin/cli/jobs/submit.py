@@ -10,8 +10,8 @@ import click
 
 from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.cli.jobs import follow as following
+from mlflow_workspace_plugin.cli.jobs.run_options import experiment_option, name_and_tag_options
 from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
-from mlflow_workspace_plugin.cli.run_options import experiment_option, name_and_tag_options
 from mlflow_workspace_plugin.cli.runs.find import SHORT_ID, title
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 

@@ -1,5 +1,6 @@
 """``mlflow-workspace jobs``: what waits and what runs."""
 
+import time
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,7 +18,7 @@ from mlflow_workspace_plugin.cli.options import (
 )
 from mlflow_workspace_plugin.cli.runs.find import SHORT_ID
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.stores.jobs import states
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.jobs.engines.engine import EngineState
@@ -63,6 +64,11 @@ class ListedJob:
         if self.job.state in states.LAST:
             return self.job.cause
         return waits_for(self.job, self.engine)
+
+    @property
+    def remark(self) -> str | None:
+        """What is worth to be told beside its position."""
+        return self.reason if self.position is None or self.engine is None else self.engine.reason
 
     def as_json(self) -> dict[str, Any]:
         """Return what is known of it, for programs."""
@@ -127,7 +133,7 @@ def _listed(
 ) -> list[ListedJob]:
     from mlflow.entities import ViewType
 
-    from mlflow_workspace_plugin.jobs.liveness import settle
+    from mlflow_workspace_plugin.jobs.settling import WAIT_S, settle_within
     from mlflow_workspace_plugin.jobs.watch import Engines
 
     store = workspace.tracking_store
@@ -136,9 +142,12 @@ def _listed(
     names = {each.experiment_id: each.name for each in workspace.search_experiments(ViewType.ALL)}
     engines = Engines(store)
     listed = []
+    until = time.monotonic() + WAIT_S
     for job in jobs:
         said = engines.state(job)
-        settled = job if job.state in states.LAST else settle(store, job, said)
+        settled = job
+        if job.state not in states.LAST:
+            settled = settle_within(max(0.0, until - time.monotonic()), store, job, said)
         listed.append(ListedJob(settled, names.get(settled.experiment_id, ""), said))
     return listed
 
@@ -168,9 +177,9 @@ def _print(listed: list[ListedJob]) -> None:
     if any(positions):
         columns.append(Column("before", positions, is_number=True))
     print_columns(columns)
-    reasons = [(each.job, each.reason) for each in listed if each.reason and each.position is None]
-    if reasons:
+    remarks = [(each.job, each.remark) for each in listed if each.remark]
+    if remarks:
         click.echo()
-    for job, reason in reasons:
-        said = " ".join(reason.split())
+    for job, remark in remarks:
+        said = " ".join(remark.split())
         click.echo(cut(f"{job.run_id[:SHORT_ID]} {job.state}: {said}", terminal_width()))

@@ -96,13 +96,13 @@ def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirm
     )
     what = f"workspace {record.display_name!r} of hub {str(opened.path)!r}"
     not_empty = click.ClickException(
-        f"Workspace {record.display_name!r} is not empty: it holds {holds or 'something'}. Nothing "
-        "was deleted. To delete it with all that: "
+        f"Workspace {record.display_name!r} is not empty: it holds "
+        f"{holds or 'files in its datastores'}. Nothing was deleted. To delete it with all that: "
         + uris.typed(f"delete -w {record.name} --with-everything", opened.path)
     )
     if with_everything:
         what += f", with {holds} and their files," if holds else ""
-    elif counts["runs"] or counts["registered_models"]:
+    elif counts["runs"] or counts["registered_models"] or counts["datasets"]:
         raise not_empty
     _confirm(f"Delete {what} for good?", "Give --yes.", is_confirmed=is_confirmed)
     try:

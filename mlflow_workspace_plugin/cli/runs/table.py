@@ -20,7 +20,7 @@ from mlflow_workspace_plugin.cli.options import (
 )
 from mlflow_workspace_plugin.cli.runs.find import SHORT_ID, title
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.stores.jobs import states
 
 if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun

@@ -25,7 +25,7 @@ def texts(arguments: object) -> list[str]:
         return shlex.split(arguments)
     if isinstance(arguments, (Mapping, bytes)) or not isinstance(arguments, Iterable):
         raise UserErrorException(
-            f"arguments is {_shown(arguments)}. It is a list, such as ['--alpha', 0.5]."
+            f"arguments is {shown(arguments)}. It is a list, such as ['--alpha', 0.5]."
         )
     return [*_flat(arguments, "arguments")]
 
@@ -63,7 +63,7 @@ def text_of(value: Any, where: str) -> str:
         )
     elif isinstance(value, (Mapping, set, frozenset)) or not _is_readable(value):
         raise UserErrorException(
-            f"{where} is {_shown(value)}, which no script could read. Pass a text, a number or a "
+            f"{where} is {shown(value)}, which no script could read. Pass a text, a number or a "
             "path; json.dumps() makes a text of a dict."
         )
     else:
@@ -82,5 +82,8 @@ def _is_readable(value: object) -> bool:
     return shows_itself and not callable(value)
 
 
-def _shown(value: object) -> str:
+def shown(value: object) -> str:
+    """Return what an error says a value is: a text or a number as it is, else its type."""
+    if value is None or isinstance(value, (str, bytes, int, float)):
+        return repr(value)
     return f"an object of the type {type(value).__name__}"

@@ -2,22 +2,35 @@
 
 import copy
 import os
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from mlflow_workspace_plugin.errors import NotServedError, RunConfigurationException
+from mlflow_workspace_plugin.errors import (
+    NotServedError,
+    RunConfigurationException,
+    UserErrorException,
+)
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.sdk.computes.target import ComputeTarget
 from mlflow_workspace_plugin.sdk.environments.environment import Environment
-from mlflow_workspace_plugin.sdk.jobs.distributed import (
+from mlflow_workspace_plugin.sdk.jobs.arguments import shown, text_of
+from mlflow_workspace_plugin.sdk.jobs.configurations.distributed import (
     MpiConfiguration,
     PyTorchConfiguration,
     TensorflowConfiguration,
 )
-from mlflow_workspace_plugin.sdk.jobs.docker_configuration import DockerConfiguration
-from mlflow_workspace_plugin.sdk.jobs.run_configuration import RunConfiguration
-from mlflow_workspace_plugin.sdk.jobs.submittable import Submittable, definition_of, notes_of
+from mlflow_workspace_plugin.sdk.jobs.configurations.docker_configuration import DockerConfiguration
+from mlflow_workspace_plugin.sdk.jobs.configurations.run_configuration import RunConfiguration
+from mlflow_workspace_plugin.sdk.jobs.submittable import (
+    Submittable,
+    check_environment,
+    definition_of,
+    notes_of,
+)
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfScriptRunConfig
 from mlflow_workspace_plugin.terminal import get_logger
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 _logger = get_logger(__name__)
 
@@ -49,6 +62,7 @@ class ScriptRunConfig(Submittable, NotServedOfScriptRunConfig):
 
     Raises:
         RunConfigurationException: ``distributed_job_config`` or ``docker_runtime_config`` is none.
+        UserErrorException: ``environment`` or ``run_config`` is none.
         NotServedError: ``resume_from`` is given.
     """
 
@@ -85,13 +99,17 @@ class ScriptRunConfig(Submittable, NotServedOfScriptRunConfig):
                 "distributed_job_config": distributed_job_config,
                 "docker_runtime_config": docker_runtime_config,
             }
-            self._take(run_config, [name for name, value in ignored.items() if value is not None])
+            names = [name for name, value in ignored.items() if value is not None]
+            if max_run_duration_seconds != self.MAX_DURATION_SECONDS_DEFAULT:
+                names.append("max_run_duration_seconds")
+            self._take(run_config, names)
             return
         self.run_config = RunConfiguration()
         self.run_config.max_run_duration_seconds = max_run_duration_seconds
         if compute_target is not None:
             self.run_config.target = compute_target
         if environment is not None:
+            check_environment(environment)
             self.run_config.environment = environment
         if distributed_job_config is not None:
             _distribute(self.run_config, distributed_job_config)
@@ -107,23 +125,28 @@ class ScriptRunConfig(Submittable, NotServedOfScriptRunConfig):
         """Be run as a configuration says, but for what was said of the script itself."""
         if isinstance(run_config, str):
             run_config = RunConfiguration.load(self.source_directory, run_config)
+        if not isinstance(run_config, RunConfiguration):
+            raise UserErrorException(
+                f"run_config is {shown(run_config)}. It is a RunConfiguration, or the name of one "
+                "that was saved in the source directory."
+            )
         if ignored:
             _logger.warning(
                 "With run_config, ScriptRunConfig ignores %s (as SDK v1 does). Set it there.",
                 ", ".join(ignored),
             )
         self.run_config = run_config
-        if self.script is None and self.command is None:
-            self.script, self.command = run_config.script, run_config.command or None
-        if self.arguments is None:
-            self.arguments = run_config.arguments
+        # What is said here goes before. A script and a command are refused when they are submitted.
+        self.script = self.script or run_config.script
+        self.arguments = self.arguments or run_config.arguments
+        self.command = self.command or run_config.command or None
 
     @property
     def _source_directory(self) -> str:
-        return os.fspath(self.source_directory or ".")
+        return text_of(self.source_directory or ".", "source_directory")
 
-    def _definition(self) -> Definition:
-        return definition_of(get_run_config_from_script_run(self))
+    def _definition(self, workspace: "Workspace | None" = None) -> Definition:
+        return definition_of(get_run_config_from_script_run(self), workspace)
 
     def _notes(self) -> list[str]:
         return notes_of(self.run_config)
@@ -140,7 +163,7 @@ def get_run_config_from_script_run(script_run_config: ScriptRunConfig) -> RunCon
     """Return a copy of how a script is run, with the script and its arguments in it (SDK v1)."""
     config = copy.deepcopy(script_run_config.run_config)
     script, arguments = script_run_config.script, script_run_config.arguments
-    config.script = None if script is None else os.fspath(script)
+    config.script = None if script is None else text_of(script, "script")
     config.arguments = [] if arguments is None else arguments
     config.command = script_run_config.command or ""
     return config

@@ -3,23 +3,28 @@
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import Any
+from numbers import Real
+from types import NoneType
+from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.errors import NotServedError, UserErrorException
 from mlflow_workspace_plugin.jobs.definition import Definition
-from mlflow_workspace_plugin.sdk.jobs.arguments import text_of, texts
-from mlflow_workspace_plugin.sdk.jobs.run_configuration import RunConfiguration
+from mlflow_workspace_plugin.sdk.environments.environment import Environment
+from mlflow_workspace_plugin.sdk.jobs.arguments import shown, text_of, texts
+from mlflow_workspace_plugin.sdk.jobs.configurations.distributed import (
+    MpiConfiguration,
+    PyTorchConfiguration,
+)
+from mlflow_workspace_plugin.sdk.jobs.configurations.run_configuration import RunConfiguration
+from mlflow_workspace_plugin.sdk.jobs.script_data import ScriptData
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 _SECRET = re.compile(r"PASSWORD|PASSWD|SECRET|TOKEN|CREDENTIAL|CONNECTION_STRING|(?:^|_)KEY$", re.I)
 """What is in the name of an environment variable that holds a secret."""
 _MPI = ("mpi", "intelmpi", "openmpi")
 _RUN_BASED = "amlcompute"
-_DATA = {
-    "data": "inputs",
-    "data_references": "data references",
-    "datacaches": "data caches",
-    "output_data": "outputs",
-}
 _RECORDED = (
     "priority",
     "history",
@@ -35,6 +40,16 @@ _RECORDED = (
 )
 
 
+_TYPES: tuple[tuple[str, Any, str], ...] = (
+    ("framework", str, "'Python', 'PyTorch' or 'TensorFlow'"),
+    ("communicator", str, "'None', 'IntelMpi', 'Nccl', 'Gloo' or 'ParameterServer'"),
+    ("mpi", MpiConfiguration, "an MpiConfiguration"),
+    ("pytorch", PyTorchConfiguration, "a PyTorchConfiguration"),
+    ("environment_variables", (Mapping, NoneType), "a dict of texts, such as {'NAME': 'value'}"),
+    ("max_run_duration_seconds", (Real, NoneType), "a number of seconds, or None for no limit"),
+)
+
+
 class Submittable(ABC):
     """A configuration that ``Experiment.submit`` takes."""
 
@@ -46,8 +61,11 @@ class Submittable(ABC):
         """The folder that the script is run in a copy of."""
 
     @abstractmethod
-    def _definition(self) -> Definition:
+    def _definition(self, workspace: "Workspace | None" = None) -> Definition:
         """Return what is run, without the snapshot. Later changes here do not change it.
+
+        Args:
+            workspace: where the datasets that the script reads are saved.
 
         Raises:
             UserErrorException: that cannot be run.
@@ -58,28 +76,36 @@ class Submittable(ABC):
         """Return what is to be said when it is submitted: what was asked for and is not used."""
 
 
-def definition_of(config: RunConfiguration, *, gpus: int = 0) -> Definition:
+def definition_of(
+    config: RunConfiguration, workspace: "Workspace | None", *, gpus: int = 0
+) -> Definition:
     """Return what a configuration runs.
 
     Args:
         config: how the script is run.
+        workspace: where the datasets that it reads are saved.
         gpus: how many GPUs it wants.
 
     Raises:
         UserErrorException: it cannot be run.
-        NotServedError: it names data.
+        NotServedError: it names data caches.
     """
-    for field, said in _DATA.items():
-        if getattr(config, field):
-            raise NotServedError(
-                f"RunConfiguration.{field} of Azure ML's SDK v1 is not served here: a script "
-                f"gets no {said} of a workspace. Pass paths or URLs among its arguments."
-            )
+    _check_types(config)
+    if config.datacaches:
+        raise NotServedError(
+            "RunConfiguration.datacaches of Azure ML's SDK v1 is not served here: nothing caches "
+            "data. Pass datasets among the arguments."
+        )
+    data = ScriptData(workspace)
+    data.take(config)
+    arguments, command = data.text_instead(config.arguments), data.text_instead(config.command)
     processes, framework, node_count = _processes(config)
+    given, line = texts(arguments), _command(command)
+    data.check([*given, line or ""])
     return Definition(
         script=None if config.script is None else text_of(config.script, "script"),
-        command=_command(config.command),
-        arguments=texts(config.arguments),
+        command=line,
+        arguments=given,
         environment=config.environment._requirements().to_json(),
         variables=_variables(config.environment_variables),
         max_run_duration_seconds=config.max_run_duration_seconds,
@@ -88,7 +114,38 @@ def definition_of(config: RunConfiguration, *, gpus: int = 0) -> Definition:
         gpus=gpus,
         node_count=node_count,
         target="local" if config.target == _RUN_BASED else config.target,
+        inputs=data.inputs,
+        outputs=data.outputs,
     )
+
+
+def check_environment(environment: object) -> None:
+    """Check what is given as the environment of a script.
+
+    Raises:
+        UserErrorException: it is none, such as its name.
+    """
+    if isinstance(environment, Environment):
+        return
+    remedy = "Make one, with Environment(name), or take one from Environment.get(workspace, name)."
+    if isinstance(environment, str):
+        remedy = f"Pass Environment.get(workspace, {environment!r})."
+    raise UserErrorException(
+        f"environment is {shown(environment)}, and not an Environment. {remedy}"
+    )
+
+
+def _check_types(config: RunConfiguration) -> None:
+    """Check what is read of a configuration, whose fields take anything.
+
+    Raises:
+        UserErrorException: one is of another type.
+    """
+    check_environment(config.environment)
+    for field, kinds, said in _TYPES:
+        value = getattr(config, field)
+        if not isinstance(value, kinds) or isinstance(value, bool):
+            raise UserErrorException(f"{field} is {shown(value)}. It is {said}.")
 
 
 def notes_of(config: RunConfiguration) -> list[str]:

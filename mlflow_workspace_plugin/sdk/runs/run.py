@@ -13,18 +13,18 @@ from mlflow_workspace_plugin.runs.git_facts import git_properties
 from mlflow_workspace_plugin.runs.metrics.run_images import RunImages
 from mlflow_workspace_plugin.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfRun
-from mlflow_workspace_plugin.sdk.runs.children import RunChildren
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started, tags_of
 from mlflow_workspace_plugin.sdk.runs.html import html_of_run
-from mlflow_workspace_plugin.sdk.runs.models import RunModels
-from mlflow_workspace_plugin.sdk.runs.of_experiment import found_in
-from mlflow_workspace_plugin.sdk.runs.snapshots import RunSnapshots
-from mlflow_workspace_plugin.sdk.runs.waiting import RunWaiting
+from mlflow_workspace_plugin.sdk.runs.parts.children import RunChildren
+from mlflow_workspace_plugin.sdk.runs.parts.models import RunModels
+from mlflow_workspace_plugin.sdk.runs.parts.of_experiment import found_in
+from mlflow_workspace_plugin.sdk.runs.parts.snapshots import RunSnapshots
+from mlflow_workspace_plugin.sdk.runs.parts.waiting import RunWaiting
 from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment
-    from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
+    from mlflow_workspace_plugin.sdk.runs.around.offline_run import _OfflineRun
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
 
@@ -98,7 +98,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
             SnapshotException: no snapshot can be taken; the run has failed, with that as its
                 cause.
         """
-        from mlflow_workspace_plugin.sdk.runs import outer_run
+        from mlflow_workspace_plugin.sdk.runs.around import outer_run
 
         if snapshot_directory is not None:
             properties = git_properties(snapshot_directory) | (properties or {})
@@ -188,7 +188,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         Raises:
             RunEnvironmentException: there is none, and ``allow_offline`` is False.
         """
-        from mlflow_workspace_plugin.sdk.runs import context
+        from mlflow_workspace_plugin.sdk.runs.around import context
 
         return context.current_run(allow_offline=allow_offline)
 

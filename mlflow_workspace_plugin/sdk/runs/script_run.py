@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import Run as MlflowRun
 
-from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.runs.search import SCRIPT_RUN, TYPE_TAG
 from mlflow_workspace_plugin.sdk.runs.run import Run
+from mlflow_workspace_plugin.stores.jobs import states
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.experiment import Experiment

@@ -8,6 +8,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow_workspace_plugin.errors import AzureMLException
 from mlflow_workspace_plugin.jobs import submission
 from mlflow_workspace_plugin.jobs.definition import Definition
+from mlflow_workspace_plugin.sdk.jobs.submittable import Submittable
 from mlflow_workspace_plugin.sdk.jobs.wishes import granted
 from mlflow_workspace_plugin.sdk.runs.creation import tags_of
 from mlflow_workspace_plugin.sdk.runs.script_run import ScriptRun
@@ -48,14 +49,20 @@ def submit_config(
         AzureMLException: the configuration is none that can be submitted.
         TypeError: it takes no such argument.
     """
-    if not hasattr(config, "_definition"):
+    if not isinstance(config, Submittable):
+        said = (
+            f"Class {config.__name__}"
+            if isinstance(config, type)
+            else f"An object of type {type(config).__name__}"
+        )
         raise AzureMLException(
-            f"An object of type {type(config).__name__} cannot be submitted. Pass a "
-            "ScriptRunConfig, which names a folder and a script in it."
+            f"{said} cannot be submitted. Pass a ScriptRunConfig, which names a folder and a "
+            "script in it."
         )
     if of_config:
         config = _with(config, of_config)
-    definition, notes = granted(experiment.workspace.tracking_store, config._definition())
+    workspace = experiment.workspace
+    definition, notes = granted(workspace.tracking_store, config._definition(workspace))
     for note in (*config._notes(), *notes):
         _logger.warning("%s", note)
     run = submit_definition(

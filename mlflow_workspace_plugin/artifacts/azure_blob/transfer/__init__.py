@@ -1,0 +1,1 @@
+"""Copying files to blobs, and blobs to files."""

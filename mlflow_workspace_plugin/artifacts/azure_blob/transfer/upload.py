@@ -1,0 +1,289 @@
+"""Storing one file as a blob: whole or not at all, and only what is not there yet.
+
+A file of one block is one request. A larger one is staged block by block, and appears with the
+commit of the list of its blocks, as the service keeps staged blocks apart from blobs.
+
+A block's id is made from its place and content, not from the upload it belongs to. So it means the
+same to all who name it: an upload that was killed goes on from what it staged, without a note of
+it on this machine; a changed file shares the blocks that are as before; and of two writers of one
+name neither can commit a block of the other's that is not, byte for byte, its own. A commit
+discards what others staged under the name: who finds that stages again, and the last commit wins.
+"""
+
+import base64
+import hashlib
+import io
+import mimetypes
+import shutil
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import partial
+from pathlib import Path
+from typing import BinaryIO
+
+from azure.core import MatchConditions
+from azure.core.exceptions import (
+    HttpResponseError,
+    ResourceExistsError,
+    ResourceNotFoundError,
+)
+from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, ContentSettings
+
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.codes import code_of
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import BLOCK, Container
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.digests import SHA256, is_content_of
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import Progress, unseen
+from mlflow_workspace_plugin.errors import HubBusyError
+
+_MOST_BLOCKS = 50_000  # of a blob
+_COMMITS = 10
+_ID_LENGTH = 48
+_SHORTEST_ID = 12
+_ASKED_FROM = 2**18
+"""The size in bytes from which a question whether a file is there already pays."""
+# Another writer's commit discarded blocks of ours, or one with ids of another length goes on.
+_OTHERS = ("InvalidBlockList", "InvalidBlobOrBlock")
+_UNKNOWN = "application/octet-stream"
+
+
+def upload_file(
+    container: Container,
+    name: str,
+    file: Path,
+    progress: Progress,
+    known: BlobProperties | None,
+    *,
+    overwrite: bool = True,
+) -> bool:
+    """Store a local file as a blob, unless that has its content already; return whether it has.
+
+    Args:
+        container: where to.
+        name: of the blob.
+        file: the local file.
+        progress: is told of each block.
+        known: what a listing says is there now. None asks for a file that is not tiny.
+        overwrite: whether over a blob that is there.
+
+    Raises:
+        AzureError: it cannot be stored.
+        OSError: the file cannot be read.
+    """
+    size = file.stat().st_size
+    if known is None and size >= _ASKED_FROM:
+        known = properties_of(container.blob(name))
+    if known is not None and known.size == size and is_content_of(known, file):
+        progress(size)
+        return True
+    try:
+        with file.open("rb") as stream:
+            if size < BLOCK:
+                upload_stream(container, name, stream, progress, overwrite=overwrite)
+            else:
+                _upload_large(container, name, stream, progress, size, overwrite=overwrite)
+    except ResourceExistsError:
+        if overwrite:
+            raise
+        # It may be ours, stored by a request whose answer was lost.
+        there = properties_of(container.blob(name))
+        is_ours = there is not None and there.size == size and is_content_of(there, file)
+        return bool(is_ours)
+    return True
+
+
+def upload_stream(
+    container: Container,
+    name: str,
+    stream: BinaryIO,
+    progress: Progress,
+    *,
+    overwrite: bool = True,
+) -> None:
+    """Store what a stream yields from where it stands.
+
+    Args:
+        container: where to.
+        name: of the blob.
+        stream: is kept on the disk of temporary files if it is larger than a block and cannot be
+            read twice.
+        progress: is told of each block.
+        overwrite: whether over a blob that is there.
+
+    Raises:
+        ResourceExistsError: one is there, and is not to be replaced.
+        AzureError: it cannot be stored.
+        OSError: the stream cannot be read.
+        HubBusyError: others kept storing blobs of that name meanwhile.
+    """
+    first = _read(stream, BLOCK)
+    if len(first) < BLOCK:
+        _upload_small(container.blob(name), first, overwrite=overwrite)
+        progress(len(first))
+        return
+    with _repeatable(first, stream) as repeatable:
+        _upload_large(container, name, repeatable, progress, overwrite=overwrite)
+
+
+def content_settings(name: str) -> ContentSettings:
+    """Return the content type that browsers and MLflow's UI go by."""
+    kind, encoding = mimetypes.guess_type(name)
+    # Of model.tar.gz the type is that of what is packed.
+    return ContentSettings(content_type=kind if kind and not encoding else _UNKNOWN)
+
+
+def _upload_small(blob: BlobClient, content: bytes, *, overwrite: bool) -> None:
+    blob.upload_blob(
+        content,
+        overwrite=overwrite,
+        validate_content=True,
+        metadata={SHA256: hashlib.sha256(content).hexdigest()},
+        content_settings=content_settings(blob.blob_name),
+    )
+
+
+def _upload_large(
+    container: Container,
+    name: str,
+    stream: BinaryIO,
+    progress: Progress,
+    size: int = 0,
+    *,
+    overwrite: bool,
+) -> None:
+    # A file of more than 400 GB needs larger ones.
+    block_size = max(BLOCK, -(-size // _MOST_BLOCKS))
+    start = stream.tell()
+    for _ in range(_COMMITS):
+        blob = container.blob(name)
+        if _store_blocks(container, blob, stream, block_size, progress, overwrite=overwrite):
+            return
+        stream.seek(start)
+        progress = unseen
+    raise HubBusyError(
+        f"Artifact {name!r} could not be stored in {_COMMITS} tries: others store one of that name "
+        "just now. Give each writer a name of its own."
+    )
+
+
+def _store_blocks(
+    container: Container,
+    blob: BlobClient,
+    stream: BinaryIO,
+    block_size: int,
+    progress: Progress,
+    *,
+    overwrite: bool,
+) -> bool:
+    """Stage and commit a blob; False when another writer came between."""
+    try:
+        ids, sha256 = _stage(container, blob, stream, block_size, progress)
+        blob.commit_block_list(
+            [BlobBlock(each) for each in ids],
+            metadata={SHA256: sha256},
+            content_settings=content_settings(blob.blob_name),
+            match_condition=None if overwrite else MatchConditions.IfMissing,
+        )
+    except HttpResponseError as error:
+        if code_of(error) in _OTHERS:
+            return False
+        raise
+    return True
+
+
+def _stage(
+    container: Container, blob: BlobClient, stream: BinaryIO, block_size: int, progress: Progress
+) -> tuple[list[str], str]:
+    """Stage the blocks that are not there yet.
+
+    Returns:
+        The ids of all blocks, and the SHA-256 of all content.
+    """
+    there, id_length = _staged(blob)
+    whole = hashlib.sha256()
+
+    def stage(index: int, block: bytes) -> str:
+        md5 = hashlib.md5(block, usedforsecurity=False).digest()
+        block_id = _block_id(index, block_size, md5)[:id_length]
+        if block_id not in there:
+            # The service compares what it got with the hash.
+            header = base64.b64encode(md5).decode()
+            blob.stage_block(block_id, block, headers={"Content-MD5": header})
+        progress(len(block))
+        return block_id
+
+    def stages() -> Iterator[Callable[[], str]]:
+        index = 0
+        while block := _read(stream, block_size):
+            whole.update(block)
+            yield partial(stage, index, block)
+            index += 1
+
+    ids = container.for_blocks(stages())
+    return ids, whole.hexdigest()
+
+
+def _block_id(index: int, block_size: int, md5: bytes) -> str:
+    """Return the id of a block, which is made from its place and its content."""
+    return hashlib.sha256(f"{index} {block_size} {md5.hex()}".encode()).hexdigest()
+
+
+def _staged(blob: BlobClient) -> tuple[set[str], int]:
+    """Return the ids of the blocks that a commit could name now, and how long ours are to be.
+
+    All staged blocks of a name need ids of one length, those of other programs included.
+
+    Raises:
+        HubBusyError: another program staged blocks with ids that are too short to tell ours apart.
+    """
+    try:
+        committed, uncommitted = blob.get_block_list("all")
+    except ResourceNotFoundError as error:
+        if code_of(error) != "BlobNotFound":
+            raise
+        return set(), _ID_LENGTH
+    length = len(uncommitted[0].id) if uncommitted else _ID_LENGTH
+    if length < _SHORTEST_ID:
+        raise HubBusyError(
+            f"Artifact {blob.blob_name!r} cannot be stored now: another program began to store "
+            "one of that name, and has not finished. Wait until it has, or choose another name; "
+            "Azure forgets what is unfinished after a week."
+        )
+    return {each.id for each in (*committed, *uncommitted)}, length
+
+
+def properties_of(blob: BlobClient) -> BlobProperties | None:
+    """Return what is known of a blob; None where there is none."""
+    try:
+        return blob.get_blob_properties()
+    except ResourceNotFoundError as error:
+        # The answer to HEAD has no body; the container's absence shows at the first block.
+        if code_of(error) not in ("", "BlobNotFound"):
+            raise
+        return None
+
+
+def _read(stream: BinaryIO, size: int) -> bytes:
+    """Read so many bytes; fewer at the end only, unlike a pipe."""
+    content = stream.read(size)
+    while content and len(content) < size:
+        more = stream.read(size - len(content))
+        if not more:
+            break
+        content += more
+    return content
+
+
+@contextmanager
+def _repeatable(first: bytes, stream: BinaryIO) -> Iterator[BinaryIO]:
+    """Yield the stream, from before its first block, in a form that can be read again."""
+    try:
+        stream.seek(-len(first), io.SEEK_CUR)
+    except (AttributeError, OSError):
+        with tempfile.TemporaryFile() as copy:
+            copy.write(first)
+            shutil.copyfileobj(stream, copy, BLOCK)
+            copy.seek(0)
+            yield copy
+    else:
+        yield stream

@@ -1,0 +1,1 @@
+"""``mlflow-workspace data``: the datasets and datastores of a workspace."""

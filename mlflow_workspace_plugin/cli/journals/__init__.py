@@ -1,0 +1,1 @@
+"""``mlflow-workspace sync``: what was logged and is not stored yet."""

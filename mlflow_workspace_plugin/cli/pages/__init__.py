@@ -1,0 +1,1 @@
+"""MLflow's UI, and its pages in the browser."""

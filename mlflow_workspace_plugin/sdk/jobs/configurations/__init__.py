@@ -1,0 +1,1 @@
+"""SDK v1's ``RunConfiguration``, and what it is made of."""

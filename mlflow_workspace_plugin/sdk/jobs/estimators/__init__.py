@@ -1,0 +1,1 @@
+"""SDK v1's ``Estimator``, and those of frameworks."""

@@ -1,0 +1,1 @@
+"""The run around a process, or none."""

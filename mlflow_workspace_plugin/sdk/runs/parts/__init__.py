@@ -1,0 +1,1 @@
+"""The parts of SDK v1's ``Run``."""
