@@ -11,7 +11,8 @@ from typing import Any
 from mlflow_workspace_plugin import settings
 
 _NAME = "ended.json"
-_LOGS = ("user_logs", "system_logs", "azureml-logs")
+LOGS = ("user_logs", "system_logs", "azureml-logs")
+"""The folders of a job's logs, in its folder as among its run's files."""
 _CAPTURED = ("outputs", "logs")
 _WORK = "work"
 
@@ -52,6 +53,11 @@ class Ended:
             os.fsync(file.fileno())
         unfinished.replace(folder / _NAME)
 
+    @property
+    def folder(self) -> Path:
+        """The folder of the job."""
+        return jobs_folder() / self.run_id
+
     @classmethod
     def kept_in(cls, folder: Path) -> "Ended | None":
         """Return what is kept in the folder of a job; None if nothing is that can be read."""
@@ -87,7 +93,7 @@ def left_by(run_id: str) -> dict[str, str]:
         run_id: the job.
     """
     folder = jobs_folder() / run_id
-    found = [(each, folder / each) for each in _LOGS]
+    found = [(each, folder / each) for each in LOGS]
     found += [(each, folder / _WORK / each) for each in _CAPTURED]
     return {name: str(path) for name, path in found if path.is_dir() and not path.is_symlink()}
 

@@ -6,13 +6,15 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from mlflow_workspace_plugin.errors import clause
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.jobs.computes import LOCAL
 from mlflow_workspace_plugin.jobs.ended import Ended, jobs_folder, left_by
 from mlflow_workspace_plugin.jobs.engines.engine import EngineState
 from mlflow_workspace_plugin.jobs.machine import has_ended, held_to_end
+from mlflow_workspace_plugin.jobs.marked_processes import MARK, end_marked
 from mlflow_workspace_plugin.runs.files.run_files import RunFiles
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from mlflow_workspace_plugin.stores.deliveries.left_behind import deliver_left_behind
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.job import Job
 from mlflow_workspace_plugin.stores.retries.faults import is_away
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -40,21 +42,7 @@ def settle(store: WorkspaceTrackingStore, job: Job, engine_state: EngineState | 
     if job.stored_state in states.LAST:
         return job
     if job.stored_state in states.WAITING:
-        kind = "unknown" if engine_state is None else engine_state.kind
-        if kind == "unknown" and not job.handle and has_ended(job.runner or {}):
-            cause = (
-                f"Compute target {job.compute!r} was never told of the job: the process that "
-                "submitted it was killed before."
-            )
-            return _failed(store, job, cause)
-        if engine_state is None or kind != "gone":
-            return job
-        if job.stored_state == states.NOT_STARTED and job.age_s < _HANDED_OVER_S:
-            # Who submitted it may be about to tell its engine.
-            return job
-        reason = engine_state.reason or "It does not know the job."
-        cause = f"The job was never started on compute target {job.compute!r}. {reason}"
-        return _failed(store, job, cause)
+        return _waiting(store, job, engine_state)
     proof = has_ended(job.runner or {})
     if not proof:
         return job
@@ -63,8 +51,11 @@ def settle(store: WorkspaceTrackingStore, job: Job, engine_state: EngineState | 
     return _ended_for_its_runner(store, job, proof)
 
 
-def settle_kept() -> dict[str, str]:
+def settle_kept(uri: str | None = None) -> dict[str, str]:
     """Tell the hubs how jobs of this machine ended whose runners could not tell them.
+
+    Args:
+        uri: only that of this workspace.
 
     Returns:
         Why that was not possible, by run.
@@ -72,6 +63,8 @@ def settle_kept() -> dict[str, str]:
     problems = {}
     away: dict[str, str] = {}
     for ended in Ended.all_kept():
+        if uri not in (None, ended.uri):
+            continue
         hub = ended.uri.rpartition("/")[0]
         if hub in away:
             problems[ended.run_id] = away[hub]
@@ -82,6 +75,8 @@ def settle_kept() -> dict[str, str]:
             store.ping()
             job = store.job(ended.run_id)
             settled = None if job is None else settle(store, job)
+            if job is None or job.stored_state in states.LAST:
+                _came_too_late(store, job, ended)
         except Exception as error:  # noqa: BLE001  the others are to be told
             problems[ended.run_id] = str(error)
             if is_away(error):
@@ -92,13 +87,69 @@ def settle_kept() -> dict[str, str]:
     return problems
 
 
+def _came_too_late(store: WorkspaceTrackingStore, job: Job | None, ended: Ended) -> None:
+    """Forget how a job ended that has ended otherwise meanwhile, or is gone with its run.
+
+    It was canceled without waiting for its runner, say: what that has kept is stored all the same.
+    """
+    if job is not None and job.owner == ended.owner:
+        try:
+            _upload(store, job.run_id, ended.files)
+        except Exception as error:
+            if is_away(error):
+                raise
+            _logger.warning("Run %s lacks some of what its job left: %s", job.run_id, error)
+    Ended.forget(ended.folder)
+
+
+def _waiting(store: WorkspaceTrackingStore, job: Job, engine_state: EngineState | None) -> Job:
+    """Return a job that no runner has taken, failed if none ever will."""
+    kind = None if engine_state is None else engine_state.kind
+    # What this machine's queue does not know may be in that of another; of the other engines one
+    # that does not answer may have it.
+    has_none = kind == "gone" or (kind == "unknown" and job.engine == LOCAL)
+    if has_none and not job.handle and has_ended(job.runner or {}):
+        cause = (
+            f"Compute target {job.compute!r} was never told of the job: the process that "
+            "submitted it was killed before."
+        )
+        return _failed(store, job, cause)
+    if engine_state is None or kind != "gone":
+        return job
+    if job.stored_state == states.NOT_STARTED and job.age_s < _HANDED_OVER_S:
+        # Who submitted it may be about to tell its engine.
+        return job
+    reason = engine_state.reason or "It does not know the job."
+    # What a runner said is the rest of a sentence.
+    stop = ":" if reason[:1].islower() else "."
+    cause = f"The job was never started on compute target {job.compute!r}{stop} {reason}"
+    return _failed(store, job, cause)
+
+
 def _upload(store: WorkspaceTrackingStore, run_id: str, files: Mapping[str, str]) -> None:
+    """Store files and folders, and if one cannot be, the others all the same.
+
+    Raises:
+        Exception: one could not be; at once if the hub is away.
+    """
     run = RunFiles(MlflowClient(tracking_uri=store.tracking_uri), store, run_id)
-    for name, path in files.items():
-        if Path(path).is_dir():
+    failed = [each for name, path in files.items() if (each := _upload_one(run, name, Path(path)))]
+    if failed:
+        raise failed[0]
+
+
+def _upload_one(run: RunFiles, name: str, path: Path) -> Exception | None:
+    """Store a file or folder; return why it cannot be, unless the hub is away."""
+    try:
+        if path.is_dir():
             run.upload_folder(name, path)
-        elif Path(path).is_file():
+        elif path.is_file():
             run.upload_file(name, path)
+    except Exception as error:
+        if is_away(error):
+            raise
+        return error
+    return None
 
 
 def _failed(store: WorkspaceTrackingStore, job: Job, cause: str) -> Job:
@@ -117,6 +168,7 @@ def _ended_for_its_runner(store: WorkspaceTrackingStore, job: Job, proof: str) -
         if not is_held:
             # Another reader does it just now, and until it has, the job has not ended.
             return store.job(job.run_id) or job
+        _end_what_is_left(job)
         try:
             direct = open_workspace_store(store.tracking_uri)
             deliver_left_behind(direct, job.run_id, wait_s=_DELIVERY_S)
@@ -133,15 +185,25 @@ def _ended_for_its_runner(store: WorkspaceTrackingStore, job: Job, proof: str) -
         return _failed(store, job, cause)
 
 
+def _end_what_is_left(job: Job) -> None:
+    """End what a job started and those that would have ended it, who were killed, did not."""
+    mark = (job.runner or {}).get("mark")
+    remaining = end_marked(MARK, mark) if isinstance(mark, str) and mark else []
+    if remaining:
+        _logger.warning("Processes of job %s cannot be ended: %s", job.run_id, remaining)
+
+
 def _recorded(store: WorkspaceTrackingStore, job: Job, ended: Ended) -> Job:
     """Store how a job ended, as its runner kept it, after what its command had left."""
     try:
         direct = open_workspace_store(store.tracking_uri)
         deliver_left_behind(direct, job.run_id, wait_s=_DELIVERY_S)
         _upload(store, job.run_id, ended.files)
-    except Exception as error:  # noqa: BLE001  the next reader comes to it
-        _logger.warning("The end of job %s is not stored yet: %s", job.run_id, error)
-        return job
+    except Exception as error:  # noqa: BLE001  how it ended is to be said all the same
+        if is_away(error):
+            _logger.warning("The end of job %s is not stored yet: %s", job.run_id, error)
+            return job
+        _logger.warning("Run %s lacks some of what its job left: %s", job.run_id, error)
     store.end_job(
         job.run_id, ended.owner, ended.state, exit_code=ended.exit_code, cause=ended.cause
     )

@@ -24,12 +24,21 @@ def main(arguments: list[str]) -> int:
         _say("Usage: python -m mlflow_workspace_plugin.runner URI RUN_ID")
         return 2
     uri, run_id = arguments
+    from mlflow_workspace_plugin.jobs.engines.local.start import ensure_agent_of_slot
     from mlflow_workspace_plugin.runner.surroundings import leave_surroundings
 
     # Before MLflow reads it.
     leave_surroundings(os.environ)
+    try:
+        return _run(uri, run_id)
+    finally:
+        ensure_agent_of_slot()
+
+
+def _run(uri: str, run_id: str) -> int:
     from mlflow_workspace_plugin.errors import (
         AzureMLException,
+        HubError,
         JobEndedError,
         JobTakenError,
         NoAnswerError,
@@ -41,9 +50,7 @@ def main(arguments: list[str]) -> int:
         open_patiently(uri)
         store = open_workspace_store(uri)
     except (AzureMLException, OSError) as error:
-        reason = " ".join(str(error).split())
-        _say(f"cannot reach {uri.rpartition('/')[0] or uri} from {platform.node()}: {reason}")
-        return CANNOT_REACH
+        return _cannot_reach(uri, error)
     try:
         return 0 if run_job(store, run_id) else 1
     except (JobEndedError, JobTakenError) as error:
@@ -52,11 +59,30 @@ def main(arguments: list[str]) -> int:
     except NoAnswerError as error:
         _say(str(error))
         return NOT_RECORDED
+    except HubError as error:
+        # It went away just after it was opened.
+        return _cannot_reach(uri, error)
+
+
+def _cannot_reach(uri: str, error: Exception) -> int:
+    reason = " ".join(str(error).split())
+    _say(f"cannot reach {uri.rpartition('/')[0] or uri} from {platform.node()}: {reason}")
+    return CANNOT_REACH
 
 
 def _say(text: str) -> None:
     sys.stderr.write(f"{text}\n")
 
 
+def _end(code: int) -> None:
+    """End this process; what a canceled job does not need any more is not waited for."""
+    job_data = sys.modules.get("mlflow_workspace_plugin.runner.job_data")
+    if job_data is not None and job_data.is_left_behind():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+    raise SystemExit(code)
+
+
 if __name__ == "__main__":
-    raise SystemExit(main(sys.argv[1:]))
+    _end(main(sys.argv[1:]))

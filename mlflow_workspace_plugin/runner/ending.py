@@ -56,7 +56,9 @@ def outcome_of(
         cause = f"{shown} was ended by {name_of(-ended.returncode)}."
     else:
         cause = f"{shown} ended with exit code {ended.returncode}."
-    memory = after.since(before)
+    # A shell says the second of a child.
+    killed = (-signal.SIGKILL, 128 + signal.SIGKILL)
+    memory = after.since(before, is_killed=ended.returncode in killed)
     if memory:
         cause += f" {memory}"
     elif ended.returncode == -signal.SIGKILL:

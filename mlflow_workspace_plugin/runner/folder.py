@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.jobs.ended import Ended, folders_of_jobs, jobs_folder
+from mlflow_workspace_plugin.jobs.ended import LOGS, Ended, folders_of_jobs, jobs_folder
 from mlflow_workspace_plugin.private_folder import make_private
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -54,6 +54,11 @@ class JobFolder:
         """Where the command is started."""
         return self.path / "work"
 
+    @property
+    def data(self) -> Path:
+        """Where its inputs and outputs are that have no other place."""
+        return self.path / "data"
+
     def make_work(self) -> Path:
         """Make the folder where the command is started anew, empty."""
         _remove(self.work)
@@ -71,7 +76,9 @@ class JobFolder:
         _remove(self.path)
 
     def close(self) -> None:
-        """Let go of the lock."""
+        """Let go of the lock, whose file says from then on when the job ended."""
+        with contextlib.suppress(OSError):
+            os.utime(self.descriptor)
         os.close(self.descriptor)
 
     def _take(self) -> None:
@@ -100,9 +107,23 @@ def remove_old() -> None:
     kept_s = settings.KEEP_DAYS.number() * _DAY_S
     for folder in folders_of_jobs():
         with contextlib.suppress(OSError):
-            is_old = time.time() - (folder / _LOCK).stat().st_mtime > kept_s
+            is_old = time.time() - _ended_at(folder) > kept_s
             if is_old and Ended.kept_in(folder) is None and _is_free(folder):
                 _remove(folder)
+
+
+def _ended_at(folder: Path) -> float:
+    """Return when a job ended; if its runner was killed, when it last printed something."""
+    logs = (log for name in LOGS for log in (folder / name).glob("*"))
+    return max(each.lstat().st_mtime for each in (folder / _LOCK, *logs))
+
+
+def remove_unused(folder: Path) -> bool:
+    """Remove the folder of a job, unless a process of the job lives; return whether none does."""
+    if (folder / _LOCK).exists() and not _is_free(folder):
+        return False
+    _remove(folder)
+    return True
 
 
 def _is_free(folder: Path) -> bool:

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger
 

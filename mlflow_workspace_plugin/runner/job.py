@@ -3,20 +3,26 @@
 import os
 import platform
 import sys
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.errors import ExperimentExecutionException
 from mlflow_workspace_plugin.hub.hub import open_hub
-from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES
 from mlflow_workspace_plugin.jobs.environments.prepare import Prepared, prepare
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
+from mlflow_workspace_plugin.jobs.environments.uv import is_of_a_package
 from mlflow_workspace_plugin.jobs.liveness import settle_kept
+from mlflow_workspace_plugin.jobs.marked_processes import MARK
 from mlflow_workspace_plugin.runner.ending import FINISHED, KILLED, Outcome
 from mlflow_workspace_plugin.runner.folder import remove_old
+from mlflow_workspace_plugin.runner.job_data import JobData
 from mlflow_workspace_plugin.runner.owned_job import (
     BUILD_LOG,
+    PACKAGES_LOG,
     OwnedJob,
     ended_by_errors,
 )
@@ -25,6 +31,7 @@ from mlflow_workspace_plugin.runner.ranks import variables_of_ranks
 from mlflow_workspace_plugin.runner.variables import RunFacts, environment_of
 from mlflow_workspace_plugin.runs import outer_run
 from mlflow_workspace_plugin.runs.snapshots.snapshots import snapshots_of
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -52,6 +59,8 @@ def run_job(store: WorkspaceTrackingStore, run_id: str) -> bool:
     stop = Stop(grace_s=settings.GRACE_S.number())
     with stop.by_signals():
         job = OwnedJob(store, run_id, stop)
+        # What installs its environment is found by it, too.
+        os.environ[MARK] = job.mark
         outcome = None
         try:
             outcome = _run(job)
@@ -78,10 +87,12 @@ def _run(job: OwnedJob) -> Outcome:
             work = job.folder.make_work()
             # Where ./outputs and ./logs are.
             os.chdir(work)
-            with job.shown():
-                prepared = _prepare(job, definition, work)
-            job.advance(states.STARTING)
-            outcome = _run_command(job, definition, prepared, work)
+            with closing(JobData(job, definition, work)) as data:
+                with job.shown():
+                    prepared = _prepare(job, definition, work)
+                    data.bring(lambda: _check(job.stop))
+                job.advance(states.STARTING)
+                outcome = _run_command(job, definition, prepared, data, work)
     except _StoppedError:
         assert job.stop.first is not None  # noqa: S101  it was stopped
         outcome = Outcome(KILLED, 0, job.stop.first.why)
@@ -104,14 +115,29 @@ def _prepare(job: OwnedJob, definition: Definition, work: Path) -> Prepared:
         job.say,
         folder=work,
         poll=lambda: _check(job.stop),
-        say_of_build=lambda text: job.say(text, BUILD_LOG),
+        say_of_build=lambda line: _say_of_build(job, line),
     )
 
 
-def _run_command(job: OwnedJob, definition: Definition, prepared: Prepared, work: Path) -> Outcome:
+def _say_of_build(job: OwnedJob, line: str) -> None:
+    """Keep all that is said while an environment is made; what is shown is short."""
+    job.say(line, PACKAGES_LOG)
+    if not is_of_a_package(line):
+        job.say(line, BUILD_LOG)
+
+
+def _run_command(
+    job: OwnedJob, definition: Definition, prepared: Prepared, data: JobData, work: Path
+) -> Outcome:
     stored = job.store.get_run(job.run_id)
     with outer_run.offered(job.run_id, stored.data.tags) as offer:
-        surroundings = {**os.environ, **prepared.variables, **definition.variables, **offer}
+        surroundings = {
+            **os.environ,
+            **prepared.variables,
+            **definition.variables,
+            **data.variables,
+            **offer,
+        }
         surroundings.pop(KEPT_FILES, None)
         environment = environment_of(_facts(job), surroundings)
         journals = environment.get(settings.JOURNAL_DIR.name)
@@ -125,21 +151,45 @@ def _run_command(job: OwnedJob, definition: Definition, prepared: Prepared, work
             job.say("The command has ended.")
 
         _check(job.stop)
-        return job.run(
-            _command(definition, prepared),
-            [
-                environment | of_rank
-                for of_rank in variables_of_ranks(definition.processes, definition.framework)
-            ],
-            folder=work,
-            limit_s=definition.max_run_duration_seconds,
-            journals=Path(journals).expanduser() if journals else None,
-            on_start=on_start,
-            on_end=on_end,
-        )
+        command = command_of(data.filled(definition), prepared)
+        with _start_explained(command[0]):
+            return job.run(
+                command,
+                [
+                    environment | of_rank
+                    for of_rank in variables_of_ranks(definition.processes, definition.framework)
+                ],
+                folder=work,
+                limit_s=definition.max_run_duration_seconds,
+                journals=Path(journals).expanduser() if journals else None,
+                on_start=on_start,
+                on_end=on_end,
+                # One that makes none does not fail for it where its hub is away.
+                store_data=data.store if definition.outputs else None,
+            )
 
 
-def _command(definition: Definition, prepared: Prepared) -> list[str]:
+@contextmanager
+def _start_explained(program: str) -> Iterator[None]:
+    """Say of a program that cannot be started what is wrong with it, and what helps.
+
+    Raises:
+        ExperimentExecutionException: it could not be started.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.filename != program:
+            raise
+        raise ExperimentExecutionException(
+            f"Program {program!r} cannot be started on {platform.node()}: {error.strerror}. Name "
+            "one of the job's PATH there, or a file of its folder that may be executed, such as "
+            "./run.sh. A Python script of its folder is one that ends in .py."
+        ) from error
+
+
+def command_of(definition: Definition, prepared: Prepared) -> list[str]:
+    """Return the program that a job is, and its arguments."""
     if definition.script is not None:
         # A name that looks like an option is none.
         script = f"./{definition.script}" if definition.script[:1] == "-" else definition.script

@@ -24,7 +24,8 @@ class LogFile:
     The room is as large as ``MLFLOW_WORKSPACE_LOG_MB`` says at first, and grows by 512 bytes a
     second. While there is none, the newest lines are put into it as it grows, so that who reads
     along sees how it goes; the end of the log, a megabyte, is kept in any case. What is left out is
-    said where it is.
+    said where it is. So is what the disk had no space for; the last megabyte of it is held back
+    until it has, or to be stored elsewhere.
 
     Args:
         path: the file, which is appended to.
@@ -42,6 +43,8 @@ class LogFile:
         self._held: deque[bytes] = deque()
         self._held_bytes = 0
         self._left_out = 0
+        self._unwritten = b""
+        self._lost = 0
         self._is_explained = False
         self._is_closed = False
 
@@ -66,6 +69,8 @@ class LogFile:
         """Put the newest of what is held back into the file, if there is room for something."""
         with self._lock:
             self._make_room()
+            if self._unwritten:
+                self._keep(b"")
             if self._held and self._room >= _LEAST_BYTES:
                 self._put_newest(int(self._room))
 
@@ -77,6 +82,12 @@ class LogFile:
             self._is_closed = True
             self._file.close()
 
+    @property
+    def unwritten(self) -> bytes:
+        """What the closed file lacks at its end, as the disk was full."""
+        with self._lock:
+            return self._note_of_lost() + self._unwritten if self._is_closed else b""
+
     def _make_room(self) -> None:
         now = self._now()
         self._room = min(self._limit, self._room + (now - self._room_at) * _BYTES_PER_S)
@@ -87,9 +98,7 @@ class LogFile:
         self._held.clear()
         self._held_bytes = 0
         if len(held) > room:
-            cut = len(held) - room
-            # Where a line begins, unless it is a line without an end.
-            begins = held.find(b"\n", cut) + 1 or cut
+            begins = _line_from(held, len(held) - room)
             self._leave_out(held[:begins])
             held = held[begins:]
         if self._left_out:
@@ -113,9 +122,37 @@ class LogFile:
 
     def _keep(self, lines: bytes) -> None:
         self._room -= len(lines)
+        kept = self._unwritten + lines
+        left = self._note_of_lost() + kept
+        is_news = not self._unwritten
         # A thread that ended here would stop the process, which waits for what it prints.
         try:
-            while lines:
-                lines = lines[self._file.write(lines) :]
+            while left:
+                left = left[self._file.write(left) :]
+            self._unwritten, self._lost = b"", 0
         except (OSError, ValueError) as error:  # no space; closed while something still prints
-            _logger.warning("%s lacks some of what was printed: %s", self.path.name, error)
+            if not self._is_closed:
+                self._hold(kept, left)
+            if is_news:
+                _logger.warning("%s lacks some of what was printed: %s", self.path.name, error)
+
+    def _hold(self, kept: bytes, left: bytes) -> None:
+        """Hold the end of what cannot be written now: what is left, if that is without the note."""
+        if len(left) <= len(kept):
+            kept, self._lost = left, 0
+        if len(kept) > _END_BYTES:
+            begins = _line_from(kept, len(kept) - _END_BYTES)
+            self._lost += begins
+            kept = kept[begins:]
+        self._unwritten = kept
+
+    def _note_of_lost(self) -> bytes:
+        if not self._lost:
+            return b""
+        missing = f"{self._lost / 1e6:.3f} MB are missing here"
+        return f"\n[{missing}: the disk of the machine was full.]\n".encode()
+
+
+def _line_from(text: bytes, cut: int) -> int:
+    """Return where the first line behind a place begins, unless that is in one without an end."""
+    return text.find(b"\n", cut) + 1 or cut

@@ -55,6 +55,10 @@ class Output:
                 self._keep(stream, stream.rest())
             self.log.close()
 
+    def unwritten(self) -> bytes:
+        """Return what the closed file lacks at its end, as the disk was full."""
+        return self.log.unwritten
+
     @property
     def last_words(self) -> str:
         """The last line of standard error, which is what Python says of an exception."""

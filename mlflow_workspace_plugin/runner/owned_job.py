@@ -13,14 +13,16 @@ from pathlib import Path
 from typing import BinaryIO
 
 from mlflow import MlflowClient
-from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import location_of
 from mlflow_workspace_plugin.artifacts.repository import open_to_send
 from mlflow_workspace_plugin.errors import (
+    ArtifactRefusedError,
     AzureMLAggregatedException,
+    AzureMLException,
+    ForeignFileError,
     JobTakenError,
     NoAnswerError,
     clause,
@@ -29,6 +31,7 @@ from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.jobs.ended import Ended as EndedJob
 from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES
 from mlflow_workspace_plugin.jobs.machine import where_locked
+from mlflow_workspace_plugin.jobs.marked_processes import MARK
 from mlflow_workspace_plugin.runner.ending import FAILED, Outcome, outcome_of
 from mlflow_workspace_plugin.runner.folder import JobFolder
 from mlflow_workspace_plugin.runner.heartbeat import Heartbeat
@@ -44,7 +47,6 @@ from mlflow_workspace_plugin.runs.files.run_files import RunFiles
 from mlflow_workspace_plugin.stores.deliveries.left_behind import deliver_left_behind
 from mlflow_workspace_plugin.stores.jobs.job import Job
 from mlflow_workspace_plugin.stores.retries.faults import is_away
-from mlflow_workspace_plugin.stores.tags.failure import record_of
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -53,11 +55,17 @@ STANDARD_LOG = "user_logs/std_log.txt"
 RUNNER_LOG = "system_logs/runner.txt"
 """Where the run's files have what the runner says."""
 BUILD_LOG = "azureml-logs/20_image_build_log.txt"
-"""Where they have how the job's environment was made, if it was (SDK v1's name)."""
+"""Where they have how the job's environment was made, if it was (SDK v1's name), which is
+shown to who waits."""
+PACKAGES_LOG = "system_logs/packages.txt"
+"""Where they have that with each single package, which is not."""
 
+_OWN_LOGS = (RUNNER_LOG, BUILD_LOG, PACKAGES_LOG)
 _LOGS = "./logs"
 _AT_ONCE_S = 3.0
 _LONGEST_PAUSE_S = 5.0
+# Errors of a hub that is there.
+_OF_FILES = (ForeignFileError, ArtifactRefusedError)
 
 _logger = get_logger(__name__)
 
@@ -73,6 +81,10 @@ class OwnedJob:
     Raises:
         JobTakenError, JobEndedError: it is not to be run by this process.
         OSError: its folder cannot be made.
+
+    Attributes:
+        mark: the value of the variable by which others find what it has started, should it and
+            what ends that be killed at once.
     """
 
     def __init__(self, store: WorkspaceTrackingStore, run_id: str, stop: Stop) -> None:
@@ -90,15 +102,17 @@ class OwnedJob:
                 "end. mlflow-workspace cancel stops it."
             ) from None
         self._owner = secrets.token_hex(16)
+        self.mark = secrets.token_hex(16)
         self._gives_up_at: float | None = None
         self._is_all_stored = True
+        self._lacks: list[str] = []
         try:
-            where = where_locked(self.folder.lock, self.folder.descriptor)
+            where = where_locked(self.folder.lock, self.folder.descriptor, self.mark)
             self.job: Job = store.take_job(run_id, self._owner, where)
         except BaseException:
             self.folder.close()
             raise
-        own = {name: self.folder.log(name) for name in (RUNNER_LOG, BUILD_LOG)}
+        own = {name: self.folder.log(name) for name in _OWN_LOGS}
         self._own_logs = [GrowingFile(path, name) for name, path in own.items()]
         self._left = {name: str(path) for name, path in own.items()}
         self.client = MlflowClient(tracking_uri=store.tracking_uri, registry_uri=store.tracking_uri)
@@ -117,13 +131,19 @@ class OwnedJob:
         """Say how far it is. While the hub is away that is left out."""
         try:
             self.store.advance_job(self.run_id, self._owner, state)
-        except MlflowException as error:
+        except Exception as error:  # noqa: BLE001  what it runs counts, and is to be run
             _logger.warning("The hub is not told that job %s is %s: %s", self.run_id, state, error)
 
     def say(self, text: str, log: str = RUNNER_LOG) -> None:
-        """Add lines to what the runner says in the run's files, in a log of its own."""
+        """Add lines to what the runner says in the run's files, in a log of its own.
+
+        Where the disk is full they are left out: what it runs counts.
+        """
         now = datetime.now(timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ")
-        with self.folder.log(log).open("a", encoding="utf-8", errors="replace") as file:
+        with (
+            contextlib.suppress(OSError),
+            self.folder.log(log).open("a", encoding="utf-8", errors="replace") as file,
+        ):
             file.write("".join(f"{now} {line}\n" for line in text.splitlines()))
 
     @contextmanager
@@ -153,8 +173,11 @@ class OwnedJob:
         journals: Path | None = None,
         on_start: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
+        store_data: Callable[[bool], None] | None = None,
     ) -> Outcome:
         """Run a command to its end, and store what it printed, logged and left in its folders.
+
+        One that completed, and whose data cannot be stored, has failed.
 
         Args:
             command: the program and its arguments.
@@ -166,6 +189,8 @@ class OwnedJob:
             journals: where its processes keep what they log; by default as this one.
             on_start: called when it has been started.
             on_end: called when it has ended, and before anything is stored.
+            store_data: stores the data that it made, told whether it completed; called again while
+                the hub is away.
 
         Raises:
             OSError: it cannot be started.
@@ -182,8 +207,9 @@ class OwnedJob:
         shipping.start()
         logs.start()
         before = MemoryKills.now()
+        is_completed, unstored = False, None
         processes = [
-            Process(command, environment, output)
+            Process(command, environment | {MARK: self.mark}, output)
             for environment, output in zip(environments, outputs, strict=True)
         ]
         try:
@@ -202,13 +228,18 @@ class OwnedJob:
             if ended.stopped is None and self._beat.look():
                 # It may have been asked to stop just before it ended.
                 ended = ended._replace(stopped=self.stop.first)
+            is_completed = ended.stopped is None and ended.returncode == 0
         finally:
             for output in outputs:
                 output.close()
             shipping.stop()
             on_end()
             if self.is_ours:
+                if store_data is not None:
+                    unstored = self._store("its data", partial(store_data, is_completed))
                 self._store_rest(shipping, captured, logs, journals)
+        if is_completed and unstored is not None:
+            return Outcome(FAILED, 0, f"Its data could not be stored: {clause(unstored)}.")
         return outcome_of(
             command,
             ended,
@@ -255,10 +286,10 @@ class OwnedJob:
         """Let go of it.
 
         Args:
-            is_done: whether its folder may be removed.
+            is_done: whether its folder may be removed, if the run has all that was in it.
         """
         self._beat.stop()
-        if is_done:
+        if is_done and not self._lacks:
             self.folder.remove()
         self.folder.close()
 
@@ -278,18 +309,22 @@ class OwnedJob:
         deliver = partial(deliver_left_behind, self.store, self.run_id, base=journals)
         # First: it is little, and this process may be killed before the rest is stored.
         self._store("its logs", shipping.ship)
-        self._store(_LOGS, logs.stop)
+        self._store(_LOGS, logs.store_rest)
         self._store(OUTPUTS, partial(self._upload, outputs))
         self._store("what its processes logged", deliver)
         self._store("its logs", shipping.ship)
 
-    def _store(self, what: str, step: Callable[[], None]) -> None:
+    def _store(self, what: str, step: Callable[[], None]) -> Exception | None:
+        """Do a step that stores something; return what it raised, which is said."""
         try:
             self._until_answered(step)
         except Exception as error:  # noqa: BLE001  the rest is to be stored all the same
             self._is_all_stored = self._is_all_stored and not is_away(error)
+            self._lacks.append(what)
             _logger.warning("Run %s lacks %s: %s", self.run_id, what, error)
             self.say(f"The run lacks {what}: {error}")
+            return error
+        return None
 
     def _upload(self, outputs: CapturedOutputs) -> None:
         try:
@@ -311,7 +346,7 @@ class OwnedJob:
                 self._hub()
                 return step()
             except Exception as error:
-                waits = is_away(error) and not isinstance(error, NoAnswerError)
+                waits = is_away(error) and not isinstance(error, (NoAnswerError, *_OF_FILES))
                 if not waits or time.monotonic() + pause > self._gives_up_at:
                     raise
                 if not is_said:
@@ -336,7 +371,10 @@ class OwnedJob:
             for each in outputs:
                 each.tick()
 
-        files = [GrowingFile(self.folder.log(name), name) for name in names]
+        files = [
+            GrowingFile(each.log.path, name, each.unwritten)
+            for name, each in zip(names, outputs, strict=True)
+        ]
         return Shipping(open_repository, [*files, *self._own_logs], before=tick)
 
     def _hub(self) -> Hub:
@@ -368,10 +406,14 @@ def ended_by_errors(job: OwnedJob, but_not: tuple[type[Exception], ...] = ()) ->
     except but_not:
         raise
     except BaseException as error:
-        cause = record_of(error)["message"]
+        cause = str(error) if isinstance(error, AzureMLException) else _said_of(error)
         with contextlib.suppress(NoAnswerError):
             job.end(Outcome(FAILED, 1, cause), has_run=False)
         raise
+
+
+def _said_of(error: BaseException) -> str:
+    return f"Its runner failed with {type(error).__name__}: {clause(error)}."
 
 
 def kept_files() -> list[int]:

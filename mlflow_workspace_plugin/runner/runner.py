@@ -10,7 +10,6 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFL
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
-from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.runner.ending import FINISHED, Outcome
 from mlflow_workspace_plugin.runner.owned_job import OwnedJob, ended_by_errors
@@ -22,6 +21,7 @@ from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.runs.creation import tags_of
 from mlflow_workspace_plugin.sdk.runs.run import Run
 from mlflow_workspace_plugin.stores.build import open_workspace_store
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.process import run_lines
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG, EXIT_CODE_TAG
 from mlflow_workspace_plugin.terminal import get_logger

@@ -1,11 +1,13 @@
 """Storing logs among a run's files while they grow: what is new is appended, and nothing twice."""
 
+import os
 import posixpath
 import re
 import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 from mlflow.exceptions import MlflowException
 
@@ -25,11 +27,15 @@ class GrowingFile:
     Args:
         path: the local file.
         name: the path of the copy.
+        behind: returns what comes behind the end of the file, once that grows no more.
     """
 
-    def __init__(self, path: Path, name: str) -> None:
+    def __init__(self, path: Path, name: str, behind: Callable[[], bytes] = lambda: b"") -> None:
         self._path = path
         self._name = name
+        self._behind = behind
+        # It can be read though somebody removes it.
+        self._file = self._opened()
         self._shipped = 0
         # How many bytes the copy had before; None is not known.
         self._before: int | None = None
@@ -41,7 +47,12 @@ class GrowingFile:
         Raises:
             MlflowException, OSError: it cannot be stored.
         """
-        if not self._path.exists() or self._path.stat().st_size == self._shipped:
+        self._file = self._file or self._opened()
+        if self._file is None:
+            return True
+        behind = self._behind()
+        size = os.fstat(self._file.fileno()).st_size
+        if size + len(behind) == self._shipped:
             return True
         if not self._is_certain:
             # An append whose answer was lost may have been made.
@@ -49,15 +60,17 @@ class GrowingFile:
             if self._before is None:
                 self._before = stored
             self._shipped = max(self._shipped, stored - self._before)
-        with self._path.open("rb") as file:
-            file.seek(self._shipped)
-            piece = file.read(_MOST_BYTES)
+        self._file.seek(self._shipped)
+        piece = self._file.read(_MOST_BYTES) or behind[max(0, self._shipped - size) :]
         self._is_certain = False
         if piece:
             repository.append(self._name, piece, goes_on=True)
             self._shipped += len(piece)
         self._is_certain = True
-        return len(piece) < _MOST_BYTES
+        return self._shipped >= size + len(behind)
+
+    def _opened(self) -> BinaryIO | None:
+        return self._path.open("rb", buffering=0) if self._path.exists() else None
 
     def _stored_bytes(self, repository: HubRepository) -> int:
         folder, base = posixpath.split(self._name)

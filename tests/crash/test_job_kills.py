@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from sqlalchemy import text
 from mlflow_workspace_plugin.jobs import machine
 from mlflow_workspace_plugin.jobs.engines.engine import EngineState
 from mlflow_workspace_plugin.jobs.liveness import settle
+from mlflow_workspace_plugin.jobs.marked_processes import MARK
 from mlflow_workspace_plugin.jobs.watch import JobWatch
 from tests import python_processes
 from tests.jobs import RUNNER, TELL, is_alive, until
@@ -121,14 +123,29 @@ def test_guardian(running):
 
 
 def test_runner_and_guardian(running):
-    """Of both at once the command is killed by the kernel; the job fails by the next reader."""
+    """Of both at once the command is killed by the kernel; the next reader fails the job.
+
+    It ends what has detached itself, and nothing that has the variable by which that is found, but
+    another value.
+    """
+    (mark,) = _environment(running.pids[1], MARK)
+    other = subprocess.Popen(["sleep", "300"], env={MARK: f"{mark}0"})
     os.kill(running.runner.pid, signal.SIGSTOP)
     os.kill(running.pid("guardian"), signal.SIGKILL)
     running.kill()
     running.wait()
     until(lambda: not is_alive(running.pids[0]), seconds=20)
+    assert is_alive(running.pids[1])
     settled(running)
-    os.kill(running.pids[1], signal.SIGKILL)
+    nothing_is_left(running)
+    assert other.poll() is None
+    other.kill()
+    other.wait()
+
+
+def _environment(pid, name):
+    entries = Path(f"/proc/{pid}/environ").read_text().split("\0")
+    return [each.partition("=")[2] for each in entries if each.startswith(f"{name}=")]
 
 
 def test_submitter(new_job, tmp_path):
@@ -170,6 +187,9 @@ def test_submitter_before_any_engine_has_the_job(new_job):
     assert watch.read().state == "NotStarted"
     submitter.kill()
     submitter.wait()
+    # Another engine may have been told, as long as it does not answer.
+    elsewhere = replace(other.store.job(run_id), engine="ray")
+    assert settle(other.store, elsewhere, EngineState("unknown")).state == "NotStarted"
     found = watch.read()
     assert found.state == "Failed"
     assert "was killed before" in found.cause

@@ -20,10 +20,12 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.jobs.liveness import settle
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 from tests import python_processes
+from tests.jobs import TELL, until
 from tests.postgres import postgresql
 
 OUTAGE_S = float(os.environ.get("OUTAGE_S", "60"))
@@ -449,3 +451,41 @@ input()
     lives.communicate("\n", timeout=60)
     assert values(client, run_id, "lives") == [1, 2]
     assert not list(folder.glob("*.journal"))
+
+
+COUNTS = """
+import mlflow
+mlflow.start_run()
+for number in range(20):
+    if number == 10:
+        tell("command")
+        while not os.path.exists(f"{FOLDER}/go"):
+            time.sleep(0.05)
+    mlflow.log_metric("m", number, step=number)
+open("outputs/model", "w").close()
+print("last words")
+sys.exit(3)
+"""
+
+
+def test_stopped_while_jobs_end(own_server, workspace, new_job, tmp_path):
+    """How they ended is true, and all of them is there: of one that waits for it, and not."""
+    patient, impatient = new_job(TELL + COUNTS), new_job(TELL + COUNTS)
+    patient.start(MLFLOW_WORKSPACE_WAIT="1")
+    patient.pid("command")
+    (tmp_path / "command").unlink()
+    impatient.start(MLFLOW_WORKSPACE_WAIT="1", MLFLOW_WORKSPACE_END_WAIT="1")
+    impatient.pid("command")
+    own_server.stop()
+    (tmp_path / "go").touch()
+    assert impatient.wait() == 82
+    until(lambda: "waits for its hub" in patient.said)
+    own_server.start()
+    assert patient.wait() == 1
+    for job in (patient, impatient):
+        job.store = reopened(workspace)
+        settled = until(lambda job=job: (found := settle(job.store, job.row)).ended_at and found)
+        assert (settled.stored_state, settled.exit_code) == ("Failed", 3)
+        assert (job.status, job.log().splitlines().count("last words")) == ("FAILED", 1)
+        assert "outputs/model" in job.files
+        assert values(MlflowClient(job.uri, job.uri), job.id) == list(range(20))

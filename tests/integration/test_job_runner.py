@@ -2,20 +2,29 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.jobs.definition import Definition
+from mlflow_workspace_plugin.jobs.ended import Ended, jobs_folder
+from mlflow_workspace_plugin.jobs.environments.prepare import Prepared
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
 from mlflow_workspace_plugin.jobs.liveness import settle
 from mlflow_workspace_plugin.jobs.machine import where_locked
 from mlflow_workspace_plugin.runner.folder import remove_old
+from mlflow_workspace_plugin.runner.job import command_of
 from mlflow_workspace_plugin.runs.snapshots.snapshots import snapshots_of
+from mlflow_workspace_plugin.stores.jobs import states
 from tests import python_processes
+from tests.commands import output_of
 from tests.jobs import LOG, RUNNER, TELL, is_alive, until
 
 # Where rows are kept is the store's.
@@ -54,17 +63,17 @@ open("outputs/model.pkl", "w").close()
         assert "outputs/model.pkl" in job.files
         assert (job.state, job.status, job.row.exit_code) == ("Completed", "FINISHED", 0)
         assert not (source / "left").exists()
+        # What its runner does is told in a log of its own.
+        assert "The command has ended." in job.log("system_logs/runner.txt")
         # Of what completed nothing is kept on the machine.
         assert list((tmp_path / "jobs").iterdir()) == []
 
-    def test_script_whose_name_is_like_an_option(self, new_job, workspace, tmp_path):
+    def test_script_whose_name_is_like_an_option(self, tmp_path):
         """It is run, not taken for an option of Python's."""
-        (tmp_path / "source").mkdir()
-        (tmp_path / "source" / "-c").write_text("import sys; print(sys.argv[1:])")
-        with snapshots_of(workspace.get_mlflow_tracking_uri()).keeping(tmp_path / "source") as kept:
-            job = new_job(script="-c", arguments=["print(1)"], snapshot=kept)
-        assert job.run() == 0
-        assert job.log() == "['print(1)']\n"
+        (tmp_path / "-c").write_text("import sys; print(sys.argv[1:])")
+        definition = Definition(script="-c", arguments=["print(1)"])
+        command = command_of(definition, Prepared(sys.executable, {}))
+        assert output_of(command, cwd=tmp_path) == "['print(1)']\n"
 
     def test_variables_are_the_jobs_own(self, new_job, hub_path):
         """Of what a cluster was started with nothing says of another run; the user's are there."""
@@ -153,7 +162,8 @@ class TestEnd:
         job = new_job(command=["no-such-program"])
         assert job.run() == 1
         assert (job.state, job.row.exit_code) == ("Failed", None)
-        assert "no-such-program" in job.row.cause
+        assert job.row.cause.startswith("Program 'no-such-program' cannot be started on ")
+        assert "PATH" in job.row.cause
 
     def test_time_limit(self, new_job):
         """What runs for too long is asked to end, then killed; it is canceled (SDK v1)."""
@@ -179,12 +189,23 @@ class TestEnd:
 
     def test_old_folders_are_removed(self, new_job, tmp_path, monkeypatch):
         """Those of jobs that failed, after some days, though a script made a part read-only."""
-        job = new_job("os.mkdir('x'); open('x/y', 'w').close(); os.chmod('x', 0o500); 1 / 0")
+        folder = tmp_path / "jobs"
+        # It ran for longer than its folder is kept.
+        job = new_job(
+            "os.mkdir('x'); open('x/y', 'w').close(); os.chmod('x', 0o500)\n"
+            "os.utime('../lock', (0, 0)); 1 / 0"
+        )
         job.run()
         remove_old()
-        assert (tmp_path / "jobs" / job.id).exists()
+        assert (folder / job.id).exists()
         long_ago = time.time() - 8 * 86_400
-        os.utime(tmp_path / "jobs" / job.id / "lock", (long_ago, long_ago))
+        for each in (folder / job.id).rglob("*"):
+            os.utime(each, (long_ago, long_ago))
+        # Its runner was killed before it could say when it ended.
+        os.utime(folder / job.id / LOG)
+        remove_old()
+        assert (folder / job.id).exists()
+        os.utime(folder / job.id / LOG, (long_ago, long_ago))
         remove_old()
         assert not (tmp_path / "jobs" / job.id).exists()
 
@@ -281,13 +302,6 @@ time.sleep(300)
         assert (job.state, job.row.exit_code) == ("Canceled", None)
         assert LOG not in job.files
 
-    def test_just_ended(self, new_job):
-        """What has completed stays so."""
-        job = new_job("print('up')")
-        job.run()
-        assert job.store.cancel_job(job.id) == states.COMPLETED
-        assert (job.state, job.status) == ("Completed", "FINISHED")
-
     def test_by_force(self, new_job):
         """It is canceled at once; its runner sees that, ends the script, and keeps its outputs."""
         code = "open('outputs/kept', 'w').close(); tell('pid'); time.sleep(300)"
@@ -376,12 +390,6 @@ for each in range(300_000):
         assert "left out here" in log
         assert len(log) < 1_600_000
 
-    def test_what_the_runner_does_is_in_the_run(self, new_job):
-        """In a log of its own."""
-        job = new_job("print('up')")
-        job.run()
-        assert "system_logs/runner.txt" in job.files
-
     def test_how_its_environment_was_made_is_in_the_run(self, new_job, monkeypatch, tmp_path):
         """Also where that failed, in the log that SDK v1 showed of it."""
         monkeypatch.setenv("MLFLOW_WORKSPACE_CACHE_DIR", str(tmp_path / "cache"))
@@ -390,7 +398,7 @@ for each in range(300_000):
         assert job.run() == 1
         assert job.state == "Failed"
         log = "azureml-logs/20_image_build_log.txt"
-        assert job.files == [log]
+        assert job.files == [log, "system_logs/packages.txt"]
         assert "is built, with packages from" in job.log(log)
         assert "no-such-thing.whl" in job.log(log)
 
@@ -413,7 +421,16 @@ time.sleep(300)
         job.kill()
         job.wait()
         until(lambda: not is_alive(command))
-        seen = until(lambda: (found := settle(job.store, job.row)).ended_at and found)
+        # Whoever asks and has no time leaves the rest to a process of its own.
+        asks = (
+            "import sys\n"
+            "from mlflow_workspace_plugin.jobs.settling import settle_within\n"
+            "from mlflow_workspace_plugin.stores.build import open_workspace_store\n"
+            "store = open_workspace_store(sys.argv[1])\n"
+            "assert settle_within(0, store, store.job(sys.argv[2])).ended_at is None\n"
+        )
+        assert python_processes.Popen(["-c", asks, job.uri, job.id]).wait(60) == 0
+        seen = until(lambda: job.row.ended_at and job.row)
         assert (seen.stored_state, job.status) == ("Failed", "FAILED")
         assert {"outputs/checkpoint", "logs/own.txt", LOG} <= set(job.files)
         assert job.log() == "last words\n"
@@ -430,11 +447,38 @@ time.sleep(300)
         assert job.files == []
 
 
+def test_folder_that_somebody_cleans_away(new_job):
+    """While the job runs in it: how its command ends counts, and what it prints is in the run."""
+    job = new_job("""
+import shutil
+print("up", flush=True)
+for name in ("user_logs", "system_logs", "lock"):
+    os.rename(f"../{name}", f"{FOLDER}/{name}")
+open("../system_logs", "w").close()
+print("last words")
+""")
+    assert job.run() == 0
+    assert (job.state, job.row.exit_code) == ("Completed", 0)
+    assert job.log() == "up\nlast words\n"
+
+
 class TestHubAway:
+    def called(self, *arguments, exit_code=0):
+        """Call sync; return what it says to a program."""
+        done = CliRunner().invoke(main, ["sync", "--json", *arguments])
+        assert done.exit_code == exit_code, done.output
+        return json.loads(done.stdout)
+
+    def kept_beside(self, job, run_id, **changed):
+        """Keep the end of a job for another one, too; return that one's folder."""
+        (ended,) = [each for each in Ended.all_kept() if each.run_id == job.id]
+        shutil.copytree(ended.folder, jobs_folder() / run_id)
+        other = replace(ended, run_id=run_id, **changed)
+        other.keep(other.folder)
+        return other.folder
+
     def test_end_is_kept_and_told_later(self, new_job, hub_path, tmp_path):
         """While the database is away nothing false is said; later all of it is brought in."""
-        from mlflow_workspace_plugin.jobs.liveness import settle_kept
-
         job = new_job(
             TELL
             + """
@@ -453,12 +497,43 @@ print("last words")
         (tmp_path / "go").touch()
         assert job.wait() == 82
         assert "is kept in" in job.said
+        (waits,) = self.called("--status")
+        assert (waits["workspace"], waits["ends of jobs"]) == (job.uri, {job.id: "Completed"})
+        (waits,) = self.called(exit_code=1)
+        assert waits["ends of jobs"] == {job.id: "Completed"}
+        assert waits["problem"].startswith(f"How job {job.id} ended is not stored yet: ")
+        no_hub = f"workspace://{tmp_path}/none/team-a"
+        gone = [self.kept_beside(job, "0" * 32), self.kept_beside(job, "1" * 32, uri=no_hub)]
         away.rename(hub_path)
         assert (job.state, job.status) == ("Finalizing", "RUNNING") or job.state == "Running"
-        assert settle_kept() == {}
+        # One is of a run that is gone, one of a hub that is.
+        waits = self.called(exit_code=1)
+        assert [each["ends of jobs"] for each in waits if each["ends of jobs"]] == [
+            {"1" * 32: "Completed"}
+        ]
+        assert not (gone[0] / "ended.json").exists()
+        dropped = self.called("--drop", no_hub, "--yes")
+        assert dropped["dropped"]["ends of jobs"] == {"1" * 32: "Completed"}
+        assert not gone[1].exists()
+        self.called()
         assert (job.state, job.status, job.row.exit_code) == ("Completed", "FINISHED", 0)
         assert "outputs/model" in job.files
         assert job.log().endswith("last words\n")
+
+    @pytest.mark.parametrize("folder", ["logs", "user_logs"])
+    def test_what_the_hub_never_takes_is_not_waited_for(self, new_job, tmp_path, folder):
+        """Somebody's link is where it would go: that is said, and it stays on this machine."""
+        job = new_job("os.mkdir('logs'); open('logs/a.txt', 'w').close(); print('up')")
+        files = job.workspace.client.get_run(job.id).info.artifact_uri.partition(":/")[2]
+        place = Path(job.workspace._hub.path, "artifacts", files.lstrip("/"), folder)
+        place.parent.mkdir(parents=True)
+        place.symlink_to(tmp_path)
+        assert job.run() == 0, job.said
+        assert (job.state, job.row.exit_code) == ("Completed", 0)
+        assert f"lacks {'./logs' if folder == 'logs' else 'its logs'}" in job.said
+        left = Path(tmp_path, "jobs", job.id)
+        assert (left / "work" / "logs" / "a.txt").exists()
+        assert (left / LOG).read_text() == "up\n"
 
     def test_hub_that_comes_back_is_waited_for(self, new_job, hub_path, tmp_path):
         """Then it is as if it had been there."""
@@ -484,8 +559,9 @@ open("outputs/model", "w").close()
 
 
 def test_runner_is_started_by_name(new_job):
-    """As engines do it, in a new interpreter."""
+    """As engines do it, in a new interpreter; what has completed is canceled no more."""
     job = new_job("print('up')")
     command = [sys.executable, *RUNNER, job.uri, job.id]
     assert subprocess.run(command, cwd=Path("/"), check=False).returncode == 0
-    assert job.state == "Completed"
+    assert job.store.cancel_job(job.id) == states.COMPLETED
+    assert (job.state, job.status) == ("Completed", "FINISHED")

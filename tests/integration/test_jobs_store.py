@@ -30,11 +30,11 @@ from mlflow_workspace_plugin.errors import (
     UnstorableValueError,
 )
 from mlflow_workspace_plugin.hub.hub import upgrade_hub
-from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.sending.replay import replay
 from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.job import LOST_S, SILENT_S
 from mlflow_workspace_plugin.stores.tags.failure import ERROR_TAG, REASON_TAG
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG, JOB_TAG
@@ -313,6 +313,15 @@ class TestLife:
         assert store.jobs(states=["Running"]) == []
         assert store.beat(running, "owner").is_owner
         assert store.job(running).state == "Running"
+
+    def test_clock_that_is_set_back(self, store, running, client, hub_path, database):
+        """A job never ends before it has started."""
+        execute(hub_path, "UPDATE workspace_plugin_jobs SET started_at = started_at + 3600000")
+        execute(hub_path, "UPDATE runs SET start_time = start_time + 3600000")
+        assert ended(store, running)
+        job, info = store.job(running), client.get_run(running).info
+        assert job.ended_at == job.started_at
+        assert info.end_time == info.start_time
 
     def test_ended_job_is_not_taken(self, store, running, experiment, client, database):
         """Neither is one whose run was deleted, and one that there is not."""
@@ -871,7 +880,8 @@ class TestEndOfAWorkspace:
 def test_hub_from_before_jobs_is_upgraded(hub_path, run_python, database):
     """Its runs are as they were, whose status is anybody's, and it takes jobs."""
     run_id, uri = run_python("-c", CREATE, str(hub_path)).stdout.split()
-    for table in ("jobs", "computes", "environments"):
+    later = ("datastores", "datasets", "dataset_versions")
+    for table in ("jobs", "computes", "environments", *later):
         execute(hub_path, f"DROP TABLE workspace_plugin_{table}")
     execute(hub_path, "UPDATE workspace_plugin_version SET version_num = '0001'")
     upgrade_hub(hub_path)

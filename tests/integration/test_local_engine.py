@@ -4,6 +4,7 @@ import ast
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -13,14 +14,15 @@ import pytest
 
 import mlflow_workspace_plugin
 from mlflow_workspace_plugin.errors import ComputeTargetException, UserErrorException
-from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.jobs.engines.engine import Capacity, EngineState
 from mlflow_workspace_plugin.jobs.liveness import settle
+from mlflow_workspace_plugin.stores.jobs import states
 from tests.jobs import QUICK, TELL, is_alive
 from tests.local_jobs import (
     ROOT,
     WAIT,
     agents,
+    kill_agents,
     kill_all,
     kind,
     lines,
@@ -643,17 +645,38 @@ class TestWithRunner:
         assert "exit code 0" in wait_for(local_engine(), "later", "", "gone").reason
 
     def test_killed_runner(self, new_job, said):
-        """Its slot is free when its command, too, is gone; what is said of the job is true."""
-        job = new_job(TELL + "tell('command'); time.sleep(300)")
+        """Its slot is free when its command, too, is gone; what is said of the job is true.
+
+        So it is where what is around the command was killed with it, and for what is detached.
+        """
+        job = new_job(
+            TELL + "import subprocess\n"
+            "left = subprocess.Popen(['sleep', '300'], start_new_session=True)\n"
+            "tell('guardian', os.getppid()); tell('left', left.pid); tell('command')\n"
+            "time.sleep(300)"
+        )
         engine, handle = self.submitted(job)
-        command = job.pid("command")
+        pids = [job.pid(name) for name in ("command", "left")]
         later = submit_shell(engine, "later", 'echo "$0" >> "$1"', said)
-        os.kill(pid_of(job.id), 9)
+        os.kill(pid_of(job.id), signal.SIGSTOP)
+        os.kill(job.pid("guardian"), signal.SIGKILL)
+        os.kill(pid_of(job.id), signal.SIGKILL)
         wait_for(engine, "later", later, "gone", 10)
-        assert not is_alive(command)
+        assert not any(map(is_alive, pids))
         settled = settle(job.store, job.row, engine.state(job.id, handle))
         assert (settled.stored_state, job.status) == ("Failed", "FAILED")
         assert "killed" in settled.cause
+
+    def test_killed_agent(self, new_job, said, monkeypatch):
+        """What waits behind the job is started at its end, though nobody asks for anything."""
+        monkeypatch.setenv("MLFLOW_WORKSPACE_SLOTS", "1")
+        job = new_job(TELL + "tell('command'); time.sleep(300)")
+        self.submitted(job)
+        job.pid("command")
+        submit_shell(local_engine(), "later", 'echo "$0" >> "$1"', said)
+        kill_agents()
+        job.store.cancel_job(job.id)
+        wait_until(lambda: lines(said) == ["later"], 60)
 
     def test_canceled_by_the_engine(self, new_job):
         """The runner ends the command, and has stored what there was."""

@@ -23,6 +23,8 @@ _LEFT_GRACE_S = 3.0
 """For how long processes that the command left behind may take to end when asked to."""
 _LAST_OUTPUT_S = 3.0
 """For how long output is waited for when no process is left that could print."""
+_GUARDIAN_S = 20.0
+"""For how long the guardian may take to say that all has ended that it was to kill."""
 _LONGEST_PAUSE_MS = 60_000
 _PIPE_BYTES = 1 << 20
 _F_SETPIPE_SZ = getattr(fcntl, "F_SETPIPE_SZ", None)
@@ -130,6 +132,7 @@ class _Running:
         self._ended: dict[int, int] = {}
         self._first_failed: int | None = None
         self._kills_at: float | None = None
+        self._gives_up_at: float | None = None
         self._is_ending = False
         self._is_over = False
         self._pids: list[int] = []
@@ -220,8 +223,10 @@ class _Running:
     def _heed(self) -> None:
         """Do what was asked for, and what is due."""
         now = time.monotonic()
-        if self.limit is not None and now >= self.limit[0] and self._first_failed is None:
-            self._stop.ask(self.limit[1])
+        if self.limit is not None and now >= self.limit[0]:
+            # Not while what a command left behind is ended.
+            if self._first_failed is None and not self._is_ending:
+                self._stop.ask(self.limit[1])
             self.limit = None
         for request in self._stop.new():
             self._tell(signal=int(request.signal), all=request.signal == signal.SIGKILL)
@@ -231,12 +236,19 @@ class _Running:
         if self._kills_at is not None and now >= self._kills_at:
             self._kills_at = None
             self._tell(signal=int(signal.SIGKILL), all=True)
+            self._gives_up_at = self._gives_up_at or now + _GUARDIAN_S
+        if self._gives_up_at is not None and now >= self._gives_up_at:
+            # It was stopped, say. The kernel kills the commands with it, and this process the rest.
+            self._gives_up_at = None
+            self._guardian.kill()
         if not self._is_ending and len(self._ended) == len(self._processes):
             self._is_ending = True
             self._tell(end=_LEFT_GRACE_S)
+            self._gives_up_at = now + _LEFT_GRACE_S + _GUARDIAN_S
 
     def _pause_ms(self) -> int | None:
-        times = [each for each in (self._kills_at, self.limit and self.limit[0]) if each]
+        awaited = (self._kills_at, self._gives_up_at, self.limit and self.limit[0])
+        times = [each for each in awaited if each]
         if not times:
             return None
         # What can be waited for at once is less than a month.

@@ -36,10 +36,21 @@ class MemoryKills(NamedTuple):
         """Whether the kernel says anything."""
         return self.of_group is not None or self.of_system is not None
 
-    def since(self, before: "MemoryKills") -> str:
-        """Return a sentence if processes were killed since then; empty if none was."""
+    def since(self, before: "MemoryKills", *, is_killed: bool) -> str:
+        """Return a sentence if processes were killed since then; empty if none was.
+
+        Args:
+            before: the numbers of then.
+            is_killed: whether the process that is asked about was ended as the kernel does that.
+        """
         if _grew(before.of_group, self.of_group):
-            return "Memory ran out: the kernel killed a process of it."
+            if is_killed:
+                return "Memory ran out: the kernel killed a process of it."
+            # One of its children, or of another job in the same container.
+            return (
+                "Memory may have run out: meanwhile the kernel killed a process of its control "
+                "group for that."
+            )
         if _grew(before.of_system, self.of_system):
             return (
                 "Memory probably ran out: meanwhile the kernel killed a process of this machine "

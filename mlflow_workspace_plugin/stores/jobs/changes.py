@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Row, case, select, update
 
 from mlflow_workspace_plugin.errors import JobEndedError, JobTakenError, RunNotFoundError
 from mlflow_workspace_plugin.hub.tables import JOBS
-from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.job import LOST_S, Beat, Job
 from mlflow_workspace_plugin.stores.jobs.rows import (
     change_job,

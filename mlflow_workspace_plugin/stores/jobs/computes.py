@@ -8,8 +8,8 @@ from sqlalchemy.dialects import postgresql, sqlite
 
 from mlflow_workspace_plugin.hub.databases.storable import NO_DATABASE_TAKES
 from mlflow_workspace_plugin.hub.tables import COMPUTES, NAME_LENGTH, TYPE_LENGTH
-from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.jobs.compute import Compute
 
 
 class Computes(Connections):

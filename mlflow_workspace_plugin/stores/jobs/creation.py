@@ -16,8 +16,8 @@ from sqlalchemy import Connection, delete, insert, select
 
 from mlflow_workspace_plugin.errors import RunExistsError
 from mlflow_workspace_plugin.hub.tables import JOBS, NAME_LENGTH, TYPE_LENGTH
-from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH, Connections
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.rows import now
 from mlflow_workspace_plugin.stores.tags.growing_tags import valid_tag
 from mlflow_workspace_plugin.stores.tags.own_tags import JOB_TAG

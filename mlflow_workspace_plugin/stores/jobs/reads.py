@@ -6,8 +6,8 @@ from mlflow.entities import LifecycleStage
 from mlflow.store.tracking.dbmodels.models import SqlRun
 
 from mlflow_workspace_plugin.hub.tables import JOBS
-from mlflow_workspace_plugin.jobs import states as job_states
 from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.jobs import states as job_states
 from mlflow_workspace_plugin.stores.jobs.job import Job
 from mlflow_workspace_plugin.stores.jobs.rows import job_of, jobs_as_seen, state_as_seen
 

@@ -22,7 +22,7 @@ from sqlalchemy import (
 
 from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.hub.tables import JOBS
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.job import SILENT_S, Job
 from mlflow_workspace_plugin.stores.tags.failure import is_kept, tags_of_cause
 from mlflow_workspace_plugin.stores.tags.own_tags import EXIT_CODE_TAG
@@ -179,8 +179,10 @@ def end(
     """
     run_id = row.run_uuid
     cause = storable.storable(cause)[:_LONGEST_CAUSE] if cause else None
-    change_job(connection, run_id, state=state, ended_at=row.now, exit_code=exit_code, cause=cause)
-    change_run(connection, run_id, state, end_time=row.now)
+    # The clock of the machine may have been set back meanwhile.
+    moment = max(row.now, row.started_at or row.submitted_at)
+    change_job(connection, run_id, state=state, ended_at=moment, exit_code=exit_code, cause=cause)
+    change_run(connection, run_id, state, end_time=moment)
     if exit_code is not None:
         upsert_tags(connection, run_id, {EXIT_CODE_TAG: str(exit_code)})
     if state == states.COMPLETED:

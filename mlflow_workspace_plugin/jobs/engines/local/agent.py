@@ -19,11 +19,12 @@ from typing import NoReturn
 
 from mlflow_workspace_plugin.jobs.boot import boot_id
 from mlflow_workspace_plugin.jobs.engines.local.job_file import DamagedJobError
-from mlflow_workspace_plugin.jobs.engines.local.launch import launch
+from mlflow_workspace_plugin.jobs.engines.local.launch import SLOT, launch
 from mlflow_workspace_plugin.jobs.engines.local.locks import is_held, try_lock
 from mlflow_workspace_plugin.jobs.engines.local.processes import send_signal
 from mlflow_workspace_plugin.jobs.engines.local.schedule import Held, Wants, next_to_start
 from mlflow_workspace_plugin.jobs.engines.local.spool import Ended, Spool, run_of
+from mlflow_workspace_plugin.jobs.marked_processes import end_marked
 from mlflow_workspace_plugin.journal.files.lock import HeldLock
 
 _LOOK_S = 1.0
@@ -31,6 +32,8 @@ _MOMENT_S = 0.05
 _FAULT_S = 5.0
 _CLEAN_S = 3600.0
 _TAKE_S = 2.0
+_ENDED_BY_OTHERS_S = 20.0
+"""For how long what a runner has started, which was killed, may take to be ended without us."""
 _PASSING = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EINTR, errno.EAGAIN})
 """Of errors: what says nothing of the file."""
 
@@ -138,8 +141,10 @@ class Agent:
         running = {}
         children = set(self._children.values())
         for name in self._spool.names_running():
-            is_locked = is_held(self._spool.running / name)
             is_alive = name in children
+            is_locked = is_held(self._spool.running / name)
+            if not is_alive and not is_locked:
+                self._end_what_is_left(name)
             if is_alive or is_locked:
                 running[name] = self._running.get(name) or self._look_at(name)
             if not is_alive and (name in self._codes or not is_locked):
@@ -151,6 +156,12 @@ class Agent:
                 self._spool.forget(name)
         self._running = running
         self._codes = {name: code for name, code in self._codes.items() if name in running}
+
+    def _end_what_is_left(self, name: str) -> None:
+        """End what a job started and those that would have ended it, who were killed, did not."""
+        # One that ended by itself has left nothing.
+        if self._codes.get(name, -1) < 0:
+            end_marked(SLOT, str(self._spool.running / name))
 
     def _look_at(self, name: str) -> Held:
         run_id = run_of(name)
@@ -192,6 +203,9 @@ class Agent:
             started = self._spool.started(run_id)
             if started is not None and self._spool.is_to_be_killed(run_id):
                 send_signal(started, signal.SIGKILL, to_group=True)
+                # Who ends the rest then may have been stopped.
+                if self._spool.is_to_be_killed(run_id, since_s=_ENDED_BY_OTHERS_S):
+                    end_marked(SLOT, str(self._spool.running / name))
 
     def _held(self) -> list[Held] | None:
         """Return what jobs hold that do not lend it; None while one waits to have its own back."""

@@ -56,6 +56,14 @@ class LocalEngine:
         base = Path(settings.QUEUE_DIR.get()).expanduser().absolute()
         self._spool = Spool(base / host_id())
 
+    def check(self, *, gpus: int) -> None:
+        """Refuse a job that wants more GPUs than there are (see :class:`ChecksJobs`).
+
+        Raises:
+            ComputeTargetException: this machine has fewer.
+        """
+        self._devices(gpus)
+
     def submit(
         self,
         run_id: str,
@@ -234,8 +242,9 @@ class LocalEngine:
         if len(devices) < gpus:
             has = f"only {len(devices)}" if devices else "none"
             raise ComputeTargetException(
-                f"The job wants {gpus} GPUs, and {has} can be seen here: {settings.GPUS.name} or "
-                "CUDA_VISIBLE_DEVICES say which there are, else nvidia-smi."
+                f"The job wants {_counted(gpus)}, and {has} can be seen on this machine. Ask for "
+                f"fewer, or say which there are, in CUDA_VISIBLE_DEVICES or {settings.GPUS.name}: "
+                "else nvidia-smi is asked."
             )
         return devices
 
@@ -286,3 +295,7 @@ class LocalEngine:
                 f"The folder {folder!r} of this machine's jobs cannot be used: {clause(error)}. "
                 f"{settings.QUEUE_DIR.name} may name another one."
             ) from error
+
+
+def _counted(gpus: int) -> str:
+    return "a GPU" if gpus == 1 else f"{gpus} GPUs"

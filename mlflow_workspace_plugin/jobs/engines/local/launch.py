@@ -18,6 +18,8 @@ KEPT_FILES = "_MLFLOW_WORKSPACE_KEEP_FDS"
 
 By it runners, and the agent, are told from what a job started: see ``runner.processes.guardian``.
 """
+MOUNTS = "_MLFLOW_WORKSPACE_MOUNTS"
+"""Names the file by which the agent leaves the mounts that only the job sees that starts it."""
 
 _CANNOT_RUN = 127
 

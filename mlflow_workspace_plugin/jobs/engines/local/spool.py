@@ -242,12 +242,17 @@ class Spool:
         """Whether a job was asked to stop."""
         return (self.canceled / run_id).exists()
 
-    def is_to_be_killed(self, run_id: str) -> bool:
-        """Whether a job was asked to stop, and had the time for that."""
+    def is_to_be_killed(self, run_id: str, since_s: float = 0.0) -> bool:
+        """Whether a job was asked to stop, and had the time for that.
+
+        Args:
+            run_id: of its run.
+            since_s: for how many seconds that has been so.
+        """
         found = _load(self.canceled / run_id)
         if found is None or found.get("boot") != boot_id():
             return False
-        return time.monotonic() >= float(found.get("until", math.inf))
+        return time.monotonic() >= float(found.get("until", math.inf)) + since_s
 
     def note_asked_to_stop(self, run_id: str, wait_s: float) -> None:
         """Note that a job was asked to stop, if that was not noted before.

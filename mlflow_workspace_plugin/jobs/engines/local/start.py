@@ -3,11 +3,12 @@
 import os
 import subprocess
 import sys
+from contextlib import suppress
 from pathlib import Path
 
 import mlflow_workspace_plugin
 from mlflow_workspace_plugin.jobs.boot import BOOT_ID_FILE
-from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES
+from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES, MOUNTS, SLOT
 from mlflow_workspace_plugin.jobs.engines.local.locks import is_held
 from mlflow_workspace_plugin.jobs.engines.local.spool import Spool, SpoolError, last_line
 
@@ -21,6 +22,12 @@ _IDLE_VARIABLE = "_MLFLOW_WORKSPACE_AGENT_IDLE_S"
 _CODE = (
     "import sys; sys.path.append(sys.argv[1]); "
     "from mlflow_workspace_plugin.jobs.engines.local.agent import main; main(*sys.argv[2:])"
+)
+# Out of the mounts of a job that starts it.
+_LEAVE = (
+    "import contextlib, ctypes, os\n"
+    "with contextlib.suppress(OSError):\n"
+    "    ctypes.CDLL(None).setns(os.open({outside!r}, os.O_RDONLY | os.O_CLOEXEC), 0x20000)\n"
 )
 # What Python itself may need. The jobs have their own.
 _PASSED_ON = ("PATH", "HOME", "LANG", "LC_ALL", "LD_LIBRARY_PATH", "TMPDIR", BOOT_ID_FILE)
@@ -42,6 +49,26 @@ def ensure_agent(spool: Spool) -> None:
     spool.wake()
 
 
+def ensure_agent_of_slot() -> None:
+    """Have an agent look at what waits behind the job that this process runs, if it has a slot.
+
+    The one that started it may have been killed, and nobody may ask for anything for days.
+    """
+    slot = os.environ.get(SLOT)
+    if slot:
+        spool = Spool(Path(slot).parent.parent)
+        with suppress(OSError, SpoolError):
+            if spool.names_waiting():
+                ensure_agent(spool)
+
+
+def _code() -> str:
+    """Return what the agent runs."""
+    outside = os.environ.get(MOUNTS, "")
+    # Where that process is gone, there is nothing to leave.
+    return (_LEAVE.format(outside=outside) if os.path.exists(outside) else "") + _CODE  # noqa: PTH110
+
+
 def _start(spool: Spool) -> None:
     root = Path(mlflow_workspace_plugin.__file__).parent.parent
     idle_s = os.environ.get(_IDLE_VARIABLE) or _IDLE_S
@@ -53,7 +80,7 @@ def _start(spool: Spool) -> None:
     environment[KEPT_FILES] = ""
     try:
         ended = subprocess.run(
-            [sys.executable, "-I", "-S", "-c", _CODE, *arguments],
+            [sys.executable, "-I", "-S", "-c", _code(), *arguments],
             env=environment,
             cwd="/",
             stdin=subprocess.DEVNULL,

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES, SLOT
+from mlflow_workspace_plugin.jobs.marked_processes import MARK
 
 # Of the run around the process, and of the notebook that it is the kernel of.
 _NOT_HANDED_ON = re.compile(
     r"AZUREML_.*|JPY_.*|__vsc_ipynb_file__|PWD|OLDPWD"
     r"|MLFLOW_(RUN_ID|EXPERIMENT_ID|EXPERIMENT_NAME|TRACKING_URI|REGISTRY_URI|ACTIVE_MODEL_ID|WORKSPACE|WORKSPACE_STORE_URI)"
-    rf"|{SLOT}|{KEPT_FILES}"
+    rf"|{SLOT}|{KEPT_FILES}|{MARK}"
 )
 _PLOTS_IN_NOTEBOOK = "module://"
 _PATHS = (

@@ -1,0 +1,49 @@
+"""SDK v1's states of a job, finer than MLflow's five."""
+
+NOT_STARTED = "NotStarted"
+QUEUED = "Queued"
+PREPARING = "Preparing"
+PROVISIONING = "Provisioning"
+STARTING = "Starting"
+RUNNING = "Running"
+CANCEL_REQUESTED = "CancelRequested"
+FINALIZING = "Finalizing"
+COMPLETED = "Completed"
+FAILED = "Failed"
+CANCELED = "Canceled"
+NOT_RESPONDING = "NotResponding"
+"""Never stored: what a reader says of a job whose owner gave no sign of life for a while."""
+
+ALL = frozenset(
+    {
+        NOT_STARTED,
+        QUEUED,
+        PREPARING,
+        PROVISIONING,
+        STARTING,
+        RUNNING,
+        CANCEL_REQUESTED,
+        FINALIZING,
+        COMPLETED,
+        FAILED,
+        CANCELED,
+        NOT_RESPONDING,
+    }
+)
+LAST = frozenset({COMPLETED, FAILED, CANCELED})
+"""No state follows these."""
+WAITING = frozenset({NOT_STARTED, QUEUED})
+"""No runner has the job yet."""
+
+_TO_MLFLOW = {
+    NOT_STARTED: "SCHEDULED",
+    QUEUED: "SCHEDULED",
+    COMPLETED: "FINISHED",
+    FAILED: "FAILED",
+    CANCELED: "KILLED",
+}
+
+
+def to_mlflow(state: str) -> str:
+    """Return MLflow's status of a run in a state."""
+    return _TO_MLFLOW.get(state, "RUNNING")
