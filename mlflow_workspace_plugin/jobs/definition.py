@@ -26,6 +26,8 @@ class Definition:
         gpus: how many GPUs it wants.
         node_count: how many nodes were asked for.
         target: the name of the compute target.
+        inputs: what it reads, as :class:`data.delivery.inputs.DataInput` is stored.
+        outputs: what it makes, as :class:`data.delivery.outputs.DataOutput` is stored.
     """
 
     script: str | None = None
@@ -40,6 +42,8 @@ class Definition:
     gpus: int = 0
     node_count: int = 1
     target: str = "local"
+    inputs: list[dict[str, Any]] = field(default_factory=list)
+    outputs: list[dict[str, Any]] = field(default_factory=list)
 
     def to_json(self) -> dict[str, Any]:
         """Return it as JSON holds it."""

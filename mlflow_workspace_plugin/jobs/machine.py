@@ -22,12 +22,13 @@ _TRIES = 10
 _PAUSE_S = 0.02
 
 
-def where_locked(lock: Path, descriptor: int) -> dict[str, Any]:
+def where_locked(lock: Path, descriptor: int, mark: str | None = None) -> dict[str, Any]:
     """Return where to look for this process: machine, boot, and the lock that it holds.
 
     Args:
         lock: the path of the lock's file.
         descriptor: of the file, which is locked.
+        mark: the variable's value by which what this process starts is found.
     """
     status = os.fstat(descriptor)
     return {
@@ -38,6 +39,7 @@ def where_locked(lock: Path, descriptor: int) -> dict[str, Any]:
         "lock": str(lock),
         "device": status.st_dev,
         "inode": status.st_ino,
+        "mark": mark,
     }
 
 
@@ -80,7 +82,13 @@ def held_to_end(where: Mapping[str, Any]) -> Iterator[bool]:
         yield True
         return
     try:
-        yield _taken(file)
+        is_held = _taken(file)
+        try:
+            yield is_held
+        finally:
+            if is_held:
+                # A child that was forked meanwhile has the file, too.
+                fcntl.flock(file, fcntl.LOCK_UN)
     finally:
         os.close(file)
 

@@ -1,11 +1,12 @@
 """Submitting a job: checked, its code kept, created, and handed to its engine."""
 
+import os
 import re
 import sys
 import time
 import uuid
-from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Iterator, Mapping
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -23,7 +24,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.jobs.computes import compute_named, runner_uri
 from mlflow_workspace_plugin.jobs.definition import Definition
-from mlflow_workspace_plugin.jobs.engines.engine import Compute, Engine
+from mlflow_workspace_plugin.jobs.engines.engine import ChecksJobs, Compute, Engine
 from mlflow_workspace_plugin.jobs.engines.find import engine_of
 from mlflow_workspace_plugin.jobs.environments.check import check
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
@@ -80,35 +81,45 @@ def submit(
 
     Raises:
         ExperimentExecutionException: there is nothing to run, or it is not in the folder.
-        UserErrorException: what it asks for is not served; the message says what is.
+        UserErrorException: what it asks for is not served, or data that it names cannot be
+            brought; the message says what can be.
         ComputeTargetException: there is no such compute target, it cannot reach the hub, or it
             takes no job now: then the run has failed, with that as its cause.
         SnapshotException: the folder cannot be kept.
     """
-    _check(definition, source)
+    definition = _checked(definition, source)
     compute = compute_named(store, definition.target)
     engine = engine_of(compute)
     uri = runner_uri(store.tracking_uri, compute, engine)
+    if isinstance(engine, ChecksJobs):
+        engine.check(gpus=definition.gpus)
+    if definition.inputs or definition.outputs:
+        # Only now: most have none.
+        from mlflow_workspace_plugin.jobs.data import check_data
+
+        check_data(store, definition, compute, engine)
     checked = check(Requirements.from_json(definition.environment), folder=source)
     for note in checked.notes:
         _logger.warning("%s", note)
     definition = replace(definition, environment=checked.requirements.to_json())
     known = _known(definition, source, own_id) | dict(tags or {})
-    with seen_to_live() as submitter:
-        with _kept(store, source) as snapshot:
-            if snapshot is not None:
-                definition = replace(definition, snapshot=snapshot)
-                known[SNAPSHOT_TAG] = snapshot
-            run = store.create_job(
-                experiment_id,
-                run_name=name,
-                tags=[RunTag(*each) for each in known.items()],
-                definition=definition.to_json(),
-                compute=compute.name,
-                engine=compute.type,
-                submitter=submitter,
-            )
-        _start(store, run.info.run_id, compute, engine, uri, definition.gpus)
+    with seen_to_live() as submitter, ExitStack() as kept:
+        snapshot = kept.enter_context(_kept(store, source))
+        if snapshot is not None:
+            definition = replace(definition, snapshot=snapshot)
+            known[SNAPSHOT_TAG] = snapshot
+        run = store.create_job(
+            experiment_id,
+            run_name=name,
+            tags=[RunTag(*each) for each in known.items()],
+            definition=definition.to_json(),
+            compute=compute.name,
+            engine=compute.type,
+            submitter=submitter,
+        )
+        with _failed_by_errors(store, run.info.run_id, compute):
+            kept.close()
+            _start(store, run.info.run_id, compute, engine, uri, definition.gpus)
     return run
 
 
@@ -119,26 +130,48 @@ def _kept(
     return nullcontext() if source is None else snapshots_of(store.tracking_uri).keeping(source)
 
 
-def _check(definition: Definition, source: Path | None) -> None:
-    if definition.script is None and not definition.command:
-        raise ExperimentExecutionException(
-            "There is nothing to run. Name a script in the source directory, or a command."
-        )
+def _checked(definition: Definition, source: Path | None) -> Definition:
+    """Return what can be run: its script is named from the folder on."""
     if source is not None and not source.is_dir():
         raise ExperimentExecutionException(
             f"There is no folder {str(source)!r} to run in. Name the folder with the script."
         )
-    if definition.script is not None:
-        _check_script(definition.script, source)
     if definition.node_count > 1:
         raise UserErrorException(
             f"A job runs on one node, and {definition.node_count} were asked for: nothing here "
             "starts processes on several nodes together. Set node_count to 1; several processes "
             "on that node are process_count of PyTorchConfiguration or MpiConfiguration."
         )
+    limit = definition.max_run_duration_seconds
+    # NaN is no more than 0.
+    if limit is not None and not limit > 0:
+        raise UserErrorException(
+            f"max_run_duration_seconds is {limit}, in which nothing can run. It is a number of "
+            "seconds above 0; None is no limit."
+        )
+    if definition.command:
+        _check_command_alone(definition)
+        return definition
+    if definition.script is None:
+        raise ExperimentExecutionException(
+            "There is nothing to run. Name a script in the source directory, or a command."
+        )
+    return replace(definition, script=_script_in(definition.script, source))
 
 
-def _check_script(script: str, source: Path | None) -> None:
+def _check_command_alone(definition: Definition) -> None:
+    """Check that a command has no script or arguments beside it, which nothing would run."""
+    beside = {"script": definition.script, "arguments": definition.arguments}
+    if said := [name for name, value in beside.items() if value]:
+        raise ExperimentExecutionException(
+            f"A command is given, and {' and '.join(said)} beside it, and only the one or the "
+            "other can be run. Leave out the command, or write all of it there, such as "
+            "command='python train.py --alpha 0.5'."
+        )
+
+
+def _script_in(script: str, source: Path | None) -> str:
+    """Return the path of a script from its folder on, of which a copy is run."""
     folder = Path() if source is None else source
     path = folder / script
     try:
@@ -151,6 +184,11 @@ def _check_script(script: str, source: Path | None) -> None:
             f"There is no script {script!r} in {str(folder.absolute())!r}, the source directory. "
             "Name the script by its path in that folder."
         )
+    # A link in the folder stays what it is called there.
+    here, above = (Path(os.path.abspath(each)) for each in (path, folder))  # noqa: PTH100
+    if here.is_relative_to(above) and here.is_file():
+        return str(here.relative_to(above))
+    return str(path.resolve().relative_to(folder.resolve()))
 
 
 def _known(definition: Definition, source: Path | None, own_id: str) -> dict[str, str]:
@@ -181,9 +219,17 @@ def _start(
     gpus: int,
 ) -> None:
     python = compute.settings.get("python") or sys.executable
+    handle = engine.submit(run_id, [python, *_RUNNER, uri, run_id], variables={}, gpus=gpus)
+    store.job_queued(run_id, handle)
+
+
+@contextmanager
+def _failed_by_errors(
+    store: "WorkspaceTrackingStore", run_id: str, compute: Compute
+) -> Iterator[None]:
+    """End a job that was created as failed if the block raises."""
     try:
-        handle = engine.submit(run_id, [python, *_RUNNER, uri, run_id], variables={}, gpus=gpus)
-        store.job_queued(run_id, handle)
+        yield
     except BaseException as error:
         cause = f"It could not be handed to compute target {compute.name!r}: {_said(error)}."
         try:

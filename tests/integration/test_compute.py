@@ -2,16 +2,25 @@
 
 import json
 import shlex
+import socket
 import sys
+from contextlib import suppress
 
 import pytest
 from click.testing import CliRunner
 
+from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import ComputeTargetException
 from mlflow_workspace_plugin.jobs import computes
+from mlflow_workspace_plugin.jobs.definition import Definition
+from mlflow_workspace_plugin.jobs.engines import plugged
 from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.jobs.engines.find import engine_of, types
+from mlflow_workspace_plugin.jobs.engines.ray import dashboard
+from mlflow_workspace_plugin.jobs.submission import submit
+from mlflow_workspace_plugin.jobs.watch import JobWatch
+from tests.jobs import until
 from tests.listener import listening
 
 pytestmark = [pytest.mark.store, pytest.mark.sqlite]
@@ -36,6 +45,66 @@ class CloudEngine:
 
     def capacity(self):
         return Capacity(7, 5, 3)
+"""
+
+
+STARTS = """
+import subprocess
+from mlflow_workspace_plugin.jobs.engines.engine import Capacity, EngineState
+
+class ShellEngine:
+    runs_here = True
+    started = {}
+
+    def __init__(self, compute):
+        pass
+
+    def submit(self, run_id, command, *, variables, gpus):
+        if run_id not in self.started:
+            self.started[run_id] = subprocess.Popen(command)
+        return run_id
+
+    def state(self, run_id, handle):
+        started = self.started.get(run_id)
+        is_gone = started is None or started.poll() is not None
+        return EngineState("gone" if is_gone else "running")
+
+    def cancel(self, run_id, handle):
+        self.started[run_id].terminate()
+
+    def capacity(self):
+        return Capacity(None, None, None)
+"""
+BROKEN = """
+class BrokenEngine:
+    def __init__(self, compute):
+        self.address = compute.address or ""
+
+    @property
+    def runs_here(self):
+        return self.fail()
+
+    def submit(self, run_id, command, *, variables, gpus):
+        return self.fail()
+
+    def state(self, run_id, handle):
+        return self.fail()
+
+    def cancel(self, run_id, handle):
+        return self.fail()
+
+    def capacity(self):
+        return self.fail()
+
+    def fail(self):
+        if self.address == "exits":
+            raise SystemExit("no cloud")
+        if self.address == "hangs":
+            import time
+            time.sleep(60)
+        if self.address == "raises":
+            raise KeyError("no cloud")
+        return ("no", "cloud")
 """
 
 
@@ -224,6 +293,86 @@ def test_an_engine_that_fails(store, run, package):
     (row, far) = json.loads(run("list", "--json"))
     assert row["slots"] >= 1
     assert "of_cloud" in far["note"]
+
+
+@pytest.mark.parametrize("how", ["exits", "hangs", "raises", "returns"])
+def test_an_engine_that_breaks_when_it_is_asked(
+    store, run, package, monkeypatch, workspace, tmp_path, how
+):
+    """It is named wherever it is asked; its job has failed, and other jobs are listed as ever."""
+    monkeypatch.setattr(plugged, "_WITHIN_S", 0.5 if how == "hangs" else 30.0)
+    package("of_cloud", "cloud = of_cloud:BrokenEngine", BROKEN)
+    run("add", "far", "--type", "cloud", "--address", how, "--hub-on-nodes", "/hub")
+    (_, row) = json.loads(run("list", "--json"))
+    assert "package 'of_cloud', does not say how much it runs" in row["note"]
+    experiment = Experiment(workspace, "experiment")
+    definition = Definition(command="true", target="far")
+    with pytest.raises(ComputeTargetException, match=r"of package 'of_cloud', does not take"):
+        submit(store, experiment.id, definition, None, own_id="own")
+    (failed,) = store.jobs()
+    assert (failed.state, failed.owner) == ("Failed", None)
+    assert "of_cloud" in failed.cause
+    waiting = _waiting(store, experiment, "far", "cloud")
+    other = _waiting(store, experiment, "gone", "cloud")
+    reasons = {each["run_id"]: each["reason"] for each in json.loads(_jobs(workspace))}
+    assert "does not say what has become of the job" in reasons.pop(waiting)
+    assert "has no compute target 'gone'" in reasons.pop(other)
+    assert not reasons
+    assert JobWatch(store, waiting).cancel() == "Canceled"
+
+
+def test_an_engine_is_a_class_with_four_calls(store, run, package, new_job):
+    """What only starts a process runs jobs."""
+    package("of_cloud", "shell = of_cloud:ShellEngine", STARTS)
+    run("add", "far", "--type", "shell")
+    job = new_job("print('up')")
+    engine = engine_of(computes.compute_named(store, "far"))
+    assert engine.runs_here
+    handle = job.hand_to(engine)
+    assert job.until_state("Completed", "Failed") == "Completed"
+    assert job.log() == "up\n"
+    until(lambda: engine.state(job.id, handle).kind == "gone")
+
+
+def test_a_server_that_never_answers_is_waited_for_once(store, workspace, run, monkeypatch):
+    """However many jobs wait there: it accepts connections, and says nothing."""
+    monkeypatch.setattr(dashboard, "_ANSWER_S", 2.2)
+    experiment = Experiment(workspace, "experiment")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = f"http://127.0.0.1:{silent.getsockname()[1]}"
+        run("add", "far", "--type", "ray", "--address", address, "--hub-on-nodes", "/hub")
+        for _ in range(3):
+            _waiting(store, experiment, "far", "ray", address)
+        listed = json.loads(_jobs(workspace))
+        assert [each["state"] for each in listed] == ["Queued"] * 3
+        assert all("no answer in time" in each["reason"] for each in listed)
+        assert _accept_all(silent) == 1
+
+
+def _waiting(store, experiment, compute, engine, address=""):
+    created = store.create_job(
+        experiment.id, run_name=None, tags=[], definition={}, compute=compute, engine=engine
+    )
+    run_id = created.info.run_id
+    store.job_queued(run_id, f"mlflow-{run_id} at {address}")
+    return run_id
+
+
+def _jobs(workspace):
+    where = ["-w", "team-a", "--hub", str(workspace._hub.path)]
+    done = CliRunner().invoke(main, ["jobs", "--json", *where])
+    assert done.exit_code == 0, done.output
+    return done.stdout
+
+
+def _accept_all(server):
+    """Take the connections that wait, without an answer; return how many there were."""
+    server.settimeout(0.1)
+    accepted = []
+    with suppress(TimeoutError):
+        while True:
+            accepted.append(server.accept())
+    return len(accepted)
 
 
 def test_the_token_is_kept_in_a_file_of_the_users(run, store, tmp_path):

@@ -17,18 +17,28 @@ from click.testing import CliRunner
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import ComputeTargetException
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.jobs import computes
 from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.jobs.engines.find import engine_of
-from mlflow_workspace_plugin.jobs.engines.ray import token
+from mlflow_workspace_plugin.jobs.engines.ray import dashboard, token
 from mlflow_workspace_plugin.jobs.liveness import settle
+from mlflow_workspace_plugin.jobs.watch import JobWatch
 from mlflow_workspace_plugin.sdk.computes.aml_compute import AmlCompute
 from mlflow_workspace_plugin.sdk.computes.target import ComputeTarget
 from mlflow_workspace_plugin.sdk.environments.environment import Environment
 from mlflow_workspace_plugin.sdk.jobs.script_run_config import ScriptRunConfig
+from mlflow_workspace_plugin.stores.jobs import states
 from tests.conftest import EXAMPLES
-from tests.engine_jobs import python, submit, wait_for
-from tests.jobs import RUNNER, TELL, is_alive, until
+from tests.engine_jobs import (
+    COPIES,
+    copied_data,
+    fails_as_its_node_does_not_see_the_hub,
+    is_copied,
+    python,
+    submit,
+    wait_for,
+)
+from tests.jobs import TELL, is_alive, until
 from tests.processes import of_folder
 from tests.ray_cluster import ray_cluster
 from tests.waiting import wait_until
@@ -103,8 +113,11 @@ def test_room(engine, cluster):
     wait_until(lambda: engine.capacity()[:2] == (2, 2), 30)
     assert here.capacity()[:2] == (1, 1)
     waiting, its_handle = submit(engine, python("print('started')"))
-    assert engine.state(waiting, its_handle).kind == "waiting"
-    assert engine.capacity().waiting == 1
+    behind, last_handle = submit(engine, python("print('started')"))
+    for job, before in (((waiting, its_handle), 0), ((behind, last_handle), 1)):
+        state = engine.state(*job)
+        assert (state.kind, state.position) == ("waiting", before)
+    assert engine.capacity().waiting == 2
     engine.cancel(waiting, its_handle)
     assert engine.state(waiting, its_handle).kind == "waiting"
     here.cancel(busy, handle)
@@ -151,7 +164,8 @@ def test_tokens(cluster, tmp_path, monkeypatch):
     file = token.keep(cluster.address, TOKEN)
     assert file.stat().st_mode & 0o777 == 0o600
     assert engine.capacity().slots == 2
-    assert engine.state("1" * 32, "").kind == "gone"
+    never_told = engine.state("1" * 32, "")
+    assert (never_told.kind, "started again" in never_told.reason) == ("gone", False)
     file.chmod(0o644)
     with pytest.raises(ComputeTargetException, match="others may read"):
         engine.capacity()
@@ -169,17 +183,22 @@ def test_another_cluster_of_the_name(engine, cluster):
 class TestRunner:
     """What the runner and the engine say together is true, whatever is killed."""
 
-    def test_a_job_completes(self, engine, new_job):
-        """It is told of its own run, whatever `ray start` was told, and what it leaves is there."""
+    def test_a_job_completes(self, engine, new_job, workspace, tmp_path):
+        """It is told of its own run, whatever `ray start` was told, and what it leaves is there.
+
+        It gets the data that it was given, and what it makes of it becomes a dataset.
+        """
         job = new_job(
             "import mlflow; mlflow.log_metric('m', 2); print(mlflow.active_run().info.run_id)\n"
-            "open('outputs/model', 'w').write('x')"
+            f"open('outputs/model', 'w').write('x')\n{COPIES}",
+            **copied_data(workspace, tmp_path),
         )
         handle = job.hand_to(engine)
         assert job.until_state(*states.LAST) == "Completed", job.row.cause
         assert job.log().strip() == job.id
         assert "outputs/model" in job.files
         assert job.store.get_run(job.id).data.metrics == {"m": 2}
+        assert is_copied(workspace)
         assert "SUCCEEDED" not in wait_for(engine, "gone", job.id, handle).reason
 
     def test_a_notebook_runs_where_its_target_was_bound_to(
@@ -320,17 +339,10 @@ class TestRunner:
         assert waiting.run() == 81
         assert not (waiting.folder / "ran").exists()
 
-    def test_a_hub_that_the_node_does_not_see(self, engine, new_job):
-        """The job fails with what the node says, as soon as somebody looks."""
-        job = new_job("print('up')")
-        uri = "workspace:///of/another/machine/team-a"
-        command = [sys.executable, *RUNNER, uri, job.id]
-        job.store.job_queued(job.id, engine.submit(job.id, command, variables={}, gpus=0))
-        state = wait_for(engine, "gone", job.id, job.row.handle, 180)
-        assert state.reason.startswith("cannot reach workspace:///of/another/machine from ")
-        found = settle(job.store, job.row, state)
-        assert found.stored_state == "Failed"
-        assert "cannot reach workspace:///of/another/machine" in found.cause
+    def test_a_hub_that_the_node_does_not_see(self, engine, cluster, workspace, tmp_path):
+        """The job fails with what the node says, wherever somebody looks."""
+        target = ("--type", "ray", "--address", cluster.address)
+        fails_as_its_node_does_not_see_the_hub(workspace, tmp_path, *target)
 
 
 def test_the_raylet_is_killed(engine, cluster, new_job):
@@ -453,24 +465,35 @@ def test_answers_that_prove_nothing(status, content):
     with answering(lambda handler: _send(handler, status, content)) as (_, address):
         engine = engine_of(Compute("cluster", "ray", address))
         assert engine.state("1" * 32, "").kind == "unknown"
-        if status != 200:
+        for call in (
+            lambda: engine.submit("1" * 32, ["python"], variables={}, gpus=0),
+            lambda: engine.runs_here,
+        ):
             with pytest.raises(ComputeTargetException, match=r"HTTP|not answer"):
-                engine.submit("1" * 32, ["python"], variables={}, gpus=0)
+                call()
 
 
-def test_a_server_that_never_ends_its_answer():
+@pytest.mark.parametrize("drop", [b" " * 8192, b" ", b"of the head"])
+def test_answers_that_drip(drop, monkeypatch):
     """A server that says a little now and then holds nobody up for long."""
+    monkeypatch.setattr(dashboard, "_ANSWER_S", 2.5)
+    has_ended = threading.Event()
 
     def drip(handler):
-        handler.send_response(200)
-        handler.end_headers()
         with suppress(OSError):
-            for _ in range(600):
-                handler.wfile.write(b" " * 8192)
+            if drop == b"of the head":
+                handler.wfile.write(b"HTTP/1.1 200 OK\r\n")
+            else:
+                handler.send_response(200)
+                handler.end_headers()
+            for _ in range(100):
+                handler.wfile.write(b"X-A: b\r\n" if drop == b"of the head" else drop)
                 time.sleep(0.1)
+            has_ended.set()
 
     with answering(drip) as (_, address):
         state = engine_of(Compute("cluster", "ray", address)).state("1" * 32, "")
+    assert not has_ended.is_set()
     assert state.kind == "unknown"
     assert "in time" in state.reason
 
@@ -495,3 +518,27 @@ def _with_word(word):
 
 def _parent(pid):
     return int(Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[1])
+
+
+def test_a_job_that_is_handed_over_between_two_looks(workspace):
+    """That Ray did not know it before says nothing of it now."""
+    store, known = workspace.tracking_store, threading.Event()
+
+    def answer(handler):
+        if known.is_set():
+            _send(handler, 200, b'{"status": "PENDING"}')
+        else:
+            _send(handler, 404, f"Job {handler.path.rpartition('/')[2]} does not exist".encode())
+
+    with answering(answer) as (_, address):
+        target = Compute("far", "ray", address)
+        store.put_compute(target)
+        computes.remember(target)
+        experiment = Experiment(workspace, "experiment").id
+        job = {"definition": {}, "compute": "far", "engine": "ray"}
+        run_id = store.create_job(experiment, run_name=None, tags=[], **job).info.run_id
+        watch = JobWatch(store, run_id)
+        assert watch.read().state == "NotStarted"
+        known.set()
+        store.job_queued(run_id, f"mlflow-{run_id} at {address}")
+        assert watch.read().state == "Queued"

@@ -9,11 +9,19 @@ from pathlib import Path
 import pytest
 
 from mlflow_workspace_plugin.errors import ComputeTargetException
-from mlflow_workspace_plugin.jobs import states
 from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.jobs.engines.find import engine_of
 from mlflow_workspace_plugin.jobs.liveness import settle
-from tests.engine_jobs import python, submit, wait_for
+from mlflow_workspace_plugin.stores.jobs import states
+from tests.engine_jobs import (
+    COPIES,
+    copied_data,
+    fails_as_its_node_does_not_see_the_hub,
+    is_copied,
+    python,
+    submit,
+    wait_for,
+)
 from tests.jobs import TELL, is_alive, until
 from tests.processes import of_folder
 from tests.slurm import NODE, slurm
@@ -86,7 +94,7 @@ def test_reasons(engine, tmp_path, monkeypatch):
     assert "exit code 80" in wait_for(engine, "gone", run_id, handle).reason
 
 
-def test_room(engine):
+def test_room(engine, cluster):
     """Who finds no CPU free waits; canceled, it is not started, and who runs is told to stop."""
     large = engine_of(Compute("large", "slurm", None, {"options": {"cpus-per-task": "2"}}))
     busy, handle = submit(large, python(BUSY))
@@ -95,8 +103,17 @@ def test_room(engine):
     assert large.capacity()[:2] == (1, 1)
     waiting, its_handle = submit(engine, python(BUSY))
     wait_until(lambda: "Resources" in engine.state(waiting, its_handle).reason, 30)
-    assert engine.state(waiting, its_handle).kind == "waiting"
-    assert engine.capacity().waiting == 1
+    assert engine.state(waiting, its_handle)[::2] == ("waiting", 0)
+    behind, last_handle = submit(engine, python(BUSY))
+    fresh = engine_of(Compute("cluster", "slurm"))
+    assert fresh.state(behind, last_handle)[::2] == ("waiting", 1)
+    # Who waits for something else is in nobody's way.
+    cluster.run("scontrol", "hold", f"jobname=mlflow-{waiting}")
+    fresh = engine_of(Compute("cluster", "slurm"))
+    assert fresh.state(behind, last_handle)[::2] == ("waiting", 0)
+    assert fresh.state(waiting, its_handle)[::2] == ("waiting", None)
+    assert engine.capacity().waiting == 2
+    engine.cancel(behind, last_handle)
     for _ in range(2):
         engine.cancel(waiting, its_handle)
         large.cancel(busy, handle)
@@ -180,18 +197,23 @@ def test_refusals(engine):
 class TestRunner:
     """What the runner and the engine say together is true."""
 
-    def test_a_job_completes(self, engine, new_job, tmp_path):
-        """What it prints, logs and leaves is the run's, whatever the profile says of another."""
+    def test_a_job_completes(self, engine, new_job, workspace, tmp_path):
+        """What it prints, logs and leaves is the run's, whatever the profile says of another.
+
+        It gets the data that it was given, and what it makes of it becomes a dataset.
+        """
         (tmp_path / ".profile").write_text("export MLFLOW_RUN_ID=other AZUREML_RUN_ID=other")
         job = new_job(
             "import mlflow; mlflow.log_metric('m', 2); print(mlflow.active_run().info.run_id)\n"
-            "open('outputs/model', 'w').write('x')"
+            f"open('outputs/model', 'w').write('x')\n{COPIES}",
+            **copied_data(workspace, tmp_path),
         )
         handle = job.hand_to(engine)
         assert job.until_state(*states.LAST) == "Completed", job.row.cause
         assert job.log().strip() == job.id
         assert "outputs/model" in job.files
         assert job.store.get_run(job.id).data.metrics == {"m": 2}
+        assert is_copied(workspace)
         assert "has ended" in wait_for(engine, "gone", job.id, handle).reason
 
     def test_scancel(self, engine, cluster, new_job):
@@ -226,6 +248,10 @@ class TestRunner:
         assert (job.state, job.status) == ("Failed", "FAILED")
         assert "killed" in job.row.cause
         assert job.log() == "up\n"
+
+    def test_a_hub_that_the_node_does_not_see(self, engine, workspace, tmp_path):
+        """The job fails with what the node says, wherever somebody looks."""
+        fails_as_its_node_does_not_see_the_hub(workspace, tmp_path, "--type", "slurm")
 
     def test_scancel_of_a_waiting_job(self, engine, cluster, new_job):
         """It has failed, never started, with what Slurm says, as soon as somebody looks."""

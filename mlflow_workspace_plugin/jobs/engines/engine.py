@@ -4,30 +4,14 @@ It knows no logs, no files and no status: these go through the hub.
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol, runtime_checkable
+
+from mlflow_workspace_plugin.stores.jobs.compute import Compute
+
+__all__ = ["GROUP", "Capacity", "ChecksJobs", "Compute", "Engine", "EngineState"]
 
 GROUP = "mlflow_workspace.compute"
 """The entry points of engines: a type of compute target, and a class that takes a ``Compute``."""
-
-
-@dataclass(frozen=True)
-class Compute:
-    """A compute target of a workspace.
-
-    Attributes:
-        name: as scripts name it.
-        type: which engine: ``local``, ``ray``, ``slurm``, or one that is plugged in.
-        address: where the engine is; None where that needs no saying.
-        settings: what else was said of it. Ours are ``slots`` (how many jobs at once),
-            ``python`` (the interpreter of its nodes), ``hub`` (the workspace's hub as its nodes
-            see it: a folder or a host) and ``recorded`` (sizes that SDK v1 was given: not used).
-    """
-
-    name: str
-    type: str
-    address: str | None = None
-    settings: Mapping[str, Any] = field(default_factory=dict)
 
 
 class EngineState(NamedTuple):
@@ -55,10 +39,11 @@ class Capacity(NamedTuple):
 class Engine(Protocol):
     """Starts runners. Every call is idempotent by the run's id, and waits 30 seconds at most."""
 
-    runs_here: bool
-    """Whether its runners are processes of this machine, which see this machine's folders."""
-
     def __init__(self, compute: Compute) -> None: ...
+
+    @property
+    def runs_here(self) -> bool:
+        """Whether its runners are processes of this machine, which see this machine's folders."""
 
     def submit(
         self,
@@ -98,4 +83,19 @@ class Engine(Protocol):
 
         Raises:
             ComputeTargetException: the engine cannot be reached.
+        """
+
+
+@runtime_checkable
+class ChecksJobs(Protocol):
+    """An engine that knows of some jobs, before they are created, that it can never start."""
+
+    def check(self, *, gpus: int) -> None:
+        """Refuse a job that would wait for ever, or fail as it is submitted.
+
+        Args:
+            gpus: how many it needs.
+
+        Raises:
+            ComputeTargetException: there are fewer.
         """

@@ -2,8 +2,9 @@
 
 from importlib.metadata import EntryPoint, entry_points
 
-from mlflow_workspace_plugin.errors import AzureMLException, ComputeTargetException, clause
+from mlflow_workspace_plugin.errors import ComputeTargetException
 from mlflow_workspace_plugin.jobs.engines.engine import GROUP, Compute, Engine
+from mlflow_workspace_plugin.jobs.engines.plugged import PluggedEngine
 
 _OWN = "mlflow_workspace_plugin."
 
@@ -24,17 +25,11 @@ def engine_of(compute: Compute) -> Engine:
             be imported, or it does not take what was said of the target.
     """
     point = _entry_point(compute)
-    try:
+    if point.value.startswith(_OWN):
         engine: Engine = point.load()(compute)
-    except AzureMLException:
-        raise
-    except Exception as error:
-        package = point.dist.name if point.dist is not None else point.value
-        raise ComputeTargetException(
-            f"Compute target {compute.name!r} cannot be used: its engine, {point.value!r} of "
-            f"package {package!r}, fails: {clause(error)}. Install a version of it that works here."
-        ) from error
-    return engine
+        return engine
+    package = point.dist.name if point.dist is not None else point.value
+    return PluggedEngine(compute, package, lambda target: point.load()(target))
 
 
 def _entry_point(compute: Compute) -> EntryPoint:

@@ -20,6 +20,7 @@ from typing import NamedTuple
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import ComputeTargetException
 from mlflow_workspace_plugin.jobs.engines.engine import Capacity, Compute, EngineState
+from mlflow_workspace_plugin.jobs.engines.glance import Glance
 from mlflow_workspace_plugin.jobs.engines.said import number_of, options_of
 from mlflow_workspace_plugin.private_folder import make_private
 
@@ -50,6 +51,8 @@ _WAITING = frozenset(
         "SPECIAL_EXIT",
     }
 )
+_NOT_IN_LINE = re.compile("BeginTime|Dependency|JobHeld|JobArrayTaskLimit|Licenses|Reservation")
+"""Why a job waits for something else than those before it."""
 _RUNNING = frozenset(
     {
         *("RUNNING", "COMPLETING", "SUSPENDED", "STOPPED", "SIGNALING", "STAGE_OUT", "RESIZING"),
@@ -79,6 +82,14 @@ class _Seen(NamedTuple):
     reason: str
 
 
+class _Pending(NamedTuple):
+    """A job of anybody's that waits, as ``squeue`` shows it."""
+
+    number: int
+    priority: int
+    partitions: frozenset[str]
+
+
 class SlurmEngine:
     """Starts runners on Slurm.
 
@@ -100,6 +111,7 @@ class SlurmEngine:
         self._options = options_of(compute, _OPTIONS)
         cpus = self._options.setdefault("cpus-per-task", "1")
         self._cpus = number_of(compute, "cpus-per-task", cpus)
+        self._pending = Glance(self._list_pending)
 
     @cached_property
     def runs_here(self) -> bool:
@@ -213,8 +225,11 @@ class SlurmEngine:
             known = f" Its last word: {last}" if last else ""
             return EngineState("gone", f"Slurm does not know it any more.{known}")
         if seen.state in _WAITING:
-            reason = "" if seen.reason == "None" else f"Slurm says: {seen.reason}."
-            return EngineState("waiting", reason)
+            position = self._before(seen)
+            # That others go first is said by the number of them.
+            is_news = seen.reason != "None" and (seen.reason != "Priority" or position is None)
+            reason = f"Slurm says: {seen.reason}." if is_news else ""
+            return EngineState("waiting", reason, position)
         if seen.state in _RUNNING:
             return EngineState("running")
         if seen.state in _GONE:
@@ -233,6 +248,34 @@ class SlurmEngine:
             f" Its last word: {last}" if last else ""
         )
 
+    def _before(self, seen: _Seen) -> int | None:
+        """Return how many jobs Slurm means to start before one; None is not known.
+
+        A small one behind a large one may still go first, where it fits in.
+        """
+        try:
+            pending = self._pending.get()
+        except ComputeTargetException:
+            return None
+        own = next((each for each in pending if str(each.number) == seen.number), None)
+        if own is None:
+            return None
+        return sum(
+            (-each.priority, each.number) < (-own.priority, own.number)
+            and not each.partitions.isdisjoint(own.partitions)
+            for each in pending
+        )
+
+    def _list_pending(self) -> list[_Pending]:
+        """Return the jobs that wait for nothing but room."""
+        said = self._ask("squeue", "--noheader", "--states=PENDING", "--format=%A|%Q|%P|%r")
+        found = [line.split("|") for line in said.splitlines() if line.count("|") == 3]
+        return [
+            _Pending(int(number), int(priority), frozenset(partitions.split(",")))
+            for number, priority, partitions, reason in found
+            if number.isdigit() and priority.isdigit() and not _NOT_IN_LINE.match(reason)
+        ]
+
     def _find(self, job: str, user: str) -> _Seen | None:
         """Return a user's job by its name, which is the run's alone: numbers begin again."""
         said = self._ask(
@@ -244,8 +287,9 @@ class SlurmEngine:
             "--format=%i|%T|%r",
         )
         found = [line.split("|") for line in said.splitlines() if line.count("|") >= 2]
-        # The last one: there are several only if it was submitted by hand again.
-        return _Seen(*found[-1][:3]) if found else None
+        # There are several only if it was submitted by hand, or twice at once: one of them runs it.
+        jobs = [_Seen(*each[:3]) for each in found]
+        return max(reversed(jobs), key=lambda each: each.state not in _GONE, default=None)
 
     @cached_property
     def _cluster(self) -> str:

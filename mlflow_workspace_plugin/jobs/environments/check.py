@@ -1,9 +1,14 @@
 """What can be said of an environment before it is built: what is refused, and what is changed."""
 
+import platform
+import re
+import sys
 from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
+
+from packaging.specifiers import InvalidSpecifier, SpecifierSet
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import UserErrorException
@@ -82,11 +87,8 @@ def check(requirements: Requirements, folder: "Path | str | None" = None) -> Che
 
 def wanted_python(text: str) -> tuple[int, int] | None:
     """Return the version of Python that a text asks for, by its first two numbers."""
-    numbers = text.strip().lstrip("=<>~! ").split(".")
-    try:
-        return int(numbers[0]), int(numbers[1])
-    except (ValueError, IndexError):
-        return None
+    found = re.match(r"\s*[=<>~!\s]*(\d+)\.(\d+)(?![a-z\d])", text)
+    return None if found is None else (int(found[1]), int(found[2]))
 
 
 def _images(requirements: Requirements) -> list[str]:
@@ -155,7 +157,20 @@ def _packages(found: lines.Lines, mlflow: str, notes: list[str]) -> list[str]:
     return packages
 
 
+def _is_this_python(asked: str) -> bool:
+    """Whether a text asks for several versions of Python, of which this one is one."""
+    major, is_range = str(sys.version_info.major), asked.lstrip()[:1] in ("<", ">", "~", "!")
+    if not is_range:
+        return asked.strip().lstrip("=").removesuffix(".*") == major
+    try:
+        return SpecifierSet(asked).contains(platform.python_version(), prereleases=True)
+    except InvalidSpecifier:
+        return False
+
+
 def _python(asked: str, notes: list[str]) -> str | None:
+    if _is_this_python(asked):
+        return None
     wanted = wanted_python(asked)
     if wanted is None:
         raise UserErrorException(f"{asked!r} is no version of Python. Write it as 3.10 or 3.10.18.")

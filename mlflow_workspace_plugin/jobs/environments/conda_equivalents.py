@@ -3,29 +3,42 @@
 import re
 
 _NAMES = """
-    absl-py aiohttp albumentations altair arrow astropy azure-core azure-identity
-    azure-storage-blob beautifulsoup4 black bokeh boto3 bottleneck catboost category-encoders
-    cffi click cloudpickle colorama coverage cryptography cycler cython dask datasets dill
-    distributed django docker einops emoji evaluate fastapi fastparquet filelock flask fsspec
-    future gensim gitpython google-cloud-storage gradio graphviz gunicorn h5py holidays
-    huggingface-hub hyperopt imageio imbalanced-learn inference-schema ipykernel ipython
-    ipywidgets jinja2 joblib jsonschema jupyter jupyterlab keras lightgbm lightning lime
-    llvmlite lxml matplotlib mlxtend nbconvert networkx nltk notebook numba numexpr numpy onnx
-    onnxruntime openpyxl opt-einsum optuna orjson packaging pandas papermill paramiko patsy
-    plotly prophet protobuf psutil psycopg pyarrow pycocotools pydantic pydot pyjwt pymongo
-    pymysql pyodbc pyparsing pyspark pytest pytest-cov python-dateutil python-dotenv
-    pytorch-lightning pytz pyyaml pyzmq redis regex requests rich sacrebleu safetensors
-    scikit-image scikit-learn scikit-optimize scipy seaborn sentencepiece setuptools shap six
-    skl2onnx spacy sqlalchemy statsmodels streamlit sympy tabulate tenacity tensorboard
-    tensorboardx tensorflow tensorflow-hub tensorflow-probability termcolor textblob
-    threadpoolctl tokenizers toml toolz torchaudio torchmetrics torchvision tornado tqdm
-    transformers typing-extensions tzdata ujson umap-learn urllib3 uvicorn wandb werkzeug wheel
-    wordcloud wrapt xarray xgboost xlrd xlsxwriter yellowbrick zarr zipp
+    absl-py aiohttp aiosignal albumentations altair arrow astropy async-timeout attrs azure-core
+    azure-identity azure-storage-blob beautifulsoup4 black bokeh boto3 bottleneck brotli
+    cachetools catboost category-encoders certifi cffi chardet charset-normalizer click
+    cloudpickle colorama contourpy coverage cryptography cycler cython dask datasets decorator
+    defusedxml dill distributed django docker einops emoji entrypoints evaluate fastapi
+    fastparquet filelock flake8 flask fonttools frozenlist fsspec future gensim gitpython
+    google-auth google-auth-oauthlib google-cloud-storage gradio graphviz grpcio gunicorn h5py
+    holidays huggingface-hub hyperopt idna imageio imageio-ffmpeg imbalanced-learn
+    importlib-metadata inference-schema iniconfig ipykernel ipython ipywidgets isort jedi jinja2
+    joblib jsonschema jupyter jupyter-client jupyter-core jupyterlab keras kiwisolver lightgbm
+    lightning lime llvmlite lxml markdown markupsafe matplotlib mistune mlxtend msrest multidict
+    mypy nbconvert nbformat networkx nltk notebook numba numexpr numpy oauthlib onnx onnxruntime
+    openpyxl opt-einsum optuna orjson packaging pandas papermill paramiko parso pathspec patsy
+    pexpect pickleshare plotly pluggy prompt-toolkit prophet protobuf psutil psycopg ptyprocess
+    pyarrow pyasn1 pyasn1-modules pycocotools pycparser pydantic pydot pygments pyjwt pylint
+    pymongo pymysql pyodbc pyopenssl pyparsing pyrsistent pysocks pyspark pytest pytest-cov
+    python-dateutil python-dotenv pytorch-lightning pytz pyyaml pyzmq redis regex requests
+    requests-oauthlib rich rsa ruamel.yaml sacrebleu safetensors scikit-image scikit-learn
+    scikit-optimize scipy seaborn sentencepiece setuptools shap six skl2onnx spacy sqlalchemy
+    statsmodels streamlit sympy tabulate tenacity tensorboard tensorboardx tensorflow
+    tensorflow-hub tensorflow-probability termcolor textblob threadpoolctl tokenizers toml tomli
+    toolz torchaudio torchmetrics torchvision tornado tqdm traitlets transformers
+    typing-extensions tzdata ujson umap-learn urllib3 uvicorn virtualenv wandb wcwidth
+    webencodings websocket-client werkzeug wheel widgetsnbextension wordcloud wrapt xarray
+    xgboost xlrd xlsxwriter yarl yellowbrick zarr zipp
 """
 SAME = frozenset(_NAMES.split())
 """Those that have one name in both."""
 
 OTHERS = {
+    "_libgcc_mutex": None,
+    "_openmp_mutex": None,
+    "blas": None,
+    "brotlipy": "brotli",
+    "bzip2": None,
+    "ca-certificates": None,
     "cpuonly": None,
     "cudatoolkit": None,
     "cudnn": None,
@@ -33,22 +46,53 @@ OTHERS = {
     "dataclasses": None,
     "faiss": "faiss-cpu",
     "faiss-cpu": "faiss-cpu",
+    "freetype": None,
     "intel-openmp": None,
-    "lightgbm-gpu": "lightgbm",
+    "ipython_genutils": "ipython-genutils",
+    "jpeg": None,
     "keras-gpu": "keras",
+    "lcms2": None,
+    "ld_impl_linux-64": None,
+    "lerc": None,
     "libblas": None,
+    "libcblas": None,
+    "libdeflate": None,
+    "libffi": None,
+    "libgcc": None,
     "libgcc-ng": None,
+    "libgfortran-ng": None,
+    "libgfortran5": None,
+    "libgomp": None,
+    "liblapack": None,
+    "libopenblas": None,
+    "libpng": None,
+    "libsqlite": None,
+    "libstdcxx": None,
     "libstdcxx-ng": None,
+    "libtiff": None,
+    "libuuid": None,
+    "libwebp": None,
+    "libwebp-base": None,
+    "libzlib": None,
+    "lightgbm-gpu": "lightgbm",
+    "llvm-openmp": None,
+    "lz4-c": None,
     "matplotlib-base": "matplotlib",
     "mkl": None,
     "mkl-service": None,
+    "mkl_fft": None,
+    "mkl_random": None,
     "msgpack-python": "msgpack",
+    "ncurses": None,
     "nomkl": None,
+    "numpy-base": None,
     "onnxruntime-gpu": "onnxruntime-gpu",
+    "openblas": None,
     "opencv": "opencv-python-headless",
     "openmpi": None,
-    "pillow": "pillow",
+    "openssl": None,
     "pil": "pillow",
+    "pillow": "pillow",
     "pip": None,
     "plotly-orca": None,
     "prometheus_client": "prometheus-client",
@@ -57,8 +101,11 @@ OTHERS = {
     "py-xgboost": "xgboost",
     "py-xgboost-cpu": "xgboost",
     "py-xgboost-gpu": "xgboost",
+    "pysoundfile": "soundfile",
     "pytables": "tables",
     "python-graphviz": "graphviz",
+    "python-tzdata": "tzdata",
+    "python_abi": None,
     "pytorch": "torch",
     "pytorch-cpu": "torch",
     "pytorch-cuda": None,
@@ -67,11 +114,19 @@ OTHERS = {
     "ray-core": "ray",
     "ray-default": "ray[default]",
     "ray-tune": "ray[tune]",
+    "readline": None,
+    "sqlite": None,
+    "tbb": None,
     "tensorflow-base": "tensorflow",
     "tensorflow-cpu": "tensorflow-cpu",
     "tensorflow-gpu": "tensorflow",
+    "tk": None,
     "torchvision-cpu": "torchvision",
     "uvicorn-standard": "uvicorn[standard]",
+    "xz": None,
+    "yaml": None,
+    "zlib": None,
+    "zstd": None,
 }
 """Those that have another name there, or none because the wheels of others bring their content."""
 

@@ -72,12 +72,13 @@ def package_index(options: list[str]) -> PackageIndex:
         f"--{name} {each}" for name in ("no-binary", "only-binary") for each in found.get(name, [])
     ]
     places = _places(variables)
+    secrets = url_secrets.secrets_of([*places, variables.get("ALL_PROXY", "")])
     return PackageIndex(
         variables,
         lines,
         found.get("constraint", []),
-        ", ".join(map(url_secrets.shown, places)),
-        url_secrets.secrets_of([*places, variables.get("ALL_PROXY", "")]),
+        ", ".join(url_secrets.shown(each, secrets) for each in places),
+        secrets,
     )
 
 

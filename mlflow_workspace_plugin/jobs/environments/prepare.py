@@ -85,10 +85,10 @@ def prepare(
     if requirements.user_managed:
         return _prepared(requirements, _given(requirements.interpreter))
     python = nearest(requirements.python)
-    if not (requirements.pip or requirements.python) or (python.is_this and not requirements.pip):
-        return _prepared(requirements, sys.executable)
     if requirements.python and python.version != requirements.python:
         say(f"Python {python.version} is used for {requirements.python}: {python.path}")
+    if python.is_this and not requirements.pip:
+        return _prepared(requirements, sys.executable)
     try:
         recipe = _Recipe.of(requirements, python, folder)
         environment, held = _built(recipe, say_of_build or say, poll)

@@ -25,6 +25,11 @@ _LAST_LINES = 20
 # The line with which uv begins to say what is wrong; a compiler's words may follow.
 _ERROR = re.compile(r"\s*(error:|\u00d7)")
 _NOT_BUILT = "Failed to build"
+# A line for each package, of which there are a hundred with MLflow alone; what is downloaded for so
+# long that people wonder is none.
+_OF_A_PACKAGE = re.compile(
+    r" [-+~] | Downloaded |Downloading (?!\S+ \((?:\d{3,}\.\d+MiB|\S+GiB)\))"
+)
 _LATE_S = 10.0
 # What says which environment or project uv is to work in; ours are named to it.
 _OF_OTHERS = ("VIRTUAL_ENV", "CONDA_PREFIX", "PYTHONPATH", "PYTHONHOME", "UV_PROJECT", "UV_PYTHON")
@@ -45,6 +50,11 @@ def find_uv() -> str:
     raise EnvironmentBuildError(
         "Environments are built by uv, which is not installed here. Install it with: pip install uv"
     )
+
+
+def is_of_a_package(line: str) -> bool:
+    """Whether a line of uv's is one of the many that say what became of a single package."""
+    return _OF_A_PACKAGE.match(line) is not None
 
 
 def environment_of(variables: Mapping[str, str]) -> dict[str, str]:

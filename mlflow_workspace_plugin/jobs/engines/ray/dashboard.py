@@ -9,6 +9,7 @@ import requests
 from requests.auth import AuthBase
 
 from mlflow_workspace_plugin.errors import ComputeTargetException
+from mlflow_workspace_plugin.jobs.engines.in_time import in_time
 from mlflow_workspace_plugin.jobs.engines.ray import token
 
 _CONNECT_S = 5
@@ -93,9 +94,10 @@ class Dashboard:
         return self._ask("POST", path, body, _DONE_S)
 
     def _ask(self, method: str, path: str, body: Any, within_s: float) -> Answer:
-        end = time.monotonic() + within_s
         bearer = token.find(self.address)
-        try:
+        end = time.monotonic() + within_s
+
+        def ask() -> tuple[requests.Response, str]:
             with requests.request(
                 method,
                 f"{self.address}{path}",
@@ -106,7 +108,11 @@ class Dashboard:
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                text = _read(response, end)
+                return response, _read(response, end)
+
+        try:
+            # Time-outs of sockets begin anew with each byte.
+            response, text = in_time(within_s, ask)
         except (requests.RequestException, OSError) as error:
             raise self._error(f"does not answer: {_reason(error)}", "reached from here") from error
         if response.is_redirect:
@@ -182,7 +188,7 @@ def _reason(error: Exception) -> str:
         return "its certificate is not trusted here, or it speaks no TLS"
     if isinstance(error, requests.ConnectTimeout):
         return "no connection in time"
-    if isinstance(error, requests.Timeout):
+    if isinstance(error, (requests.Timeout, TimeoutError)):
         return "no answer in time"
     if isinstance(error, requests.ConnectionError):
         return "no connection, or it was cut"

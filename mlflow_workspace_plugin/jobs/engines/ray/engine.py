@@ -15,6 +15,7 @@ from typing import Any
 
 from mlflow_workspace_plugin.errors import ComputeTargetException
 from mlflow_workspace_plugin.jobs.engines.engine import Capacity, Compute, EngineState
+from mlflow_workspace_plugin.jobs.engines.glance import Glance
 from mlflow_workspace_plugin.jobs.engines.ray.dashboard import Answer, Dashboard, DashboardError
 from mlflow_workspace_plugin.jobs.engines.said import number_of, options_of
 
@@ -53,6 +54,7 @@ class RayEngine:
         options = options_of(compute, ("cpus", "gpus"))
         self._cpus = number_of(compute, "cpus", options.get("cpus", _DEFAULT_CPUS))
         self._gpus = number_of(compute, "gpus", options["gpus"]) if "gpus" in options else 0
+        self._waiting = Glance(self._list_waiting)
 
     @cached_property
     def runs_here(self) -> bool:
@@ -63,10 +65,15 @@ class RayEngine:
         """
         answer = self._dashboard.get("/api/v0/nodes?detail=0&limit=10000")
         nodes = _inside(answer.json(), "data", "result", "result")
-        if not isinstance(nodes, list) or not nodes:
-            return False
+        if answer.status != 200 or not isinstance(nodes, list):
+            raise ComputeTargetException(
+                f"{self._dashboard.address} does not say which nodes the Ray cluster of compute "
+                f"target {self._name!r} has (HTTP {answer.status}). Check that this is the address "
+                "of its dashboard; where its nodes see the hub is said by --hub-on-nodes of: "
+                "mlflow-workspace compute add"
+            )
         alive = [node for node in nodes if _inside(node, "state") != "DEAD"]
-        return all(_is_own_address(str(_inside(node, "node_ip"))) for node in alive)
+        return bool(alive) and all(_is_own_address(str(_inside(node, "node_ip"))) for node in alive)
 
     def submit(
         self,
@@ -95,11 +102,13 @@ class RayEngine:
             if self._find(job).status != 200:
                 raise
             return self._handle(job)
-        if answer.status != 200 and not _is_known(answer, job):
+        is_taken = answer.status == 200 and _inside(answer.json(), "submission_id") == job
+        if not is_taken and not _is_known(answer, job):
             raise ComputeTargetException(
                 f"The Ray cluster of compute target {self._name!r}, {self._dashboard.address}, "
-                f"does not take the job (HTTP {answer.status}): {_last_line(answer.text)}. Ray "
-                f"{OLDEST} to {NEWEST} are known to take it."
+                f"does not take the job (HTTP {answer.status}): {_last_line(answer.text)}. Check "
+                f"that this is the address of its dashboard; Ray {OLDEST} to {NEWEST} are known to "
+                "take it."
             )
         return self._handle(job)
 
@@ -113,15 +122,15 @@ class RayEngine:
         except ComputeTargetException as error:
             return EngineState("unknown", error.message)
         if answer.status == 404 and f"{job} does not exist" in answer.text:
-            return EngineState(
-                "gone", "The Ray cluster does not know the job: its head was started again."
-            )
+            why = ": its head was started again" if handle else ""
+            return EngineState("gone", f"The Ray cluster does not know the job{why}.")
         said = answer.json()
         status = _inside(said, "status")
         if answer.status != 200 or not isinstance(said, dict):
             return EngineState("unknown", f"The Ray cluster answers with HTTP {answer.status}.")
         if status == "PENDING":
-            return EngineState("waiting", f"Ray: {_first_line(said.get('message'))}")
+            reason = f"Ray: {_first_line(said.get('message'))}"
+            return EngineState("waiting", reason, self._before(said.get("start_time")))
         if status == "RUNNING":
             return EngineState("running")
         if status in _GONE:
@@ -160,6 +169,29 @@ class RayEngine:
         except (TypeError, ValueError):
             return Capacity(None, None, waiting)
         return Capacity(int(total // self._cpus), math.ceil(used / self._cpus), waiting)
+
+    def _before(self, submitted: Any) -> int | None:
+        """Return how many jobs that wait, anybody's, were submitted before one; None is not known.
+
+        Ray promises no order; where all ask for the same it is this one.
+        """
+        if not isinstance(submitted, int):
+            return None
+        try:
+            waiting = self._waiting.get()
+        except ComputeTargetException:
+            return None
+        return None if waiting is None else sum(each < submitted for each in waiting)
+
+    def _list_waiting(self) -> list[int] | None:
+        """Return when each job that waits was submitted."""
+        jobs = self._dashboard.get(_JOBS).json()
+        if not isinstance(jobs, list):
+            return None
+        times = (
+            _inside(each, "start_time") for each in jobs if _inside(each, "status") == "PENDING"
+        )
+        return [each for each in times if isinstance(each, int)]
 
     def _find(self, job: str) -> Answer:
         return self._dashboard.get(f"{_JOBS}{job}")
