@@ -9,11 +9,17 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, closing, contextmanager, suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError, SQLAlchemyError
 
 from mlflow_workspace_plugin.errors import HubBusyError
+from mlflow_workspace_plugin.hub.databases.database import translated_errors
 from mlflow_workspace_plugin.hub.files.folder import HubFolder
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.hub.hub import Hub
 
 # Any number, but the same in every version: PostgreSQL knows its advisory locks by it, within one
 # database.
@@ -22,6 +28,7 @@ _PAUSE_S = 0.2
 # For who is at work in a SQLite file just now.
 _BUSY_S = 2.0
 _PROCESSES = Path("/proc")
+_IS_THERE = text("SELECT 1")
 # Who holds the lock is not another one. PostgreSQL keeps its number in two halves, and shows users
 # without the right to see more of others nothing but their names and programs.
 _OTHERS = text("""
@@ -38,25 +45,85 @@ _OTHERS = text("""
 """)
 
 
+class HubLock:
+    """The lock, as its holder has it.
+
+    Args:
+        connection: whose transaction holds it, if that is in a server.
+    """
+
+    def __init__(self, connection: Connection | None = None) -> None:
+        self._connection = connection
+
+    def is_held(self) -> bool:
+        """Whether it is held still: a server lets go of it when the connection breaks."""
+        if self._connection is None:
+            return True
+        try:
+            self._connection.execute(_IS_THERE)
+        except SQLAlchemyError:
+            self._connection.invalidate()
+            return False
+        return True
+
+
 @contextmanager
-def locked(folder: HubFolder, engine: Engine) -> Iterator[None]:
+def locked(folder: HubFolder, engine: Engine, within_s: float | None = None) -> Iterator[HubLock]:
     """Keep all other processes that use the same rows out, on this machine and on others.
 
     Args:
         folder: the hub's folder; with SQLite a file in it is locked.
         engine: of the hub's database; with PostgreSQL the lock is there, for several folders may
             name one database.
+        within_s: for how many seconds to wait for whoever has it; None is as long as that takes.
+
+    Raises:
+        HubBusyError: another one has it for longer.
     """
     if engine.dialect.name != "postgresql":
-        with folder.lock():
-            yield
+        with ExitStack() as held:
+            try:
+                held.enter_context(folder.lock().acquire(timeout=within_s))
+            except TimeoutError:
+                raise _kept(folder, within_s) from None
+            yield HubLock()
         return
+    end = None if within_s is None else time.monotonic() + within_s
     with ExitStack() as held:
-        while not _take(held.enter_context(engine.connect())):
+        while not _take(connection := held.enter_context(_live(engine))):
             # Who waits gives its connection back: it may be the one that the holder needs next.
             held.close()
+            if end is not None and time.monotonic() > end:
+                raise _kept(folder, within_s)
             time.sleep(_PAUSE_S)
-        yield
+        yield HubLock(connection)
+
+
+@contextmanager
+def locked_hub(hub: "Hub", within_s: float | None = None) -> Iterator[HubLock]:
+    """Keep out who takes the lock of an open hub; yield whether it still is.
+
+    Args:
+        hub: the hub.
+        within_s: for how many seconds to wait for them; None is as long as they take.
+
+    Raises:
+        HubBusyError: they take longer.
+        HubError: its database or folder cannot be used.
+    """
+    # Only of the taking: what fails within the block speaks for itself.
+    with translated_errors(hub.path, hub.database_uri):
+        held = ExitStack()
+        lock = held.enter_context(locked(hub.folder, hub.engine, within_s))
+    with held:
+        yield lock
+
+
+def _kept(folder: HubFolder, within_s: float | None) -> HubBusyError:
+    return HubBusyError(
+        f"Another process has had the lock of hub {str(folder.path)!r} for {within_s:g} s: it "
+        "upgrades the hub, removes something from it, or hangs. Try again when it has ended."
+    )
 
 
 def others_connected(engine: Engine) -> list[str]:
@@ -130,6 +197,21 @@ def _has_open(process: Path, wanted: os.stat_result) -> bool:
             if os.path.samestat(opened.stat(), wanted):
                 return True
     return False
+
+
+def _live(engine: Engine) -> Connection:
+    """Return a connection, not one that the server closed while it was idle."""
+    connection = engine.connect()
+    try:
+        connection.execute(_IS_THERE)
+    except DBAPIError as error:
+        connection.close()
+        if not error.connection_invalidated:
+            raise
+        # By now all that was idle is given up.
+        return engine.connect()
+    connection.rollback()
+    return connection
 
 
 def _take(connection: Connection) -> bool:

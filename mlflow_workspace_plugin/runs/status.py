@@ -2,7 +2,7 @@
 
 from mlflow.entities import RunStatus as MlflowStatus
 
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.stores.jobs import states
 
 QUEUED = states.QUEUED
 RUNNING = states.RUNNING

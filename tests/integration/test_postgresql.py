@@ -1,5 +1,6 @@
 """Hubs on PostgreSQL: secrets, several folders on one database, and what goes wrong on a server."""
 
+import contextlib
 import json
 import logging
 import os
@@ -14,10 +15,11 @@ import psycopg
 import pytest
 from click.testing import CliRunner
 from mlflow import MlflowClient
+from mlflow.entities import RunTag
 from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import NullPool, event, text
 
-from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     HubBusyError,
@@ -26,10 +28,17 @@ from mlflow_workspace_plugin.errors import (
     HubTooOldError,
     HubUnreachableError,
     NoAnswerError,
+    SnapshotException,
     UnstorableValueError,
 )
 from mlflow_workspace_plugin.hub.databases import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
+from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
+from mlflow_workspace_plugin.runs.snapshots.snapshots import (
+    SNAPSHOT_TAG,
+    Snapshots,
+    snapshots_of,
+)
 from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
 from mlflow_workspace_plugin.stores.retries import lost_races
 from tests import python_processes
@@ -644,3 +653,68 @@ class TestLostAnswers:
         experiment = client.create_experiment("new")
         assert lost
         assert client.get_experiment_by_name("new").experiment_id == experiment
+
+
+class TestSnapshots:
+    @pytest.fixture
+    def code(self, tmp_path):
+        (tmp_path / "code").mkdir()
+        (tmp_path / "code" / "train.py").write_text("print('up')")
+        return tmp_path / "code"
+
+    def test_lock_that_the_server_lost(self, server, workspace, hub_path, code, run_id, tmp_path):
+        """What others freed before the run named it is stored again: it can be restored."""
+        snapshots = snapshots_of(workspace.get_mlflow_tracking_uri())
+        with snapshots.keeping(code) as snapshot_id:
+            terminate_all(server, hub_path)
+            command("gc", "--workspace", "team-a", "--hub", hub_path)
+            assert not snapshots.holds(snapshot_id)
+            workspace.tracking_store.set_tag_now(run_id, RunTag(SNAPSHOT_TAG, snapshot_id))
+        snapshots.restore(snapshot_id, tmp_path / "restored")
+        assert (tmp_path / "restored" / "train.py").read_text() == "print('up')"
+
+    def test_lock_that_gc_lost(self, server, workspace, hub_path, code, run_id, monkeypatch):
+        """What a run names since then is not freed."""
+        snapshots = snapshots_of(workspace.get_mlflow_tracking_uri())
+        with snapshots.keeping(code) as snapshot_id:
+            pass
+        answers = []
+
+        def named_before(self, *without):
+            answers.append(named(self, *without))
+            # The second time, the lock is held.
+            if len(answers) == 2:
+                terminate_all(server, hub_path)
+                with snapshots.keeping(code):
+                    workspace.tracking_store.set_tag_now(run_id, RunTag(SNAPSHOT_TAG, snapshot_id))
+            return answers[-1]
+
+        named = SnapshotGarbage._named
+        monkeypatch.setattr(SnapshotGarbage, "_named", named_before)
+        SnapshotGarbage(open_hub(hub_path), "team-a").free()
+        assert len(answers) > 2
+        assert snapshots.holds(snapshot_id)
+
+    def test_run_that_cannot_name_it(self, server, workspace, code, monkeypatch):
+        """It has none, also later: until then it might be freed."""
+        run = Experiment(workspace, "e").start_logging(outputs=None)
+        keeping = Snapshots.keeping
+
+        @contextlib.contextmanager
+        def keeping_as_the_server_stops(self, source):
+            try:
+                with keeping(self, source) as snapshot_id:
+                    server.stop()
+                    yield snapshot_id
+            finally:
+                server.start()
+
+        with monkeypatch.context() as patch:
+            patch.setattr(Snapshots, "keeping", keeping_as_the_server_stops)
+            patch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+            with pytest.raises(SnapshotException, match="did not answer for 1 s"):
+                run.take_snapshot(code)
+        assert workspace.tracking_store.flush(60)
+        assert run.get_snapshot_id() is None
+        assert run.take_snapshot(code) == run.get_snapshot_id()
+        run.complete()

@@ -18,8 +18,14 @@ from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.artifacts.folder_repository import ServedFiles
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.cli import main
-from mlflow_workspace_plugin.errors import SnapshotException, UnsafeArtifactPathError
+from mlflow_workspace_plugin.errors import (
+    HubBusyError,
+    SnapshotException,
+    UnsafeArtifactPathError,
+)
 from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin.jobs.definition import Definition
+from mlflow_workspace_plugin.jobs.submission import submit
 from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
 from mlflow_workspace_plugin.runs.snapshots.snapshots import (
     SNAPSHOT_TAG,
@@ -28,6 +34,9 @@ from mlflow_workspace_plugin.runs.snapshots.snapshots import (
     snapshots_of,
 )
 from tests import python_processes
+from tests.azurite import ACCOUNT, connection_string
+from tests.jobs import until
+from tests.servers import free_port
 
 BELOW = "workspaces/team-a/.mlflow-workspace/snapshots"
 
@@ -290,6 +299,16 @@ def test_unreadable_files_are_left_out_and_said(snapshots, code, tmp_path, caplo
             keep(snapshots, missing)
 
 
+def test_of_what_is_left_out_a_few_are_named(snapshots, code, caplog):
+    """A folder with thousands of broken links is no flood of warnings."""
+    for number in range(40):
+        (code / f"gone-{number}").symlink_to("missing")
+    keep(snapshots, code)
+    said = [each.message for each in caplog.records if each.message.startswith("Left out")]
+    assert len(said) == 6
+    assert "35 more" in said[-1]
+
+
 KEEPER = """
 import sys
 from mlflow_workspace_plugin import Experiment, Workspace
@@ -424,6 +443,52 @@ def test_workspaces_have_snapshots_of_their_own(
     other_workspace.delete(delete_dependent_resources=True, no_wait=False)
     assert not [each for each in stored_in_hub() if "team-b" in each]
     assert_equal(restored(snapshots, snapshot_id, tmp_path), code)
+
+
+@pytest.mark.databases
+def test_lock_that_somebody_keeps(snapshots, code, uri, monkeypatch):
+    """It is waited for as long as the settings say, and then it is said for what."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "0.5")
+    busy = pytest.raises(SnapshotException, match=r"has had the lock of hub .* for 0.5 s")
+    with snapshots_of(uri).locked(), busy as caught:
+        keep(snapshots, code)
+    assert "amlignore" not in str(caught.value)
+    keep(snapshots, code)
+
+
+@pytest.mark.sqlite
+def test_account_that_is_away_keeps_nobody_else_out(azure_workspace, code, monkeypatch):
+    """Who waits for it lets go of the hub's lock, then says what is away; no job is left behind."""
+    uri = azure_workspace.get_mlflow_tracking_uri()
+    nowhere = connection_string(f"http://127.0.0.1:{free_port()}/{ACCOUNT}")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", nowhere)
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "5")
+    monkeypatch.setattr("mlflow_workspace_plugin.runs.snapshots.snapshots._UNDER_LOCK_S", 1.0)
+    store, errors = azure_workspace.tracking_store, []
+    experiment = Experiment(azure_workspace, "experiment")
+
+    def submits():
+        try:
+            submit(store, experiment.id, Definition(command="true"), code, own_id="own")
+        except SnapshotException as error:
+            errors.append(error.message)
+
+    def is_free():
+        try:
+            with snapshots_of(uri).locked(0.0):
+                return True
+        except HubBusyError:
+            return False
+
+    submitting = threading.Thread(target=submits)
+    submitting.start()
+    until(lambda: not is_free())
+    until(is_free)
+    assert submitting.is_alive()
+    submitting.join()
+    assert "cannot be reached" in errors[0]
+    assert "amlignore" not in errors[0]
+    assert store.jobs() == []
 
 
 @pytest.fixture

@@ -104,6 +104,8 @@ class WatchedLogs:
         self._rescan_s = rescan_s
         self._stored: dict[str, tuple[int, int, int]] = {}
         self._warned = False
+        # Those of the last look.
+        self._errors: list[Exception] = []
         self._stopped = threading.Event()
         self._thread = threading.Thread(target=self._watch, name="watched-logs", daemon=True)
 
@@ -118,6 +120,16 @@ class WatchedLogs:
             self._thread.join()
         self._store_what_grew()
 
+    def store_rest(self) -> None:
+        """End, as :meth:`stop` does, and raise what kept a file from being stored.
+
+        Raises:
+            MlflowException, OSError: the first such error. Called again, it is tried again.
+        """
+        self.stop()
+        if self._errors:
+            raise self._errors[0]
+
     def _watch(self) -> None:
         pause = self._rescan_s
         while not self._stopped.wait(pause):
@@ -126,6 +138,7 @@ class WatchedLogs:
             pause = max(self._rescan_s, (time.monotonic() - began) / _UPLOADS_SHARE)
 
     def _store_what_grew(self) -> None:
+        self._errors = []
         if not self._folder.is_dir():
             return
         for path in files_below(self._folder, on_error=self._warn, leave_out=_is_hidden):
@@ -142,6 +155,7 @@ class WatchedLogs:
                 self._warn(error)
 
     def _warn(self, error: Exception) -> None:
+        self._errors.append(error)
         if not self._warned:
             self._warned = True
             _logger.warning(

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.runs.snapshots.ignored import Ignored
+from mlflow_workspace_plugin.runs.snapshots.left_out import LeftOut
 from mlflow_workspace_plugin.runs.snapshots.links import is_within, target_within
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -32,7 +33,7 @@ class Found:
     folders: list[str] = field(default_factory=list)
 
 
-def find(source: Path, hub: Path | None) -> Found:
+def find(source: Path, hub: Path | None, left_out: LeftOut) -> Found:
     """Look into a folder. What cannot be read, and a link that leads nowhere, is said.
 
     The rules are SDK v1's: one ignore file at the top, ``.amlignore`` before ``.gitignore``;
@@ -41,6 +42,7 @@ def find(source: Path, hub: Path | None) -> Found:
     Args:
         source: the folder, or a single file.
         hub: the real path of the hub's folder, which is left out.
+        left_out: told what cannot be kept.
 
     Raises:
         SnapshotException: there is no such folder or file, or its ignore file cannot be used.
@@ -56,7 +58,7 @@ def find(source: Path, hub: Path | None) -> Found:
             f"There is no folder {str(source)!r} to take a snapshot of. Name the folder of the "
             "script, or take none with snapshot_directory=None."
         )
-    found = _Search(source, hub).found()
+    found = _Search(source, hub, left_out).found()
     _warn_of_size(source, found)
     return found
 
@@ -64,7 +66,8 @@ def find(source: Path, hub: Path | None) -> Found:
 class _Search:
     """Looks into a folder and those below it."""
 
-    def __init__(self, source: Path, hub: Path | None) -> None:
+    def __init__(self, source: Path, hub: Path | None, left_out: LeftOut) -> None:
+        self._left_out = left_out
         self._top = os.path.realpath(source)
         self._hub = None if hub is None else str(hub)
         self._ignored = Ignored(source)
@@ -81,7 +84,7 @@ class _Search:
             folder, prefix, above, is_inside = self._left.pop()
             if prefix and not self._ignored.matches(prefix):
                 visited.append(prefix[:-1])
-            for entry in _entries(folder):
+            for entry in self._entries(folder):
                 self._look_at(entry, prefix + entry.name, above, is_inside=is_inside)
         found = self._found
         holding = {
@@ -98,7 +101,14 @@ class _Search:
         try:
             self._add(entry, path, above, is_inside=is_inside)
         except OSError as error:
-            say_left_out(error)
+            self._left_out.say(error)
+
+    def _entries(self, folder: str) -> "Iterator[os.DirEntry[str]]":
+        try:
+            with os.scandir(folder) as entries:
+                yield from entries
+        except OSError as error:
+            self._left_out.say(error)
 
     def _add(
         self, entry: "os.DirEntry[str]", path: str, above: tuple[str, ...], *, is_inside: bool
@@ -112,7 +122,7 @@ class _Search:
                 self._found.links[path] = text
                 return
             if not os.path.exists(entry.path):  # noqa: PTH110  a text is at hand
-                _logger.warning("Left out of the snapshot: link %r leads nowhere", entry.path)
+                self._left_out.say(f"link {entry.path!r} leads nowhere")
                 return
         if is_folder:
             real = os.path.realpath(entry.path) if is_link else os.path.join(above[-1], entry.name)  # noqa: PTH118
@@ -148,25 +158,13 @@ class _Search:
         )
 
 
-def say_left_out(error: OSError) -> None:
-    """Say that something could not be read, and is left out."""
-    _logger.warning("Left out of the snapshot: %s", error)
-
-
-def _entries(folder: str) -> "Iterator[os.DirEntry[str]]":
-    try:
-        with os.scandir(folder) as entries:
-            yield from entries
-    except OSError as error:
-        say_left_out(error)
-
-
 def _warn_of_size(source: Path, found: Found) -> None:
     size = sum(status.st_size for _, status in found.files.values())
     if len(found.files) > _MAX_FILES or size > _MAX_BYTES:
         _logger.warning(
             "The snapshot of %r holds %s files of %s MiB. Name what is not code in a .amlignore "
-            "file there, or take none with snapshot_directory=None.",
+            "file there, or keep the code in a folder of its own; "
+            "start_logging(snapshot_directory=None) keeps none.",
             str(source),
             f"{len(found.files):,}",
             f"{size / 2**20:,.0f}",

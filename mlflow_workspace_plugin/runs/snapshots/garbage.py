@@ -58,12 +58,17 @@ class SnapshotGarbage:
         """
         left = iter(self.find())
         while some := list(islice(left, _AT_ONCE)):
-            with self._snapshots.locked():
+            with self._snapshots.locked() as lock:
                 named = self._named()
                 kept = named | self._packs_of(named)
                 for each in some:
-                    if name_of(each) not in kept:
-                        self._snapshots.repository.delete_artifacts(each.path)
+                    if name_of(each) in kept:
+                        continue
+                    if not lock.is_held():
+                        # The server was away: a run may name it by now.
+                        return self.free()
+                    self._snapshots.repository.delete_artifacts(each.path)
+        return None
 
     def _named(self, without: Collection[str] = ()) -> set[str]:
         hub, workspace = self._snapshots.hub, self._snapshots.workspace

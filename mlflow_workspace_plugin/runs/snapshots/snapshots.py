@@ -8,19 +8,27 @@ snapshot under the hub's lock, under which they are freed, too (see ``garbage``)
 import os
 import tempfile
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING
 
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.artifacts.repository import repository_at
-from mlflow_workspace_plugin.errors import ServedHubError, SnapshotException, clause
+from mlflow_workspace_plugin.errors import (
+    HubError,
+    HubUnreachableError,
+    ServedHubError,
+    SnapshotException,
+    clause,
+)
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.journal.use import journal_target
 from mlflow_workspace_plugin.private_folder import make_private
@@ -32,10 +40,21 @@ from mlflow_workspace_plugin.runs.snapshots.memory import Memory
 from mlflow_workspace_plugin.runs.snapshots.packs import DamagedPackError
 from mlflow_workspace_plugin.runs.snapshots.taking import Taking
 
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.hub.lock import HubLock
+
+_MANIFESTS = "manifests"
+_PACKS = "packs"
+_REMEDY = (
+    " Name what is not code in a .amlignore file there, or take none with snapshot_directory=None."
+)
+
 SNAPSHOT_TAG = f"{PROPERTY_PREFIX}ContentSnapshotId"
 """MLflow's tag of a run that names its snapshot."""
 
 _TRIES = 5
+_UNDER_LOCK_S = 3.0
+"""For how long a storage account that does not answer is asked while others wait for the lock."""
 
 
 def snapshots_of(tracking_uri: str) -> "Snapshots":
@@ -65,6 +84,7 @@ class Snapshots:
         location = workspace_root(workspace) / INTERNAL_FOLDER / "snapshots"
         self.repository = repository_at(hub, location, is_quiet=True)
         """Their files."""
+        self._glance = repository_at(hub, location, patience_s=_UNDER_LOCK_S, is_quiet=True)
 
     @contextmanager
     def keeping(self, source: "str | os.PathLike[str]") -> Iterator[str]:
@@ -81,18 +101,25 @@ class Snapshots:
             SnapshotException: it cannot be taken or stored.
         """
         with ExitStack() as held:
+            with self._taking(source), quietly():
+                folder = Path(source)
+                memory = Memory(self._target, folder)
+                taking = Taking(folder, self.hub.path.resolve(), memory)
+                lock = self._keep(taking, held)
+                snapshot_id = taking.manifest.id
             try:
-                with quietly():
-                    snapshot_id = self._keep(Path(source), held)
-            except SnapshotException:
-                raise
-            except (MlflowException, OSError) as error:
-                raise SnapshotException(
-                    f"No snapshot of {os.fspath(source)!r} could be taken: {clause(error)}. Name "
-                    "what is not code in a .amlignore file there, or take none with "
-                    "snapshot_directory=None."
-                ) from error
-            yield snapshot_id
+                yield snapshot_id
+            finally:
+                was_held = lock.is_held()
+        if not was_held:
+            # The server was away. Others may have freed what nobody named then, and now it is.
+            with self._taking(source), quietly(), ExitStack() as again:
+                self._keep(taking, again)
+                if taking.manifest.id != snapshot_id:
+                    raise SnapshotException(
+                        f"Snapshot {snapshot_id} was freed while its hub was away, and its files "
+                        "were changed since then. Start another run."
+                    )
 
     def holds(self, snapshot_id: str) -> bool:
         """Whether there is such a snapshot, be it damaged."""
@@ -147,76 +174,81 @@ class Snapshots:
         Raises:
             ValueError: it is damaged, or of a newer version.
         """
-        try:
-            uuid.UUID(snapshot_id)
-        except (ValueError, AttributeError, TypeError):
-            return None
-        try:
-            with self.repository.local(manifest_path(snapshot_id)) as file:
-                manifest = Manifest.from_bytes(file.read_bytes())
-        except (MlflowException, FileNotFoundError) as error:
-            if isinstance(error, MlflowException) and not _is_missing(error):
-                raise
-            return None
-        if manifest.id != snapshot_id:
-            raise ValueError("it is not what its id says")
-        return manifest
+        return _manifest(self.repository, snapshot_id)
 
     @contextmanager
-    def locked(self) -> Iterator[None]:
-        """Keep out who frees snapshots, and all others who keep one."""
-        # Only now: they take long to import, and are there once a hub is open.
-        from mlflow_workspace_plugin.hub.databases.database import translated_errors
-        from mlflow_workspace_plugin.hub.lock import locked
+    def locked(self, within_s: float | None = None) -> "Iterator[HubLock]":
+        """Keep out who frees snapshots, and all others who keep one.
 
-        with translated_errors(self.hub.path, self.hub.database_uri):
-            lock = ExitStack()
-            lock.enter_context(locked(self.hub.folder, self.hub.engine))
-        with lock:
-            yield
+        Args:
+            within_s: for how many seconds to wait for them; None is as long as they take.
+
+        Raises:
+            HubBusyError: they take longer.
+        """
+        # Only now: they take long to import, and are there once a hub is open.
+        from mlflow_workspace_plugin.hub.lock import locked_hub
+
+        with locked_hub(self.hub, within_s) as lock:
+            yield lock
 
     def packs(self) -> list[FileInfo]:
         """Return the packs that are stored."""
-        return self._files_in("packs")
+        return _files_in(self.repository, _PACKS)
 
     def manifests(self) -> list[FileInfo]:
         """Return the manifests that are stored."""
-        return self._files_in("manifests")
+        return _files_in(self.repository, _MANIFESTS)
 
-    def _files_in(self, folder: str) -> list[FileInfo]:
-        return [each for each in self.repository.list_artifacts(folder) if not each.is_dir]
+    @contextmanager
+    def _taking(self, source: "str | os.PathLike[str]") -> Iterator[None]:
+        """Say what was to be taken, whatever goes wrong."""
+        try:
+            yield
+        except SnapshotException:
+            raise
+        except (MlflowException, OSError) as error:
+            # A hub's error has a remedy of its own.
+            remedy = "" if isinstance(error, HubError) else _REMEDY
+            raise SnapshotException(
+                f"No snapshot of {os.fspath(source)!r} could be taken: {clause(error)}.{remedy}"
+            ) from error
 
-    def _keep(self, source: Path, held: ExitStack) -> str:
-        """Store what is new; return the id, with the hub's lock taken."""
-        memory = Memory(self._target, source)
-        taking = Taking(source, self.hub.path.resolve(), memory)
+    def _keep(self, taking: Taking, held: ExitStack) -> "HubLock":
+        """Store what is new; return the hub's lock, which is taken."""
         for _ in range(_TRIES):
-            with ExitStack() as lock:
-                lock.enter_context(self.locked())
+            with ExitStack() as taken:
+                lock = taken.enter_context(self.locked(settings.WAIT_S.number()))
                 # However sure one may be that it was stored: the hub may be another one by now, or
                 # one that a backup brought back.
-                if self._is_stored(taking):
-                    held.push(lock.pop_all())
-                    return taking.manifest.id
-            self._store(taking)
+                try:
+                    is_stored = self._is_stored(taking, self._glance)
+                except HubUnreachableError:
+                    is_stored = None
+                if is_stored:
+                    held.push(taken.pop_all())
+                    return lock
+            # Others are not kept waiting for an account that is away.
+            if is_stored is not None or not self._is_stored(taking, self.repository):
+                self._store(taking)
         raise SnapshotException(
-            f"The snapshot of {str(source)!r} was removed again and again while it was stored, by "
-            "mlflow-workspace gc or by hand. Try again when that is over."
+            f"The snapshot of {str(taking.source)!r} was removed again and again while it was "
+            "stored, by mlflow-workspace gc or by hand. Try again when that is over."
         )
 
-    def _is_stored(self, taking: Taking) -> bool:
+    def _is_stored(self, taking: Taking, repository: HubRepository) -> bool:
         try:
-            stored = self.manifest(taking.manifest.id)
+            stored = _manifest(repository, taking.manifest.id)
         except ValueError:
             # It is written anew.
             return False
-        if stored is None or not stored.packs <= self._packs():
+        if stored is None or not stored.packs <= _names(_files_in(repository, _PACKS)):
             return False
         taking.memory.keep(stored)
         return True
 
     def _store(self, taking: Taking) -> None:
-        there = self._packs()
+        there = _names(self.packs())
         # On the disk of temporary files: the names are known at the end only.
         with tempfile.TemporaryFile() as pack:
             name = taking.pack(there, pack)
@@ -229,9 +261,6 @@ class Snapshots:
             file.seek(0)
             store(self.repository, manifest_path(manifest.id), file)
         taking.memory.manifest = manifest
-
-    def _packs(self) -> set[str]:
-        return {name_of(each) for each in self.packs()}
 
     def _pack(self, name: str) -> AbstractContextManager[Path]:
         return self.repository.local(pack_path(name))
@@ -270,14 +299,39 @@ class Snapshots:
             ) from error
 
 
+def _manifest(repository: HubRepository, snapshot_id: str) -> Manifest | None:
+    try:
+        uuid.UUID(snapshot_id)
+    except (ValueError, AttributeError, TypeError):
+        return None
+    try:
+        with repository.local(manifest_path(snapshot_id)) as file:
+            manifest = Manifest.from_bytes(file.read_bytes())
+    except (MlflowException, FileNotFoundError) as error:
+        if isinstance(error, MlflowException) and not _is_missing(error):
+            raise
+        return None
+    if manifest.id != snapshot_id:
+        raise ValueError("it is not what its id says")
+    return manifest
+
+
+def _files_in(repository: HubRepository, folder: str) -> list[FileInfo]:
+    return [each for each in repository.list_artifacts(folder) if not each.is_dir]
+
+
+def _names(files: Iterable[FileInfo]) -> set[str]:
+    return {name_of(each) for each in files}
+
+
 def manifest_path(snapshot_id: str) -> str:
     """Return where the manifest of a snapshot is, below the folder of all of them."""
-    return f"manifests/{snapshot_id}.json.gz"
+    return f"{_MANIFESTS}/{snapshot_id}.json.gz"
 
 
 def pack_path(name: str) -> str:
     """Return where a pack is, below the folder of all snapshots."""
-    return f"packs/{name}.zip"
+    return f"{_PACKS}/{name}.zip"
 
 
 def name_of(stored: FileInfo) -> str:

@@ -4,7 +4,8 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import BinaryIO
 
-from mlflow_workspace_plugin.runs.snapshots.found import Found, find, say_left_out
+from mlflow_workspace_plugin.runs.snapshots.found import Found, find
+from mlflow_workspace_plugin.runs.snapshots.left_out import LeftOut
 from mlflow_workspace_plugin.runs.snapshots.manifest import File, Manifest
 from mlflow_workspace_plugin.runs.snapshots.memory import Memory
 from mlflow_workspace_plugin.runs.snapshots.packs import PackWriter, read_file
@@ -23,7 +24,9 @@ class Taking:
     """
 
     def __init__(self, source: Path, hub: Path | None, memory: Memory) -> None:
-        self._found: Found = find(source, hub)
+        self.source = source
+        self._left_out = LeftOut()
+        self._found: Found = find(source, hub, self._left_out)
         self.memory = memory
         self._files: dict[str, File] = {}
         for path, (local, status) in list(self._found.files.items()):
@@ -32,11 +35,12 @@ class Taking:
                 try:
                     read = read_file(local)
                 except OSError as error:
-                    say_left_out(error)
+                    self._left_out.say(error)
                     continue
                 memory.learn(path, read)
                 digest, size = read.digest, read.size
             self._files[path] = File(digest, size, bool(status.st_mode & 0o100))
+        self._left_out.say_rest()
 
     @property
     def manifest(self) -> Manifest:
@@ -66,7 +70,7 @@ class Taking:
                 try:
                     read = writer.add(self._found.files[path][0])
                 except OSError as error:
-                    say_left_out(error)
+                    self._left_out.say(error)
                     del self._files[path]
                     continue
                 self.memory.learn(path, read)
@@ -76,6 +80,7 @@ class Taking:
             if not pack:
                 new.append(path)
             self._files[path] = File(digest, size, file.may_run, pack, entry)
+        self._left_out.say_rest()
         name = writer.finish()
         for path in new:
             self._files[path] = self._files[path]._replace(pack=name)
