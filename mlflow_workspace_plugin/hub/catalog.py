@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cached_property
+from typing import Any
 
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities.workspace import Workspace as MlflowWorkspace
@@ -26,7 +27,9 @@ from mlflow.store.workspace.sqlalchemy_store import SqlAlchemyStore
 from sqlalchemy import (
     Connection,
     Engine,
+    Select,
     delete,
+    distinct,
     exists,
     func,
     insert,
@@ -56,6 +59,9 @@ from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.tables import (
     COMPUTES,
+    DATASET_VERSIONS,
+    DATASETS,
+    DATASTORES,
     ENVIRONMENTS,
     JOBS,
     RECEIPTS,
@@ -71,6 +77,12 @@ _ALL = (
     .outerjoin_from(SqlWorkspace, WORKSPACES, WORKSPACES.c.name == SqlWorkspace.name)
     .order_by(SqlWorkspace.name)
 )
+
+
+def _datasets_of(workspace: str) -> Select[Any]:
+    """Return the query for how many datasets are registered in a workspace."""
+    of_workspace = DATASET_VERSIONS.c.workspace == workspace
+    return select(func.count(distinct(DATASET_VERSIONS.c.name))).where(of_workspace)
 
 
 class HubWorkspaceStore(SqlAlchemyStore):
@@ -99,10 +111,25 @@ class HubWorkspaceStore(SqlAlchemyStore):
         workspace_name: str,
         mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT,
     ) -> None:
-        """Delete a workspace, with what of ours is its; jobs go where their runs go."""
+        """Delete a workspace, with what of ours is its; jobs go where their runs go.
+
+        Datasets go nowhere: they name what lies in the workspace itself.
+        """
+        if mode != WorkspaceDeletionMode.CASCADE:
+            self._refuse_with_datasets(workspace_name)
         super().delete_workspace(workspace_name, mode)
         with self.ManagedSessionMaker(read_only=False) as session:
             forget(session.connection(), workspace_name)
+
+    def _refuse_with_datasets(self, workspace: str) -> None:
+        with self.ManagedSessionMaker() as session:
+            count = session.connection().execute(_datasets_of(workspace)).scalar_one()
+        if count:
+            raise MlflowException(
+                f"Cannot delete workspace '{workspace}': {count} registered dataset(s) are in it. "
+                "Unregister them before deleting the workspace.",
+                INVALID_STATE,
+            )
 
 
 def forget(connection: Connection, workspace: str) -> None:
@@ -113,7 +140,7 @@ def forget(connection: Connection, workspace: str) -> None:
         workspace: the name MLflow knew.
     """
     connection.execute(delete(WORKSPACES).where(WORKSPACES.c.name == workspace))
-    for table in (COMPUTES, ENVIRONMENTS):
+    for table in (COMPUTES, ENVIRONMENTS, DATASTORES, DATASET_VERSIONS, DATASETS):
         connection.execute(delete(table).where(table.c.workspace == workspace))
     for table in (RECEIPTS, JOBS):
         connection.execute(delete(table).where(table.c.run_uuid.not_in(select(SqlRun.run_uuid))))
@@ -253,7 +280,7 @@ class Catalog:
                 ) from error
 
     def count(self, name: str) -> dict[str, int]:
-        """Return how many experiments, runs and registered models a workspace holds.
+        """Return how many experiments, runs, registered models and datasets a workspace holds.
 
         Args:
             name: the name MLflow knows.
@@ -268,6 +295,7 @@ class Catalog:
             "registered_models": select(func.count())
             .select_from(SqlRegisteredModel)
             .where(SqlRegisteredModel.workspace == name),
+            "datasets": _datasets_of(name),
         }
         with self._transaction() as connection:
             return {key: connection.execute(query).scalar_one() for key, query in queries.items()}

@@ -35,8 +35,11 @@ OUR_TABLES = frozenset(
         "jobs",
         "computes",
         "environments",
+        "datastores",
+        "datasets",
+        "dataset_versions",
         "version",
     )
 )
-OUR_VERSION = "0002"
+OUR_VERSION = "0003"
 """The newest of the steps in ``hub.tables.versions``."""

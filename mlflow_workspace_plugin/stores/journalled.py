@@ -21,6 +21,7 @@ from mlflow_workspace_plugin.errors import HubError, NoAnswerError, clause
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.files.records import Kind
 from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH
+from mlflow_workspace_plugin.stores.data.data import Data
 from mlflow_workspace_plugin.stores.jobs.creation import NewJob
 from mlflow_workspace_plugin.stores.jobs.job import Beat
 from mlflow_workspace_plugin.stores.jobs.jobs import Jobs
@@ -161,6 +162,18 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
         valid = valid_tag(tag.key, tag.value)
         self._check_batch((), (), [valid], is_away=self.journal.away)
         self._append(Kind.TAG, run_id, {valid.key: valid.value})
+
+    def set_tag_now(self, run_id: str, tag: RunTag) -> None:
+        """Set one tag past the journal, after all that this process logged to the run (ours).
+
+        Raises:
+            NoAnswerError: the database is away.
+            MlflowException: as :meth:`set_tag`.
+        """
+        self._through(super().set_tag_now, run_id, tag, of_runs=[run_id])
+        known = self._runs.get(run_id)
+        if known is not None:
+            known.tagged({tag.key: tag.value})
 
     def update_run_info(
         self, run_id: str, run_status: int | None, end_time: int | None, run_name: str | None
@@ -438,6 +451,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
 
 
 beside_the_journal(JournalledTrackingStore, Jobs)
+beside_the_journal(JournalledTrackingStore, Data)
 after_the_journal(JournalledTrackingStore, WorkspaceTrackingStore)
 # Once more: what the store beneath does may be done in a thread of its own.
 experiment_created_or_found(JournalledTrackingStore)

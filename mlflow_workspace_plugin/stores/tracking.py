@@ -25,6 +25,7 @@ from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
 from mlflow_workspace_plugin.hub.databases.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.data.data import Data
 from mlflow_workspace_plugin.stores.deliveries.deliveries import Deliveries
 from mlflow_workspace_plugin.stores.jobs.jobs import Jobs
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
@@ -221,12 +222,17 @@ def _translating(
 
 @experiment_created_or_found
 @_experiment_zero_is_default
-class WorkspaceTrackingStore(Pinned, SkillContent, Jobs, HubTrackingStore):
+class WorkspaceTrackingStore(Pinned, SkillContent, Jobs, Data, HubTrackingStore):
     """One workspace of a hub, whatever MLflow's active workspace is."""
 
     def __init__(self, hub: Hub, workspace: str) -> None:
         self._workspace = workspace
         super().__init__(hub)
+
+    @property
+    def place(self) -> tuple[Hub, str]:
+        """The hub, and the name MLflow knows of the workspace (ours)."""
+        return self._hub, self._workspace
 
     def flush(self, timeout_s: float) -> bool:
         """Wait until all that was logged is stored, which it is; return True.

@@ -103,14 +103,24 @@ class OpenFolder:
         return os.fdopen(self._open_file(name, os.O_RDONLY), "rb")
 
     @contextmanager
-    def writing(self, name: str, *, executable: bool = False) -> Iterator[BinaryIO]:
+    def writing(
+        self,
+        name: str,
+        *,
+        executable: bool = False,
+        read_only: bool = False,
+        replace: bool = True,
+    ) -> Iterator[BinaryIO]:
         """Yield a new file, which replaces what has the name when the block ends; or nothing does.
 
         Args:
             name: of the file.
             executable: whether its owner may run it.
+            read_only: whether nobody may write it from then on.
+            replace: whether it may replace a file; a link it does.
 
         Raises:
+            FileExistsError: a file has the name, and may not be replaced.
             IsADirectoryError: a folder has the name.
         """
         unfinished = _unfinished()
@@ -120,12 +130,32 @@ class OpenFolder:
             with os.fdopen(descriptor, "w+b") as file:
                 yield file
                 file.flush()
-                os.fchmod(descriptor, self._mode & 0o666 | (0o100 if executable else 0))
-            self.rename(unfinished, name)
+                rights = self._mode & (0o444 if read_only else 0o666)
+                os.fchmod(descriptor, rights | (0o100 if executable else 0))
+            if replace or not self._is_linked(unfinished, name):
+                self.rename(unfinished, name)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(unfinished, dir_fd=self.descriptor)
             raise
+
+    def _is_linked(self, unfinished: str, name: str) -> bool:
+        """Give a file a name that no other has, at one stroke; return whether that could be done.
+
+        Raises:
+            FileExistsError: a file has the name.
+        """
+        here = {"src_dir_fd": self.descriptor, "dst_dir_fd": self.descriptor}
+        try:
+            os.link(unfinished, name, follow_symlinks=False, **here)
+        except OSError:
+            # A link or a folder is there, or the disk gives no file two names.
+            with suppress(FileNotFoundError):
+                if stat.S_ISREG(self.status(name).st_mode):
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from None
+            return False
+        os.unlink(unfinished, dir_fd=self.descriptor)
+        return True
 
     def append(self, name: str, lines: bytes, *, goes_on: bool = False) -> None:
         """Append lines to a file, which is made if it is not there.
@@ -180,6 +210,17 @@ class OpenFolder:
                     with suppress(FileNotFoundError):
                         found.append(Entry(entry.name, entry.stat(follow_symlinks=False).st_size))
         return sorted(found)
+
+    def statuses(self) -> list[tuple[str, os.stat_result]]:
+        """Return the names of the folders and plain files in this one, each with its status."""
+        found = []
+        with os.scandir(self.descriptor) as entries:
+            for entry in entries:
+                if entry.is_dir(follow_symlinks=False) or entry.is_file(follow_symlinks=False):
+                    # It may have been removed just now.
+                    with suppress(FileNotFoundError):
+                        found.append((entry.name, entry.stat(follow_symlinks=False)))
+        return found
 
     def status(self, name: str) -> os.stat_result:
         """Return the status of what has a name; of a link, its own."""

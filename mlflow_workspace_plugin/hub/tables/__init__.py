@@ -22,9 +22,9 @@ from mlflow_workspace_plugin import names
 METADATA = MetaData()
 
 NAME_LENGTH = 255
-"""Of compute targets and environments."""
+"""Of compute targets, environments, datastores and datasets."""
 TYPE_LENGTH = 64
-"""Of what starts jobs."""
+"""Of what starts jobs, and of datastores."""
 
 WORKSPACES = Table(
     "workspace_plugin_workspaces",
@@ -127,3 +127,50 @@ ENVIRONMENTS = Table(
     Column("created_at", BigInteger, nullable=False),
 )
 """The environments that were registered in a workspace, each version of them."""
+
+DATASTORES = Table(
+    "workspace_plugin_datastores",
+    METADATA,
+    Column("workspace", String(names.MAX_LENGTH), primary_key=True),
+    Column("key", String(NAME_LENGTH), primary_key=True),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("type", String(TYPE_LENGTH), nullable=False),
+    Column("location", Text),
+    Column("settings", JSON, nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""The places of a workspace where data are, found by ``key``, the name in lower case.
+
+Without a location that is a folder of the hub's own storage. The one that is there from the start
+has no row, and is the default if no row is. No secret is in a row.
+"""
+
+DATASETS = Table(
+    "workspace_plugin_datasets",
+    METADATA,
+    Column("id", String(36), primary_key=True),
+    Column("workspace", String(names.MAX_LENGTH), nullable=False),
+    Column("definition", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Index("workspace_plugin_datasets_by_workspace", "workspace"),
+)
+"""The definitions of data that were registered, or that a run used. The id is the definition's."""
+
+DATASET_VERSIONS = Table(
+    "workspace_plugin_dataset_versions",
+    METADATA,
+    Column("workspace", String(names.MAX_LENGTH), primary_key=True),
+    Column("name", String(NAME_LENGTH), primary_key=True),
+    Column("version", Integer, primary_key=True, autoincrement=False),
+    Column("dataset", String(36), nullable=False),
+    Column("description", Text),
+    Column("tags", JSON, nullable=False),
+    Column("manifest", Text),
+    Column("created_at", BigInteger, nullable=False),
+    Index("workspace_plugin_dataset_versions_by_dataset", "dataset"),
+)
+"""The versions under a name, each with a definition; ``manifest`` names the stored list of files.
+
+No foreign key to the definition: they are written, and dropped, in one transaction.
+"""

@@ -4,8 +4,8 @@ import functools
 import time
 from pathlib import Path
 
-from mlflow_workspace_plugin.artifacts.paths import location_of
-from mlflow_workspace_plugin.artifacts.repository import open_to_send
+from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
+from mlflow_workspace_plugin.artifacts.repository import DATASTORES, open_to_send
 from mlflow_workspace_plugin.artifacts.staging import sending
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.errors import NoAnswerError
@@ -14,6 +14,7 @@ from mlflow_workspace_plugin.journal.reminder import Reminder
 from mlflow_workspace_plugin.journal.sending.leftovers import Leftovers
 from mlflow_workspace_plugin.journal.sending.replay import replay
 from mlflow_workspace_plugin.journal.use import journal_target
+from mlflow_workspace_plugin.stores.data.datastore_row import OWN_DATASTORE, OWN_SHARE
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -54,15 +55,20 @@ def deliver_left_behind(
         return
     location = location_of(store.get_run(run_id).info.artifact_uri, store._workspace)
     open_at = functools.partial(open_to_send, store._hub)
-    while staged.names(location):
-        errors = [
-            each.error
+    # Its processes may have stored files in datastores, too: nobody else comes by for them here.
+    datastores = workspace_root(store._workspace) / DATASTORES
+    wanted = [location, datastores / OWN_DATASTORE, datastores / OWN_SHARE]
+    while any(map(staged.names, wanted)):
+        failed = {
+            each.place[0]: each.error
             for each in sending.send(staged, open_at, wait_s)
-            if each.error is not None and not each.is_aside and each.place[0] == location
-        ]
-        if errors:
-            raise errors[0]
-        if staged.names(location):
+            if each.error is not None and not each.is_aside
+        }
+        if location in failed:
+            raise failed[location]
+        # They may be another's: this run does not fail for them.
+        wanted = [each for each in wanted if each not in failed]
+        if any(map(staged.names, wanted)):
             _pause(deadline, f"Files of run {run_id}", folder)
 
 

@@ -5,7 +5,7 @@ Stock servers of MLflow on the same database know nothing of it.
 
 from sqlalchemy import Connection, text
 
-from mlflow_workspace_plugin.jobs import states
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.tags.failure import REASON_TAG
 from mlflow_workspace_plugin.stores.tags.warnings import add_warning
 

@@ -170,6 +170,14 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
         if not self._upsert_tags(run_id, [valid]):
             super().set_tag(run_id, valid)
 
+    def set_tag_now(self, run_id: str, tag: RunTag) -> None:
+        """Set one tag that is stored when this returns, or not at all (ours).
+
+        Raises:
+            MlflowException: as :meth:`set_tag`, or it is not stored.
+        """
+        RunWrites.set_tag(self, run_id, tag)
+
     def _log_params(self, run_id: str, params: list[Param]) -> None:
         if params and not self._add_params(run_id, params):
             super()._log_params(run_id, params)
