@@ -2,12 +2,14 @@
 
 import asyncio
 import errno
+import itertools
 import os
 import posixpath
 import shutil
+import stat
 import tempfile
 import uuid
-from collections.abc import AsyncIterable, Iterator
+from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -20,7 +22,7 @@ from mlflow.store.artifact.artifact_repo import StreamUploadMixin, verify_artifa
 from mlflow.utils.file_utils import create_tmp_dir
 from mlflow.utils.workspace_context import get_request_workspace
 
-from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile, Told, in_order
 from mlflow_workspace_plugin.artifacts.local_files import folders_in, open_file
 from mlflow_workspace_plugin.artifacts.paths import (
     ARTIFACT_ROOT,
@@ -30,6 +32,7 @@ from mlflow_workspace_plugin.artifacts.paths import (
 )
 from mlflow_workspace_plugin.artifacts.uri_names import stored_path
 from mlflow_workspace_plugin.errors import (
+    ArtifactRefusedError,
     AzureMLException,
     ForeignFileError,
     HubError,
@@ -40,12 +43,14 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.databases.database import translated_errors
 from mlflow_workspace_plugin.hub.files import linked_folders
 from mlflow_workspace_plugin.hub.files.folder import HubFolder
-from mlflow_workspace_plugin.hub.files.tree import UNFINISHED, Tree
+from mlflow_workspace_plugin.hub.files.tree import UNFINISHED, OpenFolder, Tree
 
 _CHUNK = 2**20
+# A path that is too long leads nowhere.
+_NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
 
-class FolderRepository(HubRepository, StreamUploadMixin):
+class FolderRepository(FileSpace, StreamUploadMixin):
     """Files of one run or model, in the hub's folder.
 
     As MLflow's own local repository, with checked paths on every way in, on none of which a link is
@@ -209,6 +214,113 @@ class FolderRepository(HubRepository, StreamUploadMixin):
                 # A run's files lie in RUN/artifacts; with them gone the folder of the run is empty.
                 self._tree.remove_if_empty(self._location.parent)
 
+    def files(self, path: str = "") -> Iterator[StoredFile]:
+        """Yield all files below a path, or the one at it, by path; links are none (ours)."""
+        with self._checked(path):
+            yield from in_order(list(self._files(path)))
+
+    def _files(self, path: str) -> Iterator[StoredFile]:
+        status = self._status(path)
+        if status is not None and stat.S_ISREG(status.st_mode):
+            yield _stored_file(path, status)
+        left = [path] if status is not None and stat.S_ISDIR(status.st_mode) else []
+        while left:
+            below = left.pop()
+            # It may be removed just now.
+            with suppress(FileNotFoundError, NotADirectoryError):
+                with self._tree.folder(self._place(below)) as folder:
+                    found = folder.statuses()
+                for name, status in found:
+                    at = f"{below}/{name}" if below else name
+                    if stat.S_ISDIR(status.st_mode):
+                        left.append(at)
+                    elif not name.startswith(UNFINISHED):
+                        yield _stored_file(at, status)
+
+    def _status(self, path: str) -> os.stat_result | None:
+        """Return the status of a file, a folder or a link; None if there is no such thing."""
+        try:
+            with self._tree.above(self._place(path)) as (folder, name):
+                return None if name.startswith(UNFINISHED) else folder.status(name)
+        except OSError as error:
+            if error.errno not in _NOTHING_THERE:
+                raise
+            return None
+
+    def present(self, paths: Sequence[str]) -> set[str]:
+        """Return those of some paths at which there is a file (ours)."""
+        found: set[str] = set()
+        for path in paths:
+            check_path(path, is_only_here=True)
+        for above, some in itertools.groupby(paths, posixpath.dirname):
+            # A path that is too long, or leads through a file, is nobody's.
+            with (
+                self._checked(above),
+                _nothing_if_missing(),
+                self._tree.folder(self._place(above)) as folder,
+            ):
+                found.update(path for path in some if _is_file(folder, posixpath.basename(path)))
+        return found
+
+    def put_files(
+        self, files: Sequence[tuple[Path, str]], told: Told, *, overwrite: bool = True
+    ) -> list[str]:
+        """Store files at paths, each whole or not at all, for nobody to write to (ours).
+
+        Raises:
+            ArtifactRefusedError: a path leads through a file, or is that of a folder.
+        """
+        for _, path in files:
+            self.check_storable(path)
+            _check_name(PurePosixPath(path).name)
+        for above, some in itertools.groupby(files, lambda each: PurePosixPath(each[1]).parent):
+            place = self._place(str(above))
+            with (
+                self._checked(str(above)),
+                _refused_as_names(place),
+                self._tree.folder(place, make=True) as folder,
+            ):
+                for source, path in some:
+                    name = PurePosixPath(path).name
+                    try:
+                        with (
+                            open_file(source) as content,
+                            folder.writing(name, read_only=True, replace=overwrite) as target,
+                        ):
+                            shutil.copyfileobj(content, target, _CHUNK)
+                    except FileExistsError:
+                        continue
+                    told(source, path)
+        return []
+
+    def fetch_files(
+        self, files: Sequence[tuple[str, Path]], told: Callable[[str, Path], None]
+    ) -> None:
+        """Copy files to local paths, each whole or not at all, over what is there (ours)."""
+        for path, target in files:
+            self.fetch(path, target)
+            told(path, target)
+
+    def open_file(self, path: str) -> BinaryIO:
+        """Open a file for reading (ours)."""
+        with self._checked(path):
+            try:
+                return self._tree.open(self._place(path))
+            except OSError as error:
+                if error.errno not in (*_NOTHING_THERE, errno.EISDIR):
+                    raise
+                raise _missing(path) from error
+
+    def in_place(self, path: str = "") -> Path | None:
+        """Return where a file or folder is, to be read by its path (ours)."""
+        with self._checked(path):
+            try:
+                return self._tree.steady(self._place(path))
+            except OSError as error:
+                if error.errno not in _NOTHING_THERE:
+                    raise
+                return None
+
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         try:
             source = self._tree.open(self._place(remote_file_path))
@@ -357,6 +469,47 @@ def _keep_time(source: BinaryIO, target: BinaryIO) -> None:
     target.flush()
     status = os.fstat(source.fileno())
     os.utime(target.fileno(), ns=(status.st_atime_ns, status.st_mtime_ns))
+
+
+def _is_file(folder: OpenFolder, name: str) -> bool:
+    try:
+        return stat.S_ISREG(folder.status(name).st_mode)
+    except OSError as error:
+        if error.errno not in _NOTHING_THERE:
+            raise
+        return False
+
+
+@contextmanager
+def _nothing_if_missing() -> Iterator[None]:
+    """Go on behind the block if there is no such file or folder."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in _NOTHING_THERE:
+            raise
+
+
+@contextmanager
+def _refused_as_names(place: PurePosixPath) -> Iterator[None]:
+    """Raise an error of ours for a name that a disk does not take where it is to be.
+
+    Raises:
+        ArtifactRefusedError: it is that of a folder, leads through a file, or is too long.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG):
+            raise
+        raise ArtifactRefusedError(
+            f"A file cannot be stored in {str(place)!r}: {clause(error)}. A folder has its name, a "
+            "file the name of its folder, or the name is too long. Choose another one."
+        ) from error
+
+
+def _stored_file(path: str, status: os.stat_result) -> StoredFile:
+    return StoredFile(path, status.st_size, status.st_mtime_ns // 1_000_000)
 
 
 def _check_name(name: str) -> None:

@@ -12,7 +12,7 @@ _CHUNK = 2**20
 
 
 def files_in(folder: Path) -> Iterator[str]:
-    """Yield the path, below a folder, of each file in it; symbolic links are followed.
+    """Yield the path, below a folder, of each file in it; links are followed, but back up.
 
     Raises:
         OSError: the folder, or one in it, cannot be read.
@@ -28,7 +28,8 @@ def folders_in(folder: Path) -> Iterator[tuple[PurePosixPath, list[str]]]:
     Raises:
         OSError: the folder, or one in it, cannot be read.
     """
-    for top, _, files in os.walk(folder, onerror=_raise, followlinks=True):
+    for top, folders, files in os.walk(folder, onerror=_raise, followlinks=True):
+        folders[:] = [each for each in folders if not _leads_back(folder, Path(top, each))]
         yield PurePosixPath(Path(top).relative_to(folder).as_posix()), files
 
 
@@ -60,6 +61,15 @@ def digest_of(file: Path, algorithm: str) -> bytes:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.digest()
+
+
+def _leads_back(start: Path, link: Path) -> bool:
+    """Whether a folder is a link to one that it was reached through, as if that had no end."""
+    if not link.is_symlink():
+        return False
+    target = link.resolve()
+    ways = link.relative_to(start).parents
+    return any((start / way).resolve() == target for way in ways)
 
 
 def _raise(error: OSError) -> None:

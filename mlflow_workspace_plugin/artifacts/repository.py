@@ -3,12 +3,14 @@
 import functools
 import io
 import uuid
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.workspace_context import get_request_workspace
 
 from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.artifacts.file_space import FileSpace
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of, workspace_root
 from mlflow_workspace_plugin.artifacts.staging.repository import StagingRepository
@@ -22,6 +24,7 @@ from mlflow_workspace_plugin.errors import (
     ServedHubError,
     UnsafeArtifactPathError,
     WorkspaceException,
+    WorkspaceNotEmptyError,
 )
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
@@ -29,6 +32,9 @@ from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.of_process import keeper_of
 from mlflow_workspace_plugin.journal.progress import PATIENCE_S
 from mlflow_workspace_plugin.journal.use import journal_target, writes_through
+
+DATASTORES = "datastores"
+"""The folder of a workspace that holds one for each datastore in the hub's own storage."""
 
 _SENDING_PATIENCE_S = 30.0
 """Nobody waits for what is sent later: an answer may come late."""
@@ -81,7 +87,7 @@ def open_served(backend_store_uri: str) -> ArtifactRepository:
     return ServedFiles(open_hub(parsed.hub).folder, workspace)
 
 
-def open_to_log(hub: Hub, workspace: str, artifact_uri: str) -> HubRepository:
+def open_to_log(hub: Hub, workspace: str, artifact_uri: str) -> FileSpace:
     """Return the repository behind a stored location, where what cannot be stored now may wait.
 
     Args:
@@ -139,7 +145,7 @@ def repository_at(
     *,
     patience_s: float | None = None,
     is_quiet: bool = False,
-) -> HubRepository:
+) -> FileSpace:
     """Return the repository at a path below the artifact root of a hub.
 
     Args:
@@ -211,7 +217,10 @@ def delete_workspace(hub: Hub, name: str, *, with_content: bool) -> None:
 
     Raises:
         WorkspaceException: as ``Catalog.delete``, or files of it remain.
+        WorkspaceNotEmptyError: files are in a datastore of it and ``with_content`` is False.
     """
+    if not with_content:
+        _refuse_with_data(hub, name)
     hub.catalog.delete(name, with_content=with_content)
     root = hub.settings.artifact_root
     if root is None:
@@ -228,6 +237,38 @@ def delete_workspace(hub: Hub, name: str, *, with_content: bool) -> None:
             f"Workspace {name!r} was deleted, but files of it remain in "
             f"{hub.place_of(workspace_root(name))!r}: {error.message} Remove them by hand."
         ) from error
+
+
+def _refuse_with_data(hub: Hub, name: str) -> None:
+    """Refuse to delete a workspace in whose datastores files are, or will be when they are sent."""
+    location = workspace_root(name) / DATASTORES
+    # What waits is known though the account be away.
+    if not _waiting_below(hub, name, location):
+        # Behind somebody's link nothing is the workspace's, and nothing is removed.
+        with suppress(ForeignFileError):
+            if next(repository_at(hub, location).files(), None) is not None:
+                raise _with_data(hub, name, location)
+        return
+    raise _with_data(hub, name, location)
+
+
+def _with_data(hub: Hub, name: str, location: PurePosixPath) -> WorkspaceNotEmptyError:
+    return WorkspaceNotEmptyError(
+        f"Workspace {name!r} was not deleted: files are in its datastores, in "
+        f"{hub.place_of(location)!r}. Nothing was removed. To delete it with everything in it, "
+        "pass delete_dependent_resources=True."
+    )
+
+
+def _waiting_below(hub: Hub, name: str, location: PurePosixPath) -> bool:
+    """Whether a file waits on this machine that belongs below a location."""
+    staged = staged_files_of(hub, name)
+    for each in staged.names():
+        with suppress(ValueError):
+            file = staged.read(each)
+            if file is not None and location in file.location.parents:
+                return True
+    return False
 
 
 def link_workspace(hub: Hub, name: str, elsewhere: Path) -> None:
@@ -269,6 +310,6 @@ def server_destination(hub: Hub) -> tuple[str, dict[str, str]]:
     root = hub.settings.artifact_root
     if root is None:
         return ARTIFACT_ROOT, {}
-    from mlflow_workspace_plugin.artifacts.azure_blob.credentials import find_credential
+    from mlflow_workspace_plugin.artifacts.azure_blob.connection.credentials import find_credential
 
     return root.for_mlflow, find_credential(root).for_mlflow(root)

@@ -4,7 +4,7 @@ import io
 import shutil
 import tempfile
 import uuid
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
@@ -13,7 +13,7 @@ from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import verify_artifact_path
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile, Told
 from mlflow_workspace_plugin.artifacts.local_files import files_in
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
@@ -26,7 +26,7 @@ from mlflow_workspace_plugin.errors import (
 )
 
 
-class StagingRepository(HubRepository):
+class StagingRepository(FileSpace):
     """Files of one run or model, which wait on this machine while their place cannot be reached.
 
     A file is stored at once where that can be done within seconds. Otherwise a copy of it is kept,
@@ -42,8 +42,8 @@ class StagingRepository(HubRepository):
 
     def __init__(
         self,
-        stored: HubRepository,
-        soon: HubRepository,
+        stored: FileSpace,
+        soon: FileSpace,
         location: PurePosixPath,
         sender: FileSender,
     ) -> None:
@@ -130,6 +130,58 @@ class StagingRepository(HubRepository):
         """Delete a file, a folder, or everything."""
         self._settle()
         self._stored.delete_artifacts(artifact_path)
+
+    def files(self, path: str = "") -> Iterator[StoredFile]:
+        """Yield all files below a path, or the one at it, by path (ours)."""
+        self._settle()
+        return self._stored.files(path)
+
+    def present(self, paths: Sequence[str]) -> set[str]:
+        """Return those of some paths at which there is a file (ours)."""
+        self._settle()
+        return self._stored.present(paths)
+
+    def put_files(
+        self, files: Sequence[tuple[Path, str]], told: Told, *, overwrite: bool = True
+    ) -> list[str]:
+        """Store files at paths, now, or those later that cannot be stored now (ours).
+
+        Raises:
+            StagingFullError: the place cannot be reached, and too much waits for it already.
+            HubNotWritableError, HubSettingsError: it takes nothing of this process, and never did.
+        """
+        left = {path: source for source, path in files}
+
+        def note(source: Path, path: str) -> None:
+            del left[path]
+            told(source, path)
+
+        if self._is_stored(lambda: self._put(files, note, overwrite)):
+            return []
+        for path, source in left.items():
+            folder, name = str(PurePosixPath(path).parent), PurePosixPath(path).name
+            self._stage_file(source, None if folder == "." else folder, name)
+        return list(left)
+
+    def _put(self, files: Sequence[tuple[Path, str]], told: Told, overwrite: bool) -> None:  # noqa: FBT001
+        self._soon.put_files(files, told, overwrite=overwrite)
+
+    def fetch_files(
+        self, files: Sequence[tuple[str, Path]], told: Callable[[str, Path], None]
+    ) -> None:
+        """Copy files to local paths, each whole or not at all, over what is there (ours)."""
+        self._settle()
+        self._stored.fetch_files(files, told)
+
+    def open_file(self, path: str) -> BinaryIO:
+        """Open a file for reading (ours)."""
+        self._settle()
+        return self._stored.open_file(path)
+
+    def in_place(self, path: str = "") -> Path | None:
+        """Return where a file or folder is on this machine (ours)."""
+        self._settle()
+        return self._stored.in_place(path)
 
     def check_storable(self, path: str) -> None:
         """Check that there may be a file of that name (ours)."""

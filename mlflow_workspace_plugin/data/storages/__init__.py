@@ -1,0 +1,1 @@
+"""Where data is: the hub's own storage, other storage services, the web, and this machine."""
