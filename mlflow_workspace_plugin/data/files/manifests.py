@@ -1,0 +1,122 @@
+"""The manifests of a workspace's datasets, as files of the hub.
+
+One that no version of a dataset names is nobody's. A version names its own under the hub's lock,
+and only after it was seen to be stored; under that lock the others are freed, too.
+"""
+
+import io
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+
+from mlflow.entities import FileInfo
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from sqlalchemy import select
+
+from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
+from mlflow_workspace_plugin.artifacts.quiet import quietly
+from mlflow_workspace_plugin.artifacts.repository import repository_at
+from mlflow_workspace_plugin.data.files.manifest import Manifest, name_of
+from mlflow_workspace_plugin.errors import HubBusyError
+from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
+from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.hub.lock import locked_hub
+from mlflow_workspace_plugin.hub.tables import DATASET_VERSIONS
+
+_TRIES = 5
+_AT_ONCE = 50
+_SUFFIX = ".json.gz"
+
+
+class Manifests:
+    """The manifests of a workspace.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+    """
+
+    def __init__(self, hub: Hub, workspace: str) -> None:
+        self._hub = hub
+        self._workspace = workspace
+        location = workspace_root(workspace) / INTERNAL_FOLDER / "data" / "manifests"
+        self._repository = repository_at(hub, location, is_quiet=True)
+
+    @contextmanager
+    def keeping(self, manifest: Manifest) -> Iterator[str]:
+        """Store a manifest, and keep it for the version that names it within the block.
+
+        Yields:
+            Its name. Within the block none is freed, and no other one can be kept: a version of a
+            dataset is registered there, and nothing else is done.
+
+        Raises:
+            HubError: it cannot be stored.
+        """
+        content = manifest.to_bytes()
+        name = name_of(content)
+        for _ in range(_TRIES):
+            with locked_hub(self._hub):
+                if self._is_stored(name):
+                    yield name
+                    return
+            with quietly():
+                self._repository.log_artifact_from_stream(io.BytesIO(content), f"{name}{_SUFFIX}")
+        raise HubBusyError(
+            f"The list of a dataset's files was removed from {self._repository.artifact_uri!r} "
+            "again and again while it was stored, by mlflow-workspace gc or by hand. Try again "
+            "when that is over."
+        )
+
+    def read(self, name: str) -> Manifest | None:
+        """Return a stored manifest; None if there is none of that name.
+
+        Raises:
+            ValueError: it is damaged, or of a newer version.
+        """
+        try:
+            with self._repository.local(f"{name}{_SUFFIX}") as file:
+                return Manifest.from_bytes(file.read_bytes())
+        except FileNotFoundError:
+            return None
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+            return None
+
+    def unnamed(self) -> list[FileInfo]:
+        """Return the stored manifests that no version of a dataset names."""
+        stored = [each for each in self._repository.list_artifacts(None) if not each.is_dir]
+        named = self._named() if stored else set()
+        return [each for each in stored if _name(each) not in named]
+
+    def free_unnamed(self) -> None:
+        """Delete the manifests that no version of a dataset names by now."""
+        found = self.unnamed()
+        for start in range(0, len(found), _AT_ONCE):
+            with locked_hub(self._hub):
+                named = self._named()
+                for each in found[start : start + _AT_ONCE]:
+                    if _name(each) not in named:
+                        self._repository.delete_artifacts(each.path)
+
+    def _is_stored(self, name: str) -> bool:
+        try:
+            return self.read(name) is not None
+        except ValueError:
+            # It is written anew.
+            return False
+
+    def _named(self) -> set[str]:
+        query = select(DATASET_VERSIONS.c.manifest).where(
+            DATASET_VERSIONS.c.workspace == self._workspace,
+            DATASET_VERSIONS.c.manifest.is_not(None),
+        )
+        hub = self._hub
+        with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
+            return set(connection.scalars(query))
+
+
+def _name(stored: FileInfo) -> str:
+    return PurePosixPath(stored.path).name.removesuffix(_SUFFIX)

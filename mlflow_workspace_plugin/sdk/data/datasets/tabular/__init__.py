@@ -1,0 +1,1 @@
+"""SDK v1's datasets of rows."""
