@@ -58,8 +58,46 @@ CLASSES = {
     "Chainer": "azureml.train.dnn",
     "SKLearn": "azureml.train.sklearn",
     "RunDetails": "azureml.widgets",
+    "Dataset": "azureml.core.dataset",
+    "AbstractDataset": "azureml.data.abstract_dataset",
+    "FileDataset": "azureml.data.file_dataset",
+    "TabularDataset": "azureml.data.tabular_dataset",
+    "FileDatasetFactory": "azureml.data.dataset_factory",
+    "TabularDatasetFactory": "azureml.data.dataset_factory",
+    "DataType": "azureml.data.dataset_factory",
+    "DatasetConsumptionConfig": "azureml.data.dataset_consumption_config",
+    "OutputDatasetConfig": "azureml.data.output_dataset_config",
+    "OutputFileDatasetConfig": "azureml.data.output_dataset_config",
+    "OutputTabularDatasetConfig": "azureml.data.output_dataset_config",
+    "HDFSOutputDatasetConfig": "azureml.data.output_dataset_config",
+    "LinkFileOutputDatasetConfig": "azureml.data.output_dataset_config",
+    "LinkTabularOutputDatasetConfig": "azureml.data.output_dataset_config",
+    "InputDatasets": "azureml.core.run",
+    "OutputDatasets": "azureml.core.run",
+    "LinkOutput": "azureml.core.run",
+    "Datastore": "azureml.core.datastore",
+    "AzureBlobDatastore": "azureml.data.azure_storage_datastore",
+    "AzureFileDatastore": "azureml.data.azure_storage_datastore",
+    "AzureDataLakeGen2Datastore": "azureml.data.azure_data_lake_datastore",
+    "DataPath": "azureml.data.datapath",
+    "DataPathComputeBinding": "azureml.data.datapath",
+    "DataReference": "azureml.data.data_reference",
+    "DataReferenceConfiguration": "azureml.core.runconfig",
+    "Data": "azureml.core.runconfig",
+    "DataLocation": "azureml.core.runconfig",
+    "OutputData": "azureml.core.runconfig",
+    "OutputOptions": "azureml.core.runconfig",
+    "RegistrationOptions": "azureml.core.runconfig",
+    "UploadOptions": "azureml.core.runconfig",
+    "MountOptions": "azureml.core.runconfig",
+    "GlobsOptions": "azureml.core.runconfig",
 }
 """The classes whose members are collected, and where they are defined."""
+
+_NOT_MADE = ("Dataset", "AzureBlobDatastore", "AzureFileDatastore", "AzureDataLakeGen2Datastore")
+"""Those of which scripts are given objects, and make none."""
+_OF_OTHERS = ("__init__", "workspace", "name", "set_as_default", "unregister")
+"""What the class ``Datastore`` stands for: calling it gives an object of another one."""
 
 
 class Sources:
@@ -292,6 +330,10 @@ def classes_text(core: Sources, others: Sources) -> str:
     for name in sdk_v1.KINDS_OF_RUNS:
         own = classes[name].keys() - classes["Run"].keys()
         classes[name] = {each: classes[name][each] for each in sorted(own)}
+    for name in _NOT_MADE:
+        del classes[name]["__init__"]
+    for member in _OF_OTHERS:
+        del classes["Datastore"][member]
     return json.dumps(classes, indent=1) + "\n"
 
 

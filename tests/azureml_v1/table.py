@@ -8,6 +8,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Iterator
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -66,12 +67,14 @@ def members(class_name: str) -> Iterator[Row]:
 
 def the_class(name: str) -> type[Any]:
     """Return our class of a name of SDK v1."""
-    (target,) = {
-        target
-        for module in names.MODULES.values()
-        for target in module.served.values()
-        if target.endswith(f":{name}")
-    }
+    target = names.EVERYWHERE.get(name)
+    if target is None:
+        (target,) = {
+            target
+            for module in names.MODULES.values()
+            for target in module.served.values()
+            if target.endswith(f":{name}")
+        }
     served: type[Any] = _object(target)
     return served
 
@@ -121,6 +124,8 @@ def _clause_of(served: type[Any], member: str) -> str:
     found = inspect.getattr_static(served, member, None)
     if callable(found) or isinstance(found, (property, staticmethod, classmethod)):
         return _first_sentence(getattr(served, member))
+    if isinstance(found, cached_property):
+        return _first_sentence(found)
     if isinstance(found, str) and member != "mime_type":
         return f"`{str.__str__(found)}`."
     for each in served.__mro__:
