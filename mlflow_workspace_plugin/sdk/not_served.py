@@ -69,13 +69,6 @@ class NotServedOfRun(NotServedOfPages):
     clean = NotServedMember("A run leaves nothing to clean.")
 
 
-class NotServedOfSubmittedRun:
-    """What SDK v1's ``_SubmittedRun`` has besides."""
-
-    input_datasets = NotServedMember(_DATA)
-    output_datasets = NotServedMember(_DATA)
-
-
 class NotServedOfExperiment(NotServedOfPages):
     """What SDK v1's ``Experiment`` has besides."""
 
@@ -86,16 +79,12 @@ class NotServedOfWorkspace:
     """What SDK v1's ``Workspace`` has besides."""
 
     setup = NotServedMember("Use `Workspace.create()`.")
-    datastores = NotServedMember(_DATA)
-    datasets = NotServedMember(_DATA)
     images = NotServedMember(_NONE)
     webservices = NotServedMember(_NONE)
     linked_services = NotServedMember(_NONE)
     private_endpoints = NotServedMember(_NONE)
     discovery_url = NotServedMember(_NONE)
     service_context = NotServedMember(_NONE)
-    get_default_datastore = NotServedMember(_DATA)
-    set_default_datastore = NotServedMember(_DATA)
     get_default_keyvault = NotServedMember(_SECRETS)
     list_keys = NotServedMember(_NONE)
     sync_keys = NotServedMember(_NONE)
@@ -209,6 +198,117 @@ class NotServedOfService:
     attach_configuration = NotServedMember("Nothing here makes or reaches it.")
 
 
+_NO_CACHE = "Mounted files that have to be copied are kept on the machine for the next mount."
+
+
+class NotServedOfFileDataset:
+    """What SDK v1's ``FileDataset`` has besides."""
+
+    filter = NotServedMember("Use a pattern of paths, or a list of them.")
+    file_metadata = NotServedMember("Use a pattern of paths, or a list of them.")
+    as_cache = NotServedMember(_NO_CACHE)
+    hydrate = NotServedMember(_NO_CACHE)
+
+
+DATABASES = (
+    "Read the database with `pandas.read_sql()`, and keep the result: "
+    "`Dataset.Tabular.register_pandas_dataframe()`."
+)
+GEN1 = (
+    "Azure Data Lake Storage Gen1 was retired by Azure. Register what it was moved to: "
+    "`Datastore.register_azure_data_lake_gen2()`."
+)
+OTHER_FILES = "Copy the files to `ws.get_default_datastore()`."
+
+
+class NotServedOfDatastore:
+    """What SDK v1's ``Datastore`` has besides."""
+
+    register_azure_data_lake = NotServedMember(GEN1)
+    register_azure_sql_database = NotServedMember(DATABASES)
+    register_azure_postgre_sql = NotServedMember(DATABASES)
+    register_azure_my_sql = NotServedMember(DATABASES)
+    register_dbfs = NotServedMember(OTHER_FILES)
+    register_hdfs = NotServedMember(OTHER_FILES)
+
+
+_PROOF = "What signs in is kept by no hub, but where it is found: `credential_type` says its kind."
+
+
+class NotServedOfAzureBlobDatastore:
+    """What SDK v1's ``AzureBlobDatastore`` has besides."""
+
+    workspace_msi_has_access = NotServedMember(_PROOF)
+    service_data_access_auth_identity = NotServedMember(_PROOF)
+
+
+class NotServedOfAzureFileDatastore:
+    """What SDK v1's ``AzureFileDatastore`` has besides."""
+
+    file_service = NotServedMember("Use `azure-storage-file-share`, or mount the share.")
+
+
+class NotServedOfAzureDataLakeGen2Datastore:
+    """What SDK v1's ``AzureDataLakeGen2Datastore`` has besides."""
+
+    tenant_id = NotServedMember(_PROOF)
+    client_id = NotServedMember(_PROOF)
+    client_secret = NotServedMember(_PROOF)
+    resource_url = NotServedMember(_PROOF)
+    authority_url = NotServedMember(_PROOF)
+    service_data_access_auth_identity = NotServedMember(_PROOF)
+
+
+_FIRST_DATASETS = (
+    "It is of SDK v1's first datasets. Use `Dataset.File`, `Dataset.Tabular`, or "
+    "`Dataset.get_by_name()`."
+)
+
+
+class NotServedOfDataset:
+    """What SDK v1's ``Dataset`` has besides, for the kind of datasets that it had at first."""
+
+    get = NotServedMember("Use `Dataset.get_by_name()`.")
+    list = NotServedMember("Use `Dataset.get_all()`.")
+    from_pandas_dataframe = NotServedMember("Use `Dataset.Tabular.register_pandas_dataframe()`.")
+    from_delimited_files = NotServedMember("Use `Dataset.Tabular.from_delimited_files()`.")
+    auto_read_files = NotServedMember("Use `Dataset.Tabular.from_delimited_files()`.")
+    from_parquet_files = NotServedMember("Use `Dataset.Tabular.from_parquet_files()`.")
+    from_excel_files = NotServedMember("Read them by pandas, and register the frame.")
+    from_binary_files = NotServedMember("Use `Dataset.File.from_files()`.")
+    from_sql_query = NotServedMember("Read it by pandas, and register the frame.")
+    from_json_files = NotServedMember("Use `Dataset.Tabular.from_json_lines_files()`.")
+    register = NotServedMember(_FIRST_DATASETS)
+    update = NotServedMember(_FIRST_DATASETS)
+    update_definition = NotServedMember(_FIRST_DATASETS)
+    get_definition = NotServedMember(_FIRST_DATASETS)
+    get_definitions = NotServedMember(_FIRST_DATASETS)
+    to_pandas_dataframe = NotServedMember(_FIRST_DATASETS)
+    to_spark_dataframe = NotServedMember(_FIRST_DATASETS)
+    head = NotServedMember(_FIRST_DATASETS)
+    create_snapshot = NotServedMember(_FIRST_DATASETS)
+    get_snapshot = NotServedMember(_FIRST_DATASETS)
+    delete_snapshot = NotServedMember(_FIRST_DATASETS)
+    get_all_snapshots = NotServedMember(_FIRST_DATASETS)
+    generate_profile = NotServedMember(_FIRST_DATASETS)
+    get_profile = NotServedMember(_FIRST_DATASETS)
+    deprecate = NotServedMember(_FIRST_DATASETS)
+    archive = NotServedMember(_FIRST_DATASETS)
+    reactivate = NotServedMember(_FIRST_DATASETS)
+    compare_profiles = NotServedMember(_FIRST_DATASETS)
+    diff = NotServedMember(_FIRST_DATASETS)
+    sample = NotServedMember(_FIRST_DATASETS)
+    name = NotServedMember(_FIRST_DATASETS)
+    workspace = NotServedMember(_FIRST_DATASETS)
+    id = NotServedMember(_FIRST_DATASETS)
+    definition_version = NotServedMember(_FIRST_DATASETS)
+    definition = NotServedMember(_FIRST_DATASETS)
+    is_visible = NotServedMember(_FIRST_DATASETS)
+    tags = NotServedMember(_FIRST_DATASETS)
+    description = NotServedMember(_FIRST_DATASETS)
+    state = NotServedMember(_FIRST_DATASETS)
+
+
 class NotServedOfModel:
     """What SDK v1's ``Model`` has besides."""
 
@@ -227,3 +327,51 @@ class NotServedOfAuthentication:
     get_authentication_header = NotServedMember(_SIGN_IN)
     get_token = NotServedMember(_SIGN_IN)
     signed_session = NotServedMember(_SIGN_IN)
+
+
+_FRAME = "Use `to_pandas_dataframe()`."
+_PROFILE = "Use `to_pandas_dataframe().describe()`."
+_STREAMS = "Use `Dataset.File.from_files()` for files that are to be brought here."
+
+
+class NotServedOfTabularDataset:
+    """What SDK v1's ``TabularDataset`` has besides."""
+
+    partition_by = NotServedMember(
+        "Use `to_pandas_dataframe()`, pandas' `to_parquet(partition_cols=...)` and "
+        "`Dataset.File.upload_directory()`, then `from_parquet_files(partition_format=...)`."
+    )
+    to_dask_dataframe = NotServedMember(
+        "Use `to_parquet_files().download()` and `dask.dataframe.read_parquet()`."
+    )
+    to_spark_dataframe = NotServedMember(
+        "Use `to_parquet_files().download()` and `spark.read.parquet()`."
+    )
+    submit_profile_run = NotServedMember(_PROFILE)
+    get_profile = NotServedMember(_PROFILE)
+    get_profile_runs = NotServedMember(_PROFILE)
+    download = NotServedMember(_STREAMS)
+    mount = NotServedMember(_STREAMS)
+
+
+class NotServedOfTabularDatasetFactory:
+    """What SDK v1's ``Dataset.Tabular`` has besides."""
+
+    from_sql_query = NotServedMember(
+        "Read the query by `pandas.read_sql()`, and keep the rows by "
+        "`Dataset.Tabular.register_pandas_dataframe()`."
+    )
+    register_spark_dataframe = NotServedMember(
+        "Write it as Parquet, then use `Dataset.File.upload_directory()` and "
+        "`Dataset.Tabular.from_parquet_files()`."
+    )
+    register_dask_dataframe = NotServedMember(
+        "Write it as Parquet, then use `Dataset.File.upload_directory()` and "
+        "`Dataset.Tabular.from_parquet_files()`."
+    )
+
+
+class NotServedOfDataType:
+    """What SDK v1's ``DataType`` has besides."""
+
+    to_stream = NotServedMember(_STREAMS)

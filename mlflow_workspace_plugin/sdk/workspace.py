@@ -30,6 +30,8 @@ from mlflow_workspace_plugin.late_imports import late_imports
 from mlflow_workspace_plugin.runs.search import all_experiments, find_run
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.computes.target import ComputeTarget
+from mlflow_workspace_plugin.sdk.data.datastores.base import AbstractDatastore, set_default
+from mlflow_workspace_plugin.sdk.data.datastores.datastore import Datastore, all_datastores
 from mlflow_workspace_plugin.sdk.environments.environment import Environment
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.html_table import html_table
@@ -39,6 +41,7 @@ from mlflow_workspace_plugin.sdk.runs.run import Run
 from mlflow_workspace_plugin.sdk.runs.script_run import run_of
 
 if TYPE_CHECKING:
+    from mlflow_workspace_plugin.sdk.data.datasets.registration import RegisteredDatasets
     from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 
@@ -343,6 +346,33 @@ class Workspace(NotServedOfWorkspace):
         """The newest version of each registered environment, by name (SDK v1)."""
         return Environment.list(self)
 
+    @property
+    def datasets(self) -> "RegisteredDatasets":
+        """The newest version of each registered dataset, by name (SDK v1)."""
+        from mlflow_workspace_plugin.sdk.data.datasets.registration import RegisteredDatasets
+
+        return RegisteredDatasets(self)
+
+    @property
+    def datastores(self) -> dict[str, AbstractDatastore]:
+        """The workspace's datastores by name (SDK v1)."""
+        return all_datastores(self)
+
+    def get_default_datastore(self) -> Any:
+        """Return the default datastore (SDK v1): the hub's own storage, unless it was changed."""
+        return Datastore.get_default(self)
+
+    def set_default_datastore(self, name: str) -> None:
+        """Make a datastore the default one (SDK v1).
+
+        Args:
+            name: of the datastore.
+
+        Raises:
+            UserErrorException: the workspace has none of that name.
+        """
+        set_default(self, name)
+
     @cached_property
     def client(self) -> MlflowClient:
         """MLflow's client for this workspace (ours)."""
@@ -438,6 +468,10 @@ class Workspace(NotServedOfWorkspace):
             command: its name and arguments.
         """
         return uris.typed(command, self._hub.path)
+
+    def __deepcopy__(self, memo: object) -> "Workspace":
+        """Return itself: what is copied with it, such as a configuration, means the same one."""
+        return self
 
     def __repr__(self) -> str:
         return (

@@ -83,11 +83,11 @@ class CondaDependencies:
         made.set_python_version(python_version)
         if pip_packages is not None:
             made._pip()[:] = []
-            for each in _several(pip_packages, "pip_packages"):
+            for each in several(pip_packages, "pip_packages"):
                 made.add_pip_package(each)
         if pip_indexurl:
             made.set_pip_option(f"--index-url {pip_indexurl}")
-        for each in _several(conda_packages or (), "conda_packages"):
+        for each in several(conda_packages or (), "conda_packages"):
             made.add_conda_package(each)
         return made
 
@@ -207,7 +207,7 @@ class CondaDependencies:
 
     def set_pip_requirements(self, pip_requirements: Iterable[str]) -> None:
         """Replace all of pip's packages and options by lines of a requirements file (SDK v1)."""
-        self._pip()[:] = [*_several(pip_requirements, "pip_requirements")]
+        self._pip()[:] = [*several(pip_requirements, "pip_requirements")]
 
     def set_pip_option(self, pip_option: str) -> None:
         """Set an option of pip, such as ``--pre`` (SDK v1). There is one ``--index-url`` only.
@@ -427,11 +427,26 @@ def _write(file: Path, text: str) -> None:
         raise UserErrorException(f"{str(file)!r} cannot be written: {error.strerror}.") from error
 
 
-def _several(given: Iterable[str], argument: str) -> Iterator[str]:
-    """Yield texts of an argument that a single text is easily given for."""
+def several(given: Iterable[str], argument: str) -> Iterator[str]:
+    """Yield texts of an argument that a single text is easily given for.
+
+    Args:
+        given: the texts.
+        argument: how an error calls it.
+
+    Raises:
+        UserErrorException: it is one text, or holds something else.
+    """
     if isinstance(given, str):
         raise UserErrorException(f"{argument} is a list of texts, and not one text: [{given!r}].")
-    yield from given
+    if not isinstance(given, Iterable):
+        raise UserErrorException(f"{argument} is {given!r}. It is a list of texts.")
+    for place, each in enumerate(given):
+        if not isinstance(each, str):
+            raise UserErrorException(
+                f"{argument}[{place}] is {each!r}. It is a text, such as 'numpy'."
+            )
+        yield each
 
 
 def _package_of(line: str) -> str:

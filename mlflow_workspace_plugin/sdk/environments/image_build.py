@@ -22,7 +22,7 @@ class ImageBuildDetails:
 
     @classmethod
     def of(cls, requirements: Requirements) -> "ImageBuildDetails":
-        """Install what is required, print what is done, and return how it went.
+        """Install what is required, print what is done in short, and return how it went.
 
         Raises:
             UserErrorException: it cannot be had here.
@@ -31,11 +31,13 @@ class ImageBuildDetails:
         with late_imports():
             from mlflow_workspace_plugin.jobs.environments.check import check
             from mlflow_workspace_plugin.jobs.environments.prepare import prepare
+            from mlflow_workspace_plugin.jobs.environments.uv import is_of_a_package
         lines: list[str] = []
 
         def say(line: str) -> None:
-            print(line, flush=True)  # noqa: T201  what is waited for
             lines.append(line)
+            if not is_of_a_package(line):
+                print(line, flush=True)  # noqa: T201  what is waited for
 
         checked = check(requirements)
         for note in checked.notes:
@@ -44,7 +46,7 @@ class ImageBuildDetails:
         return cls(prepared.python, "".join(f"{line}\n" for line in lines))
 
     def get_log(self) -> str:
-        """Return what was said meanwhile (SDK v1)."""
+        """Return what was said meanwhile, also of each package (SDK v1)."""
         return self._log
 
     def wait_for_completion(self, show_output: bool = True) -> None:  # noqa: FBT001, FBT002  SDK v1's

@@ -1,14 +1,17 @@
 """What an environment of SDK v1's needs installed, as jobs know it."""
 
 import re
+from collections.abc import Mapping
+from types import NoneType
 from typing import TYPE_CHECKING, Any
 
+from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
 from mlflow_workspace_plugin.sdk.environments.conda_dependencies import (
     PYTHON_DEFAULT_VERSION,
     CondaDependencies,
 )
-from mlflow_workspace_plugin.sdk.environments.sections import DockerSection
+from mlflow_workspace_plugin.sdk.environments.sections import DockerSection, PythonSection
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.environments.environment import Environment
@@ -30,9 +33,11 @@ def needs(environment: "Environment") -> Requirements:
     asked of it: scripts run in the Python that submits them.
 
     Raises:
-        UserErrorException: ``conda_dependencies_file`` is no environment file of conda's.
+        UserErrorException: ``conda_dependencies_file`` is no environment file of conda's, or a part
+            of the environment is of another type.
         FileNotFoundError: there is no such file.
     """
+    _check_types(environment)
     python = environment.python
     dependencies: CondaDependencies | None = python.conda_dependencies
     if python.conda_dependencies_file and dependencies == CondaDependencies():
@@ -78,6 +83,31 @@ def needs(environment: "Environment") -> Requirements:
 
 def _without_comment(line: str) -> str:
     return re.sub(r"(^|\s)#.*$", "", line).strip()
+
+
+def _check_types(environment: "Environment") -> None:
+    """Check what is read of an environment, whose fields take anything."""
+    read = (
+        ("python", environment.python, PythonSection, "a PythonSection, which it has at first"),
+        (
+            "python.conda_dependencies",
+            getattr(environment.python, "conda_dependencies", None),
+            (CondaDependencies, NoneType),
+            "CondaDependencies, such as CondaDependencies.create(pip_packages=[...])",
+        ),
+        (
+            "environment_variables",
+            environment.environment_variables,
+            (Mapping, NoneType),
+            "a dict of texts, such as {'NAME': 'value'}",
+        ),
+    )
+    for field, value, kinds, said in read:
+        if not isinstance(value, kinds):
+            raise UserErrorException(
+                f"{field} of environment {environment.name!r} is an object of the type "
+                f"{type(value).__name__}. It is {said}."
+            )
 
 
 def _docker(section: DockerSection | None) -> dict[str, Any]:
