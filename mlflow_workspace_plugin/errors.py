@@ -13,7 +13,14 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       RunExistsError                   the caller's own id for a run is taken
       ImmutablePropertyError           a property of a run was given another value
       ExperimentNotEmptyError          deletion refused: the experiment still has runs
+      DatastoreNotFoundError           the workspace has no datastore of that name
+      DatastoreExistsError             the name of a datastore is taken
+      DatasetNotFoundError             the workspace has no such dataset, or version of it
+      DatasetExistsError               the name of a dataset is taken
       NotServedError                   a name of SDK v1 was used that this package does not serve
+      DatasetValidationError           (SDK v1) a dataset that is made or registered is none
+      DatasetExecutionError            (SDK v1) a dataset cannot be read
+    DatasetTimestampMissingError       (SDK v1) a dataset names no column of times
     ProjectSystemException             (SDK v1) a workspace cannot be reached
       WorkspaceNotFoundError           the hub holds no workspace of that name
       ServedHubError                   a served hub was named; this version opens folders
@@ -34,6 +41,8 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
     SnapshotException                  (SDK v1) a snapshot cannot be taken or restored
     ComputeTargetException             (SDK v1) a compute target is not there, or cannot be used
     EnvironmentBuildError              what a job needs cannot be installed
+    DatastoreError                   what is no hub's, such as a storage account or a web server,
+                                       does not give or take a file
     HubError                           something is wrong with the hub itself
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
@@ -184,11 +193,62 @@ class ExperimentNotEmptyError(UserErrorException):
     """Deleting was refused because the experiment still has runs."""
 
 
+class DatastoreNotFoundError(UserErrorException):
+    """The workspace has no datastore of that name."""
+
+    code = RESOURCE_DOES_NOT_EXIST
+
+
+class DatastoreExistsError(UserErrorException):
+    """There is a datastore of that name, and it was not to be replaced."""
+
+    code = RESOURCE_ALREADY_EXISTS
+
+
+class DatasetNotFoundError(UserErrorException):
+    """The workspace has no dataset of that name, version or id."""
+
+    code = RESOURCE_DOES_NOT_EXIST
+
+
+class DatasetExistsError(UserErrorException):
+    """Another dataset is registered under that name, and no new version was asked for."""
+
+    code = RESOURCE_ALREADY_EXISTS
+
+
 class NotServedError(UserErrorException, AttributeError):
     """A name of SDK v1 was used that this package does not serve.
 
     An ``AttributeError`` too, so that ``hasattr`` says what is so.
     """
+
+
+class _DatasetError(UserErrorException):
+    """An error of a dataset, with what SDK v1's have of the error behind it.
+
+    Args:
+        message: the thing, the reason, the remedy.
+        exception: what it is raised from, where that is not said by ``raise ... from``.
+    """
+
+    def __init__(self, message: str, exception: BaseException | None = None, **kwargs: Any) -> None:
+        super().__init__(message, exception, **kwargs)
+        self.compliant_message = message
+
+
+class DatasetValidationError(_DatasetError):
+    """A dataset that is made or registered cannot be one (SDK v1)."""
+
+
+class DatasetExecutionError(_DatasetError):
+    """A dataset cannot be read, or is not what it was (SDK v1)."""
+
+
+class DatasetTimestampMissingError(AzureMLException):
+    """Rows of a time were asked of a dataset that names no column of times (SDK v1)."""
+
+    code = INVALID_PARAMETER_VALUE
 
 
 class ProjectSystemException(AzureMLException):
@@ -333,6 +393,12 @@ class ComputeTargetException(AzureMLException):
 
 class EnvironmentBuildError(AzureMLException):
     """What a job needs cannot be installed on the machine that runs it."""
+
+
+class DatastoreError(AzureMLException):
+    """A storage that is no hub's, or a web server, does not give or take a file."""
+
+    code = TEMPORARILY_UNAVAILABLE
 
 
 class HubError(AzureMLException):

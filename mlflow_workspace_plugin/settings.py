@@ -93,7 +93,8 @@ ALLOWED_LOCATIONS = Variable(
     "MLFLOW_WORKSPACE_ALLOWED_LOCATIONS",
     "",
     "Places outside of a hub, such as `s3://bucket/models` or `/data/models`, separated by spaces, "
-    "that its rows may name for files. Nothing there is ever freed.",
+    "that its rows may name for files, and for datastores that get this user's secrets. Nothing "
+    "there is ever freed.",
 )
 
 UI_URL = Variable(
@@ -151,7 +152,15 @@ STAGED_GB = Variable(
 CACHE_DIR = Variable(
     "MLFLOW_WORKSPACE_CACHE_DIR",
     platformdirs.user_cache_dir("mlflow-workspace-plugin", appauthor=False),
-    "What can be made anew: the environments of jobs, and what snapshots know of folders.",
+    "What can be made anew: the environments of jobs, what snapshots know of folders, and copies "
+    "of the files of mounted datasets.",
+)
+
+STRICT_DATA = Variable(
+    "MLFLOW_WORKSPACE_STRICT_DATA",
+    "0",
+    "`1`: a registered dataset whose files are not those of its registration is not read. Else "
+    "what became of them is a warning.",
 )
 
 JOBS_IN_THIS_PYTHON = Variable(
@@ -248,6 +257,6 @@ ALL = (
     *(HUB, TRUST, TRUST_FILE, LINKS_FILE, ALLOWED_LOCATIONS, UI_URL),
     *(JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB, QUIET),
     *(QUEUE_DIR, SLOTS, GPUS, RAY_TOKENS_DIR, SLURM_OUTPUT_DIR),
-    *(CACHE_DIR, JOBS_IN_THIS_PYTHON),
+    *(CACHE_DIR, STRICT_DATA, JOBS_IN_THIS_PYTHON),
     *(JOBS_DIR, KEEP_DAYS, GRACE_S, LOG_MB, END_WAIT_S),
 )

@@ -7,8 +7,9 @@ all the same: ``%tb`` shows it, and so does everything where this package logs f
 import logging
 import sys
 import traceback
+import warnings
 from pathlib import Path
-from types import TracebackType
+from types import FrameType, TracebackType
 from typing import Any
 
 _PACKAGE = Path(__file__).parent
@@ -34,6 +35,20 @@ def short_traceback(error: BaseException) -> list[str]:
     notes = getattr(error, "__notes__", ())
     said = f"{type(error).__name__}: {error}"
     return [*lines, said, *map(str, notes), "(%tb shows where this was raised.)"]
+
+
+def warn_user(message: str, category: type[Warning] = UserWarning) -> None:
+    """Warn at the line of the user's that led to it: where ours is says nothing to who reads it.
+
+    Args:
+        message: what is said.
+        category: of the warning.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    level = 2
+    while frame is not None and not _is_own(frame.f_code.co_filename):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, category, stacklevel=2 if frame is None else level)
 
 
 def _frames_of_the_user(trace: TracebackType | None) -> list[traceback.FrameSummary]:

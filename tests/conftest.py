@@ -9,6 +9,7 @@ marked ``folder``, too, as it is about the folder of a hub's files.
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -26,6 +27,10 @@ TESTS = Path(__file__).parent
 EXAMPLES = TESTS.parent / "examples"
 LOCATION = PurePosixPath("workspaces/team-a/1/run/artifacts")
 _AZURITE = "CONNECTION_STRING_OF_AZURITE"
+
+# What a shell starts in the background ignores Ctrl-C, and so would all that tests interrupt.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_generate_tests(metafunc):

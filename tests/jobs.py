@@ -32,9 +32,14 @@ def until(condition, seconds=120):
 def is_alive(pid):
     """Whether a process runs."""
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] not in "ZX"
+        return state_of(pid) not in "ZX"
     except OSError:
         return False
+
+
+def state_of(pid):
+    """Return the state of a process, as the kernel names it."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
 
 
 class JobOfTest:
@@ -122,6 +127,8 @@ class JobOfTest:
 
     def kill(self, number=signal.SIGKILL):
         os.kill(self.runner.pid, number)
+        if number == signal.SIGSTOP:
+            until(lambda: state_of(self.runner.pid) in "Tt")
 
     def end(self):
         """Leave nothing behind."""

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from enum import Enum
 
 import pytest
 
@@ -64,7 +65,7 @@ def test_signature_of_the_function_is_sdk_v1s():
 
 def arguments(signature):
     """The parameters of a signature in text."""
-    return [each.strip() for each in signature.split(",") if each.strip()]
+    return [each.strip(", ") for each in re.split(r", (?=[\w*])", signature) if each.strip()]
 
 
 def parameters(served, member):
@@ -85,7 +86,8 @@ def keywords(served, member):
 
 
 def text_of(default):
-    return str(default) if type(default).__name__ == "ViewType" else repr(default)
+    is_named = isinstance(default, Enum) or type(default).__name__ == "ViewType"
+    return str(default) if is_named else repr(default)
 
 
 def plain(parameter):

@@ -69,12 +69,12 @@ _ALSO = {
     **dict.fromkeys(sdk_v1.KINDS_OF_RUNS, ("Run",)),
     # It returns one of its kinds.
     "ComputeTarget": ("AmlCompute", "ComputeInstance", "RemoteCompute"),
+    "Datastore": ("AzureBlobDatastore", "AzureFileDatastore", "AzureDataLakeGen2Datastore"),
 }
 """By class, whose members are its, too."""
 
 _REFUSING = {
     "Run": not_served.NotServedOfRun,
-    "_SubmittedRun": not_served.NotServedOfSubmittedRun,
     "_OfflineRun": not_served.NotServedOfLogged,
     "Workspace": not_served.NotServedOfWorkspace,
     "Experiment": not_served.NotServedOfExperiment,
@@ -86,6 +86,15 @@ _REFUSING = {
     "ComputeInstance": not_served.NotServedOfComputeInstance,
     "RemoteCompute": not_served.NotServedOfRemoteCompute,
     "AbstractAuthentication": not_served.NotServedOfAuthentication,
+    "Dataset": not_served.NotServedOfDataset,
+    "FileDataset": not_served.NotServedOfFileDataset,
+    "TabularDataset": not_served.NotServedOfTabularDataset,
+    "TabularDatasetFactory": not_served.NotServedOfTabularDatasetFactory,
+    "DataType": not_served.NotServedOfDataType,
+    "Datastore": not_served.NotServedOfDatastore,
+    "AzureBlobDatastore": not_served.NotServedOfAzureBlobDatastore,
+    "AzureFileDatastore": not_served.NotServedOfAzureFileDatastore,
+    "AzureDataLakeGen2Datastore": not_served.NotServedOfAzureDataLakeGen2Datastore,
 }
 """By class of SDK v1, what has its members that are not served."""
 
@@ -176,6 +185,9 @@ def served_class(module: str, name: str) -> str | None:
     found = names.module_of(module)
     target = None if found is None else found.target(name)
     class_name = "" if target is None else target.rpartition(":")[2]
+    if names.EVERYWHERE.get(class_name, target) != target:
+        # Of a run's configuration, whose sections have names of other classes.
+        return None
     if class_name.endswith("Authentication"):
         return "AbstractAuthentication"
     return class_name if class_name in sdk_v1.members() else None

@@ -7,7 +7,7 @@ What else there is, :mod:`~mlflow_workspace_plugin.alias.sdk_v1` knows.
 import functools
 from dataclasses import dataclass, field, replace
 
-from mlflow_workspace_plugin.alias import sdk_v1
+from mlflow_workspace_plugin.alias import data_names, sdk_v1
 from mlflow_workspace_plugin.sdk.environments.images import DEFAULT_CPU_IMAGE, DEFAULT_GPU_IMAGE
 
 _SDK = "mlflow_workspace_plugin.sdk"
@@ -30,8 +30,8 @@ _COMPUTE = (
     "add --help"
 )
 _DATA = (
-    "It named data or storage in Azure. Open paths and URLs with pandas or fsspec, and record what "
-    "was read with mlflow.log_input()."
+    "It was about data in Azure. Use Dataset and Datastore of azureml.core, or open paths and URLs "
+    "with pandas or fsspec, and record what was read with mlflow.log_input()."
 )
 _DEPLOYMENT = "It deployed models as web services in Azure. Use mlflow models serve."
 _SECRETS = (
@@ -117,7 +117,9 @@ _LOG_HANDLERS = {
     "get_appinsights_log_handler": f"{TELEMETRY}:get_telemetry_log_handler",
     "get_telemetry_log_handler": f"{TELEMETRY}:get_telemetry_log_handler",
 }
-_RUN_CONFIGURATION = {"RunConfiguration": f"{_SDK}.jobs.run_configuration:RunConfiguration"}
+_RUN_CONFIGURATION = {
+    "RunConfiguration": f"{_SDK}.jobs.configurations.run_configuration:RunConfiguration"
+}
 _SCRIPT_RUN_CONFIG = {"ScriptRunConfig": f"{_SDK}.jobs.script_run_config:ScriptRunConfig"}
 _ENVIRONMENT = {"Environment": f"{_SDK}.environments.environment:Environment"}
 _CONDA_DEPENDENCIES = {
@@ -151,14 +153,12 @@ _DATABRICKS = {
 }
 _RUN_SECTIONS = {
     **{
-        name: f"{_SDK}.jobs.distributed:{name}"
+        name: f"{_SDK}.jobs.configurations.distributed:{name}"
         for name in ("MpiConfiguration", "PyTorchConfiguration", "TensorflowConfiguration")
     },
-    "DockerConfiguration": f"{_SDK}.jobs.docker_configuration:DockerConfiguration",
+    "DockerConfiguration": f"{_SDK}.jobs.configurations.docker_configuration:DockerConfiguration",
     "EnvironmentDefinition": f"{_SDK}.environments.environment:EnvironmentDefinition",
-    "DataReferenceConfiguration": f"{_SDK}.jobs.data:DataReferenceConfiguration",
 }
-_DATA_SECTIONS = {name: f"{_SDK}.jobs.data:{name}" for name in ("Data", "DataLocation")}
 _COMPUTE_TARGET = {"ComputeTarget": f"{_SDK}.computes.target:ComputeTarget"}
 _COMPUTE_TARGETS = {
     **_COMPUTE_TARGET,
@@ -182,14 +182,15 @@ _COMPUTE_TARGETS = {
     },
 }
 _DISTRIBUTED = {
-    name: f"{_SDK}.jobs.distributed_training:{name}"
+    name: f"{_SDK}.jobs.estimators.distributed_training:{name}"
     for name in ("Gloo", "Mpi", "Nccl", "ParameterServer")
 }
-_ESTIMATOR = {"Estimator": f"{_SDK}.jobs.estimator:Estimator"}
+_ESTIMATOR = {"Estimator": f"{_SDK}.jobs.estimators.estimator:Estimator"}
 _FRAMEWORKS = {
-    name: f"{_SDK}.jobs.frameworks:{name}" for name in ("Chainer", "PyTorch", "TensorFlow")
+    name: f"{_SDK}.jobs.estimators.frameworks:{name}"
+    for name in ("Chainer", "PyTorch", "TensorFlow")
 }
-_SKLEARN = {"SKLearn": f"{_SDK}.jobs.frameworks:SKLearn"}
+_SKLEARN = {"SKLearn": f"{_SDK}.jobs.estimators.frameworks:SKLearn"}
 _IMAGES: dict[str, object] = {
     "DEFAULT_CPU_IMAGE": DEFAULT_CPU_IMAGE,
     "DEFAULT_GPU_IMAGE": DEFAULT_GPU_IMAGE,
@@ -284,8 +285,9 @@ MODULES = {
         served=_RUN
         | _GET_RUN
         | {
-            "_OfflineRun": f"{_SDK}.runs.offline_run:_OfflineRun",
-            "_SubmittedRun": f"{_SDK}.runs.submitted_run:_SubmittedRun",
+            "_OfflineRun": f"{_SDK}.runs.around.offline_run:_OfflineRun",
+            "_SubmittedRun": f"{_SDK}.runs.around.submitted_run:_SubmittedRun",
+            **data_names.OF_RUN,
             "RUNNING_STATES": f"{_RUN_STATUS}:RUNNING_STATES",
             "POST_PROCESSING_STATES": f"{_RUN_STATUS}:POST_PROCESSING_STATES",
         },
@@ -293,7 +295,7 @@ MODULES = {
     "azureml.core.runconfig": Module(
         served=_RUN_CONFIGURATION
         | _RUN_SECTIONS
-        | _DATA_SECTIONS
+        | data_names.SECTIONS
         | _ENVIRONMENT
         | _CONDA_DEPENDENCIES
         | _CONTAINER_REGISTRY
@@ -329,6 +331,7 @@ MODULES = {
     "azureml.automl": Module(sentence=_AUTOML),
     "azureml.contrib": Module(sentence=_OTHER),
     "azureml.data": Module(sentence=_DATA),
+    "azureml.data.constants": Module(values=data_names.CONSTANTS, sentence=_DATA),
     "azureml.dataprep": Module(sentence=_DATA),
     "azureml.datadrift": Module(sentence=_OTHER),
     "azureml.evaluate": Module(sentence=_EVALUATION),
@@ -369,8 +372,7 @@ MODULES = {
 }
 """The modules of which something is said; a sentence is said of those below, too."""
 
-# Wherever SDK v1 has one of these names in a module that is not private, it is that class.
-_EVERYWHERE = (
+EVERYWHERE = (
     _EXPERIMENT
     | _RUN
     | _GET_RUN
@@ -391,7 +393,9 @@ _EVERYWHERE = (
     | _FRAMEWORKS
     | _DISTRIBUTED
     | _SKLEARN
+    | data_names.NAMES
 )
+"""Wherever SDK v1 has one of these names in a module that is not private, it is that class."""
 
 
 @functools.cache
@@ -407,8 +411,8 @@ def module_of(name: str) -> Module | None:
         return replace(module, sentence=sentence, starred=starred, is_open=sentence is not None)
     known = {*names.starred, *names.others}
     is_private = "._" in name
-    served = {each: home for each, home in _EVERYWHERE.items() if each in known and not is_private}
-    values = {"VERSION": VERSION} if "VERSION" in known else {}
+    served = {each: home for each, home in EVERYWHERE.items() if each in known and not is_private}
+    values = {"VERSION": VERSION, "__version__": VERSION} if "VERSION" in known else {}
     in_core = MODULES["azureml.core"].not_served
     others = known - served.keys() - values.keys() - module.served.keys() - module.values.keys()
     not_served = {each: in_core.get(each, sentence or _INTERNAL) for each in sorted(others)}

@@ -13,10 +13,11 @@ from pathlib import Path
 import requests
 
 from mlflow_workspace_plugin import Experiment
-from mlflow_workspace_plugin.jobs import computes, states
+from mlflow_workspace_plugin.jobs import computes
 from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.sdk.environments.environment import Environment
 from mlflow_workspace_plugin.sdk.jobs.script_run_config import ScriptRunConfig
+from mlflow_workspace_plugin.stores.jobs import states
 from tests.benchmarks.measure import in_turn
 from tests.benchmarks.report import Line
 from tests.benchmarks.sides import EXPERIMENT, Side, prepare, sides_in

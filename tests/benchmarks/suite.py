@@ -13,14 +13,17 @@ import mlflow
 
 from tests.benchmarks import (
     azure,
+    datastores,
     imports,
     job_needs,
     jobs,
     journal,
+    mounts,
     ray_jobs,
     reads,
     sdk_v1,
     start,
+    tables,
     workspaces,
     writes,
 )
@@ -43,7 +46,10 @@ OTHERS: dict[str, Callable[[Sizes, int], list[Line]]] = {
     "import": lambda _, rounds: imports.import_time(rounds),
     "start": lambda _, rounds: start.start_times(rounds),
     "jobs": lambda _, rounds: jobs.job_times(rounds),
+    "mounts": mounts.mount_times,
     "ray": lambda _, rounds: ray_jobs.ray_times(rounds),
+    "data": datastores.data_times,
+    "tables": tables.rows_of_files,
     **azure.WORKLOADS,
     **job_needs.WORKLOADS,
 }

@@ -104,7 +104,15 @@ def upload(uploader: str, path: str, times: str) -> None:
     answer(uploads.measured(uploader, Path(path), int(times)))
 
 
-ACTIONS = {action.__name__: action for action in (fill, use, read, write, caller, upload)}
+def table(reader: str, path: str, small: str) -> None:
+    """Read the rows of a file: the seconds, and how the memory grew."""
+    # What reads them is imported where it is measured only.
+    from tests.benchmarks import tables
+
+    answer(tables.measured(reader, path, small))
+
+
+ACTIONS = {action.__name__: action for action in (fill, use, read, write, caller, upload, table)}
 
 if __name__ == "__main__":
     ACTIONS[sys.argv[1]](*sys.argv[2:])

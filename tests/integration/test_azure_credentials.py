@@ -10,7 +10,10 @@ import pytest
 from click.testing import CliRunner
 
 from mlflow_workspace_plugin import Experiment, Workspace
-from mlflow_workspace_plugin.artifacts.azure_blob.credentials import default_login, find_credential
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.credentials import (
+    default_login,
+    find_credential,
+)
 from mlflow_workspace_plugin.artifacts.azure_blob.repository import AzureRepository
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (

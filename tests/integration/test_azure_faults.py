@@ -12,7 +12,7 @@ from email.utils import format_datetime
 import pytest
 from mlflow.exceptions import MlflowException
 
-from mlflow_workspace_plugin.artifacts.azure_blob.container import BLOCK
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import BLOCK
 from mlflow_workspace_plugin.artifacts.azure_blob.repository import AzureRepository
 from mlflow_workspace_plugin.errors import (
     HubNotWritableError,

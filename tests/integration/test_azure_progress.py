@@ -9,11 +9,11 @@ import termios
 
 import pytest
 
-from mlflow_workspace_plugin.artifacts.azure_blob import progress
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer import progress
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 
 SHOW = """
-from mlflow_workspace_plugin.artifacts.azure_blob import progress
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer import progress
 progress._SHOWN_AFTER_S = 0
 with progress.progress_bar("Uploading model.bin", 100) as bar:
     bar.update(100)

@@ -17,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
-from mlflow_workspace_plugin.artifacts.azure_blob.container import BLOCK
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import BLOCK
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.errors import (
     AzureMLException,

@@ -61,6 +61,8 @@ assert UserErrorException is errors.UserErrorException
 assert isinstance(Run.get_context(), _OfflineRun)
 assert issubclass(_SubmittedRun, Run)
 assert azureml.core.VERSION.startswith("1.")
+assert azureml.core.VERSION == azureml.data.__version__ == azureml.core.__version__
+assert azureml.core.Dataset.Scenario.TRAINING == "training"
 assert "Workspace" in dir(azureml.core)
 """,
     )
@@ -72,16 +74,16 @@ def test_names_that_are_not_served_break_nothing_until_used(run_new_python):
         "-c",
         IMPORT
         + """
-from azureml.core import Datastore, ScriptRunConfig, Workspace
+from azureml.core import Keyvault, ScriptRunConfig, Workspace
 from azureml.core.compute import AmlCompute, ComputeTarget
 from azureml.data.datapath import DataPath
 from azureml.pipeline.steps import PythonScriptStep
 from azureml.train.automl import AutoMLConfig
 from azureml.interpret import ExplanationClient
 
-def load(workspace: Workspace, store: Datastore) -> "DataPath": ...
+def load(workspace: Workspace, store: Keyvault) -> "DataPath": ...
 
-for use in (lambda: Datastore.get(None, "x"), AutoMLConfig, ExplanationClient):
+for use in (lambda: Keyvault.get_secret("x"), AutoMLConfig, ExplanationClient):
     try:
         use()
     except Exception as error:
@@ -90,11 +92,11 @@ for use in (lambda: Datastore.get(None, "x"), AutoMLConfig, ExplanationClient):
     )
     lines = done.stdout.splitlines()
     assert [line.split()[:2] for line in lines] == [
-        ["NotServedError", "azureml.core.Datastore"],
+        ["NotServedError", "azureml.core.Keyvault"],
         ["NotServedError", "azureml.train.automl.AutoMLConfig"],
         ["NotServedError", "azureml.interpret.ExplanationClient"],
     ]
-    assert "mlflow.log_input()" in lines[0]
+    assert "azure-keyvault-secrets" in lines[0]
 
 
 def test_every_module_can_be_imported_and_starred(run_new_python):

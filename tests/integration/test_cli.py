@@ -294,7 +294,7 @@ class TestDoctor:
         # run: doctor's own scan is called, on the path that the rival is on.
         script = (
             "import json, sys\n"
-            "from mlflow_workspace_plugin.cli.doctor import _hooks\n"
+            "from mlflow_workspace_plugin.cli.hubs.doctor import _hooks\n"
             "sys.path.insert(0, sys.argv[1])\n"
             "print(json.dumps(_hooks()))\n"
             "assert 'rival' not in sys.modules\n"

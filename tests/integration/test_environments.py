@@ -21,9 +21,11 @@ from click.testing import CliRunner
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import EnvironmentBuildError, UserErrorException
 from mlflow_workspace_plugin.jobs.environments import built, pip_settings, pythons
-from mlflow_workspace_plugin.jobs.environments.check import check
+from mlflow_workspace_plugin.jobs.environments.check import check, wanted_python
 from mlflow_workspace_plugin.jobs.environments.prepare import prepare
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
+from mlflow_workspace_plugin.jobs.environments.url_secrets import shown
+from mlflow_workspace_plugin.jobs.environments.uv import is_of_a_package
 from tests import python_processes
 from tests.commands import output_of
 from tests.waiting import wait_until
@@ -316,6 +318,7 @@ def test_files_of_the_snapshot(shared, tmp_path, monkeypatch):
         ),
         ({"pip": ["--index-url=https://SECRET@host/simple"]}, "stored with the job"),
         ({"pip": ["thing @ git+https://me:SECRET@host/thing.git"]}, "stored with the job"),
+        ({"pip": ["https://host/thing-1-py3-none-any.whl?sv=1&sig=SECRET"]}, "stored with the job"),
     ],
     ids=str,
 )
@@ -367,6 +370,60 @@ def test_what_is_changed_is_said():
     assert check(asked).requirements == asked
 
 
+@pytest.mark.parametrize(
+    ("asked", "python"),
+    [
+        ("=3", None),
+        ("=3.*", None),
+        (">=3.8", None),
+        (">=3.8,<4", None),
+        ("<3.99", None),
+        ("!=3.9", None),
+        (">=3.6,<3.9", ">=3.6,<3.9"),
+        (">=3.98", ">=3.98"),
+        ("=3.9.*", "3.9"),
+        ("=3.9.7=h12debd9_1", "3.9.7"),
+    ],
+)
+def test_several_versions_of_python(asked, python):
+    """The submitter's is one of them; else it is the nearest to the first that is named."""
+    checked = check(Requirements("e", conda=[f"python{asked}"]))
+    assert checked.requirements.python == python
+    if python is not None:
+        assert wanted_python(python)[0] == 3
+
+
+def test_exported_environment_of_conda():
+    """What there is below each Python is left out, as the wheels of others bring it."""
+    exported = """
+    _libgcc_mutex=0.1=main ca-certificates=2021.1.19=h06a4308_0 certifi=2020.12.5=py37h06a4308_0
+    libffi=3.3=he6710b0_2 openssl=1.1.1j=h27cfd23_0 pip=21.0.1=py37h06a4308_0 tk=8.6.10=hbc83047_0
+    python=3.7.9=h7579374_0 sqlite=3.33.0=h62c20be_0 numpy-base=1.19.2=py37hfa32c7d_0
+    """
+    checked = check(Requirements("e", conda=exported.split()))
+    assert checked.requirements.pip == ["certifi==2020.12.5.*"]
+    assert checked.requirements.python == "3.7.9"
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://me:SE@CRET@host/simple",
+        "https://me:SE/CRET@host/simple",
+        "https://me:SE%2FCRET@host/simple",
+        "https://SECRET@host/simple",
+        "https://host/simple?api_key=SECRET",
+    ],
+)
+def test_secret_of_an_index_is_not_shown(monkeypatch, url):
+    """However it is written, and wherever it is said again."""
+    monkeypatch.setenv("PIP_EXTRA_INDEX_URL", url)
+    index = pip_settings.package_index([])
+    for text in (index.said, shown(f"error: {url} gave 401", index.secrets)):
+        assert "CRET" not in text
+        assert "SE" not in text
+
+
 def test_no_environment_is_this_python():
     """And a user-managed one, at no cost: nothing is started or said."""
     for asked in (Requirements(), Requirements("e"), Requirements("e", user_managed=True)):
@@ -398,6 +455,9 @@ def test_nearest_python():
     assert pythons.nearest(None) == pythons.this_python()
     this = "{}.{}".format(*sys.version_info)
     assert pythons.nearest(f"{this}.99") == pythons.this_python()
+    said = []
+    assert prepare(Requirements("e", python=f"{this}.99"), said.append).python == sys.executable
+    assert f"is used for {this}.99" in said[0]
     for asked in ("3.8.13", "3.99"):
         found = pythons.nearest(asked)
         assert found.minor >= (3, 10)
@@ -518,6 +578,28 @@ def said_by_pip() -> dict[str, list[str]]:
                 text = value[1:-1].replace("\\n", " ")
                 said[key.removeprefix(f"{section}.").replace("_", "-")] = text.split()
     return said
+
+
+@pytest.mark.parametrize(
+    ("line", "is_detail"),
+    [
+        (" + mlflow==3.17.2", True),
+        (" - pip==24.0", True),
+        (" ~ own==1 (from file:///own)", True),
+        ("Downloading numpy (16.1MiB)", True),
+        (" Downloaded numpy", True),
+        ("Downloading torch (857.6MiB)", False),
+        ("Downloading nvidia-cudnn (1.2GiB)", False),
+        ("Resolved 108 packages in 1.33s", False),
+        ("Installed 108 packages in 527ms", False),
+        ("   Building old @ file:///old", False),
+        ("  cause: Because there is no version of emoji==999", False),
+        ("  \u00d7 No solution found when resolving dependencies:", False),
+    ],
+)
+def test_what_is_shown_of_a_build(line, is_detail):
+    """Not the line of each package; what takes long, what is wrong, and how many there were are."""
+    assert is_of_a_package(line) == is_detail
 
 
 def test_uv_is_told_pips_settings(monkeypatch):

@@ -5,6 +5,7 @@ import dataclasses
 import enum
 import fractions
 import logging
+import re
 from pathlib import Path
 
 import numpy as np
@@ -175,6 +176,9 @@ class TestScriptRunConfig:
         config.save(tmp_path, "saved")
         src = ScriptRunConfig(tmp_path, run_config="saved")
         assert src._definition().script == "their.py"
+        # Which is too much, and refused when it is submitted (SDK v1's).
+        src = ScriptRunConfig(".", command="echo", run_config=config)
+        assert (src._definition().script, src._definition().command) == ("their.py", "echo")
 
     @pytest.mark.parametrize(
         ("distributed", "processes", "framework", "nodes"),
@@ -217,15 +221,69 @@ class TestScriptRunConfig:
         with pytest.raises(RunConfigurationException):
             wrong()
 
-    def test_data_is_refused_until_it_is_served(self):
+    @pytest.mark.parametrize(
+        ("field", "value", "said"),
+        [
+            ("environment", "mine", "Environment.get(workspace, 'mine')"),
+            ("environment", None, "environment is None"),
+            ("framework", None, "framework is None"),
+            ("communicator", 1, "communicator is 1"),
+            ("mpi", {"process_count_per_node": 2}, "an MpiConfiguration"),
+            ("pytorch", None, "a PyTorchConfiguration"),
+            ("environment_variables", ["A"], "a dict of texts"),
+            ("max_run_duration_seconds", "1h", "a number of seconds"),
+            ("max_run_duration_seconds", True, "a number of seconds"),
+        ],
+    )
+    def test_what_is_of_another_type(self, field, value, said):
+        """Is refused by its name, when it is submitted, with what it is to be."""
+        src = ScriptRunConfig(".", "train.py")
+        setattr(src.run_config, field, value)
+        with pytest.raises(UserErrorException, match=re.escape(said)):
+            src._definition()
+
+    @pytest.mark.parametrize(
+        ("field", "value"),
+        [("python", 3), ("python.conda_dependencies", "env.yml"), ("environment_variables", ["A"])],
+    )
+    def test_what_of_an_environment_is_of_another_type(self, field, value):
+        """The same of its parts."""
+        environment = Environment("mine")
+        if field == "python.conda_dependencies":
+            environment.python.conda_dependencies = value
+        else:
+            setattr(environment, field, value)
+        with pytest.raises(UserErrorException, match=f"{field} of environment 'mine'"):
+            ScriptRunConfig(".", "train.py", environment=environment)._definition()
+
+    @pytest.mark.parametrize("packages", ["numpy", 3, [None]])
+    def test_packages_that_are_no_list_of_texts(self, packages):
+        """One text is not its letters, nor is None a package."""
+        for argument in ("pip_packages", "conda_packages"):
+            with pytest.raises(UserErrorException, match=argument):
+                Estimator(".", entry_script="train.py", **{argument: packages})
+            with pytest.raises(UserErrorException, match=argument):
+                CondaDependencies.create(**{argument: packages})
+
+    @pytest.mark.parametrize("given_", [{"environment": "mine"}, {"run_config": 3}])
+    def test_what_is_of_another_type_is_refused_at_once(self, given_):
+        """An environment by its name, as notebooks try it, and no run configuration."""
+        with pytest.raises(UserErrorException, match=next(iter(given_))):
+            ScriptRunConfig(".", "train.py", **given_)
+
+    def test_data_that_is_no_such_is_refused(self):
         """It says what to do instead, when it is submitted."""
         src = ScriptRunConfig(".", "train.py")
         src.run_config.data["input"] = Data()
-        with pytest.raises(NotServedError, match="paths or URLs"):
+        with pytest.raises(UserErrorException, match="says not where its data is"):
             src._definition()
         src.run_config.data.clear()
-        src.run_config.data_references["input"] = DataReferenceConfiguration("store")
-        with pytest.raises(NotServedError, match="paths or URLs"):
+        src.run_config.data_references["input"] = DataReferenceConfiguration()
+        with pytest.raises(UserErrorException, match="misses the datastore name"):
+            src._definition()
+        src.run_config.data_references.clear()
+        src.run_config.datacaches.append("cache")
+        with pytest.raises(NotServedError, match="datacaches"):
             src._definition()
         with pytest.raises(NotServedError, match="resume_from"):
             ScriptRunConfig(".", "train.py", resume_from="outputs")
@@ -461,7 +519,7 @@ class TestEstimators:
             {"process_count_per_node": 2},
             {"distributed_backend": "none"},
             {"distributed_training": 3},
-            {"inputs": ["data"]},
+            {"script_params": ["--alpha", 0.5]},
         ],
     )
     def test_what_cannot_be_is_refused(self, wrong):

@@ -55,7 +55,7 @@ client.get_run({run_id!r})
 Sender._ship = lambda self, *_: self._outbox.save() or True
 for step in range({COUNT}):
     client.log_metric({run_id!r}, "m", step, step=step)
-client._tracking_client.store.journal._outbox._files.look()
+client._tracking_client.store.journal._outbox._look()
 {end}
 """
     assert python_processes.run(["-c", script]).returncode == -9
@@ -163,7 +163,7 @@ def test_files_of_a_process_that_logs(uri, client, run_id, hub_path, how):
         elif how == "renamed":
             folder.rename(folder.with_name("elsewhere"))
             # As the thread that sends does every five seconds.
-            store.journal._outbox._files.look()
+            store.journal._outbox._look()
         elif how == "cut":
             os.truncate(segment, segment.stat().st_size // 2 + 7)
         else:

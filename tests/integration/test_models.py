@@ -13,7 +13,7 @@ import pytest
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Experiment, Model, Run
-from mlflow_workspace_plugin.cli.ui import server_command
+from mlflow_workspace_plugin.cli.pages.ui import server_command
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
     ModelNotFoundException,

@@ -44,6 +44,8 @@ def runs_of(run):
 
 def test_first_run_is_the_outer_one_and_later_ones_are_their_own(outer, script):
     """With all that the script says of it; the outer one stays as the runner made it besides."""
+    # What a runner stores of an environment that it has built.
+    outer.upload_file("azureml-logs/20_image_build_log.txt", __file__)
     outcome = script("""
 with experiment.start_logging(display_name="first", tags={"a": "b"}, properties={"p": "x"}) as run:
     run.log("loss", 0.5)

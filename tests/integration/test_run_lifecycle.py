@@ -29,10 +29,10 @@ from mlflow_workspace_plugin.errors import (
     UserErrorException,
 )
 from mlflow_workspace_plugin.runs.lifecycle import ERROR_TAG
-from mlflow_workspace_plugin.sdk.runs import waiting
-from mlflow_workspace_plugin.sdk.runs.offline_run import _OfflineRun
+from mlflow_workspace_plugin.sdk.runs.around.offline_run import _OfflineRun
+from mlflow_workspace_plugin.sdk.runs.around.submitted_run import _SubmittedRun
+from mlflow_workspace_plugin.sdk.runs.parts import waiting
 from mlflow_workspace_plugin.sdk.runs.run import get_run
-from mlflow_workspace_plugin.sdk.runs.submitted_run import _SubmittedRun
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 from tests import python_processes
 

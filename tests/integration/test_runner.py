@@ -16,8 +16,12 @@ from click.testing import CliRunner
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.runner.output import Output
+from mlflow_workspace_plugin.runner.processes import command
+from mlflow_workspace_plugin.runner.processes.command import Process, run_processes
+from mlflow_workspace_plugin.runner.processes.stop import Request, Stop
 from mlflow_workspace_plugin.runner.runner import EXIT_CODE_TAG, create_run, execute
 from mlflow_workspace_plugin.runs.lifecycle import ERROR_TAG
+from tests.jobs import is_alive
 
 # What differs between databases is not the runner's.
 
@@ -378,3 +382,32 @@ def test_workspace_in_the_script_is_found_by_azures_config(workspace, run, tmp_p
     assert execute(run, [sys.executable, "-c", code], os.environ).status == "FINISHED"
     assert isinstance(workspace, Workspace)
     assert log_of(run).endswith("team-a\n")
+
+
+class TestProcesses:
+    """Processes and what ends them, without a run."""
+
+    def ended(self, folder, code, stop, **options):
+        output = Output(folder / "log")
+        process = Process([sys.executable, "-c", f"import os, time\n{code}"], os.environ, output)
+        return run_processes([process], stop, folder=folder, **options)
+
+    def test_guardian_that_is_stopped(self, tmp_path, monkeypatch):
+        """A request is heeded all the same, and no process is left."""
+        monkeypatch.setattr(command, "_GUARDIAN_S", 0.5)
+        stop = Stop()
+        stops = "os.kill(os.getppid(), 19); open('pid', 'w').write(str(os.getpid()))"
+        request = Request("By a test.", signal.SIGTERM, 0.2)
+        threading.Timer(1, stop.ask, [request]).start()
+        ended = self.ended(tmp_path, f"{stops}\ntime.sleep(300)", stop)
+        assert ended.stopped == request
+        until(lambda: not is_alive((tmp_path / "pid").read_text()))
+
+    def test_limit_while_what_it_left_is_ended(self, tmp_path):
+        """It does not count: the command had ended in time."""
+        left = (
+            "import subprocess\nsubprocess.Popen(['sh', '-c', 'trap : TERM; sleep 300; sleep 9'])"
+        )
+        limit = Request("It ran for too long.", signal.SIGTERM, 1.0)
+        ended = self.ended(tmp_path, left, Stop(), limit=limit, limit_s=2)
+        assert (ended.returncode, ended.stopped) == (0, None)

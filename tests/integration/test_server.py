@@ -14,7 +14,7 @@ from mlflow.utils.workspace_context import WorkspaceContext
 
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.artifacts.repository import open_repository
-from mlflow_workspace_plugin.cli.ui import server_command
+from mlflow_workspace_plugin.cli.pages.ui import server_command
 from mlflow_workspace_plugin.errors import (
     HubSettingsError,
     InvalidUriError,

@@ -19,7 +19,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import Experiment, Run
-from mlflow_workspace_plugin.artifacts.azure_blob.container import BLOCK
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import BLOCK
 from mlflow_workspace_plugin.artifacts.paths import location_of
 from mlflow_workspace_plugin.artifacts.repository import open_repository, staged_files_of
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender, _accepting

@@ -5,6 +5,7 @@ and snapshots is their own tests' claim; here it is what SDK v1's calls and the 
 """
 
 import json
+import math
 import re
 import signal
 import subprocess
@@ -26,10 +27,12 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.jobs import submission
 from mlflow_workspace_plugin.jobs.engines.engine import EngineState
 from mlflow_workspace_plugin.sdk.environments.environment import Environment
+from mlflow_workspace_plugin.sdk.jobs.configurations.run_configuration import RunConfiguration
 from mlflow_workspace_plugin.sdk.jobs.script_run_config import ScriptRunConfig
 from mlflow_workspace_plugin.sdk.runs.run import get_run
 from mlflow_workspace_plugin.sdk.runs.script_run import ScriptRun
 from mlflow_workspace_plugin.sdk.widgets import RunDetails
+from tests.engine_jobs import fails_as_its_node_does_not_see_the_hub
 from tests.waiting import wait_until
 
 # What differs between databases is the stores'.
@@ -143,6 +146,11 @@ def command(workspace, monkeypatch):
         return CliRunner().invoke(main, list(arguments))
 
     return call
+
+
+def test_a_hub_that_the_runner_does_not_see(workspace, tmp_path):
+    """The job fails with what its runner says, wherever somebody looks."""
+    fails_as_its_node_does_not_see_the_hub(workspace, tmp_path, "--type", "local")
 
 
 def test_a_job_and_its_child_from_submission_to_end(experiment, config, capsys):
@@ -296,10 +304,23 @@ class TestRefused:
             ({"script": "../outside.py"}, ExperimentExecutionException, "no script"),
             ({"script": None}, (ExperimentExecutionException, UserErrorException), "run"),
             ({"compute_target": "gpu-cluster"}, ComputeTargetException, "compute add gpu-cluster"),
+            ({"command": "echo"}, ExperimentExecutionException, "script beside it"),
+            (
+                {
+                    "command": "echo",
+                    "script": None,
+                    "run_config": RunConfiguration(arguments=["1"]),
+                },
+                ExperimentExecutionException,
+                "arguments beside it",
+            ),
+            ({"max_run_duration_seconds": 0}, UserErrorException, "above 0"),
+            ({"max_run_duration_seconds": math.nan}, UserErrorException, "above 0"),
+            ({"max_run_duration_seconds": "60"}, UserErrorException, "number of seconds"),
         ],
     )
     def test_what_cannot_be_run(self, experiment, config, tmp_path, given, error, said):
-        """A script that is not in the folder, nothing at all, a target that nobody knows."""
+        """A script that is not in the folder, nothing or too much, an unknown target, no time."""
         (tmp_path / "outside.py").touch()
         with pytest.raises(error, match=re.escape(said)):
             experiment.submit(config(**({"script": "child.py"} | given)))
@@ -313,7 +334,15 @@ class TestRefused:
             experiment.submit(several)
         assert list(experiment.get_runs()) == []
 
-    @pytest.mark.parametrize("given", ["train.py", None, object()])
+    def test_more_gpus_than_there_are(self, experiment, command, source, monkeypatch):
+        """With how many there are."""
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "0")
+        refused = command("submit", "--source", str(source), "--gpus", "2", "child.py")
+        assert refused.exit_code == 1
+        assert "wants 2 GPUs, and only 1" in refused.stderr
+        assert list(experiment.get_runs()) == []
+
+    @pytest.mark.parametrize("given", ["train.py", None, object(), ScriptRunConfig])
     def test_what_is_no_configuration(self, experiment, given):
         """As documents of SDK v1 pass the name of a script (SDK v1's error)."""
         with pytest.raises(AzureMLException, match="ScriptRunConfig"):
@@ -330,6 +359,30 @@ class TestRefused:
         run.complete()
         with pytest.raises(AzureMLException, match="exists"):
             experiment.submit(config("child.py"), run_id="mine")
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        "child.py",
+        "./child.py",
+        "sub/../child.py",
+        "../src/child.py",
+        "{folder}/child.py",
+        "{link}/child.py",
+    ],
+)
+def test_a_script_is_that_of_the_copy(experiment, config, source, monkeypatch, tmp_path, given):
+    """However its path is written: nobody runs the one in the source folder itself."""
+    (source / "sub").mkdir()
+    (tmp_path / "link").symlink_to(source)
+    # No engine takes it: what would be run is enough.
+    (tmp_path / "file").touch()
+    monkeypatch.setenv("MLFLOW_WORKSPACE_QUEUE_DIR", str(tmp_path / "file" / "queue"))
+    with pytest.raises(ComputeTargetException):
+        experiment.submit(config(given.format(folder=source, link=tmp_path / "link")))
+    (run,) = experiment.get_runs()
+    assert run.get_details()["runDefinition"]["script"] == "child.py"
 
 
 def test_a_job_that_no_engine_takes_has_failed(experiment, config, monkeypatch, tmp_path):

@@ -51,8 +51,12 @@ def ui_of(hub, *options, env=None):
 
 @pytest.fixture(scope="module")
 def filled(copied_hub, tmp_path_factory):
-    """A hub with a run in a workspace that is not ``default``; the run has an image."""
+    """A hub with a run in a workspace that is not ``default``, with an image and a dataset."""
     from PIL import Image
+
+    from mlflow_workspace_plugin.data.lineage import record_use
+    from mlflow_workspace_plugin.sdk.data.datasets.dataset import Dataset
+    from mlflow_workspace_plugin.sdk.data.datasets.noted import used
 
     hub = copied_hub(tmp_path_factory.mktemp("ui") / "hub")
     workspace = Workspace.create("team-a", hub=hub)
@@ -62,6 +66,11 @@ def filled(copied_hub, tmp_path_factory):
     run.log_image("pictures", str(folder / "red.png"))
     run.log("notes", "a text")
     run.log("loss", 0.5)
+    datastore = workspace.get_default_datastore()
+    datastore.upload(str(folder), "pictures", show_progress=False)
+    dataset = Dataset.File.from_files((datastore, "pictures")).register(workspace, "reds")
+    told = used(workspace, dataset)
+    record_use(workspace.tracking_store, run.id, told, used_as="files", mode="mount")
     run.complete()
     return run
 
@@ -134,6 +143,17 @@ def test_last_text_is_on_the_page_of_its_run_and_no_chart(filled, served, browse
     shown = page.locator("body").inner_text()
     assert "notes" not in shown
     assert "nan" not in shown.lower()
+    page.close()
+
+
+def test_datasets_of_a_run_are_on_its_page(filled, served, browser):
+    """By name and digest, which begins with the version; behind that, where the files are."""
+    page = browser.new_page(viewport={"width": 1280, "height": 1000})
+    page.goto(f"{served}/#{filled.get_portal_url().partition('/#')[2]}")
+    page.get_by_text(re.compile(r"reds")).first.click(timeout=60_000)
+    page.get_by_text(re.compile(r"v1-[0-9a-f]{33}")).first.wait_for(timeout=60_000)
+    shown = page.locator("body").inner_text()
+    assert "/workspaces/team-a/datastores/workspaceblobstore/pictures" in shown
     page.close()
 
 

@@ -1,11 +1,18 @@
 """What is kept of what a process prints, on the disk of the machine that runs it."""
 
+import resource
+from contextlib import contextmanager
+from pathlib import PurePosixPath
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.runner.log_file import LogFile
 from mlflow_workspace_plugin.runner.output import Output
+from mlflow_workspace_plugin.runner.shipping import GrowingFile
 
 
 class Clock:
@@ -70,6 +77,53 @@ class TestLogFile:
             small_log.write(lines_of(30, 30 * each))
         small_log.close()
         assert small_log.path.read_bytes() == lines_of(150_000)
+
+
+@contextmanager
+def files_of(most):
+    """Let no file of this process grow beyond some bytes, as on a disk that is full."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (most, hard))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+
+
+class TestFullDisk:
+    def test_what_has_no_space_is_written_when_there_is(self, tmp_path):
+        """Nothing is lost, and all of it is in its order."""
+        log = LogFile(tmp_path / "log")
+        with files_of(1000):
+            log.write(lines_of(100))
+            log.write(b"more\n")
+        assert log.size == 1000
+        log.tick()
+        log.write(b"last\n")
+        log.close()
+        assert (tmp_path / "log").read_bytes() == lines_of(100) + b"more\nlast\n"
+        assert log.unwritten == b""
+
+    def test_what_never_has_space_is_stored_all_the_same(self, tmp_path):
+        """Behind what the file has; of very much the end, and how much is missing is said."""
+        output = Output(tmp_path / "log")
+        with files_of(1000):
+            for _ in range(30):
+                output.standard_output(lines_of(10_000))
+            output.standard_output(b"last\n")
+            output.close()
+        behind = output.unwritten()
+        assert b"[2.899 MB are missing here: the disk of the machine was full.]\nline " in behind
+        assert behind.endswith(lines_of(10_000) + b"last\n")
+        # Somebody removes what looks old.
+        growing = GrowingFile(tmp_path / "log", "log", output.unwritten)
+        stored = FolderRepository(HubFolder(tmp_path), PurePosixPath("of-a-run"))
+        growing.ship(stored)
+        (tmp_path / "log").unlink()
+        while not growing.ship(stored):
+            pass
+        copy = tmp_path / "artifacts" / "of-a-run" / "log"
+        assert copy.read_bytes() == lines_of(10_000)[:1000] + behind
 
 
 class TestProgressBars:

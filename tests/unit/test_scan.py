@@ -148,7 +148,7 @@ class TestNames:
             ("from azureml.core import Workspace", answers.SERVED, ""),
             ("from azureml.core.compute_target import ComputeTargetException", answers.SERVED, ""),
             ("from azureml.telemetry import set_diagnostics_collection", answers.SERVED, "nothing"),
-            ("from azureml.core import Dataset", answers.NOT_SERVED, "pandas"),
+            ("from azureml.core import Keyvault", answers.NOT_SERVED, "environment"),
             ("from azureml.core import Worksapce", answers.UNKNOWN, "misspelt"),
             ("from azureml.core.nothing import X", answers.UNKNOWN, "no such module"),
             ("from azureml.rag.mlindex import MLIndex", answers.UNKNOWN, "another package"),
@@ -246,27 +246,27 @@ class TestCommand:
 
     def test_report_and_exit_status(self, tmp_path):
         """Of names by what is said of them, and by file; 1 while something does not work."""
-        (tmp_path / "a.py").write_text("from azureml.core import Run, Dataset\nRun.get_context()")
+        (tmp_path / "a.py").write_text("from azureml.core import Run, Keyvault\nRun.get_context()")
         status, printed = self.run(tmp_path)
         assert status == 1
-        assert f"azureml.core.Dataset  once: {tmp_path}/a.py:1" in printed
-        assert "Open paths and URLs with pandas" in printed
+        assert f"azureml.core.Keyvault  once: {tmp_path}/a.py:1" in printed
+        assert "Use environment variables" in printed
         assert "1 of 1 files use SDK v1: 3 names, of which 2 work here and 1 do not." in printed
         (tmp_path / "a.py").write_text("from azureml.core import Run\nRun.get_context()")
         assert self.run(tmp_path)[0] == 0
 
     def test_json(self, tmp_path):
         """The same for a program."""
-        (tmp_path / "a.py").write_text("from azureml.core import Run, Dataset\n" * 2)
+        (tmp_path / "a.py").write_text("from azureml.core import Run, Keyvault\n" * 2)
         status, printed = self.run(tmp_path, "--json")
         found = json.loads(printed)
         assert status == 1
         assert found["works"] is False
-        dataset, _ = found["names"]
-        assert dataset["name"] == "azureml.core.Dataset"
-        assert dataset["status"] == "not served"
-        assert dataset["count"] == 2
-        assert dataset["places"][1] == {"file": f"{tmp_path}/a.py", "line": 2, "cell": None}
+        keyvault, _ = found["names"]
+        assert keyvault["name"] == "azureml.core.Keyvault"
+        assert keyvault["status"] == "not served"
+        assert keyvault["count"] == 2
+        assert keyvault["places"][1] == {"file": f"{tmp_path}/a.py", "line": 2, "cell": None}
         assert Counter(found["files"][0]) == {"file": f"{tmp_path}/a.py"} | {
             "not served": 1,
             "served": 1,
