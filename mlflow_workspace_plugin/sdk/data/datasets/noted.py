@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin.data import datasets, lineage
-from mlflow_workspace_plugin.data.files.manifest import Manifest
 from mlflow_workspace_plugin.data.uses import uses_of
 from mlflow_workspace_plugin.stores.process.attached import RUN_ID_VARIABLE
 from mlflow_workspace_plugin.terminal import get_logger
@@ -14,7 +13,6 @@ from mlflow_workspace_plugin.terminal import get_logger
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.data.datasets.abstract import AbstractDataset
     from mlflow_workspace_plugin.sdk.workspace import Workspace
-    from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 _logger = get_logger(__name__)
 
@@ -26,21 +24,16 @@ def used(workspace: "Workspace", dataset: "AbstractDataset") -> lineage.Used:
         workspace: where.
         dataset: the dataset.
     """
-    dataset_id = dataset._ensure_saved(workspace)
+    dataset_id, version = dataset._ensure_saved(workspace), dataset._version
     return lineage.Used(
         dataset._definition,
         dataset_id,
         dataset.name,
         dataset.version,
-        manifest=_manifest(workspace.tracking_store, dataset),
+        manifest=None
+        if version is None
+        else datasets.registered_files(workspace.tracking_store, version),
     )
-
-
-def _manifest(store: "WorkspaceTrackingStore", dataset: "AbstractDataset") -> Manifest | None:
-    if dataset.name is None or dataset.version is None:
-        return None
-    version = store.dataset_version(dataset.name, dataset.version)
-    return None if version is None else datasets.registered_files(store, version)
 
 
 def note_read(workspace: "Workspace", dataset: "AbstractDataset") -> None:
