@@ -17,8 +17,8 @@ from mlflow_workspace_plugin.cli.runs.metrics import values_by_row
 
 # The commands are the same on every database; the queries are asked on each.
 
-_CLOCK = itertools.count(int(time.time() * 1000) - 3_000_000, 1000)
-"""In milliseconds since 1970, as runs are started one after the other."""
+_LATER = itertools.count(-1_800_000, 1000)
+"""Milliseconds from now to when the next run is started: half an hour ago, each after the other."""
 
 NASTY = "new\nline \x1b[31mred\x1b[0m ../../etc"
 WIDE = "とても長い日本語の実行の名前です " * 3 + "🚀"
@@ -66,8 +66,9 @@ def started_runs(client, names, experiment="experiment", **tags):
     """Start runs of these names, a second apart; what is started last is the newest."""
     found = client.get_experiment_by_name(experiment)
     experiment_id = found.experiment_id if found else client.create_experiment(experiment)
+    now = int(time.time() * 1000)
     return [
-        client.create_run(experiment_id, next(_CLOCK), tags=tags, run_name=name).info.run_id
+        client.create_run(experiment_id, now + next(_LATER), tags=tags, run_name=name).info.run_id
         for name in names
     ]
 
