@@ -17,6 +17,9 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       DatastoreExistsError             the name of a datastore is taken
       DatasetNotFoundError             the workspace has no such dataset, or version of it
       DatasetExistsError               the name of a dataset is taken
+      ViewNotFoundError                the workspace has no view of that id
+      ViewNotYoursError                a view is somebody else's, who alone may change it
+      ViewChangedError                 a view was changed by somebody else meanwhile
       NotServedError                   a name of SDK v1 was used that this package does not serve
       DatasetValidationError           (SDK v1) a dataset that is made or registered is none
       DatasetExecutionError            (SDK v1) a dataset cannot be read
@@ -43,6 +46,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
     EnvironmentBuildError              what a job needs cannot be installed
     DatastoreError                   what is no hub's, such as a storage account or a web server,
                                        does not give or take a file
+      DatastoreUnreachableError        it does not answer now
     HubError                           something is wrong with the hub itself
       HubNotFoundError                 there is no hub in that folder
       HubSettingsError                 hub.toml cannot be used
@@ -73,6 +77,7 @@ from mlflow.protos.databricks_pb2 import (
     INVALID_STATE,
     PERMISSION_DENIED,
     RESOURCE_ALREADY_EXISTS,
+    RESOURCE_CONFLICT,
     RESOURCE_DOES_NOT_EXIST,
     RESOURCE_EXHAUSTED,
     TEMPORARILY_UNAVAILABLE,
@@ -215,6 +220,24 @@ class DatasetExistsError(UserErrorException):
     """Another dataset is registered under that name, and no new version was asked for."""
 
     code = RESOURCE_ALREADY_EXISTS
+
+
+class ViewNotFoundError(UserErrorException):
+    """The workspace has no view of that id."""
+
+    code = RESOURCE_DOES_NOT_EXIST
+
+
+class ViewNotYoursError(UserErrorException):
+    """A view is somebody else's, who alone may change it."""
+
+    code = PERMISSION_DENIED
+
+
+class ViewChangedError(UserErrorException):
+    """A view is not any more as it was when somebody began to change it."""
+
+    code = RESOURCE_CONFLICT
 
 
 class NotServedError(UserErrorException, AttributeError):
@@ -397,6 +420,10 @@ class EnvironmentBuildError(AzureMLException):
 
 class DatastoreError(AzureMLException):
     """A storage that is no hub's, or a web server, does not give or take a file."""
+
+
+class DatastoreUnreachableError(DatastoreError):
+    """It does not answer now, and may do so later."""
 
     code = TEMPORARILY_UNAVAILABLE
 

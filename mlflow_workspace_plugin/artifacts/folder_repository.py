@@ -202,6 +202,11 @@ class FolderRepository(FileSpace, StreamUploadMixin):
                 source = self._tree.open(self._place(path))
             except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
                 raise _missing(path) from error
+            except OSError as error:
+                # A path that is too long leads nowhere.
+                if error.errno != errno.ENAMETOOLONG:
+                    raise
+                raise _missing(path) from error
             with source:
                 source.seek(start)
                 return source.read(size)

@@ -95,6 +95,11 @@ class HubRepository(ArtifactRepository):
             MlflowException: ``RESOURCE_DOES_NOT_EXIST``, there is no such file.
         """
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether files for it wait on this machine, as they could not be stored (ours)."""
+        return False
+
     def check_storable(self, path: str) -> None:
         """Check that there may be a file of that name; asks nobody (ours).
 

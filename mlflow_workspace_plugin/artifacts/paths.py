@@ -33,6 +33,12 @@ def workspace_root(workspace: str) -> PurePosixPath:
     return PurePosixPath(_WORKSPACES, workspace)
 
 
+def workspace_of(location: PurePosixPath) -> str | None:
+    """Return the workspace that a path below the hub's artifact root is in; None if in none."""
+    first, *names = location.parts or ("",)
+    return names[0] if first == _WORKSPACES and names else None
+
+
 def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     """Return the path, below the hub's artifact root, of a stored ``mlflow-artifacts:`` URI.
 

@@ -5,19 +5,26 @@ import io
 import uuid
 from contextlib import suppress
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.workspace_context import get_request_workspace
 
-from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin import names, uris
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
-from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of, workspace_root
+from mlflow_workspace_plugin.artifacts.paths import (
+    ARTIFACT_ROOT,
+    location_of,
+    workspace_of,
+    workspace_root,
+)
 from mlflow_workspace_plugin.artifacts.staging.repository import StagingRepository
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.artifacts.uri_names import SplitUriRepository, split_tail
 from mlflow_workspace_plugin.errors import (
+    ArtifactRefusedError,
     ForeignFileError,
     HubError,
     HubSettingsError,
@@ -25,13 +32,18 @@ from mlflow_workspace_plugin.errors import (
     UnsafeArtifactPathError,
     WorkspaceException,
     WorkspaceNotEmptyError,
+    clause,
 )
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.of_process import keeper_of
 from mlflow_workspace_plugin.journal.progress import PATIENCE_S
 from mlflow_workspace_plugin.journal.use import journal_target, writes_through
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
 
 DATASTORES = "datastores"
 """The folder of a workspace that holds one for each datastore in the hub's own storage."""
@@ -176,7 +188,17 @@ def staged_files_of(hub: Hub, workspace: str) -> StagedFiles:
 
 
 def open_to_send(hub: Hub, location: PurePosixPath) -> HubRepository:
-    """Return the repository at a path, for sending what waited."""
+    """Return the repository at a path, for sending what waited.
+
+    Raises:
+        ArtifactRefusedError: the workspace that it is in was deleted meanwhile.
+    """
+    workspace = workspace_of(location)
+    if workspace is not None and not hub.catalog.holds(workspace):
+        raise ArtifactRefusedError(
+            f"A file was logged to workspace {workspace!r} of hub {str(hub.path)!r}, which was "
+            "deleted before it could be stored. Create the workspace again, or delete the file."
+        )
     return repository_at(hub, location, patience_s=_SENDING_PATIENCE_S, is_quiet=True)
 
 
@@ -207,6 +229,58 @@ def _sender_of(hub: Hub, workspace: str) -> FileSender:
     return keeper_of(FileSender, journal_target(hub, workspace), make)
 
 
+def create_workspace(hub: Hub, display_name: str, **facts: Any) -> WorkspaceRecord:
+    """Create a workspace of a hub, none of whose datastores holds anything.
+
+    Args:
+        hub: the hub.
+        display_name: of the workspace.
+        facts: as for ``Catalog.create``.
+
+    Raises:
+        WorkspaceException: as ``Catalog.create``, or files of an earlier workspace of its name are
+            left.
+    """
+    name = names.fold(display_name)
+    if not hub.catalog.holds(name):
+        refuse_with_files_left(hub, name)
+    return hub.catalog.create(display_name, **facts)
+
+
+def refuse_with_files_left(hub: Hub, name: str) -> None:
+    """Refuse to make a workspace that would show the files of an earlier one as its own.
+
+    MLflow's own server deletes the rows of a workspace, and no files. Where nobody can say whether
+    there are files, that is said.
+
+    Args:
+        hub: the hub.
+        name: the name MLflow knows.
+
+    Raises:
+        WorkspaceException: files are in its datastores.
+    """
+    location = workspace_root(name) / DATASTORES
+    place = hub.place_of(location)
+    try:
+        # Behind somebody's link nothing is the workspace's.
+        with suppress(ForeignFileError):
+            if next(repository_at(hub, location, patience_s=PATIENCE_S).files(), None) is None:
+                return
+            raise WorkspaceException(
+                f"Workspace {name!r} was not created: files of the datastores of an earlier "
+                f"workspace of that name are in {place!r}, and would be its own. Move them away or "
+                "remove them, or choose another name."
+            )
+    except HubError as error:
+        _logger.warning(
+            "Whether files of an earlier workspace %r are left in %r is not known: %s",
+            name,
+            place,
+            clause(error),
+        )
+
+
 def delete_workspace(hub: Hub, name: str, *, with_content: bool) -> None:
     """Delete a workspace of a hub, and then its files.
 
@@ -220,8 +294,21 @@ def delete_workspace(hub: Hub, name: str, *, with_content: bool) -> None:
         WorkspaceNotEmptyError: files are in a datastore of it and ``with_content`` is False.
     """
     if not with_content:
-        _refuse_with_data(hub, name)
+        refuse_with_data(hub, name)
     hub.catalog.delete(name, with_content=with_content)
+    remove_files(hub, name)
+
+
+def remove_files(hub: Hub, name: str) -> None:
+    """Remove all files of a workspace that was deleted.
+
+    Args:
+        hub: the hub.
+        name: the name MLflow knew.
+
+    Raises:
+        WorkspaceException: some remain.
+    """
     root = hub.settings.artifact_root
     if root is None:
         from mlflow_workspace_plugin.artifacts.folder_repository import remove_workspace_files
@@ -239,8 +326,16 @@ def delete_workspace(hub: Hub, name: str, *, with_content: bool) -> None:
         ) from error
 
 
-def _refuse_with_data(hub: Hub, name: str) -> None:
-    """Refuse to delete a workspace in whose datastores files are, or will be when they are sent."""
+def refuse_with_data(hub: Hub, name: str) -> None:
+    """Refuse to delete a workspace in whose datastores files are, or will be when they are sent.
+
+    Args:
+        hub: the hub.
+        name: the name MLflow knows.
+
+    Raises:
+        WorkspaceNotEmptyError: there are.
+    """
     location = workspace_root(name) / DATASTORES
     # What waits is known though the account be away.
     if not _waiting_below(hub, name, location):

@@ -58,6 +58,7 @@ from mlflow_workspace_plugin.hub.databases.database import (
 from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.lock import locked
 from mlflow_workspace_plugin.hub.tables import (
+    CHARTS,
     COMPUTES,
     DATASET_VERSIONS,
     DATASETS,
@@ -65,6 +66,7 @@ from mlflow_workspace_plugin.hub.tables import (
     ENVIRONMENTS,
     JOBS,
     RECEIPTS,
+    VIEWS,
     WORKSPACES,
 )
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord, find
@@ -140,9 +142,9 @@ def forget(connection: Connection, workspace: str) -> None:
         workspace: the name MLflow knew.
     """
     connection.execute(delete(WORKSPACES).where(WORKSPACES.c.name == workspace))
-    for table in (COMPUTES, ENVIRONMENTS, DATASTORES, DATASET_VERSIONS, DATASETS):
+    for table in (COMPUTES, ENVIRONMENTS, DATASTORES, DATASET_VERSIONS, DATASETS, VIEWS):
         connection.execute(delete(table).where(table.c.workspace == workspace))
-    for table in (RECEIPTS, JOBS):
+    for table in (RECEIPTS, JOBS, CHARTS):
         connection.execute(delete(table).where(table.c.run_uuid.not_in(select(SqlRun.run_uuid))))
     # MLflow's server may have moved its runs to another workspace.
     place = (
@@ -185,6 +187,22 @@ class Catalog:
         query = select(SqlWorkspace.name).where(SqlWorkspace.name == name)
         with self._transaction() as connection:
             return connection.execute(query).first() is not None
+
+    def check_holds(self, name: str) -> None:
+        """Refuse to create something in a workspace that is gone; no foreign key does.
+
+        Args:
+            name: the name MLflow knows.
+
+        Raises:
+            WorkspaceNotFoundError: there is none of that name.
+        """
+        if not self.holds(name):
+            raise WorkspaceNotFoundError(
+                f"Workspace {name!r} of hub {str(self._folder.path)!r} was deleted. "
+                f"Create it again with: mlflow-workspace create {name} "
+                f"--hub {shlex.quote(str(self._folder.path))}"
+            )
 
     def get(self, name: str) -> WorkspaceRecord:
         """Return the workspace of a name, as :func:`~.workspace_record.find` finds it.

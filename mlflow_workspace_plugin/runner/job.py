@@ -165,7 +165,7 @@ def _run_command(
                 on_start=on_start,
                 on_end=on_end,
                 # One that makes none does not fail for it where its hub is away.
-                store_data=data.store if definition.outputs else None,
+                data=data if definition.outputs else None,
             )
 
 

@@ -78,10 +78,14 @@ class JobData:
             else command and [*map(filled, command)],
         )
 
-    def store(self, is_completed: bool) -> None:  # noqa: FBT001  as a callback
-        """Store what the command made; raises as ``Delivery.store_outputs``."""
+    def store(self, *, is_completed: bool) -> None:
+        """Store what the command made; arguments and errors of ``Delivery.store_outputs``."""
         if self._delivery is not None:
             self._delivery.store_outputs(is_completed=is_completed)
+
+    def unstored(self) -> str:
+        """Return what ``Delivery.unstored`` does."""
+        return "" if self._delivery is None else self._delivery.unstored()
 
     def close(self) -> None:
         """Take away what was brought, unless it is being brought still."""

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from datetime import datetime, timezone
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, Protocol
 
 from mlflow import MlflowClient
 
@@ -22,6 +22,7 @@ from mlflow_workspace_plugin.errors import (
     ArtifactRefusedError,
     AzureMLAggregatedException,
     AzureMLException,
+    DatastoreError,
     ForeignFileError,
     JobTakenError,
     NoAnswerError,
@@ -68,6 +69,20 @@ _LONGEST_PAUSE_S = 5.0
 _OF_FILES = (ForeignFileError, ArtifactRefusedError)
 
 _logger = get_logger(__name__)
+
+
+class MadeData(Protocol):
+    """What the command of a job makes for datastores."""
+
+    def store(self, *, is_completed: bool) -> None:
+        """Store it; called again while the hub, or a datastore, is away.
+
+        Args:
+            is_completed: whether the command has completed.
+        """
+
+    def unstored(self) -> str:
+        """Return where that is of which nobody knows that it is stored, and what stores it."""
 
 
 class OwnedJob:
@@ -173,7 +188,7 @@ class OwnedJob:
         journals: Path | None = None,
         on_start: Callable[[], None] = lambda: None,
         on_end: Callable[[], None] = lambda: None,
-        store_data: Callable[[bool], None] | None = None,
+        data: "MadeData | None" = None,
     ) -> Outcome:
         """Run a command to its end, and store what it printed, logged and left in its folders.
 
@@ -189,8 +204,7 @@ class OwnedJob:
             journals: where its processes keep what they log; by default as this one.
             on_start: called when it has been started.
             on_end: called when it has ended, and before anything is stored.
-            store_data: stores the data that it made, told whether it completed; called again while
-                the hub is away.
+            data: what it makes for datastores.
 
         Raises:
             OSError: it cannot be started.
@@ -207,7 +221,7 @@ class OwnedJob:
         shipping.start()
         logs.start()
         before = MemoryKills.now()
-        is_completed, unstored = False, None
+        is_completed, unstored, where = False, None, ""
         processes = [
             Process(command, environment | {MARK: self.mark}, output)
             for environment, output in zip(environments, outputs, strict=True)
@@ -235,11 +249,15 @@ class OwnedJob:
             shipping.stop()
             on_end()
             if self.is_ours:
-                if store_data is not None:
-                    unstored = self._store("its data", partial(store_data, is_completed))
+                if data is not None:
+                    store_data = partial(data.store, is_completed=is_completed)
+                    unstored = self._store("its data", store_data)
+                    if unstored is not None:
+                        where = data.unstored()
+                        self.say(where)
                 self._store_rest(shipping, captured, logs, journals)
         if is_completed and unstored is not None:
-            return Outcome(FAILED, 0, f"Its data could not be stored: {clause(unstored)}.")
+            return Outcome(FAILED, 0, f"Its data could not be stored: {clause(unstored)}. {where}")
         return outcome_of(
             command,
             ended,
@@ -336,7 +354,10 @@ class OwnedJob:
             raise
 
     def _until_answered(self, step: Callable[[], None]) -> None:
-        """Do something, again and again while the hub is away, for as long as the settings say."""
+        """Do something, again and again while it waits, for as long as the settings say.
+
+        For the hub, or for a datastore, to answer again.
+        """
         if self._gives_up_at is None:
             self._gives_up_at = time.monotonic() + settings.END_WAIT_S.number()
         pause, is_said = 0.2, False
@@ -352,8 +373,9 @@ class OwnedJob:
                 if not is_said:
                     is_said = True
                     _logger.warning(
-                        "The end of job %s waits for its hub, %s s at most (%s): %s",
+                        "The end of job %s waits for %s, %s s at most (%s): %s",
                         self.run_id,
+                        "a datastore" if isinstance(error, DatastoreError) else "its hub",
                         settings.END_WAIT_S.get(),
                         settings.END_WAIT_S.name,
                         error,

@@ -1,11 +1,56 @@
-"""The store of workspaces as one of them sees it."""
+"""The stores of workspaces: as one of them sees it, and as a server has all of a hub."""
 
 from mlflow.entities.workspace import Workspace as MlflowWorkspace
 from mlflow.entities.workspace import WorkspaceDeletionMode
 from mlflow.store.workspace.abstract_store import AbstractStore
 
+from mlflow_workspace_plugin.artifacts.repository import (
+    refuse_with_data,
+    refuse_with_files_left,
+    remove_files,
+)
 from mlflow_workspace_plugin.errors import WorkspaceException, WorkspaceNotFoundError
+from mlflow_workspace_plugin.hub.catalog import HubWorkspaceStore
 from mlflow_workspace_plugin.hub.hub import Hub
+
+
+class ServedWorkspaceStore(HubWorkspaceStore):
+    """All workspaces of a hub, which a server makes and deletes with their files.
+
+    Args:
+        hub: the hub.
+    """
+
+    def __init__(self, hub: Hub) -> None:
+        self._hub = hub
+        super().__init__(hub.engine, hub.folder, hub.database_uri)
+
+    def create_workspace(self, workspace: MlflowWorkspace) -> MlflowWorkspace:
+        """Create a workspace.
+
+        Raises:
+            WorkspaceException: files of an earlier one of its name are left.
+        """
+        if not self._hub.catalog.holds(workspace.name):
+            refuse_with_files_left(self._hub, workspace.name)
+        return super().create_workspace(workspace)
+
+    def delete_workspace(
+        self,
+        workspace_name: str,
+        mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT,
+    ) -> None:
+        """Delete a workspace; ``CASCADE`` with its files, which nothing would name any more.
+
+        Raises:
+            WorkspaceNotEmptyError: files are in its datastores, and the mode is another one.
+            WorkspaceException: files remain.
+        """
+        if mode != WorkspaceDeletionMode.CASCADE:
+            refuse_with_data(self._hub, workspace_name)
+        super().delete_workspace(workspace_name, mode)
+        if mode == WorkspaceDeletionMode.CASCADE:
+            remove_files(self._hub, workspace_name)
 
 
 class PinnedWorkspaceStore(AbstractStore):

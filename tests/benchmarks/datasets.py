@@ -9,6 +9,7 @@ import os
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 
@@ -23,6 +24,10 @@ METRIC = "loss"
 METRICS, PARAMS, TAGS = 20, 10, 10
 START = 1_700_000_000_000
 LONG_RUN = hashlib.md5(b"long").hexdigest()
+UNSTEPPED_RUN = hashlib.md5(b"unstepped").hexdigest()
+LARGE_RUN = hashlib.md5(b"large").hexdigest()
+TENTH_RUN = hashlib.md5(b"tenth").hexdigest()
+SPIKE = 1e6
 
 _METRIC_COLUMNS = ("key", "value", "timestamp", "step", "is_nan", "run_uuid")
 _RUN_COLUMNS = (
@@ -42,7 +47,7 @@ _RUN_COLUMNS = (
 )
 
 
-def run_id_of(number: int) -> str:
+def run_id_of(number: int | str) -> str:
     """Return the id of one of the runs, the same on both sides."""
     return hashlib.md5(str(number).encode()).hexdigest()
 
@@ -113,11 +118,28 @@ def fill_present(side: Side, sizes: Sizes) -> None:
 
 
 def fill_history(side: Side, sizes: Sizes) -> None:
-    """The same, and one run with very many values of that metric."""
+    """The same, and one run with very many values of that metric, and one without their steps."""
     fill_present(side, sizes)
-    _insert_runs(side, [LONG_RUN])
+    _insert_runs(side, [LONG_RUN, UNSTEPPED_RUN])
     start = START + sizes.present_runs * sizes.points
     _insert_history(side, _history(LONG_RUN, sizes.history, start), sizes.history)
+    start += sizes.history
+    rows = _history(UNSTEPPED_RUN, sizes.history, start)
+    unstepped = ((*row[:3], 0, *row[4:]) for row in rows)
+    insert(side, "metrics", _METRIC_COLUMNS, unstepped)
+
+
+def fill_large(side: Side, sizes: Sizes) -> None:
+    """Two runs with very many values, one with ten times as many; each has a spike somewhere."""
+    _insert_runs(side, [LARGE_RUN, TENTH_RUN])
+    start = START
+    for run_id, points in ((LARGE_RUN, sizes.large), (TENTH_RUN, sizes.large // 10)):
+        spike = random.randrange(points)
+        progress(f"the spike of {points:,} values is at step {spike:,}")
+        rows = _history(run_id, points, start)
+        with_spike = ((row[0], SPIKE, *row[2:]) if row[3] == spike else row for row in rows)
+        _insert_history(side, with_spike, points)
+        start += points
 
 
 def fill_runs(side: Side, sizes: Sizes) -> None:
@@ -141,10 +163,69 @@ def fill_runs(side: Side, sizes: Sizes) -> None:
         insert(side, table, ("key", "value", "run_uuid"), rows)
 
 
+@dataclass(frozen=True)
+class Seen:
+    """A run, or several alike, that are looked at.
+
+    Args:
+        name: of them, from which their ids come.
+        runs: how many there are.
+        metrics: how many each has.
+        points: how many values of each metric there are.
+    """
+
+    name: str
+    runs: int
+    metrics: int
+    points: int
+
+    @property
+    def run_ids(self) -> list[str]:
+        """The ids of the runs."""
+        return [run_id_of(f"{self.name} {each}") for each in range(self.runs)]
+
+    @property
+    def keys(self) -> list[str]:
+        """The names of the metrics."""
+        return [f"metric {each:03}" for each in range(self.metrics)]
+
+    def rows(self) -> Iterator[tuple]:
+        """Yield the values, of one metric after the other."""
+        chance = random.Random(self.name)
+        for run_id in self.run_ids:
+            for key in self.keys:
+                value = 1.0
+                for step in range(self.points):
+                    value += chance.random() - 0.5
+                    yield (key, value, START + 1000 * step, step, False, run_id)
+
+
+def seen_runs(sizes: Sizes) -> dict[str, Seen]:
+    """Return what the pages are measured with: of much, and of a tenth of it."""
+    many, history = sizes.history // 100, sizes.history
+    found = (
+        Seen("long", 1, 1, history),
+        Seen("long, a tenth", 1, 1, history // 10),
+        Seen("wide", 1, 100, many),
+        Seen("wide, a tenth", 1, 100, many // 10),
+        Seen("compared", 100, 10, many // 10),
+    )
+    return {each.name: each for each in found}
+
+
+def fill_seen(side: Side, sizes: Sizes) -> None:
+    """Runs that are looked at; they go on, so that nothing of them is kept for the next time."""
+    for each in seen_runs(sizes).values():
+        _insert_runs(side, each.run_ids, status="RUNNING")
+        _insert_history(side, each.rows(), each.points)
+
+
 FILLERS: dict[str, Callable[[Side, Sizes], None]] = {
     "present": fill_present,
     "history": fill_history,
+    "large": fill_large,
     "runs": fill_runs,
+    "seen": fill_seen,
 }
 
 
@@ -162,19 +243,21 @@ def insert(side: Side, table: str, columns: Iterable[str], rows: Iterable[tuple]
                     copy.write_row(row)
 
 
-def _insert_runs(side: Side, run_ids: list[str]) -> None:
+def _insert_runs(side: Side, run_ids: list[str], status: str = "FINISHED") -> None:
     root = side.client.get_experiment(side.experiment).artifact_location
-    insert(side, "runs", _RUN_COLUMNS, (_run(side, root, *each) for each in enumerate(run_ids)))
+    rows = (_run(side, root, *each, status) for each in enumerate(run_ids))
+    insert(side, "runs", _RUN_COLUMNS, rows)
     names = (("mlflow.runName", f"run-{n}", run_id) for n, run_id in enumerate(run_ids))
     insert(side, "tags", ("key", "value", "run_uuid"), names)
 
 
-def _run(side: Side, root: str, number: int, run_id: str) -> tuple:
-    """Return the row that MLflow writes for a run which has finished."""
+def _run(side: Side, root: str, number: int, run_id: str, status: str) -> tuple:
+    """Return the row that MLflow writes for a run."""
     start = START + number * 1000
-    names = (run_id, f"run-{number}", "UNKNOWN", "", "", "unknown", "FINISHED")
+    end = start + 1000 if status == "FINISHED" else None
+    names = (run_id, f"run-{number}", "UNKNOWN", "", "", "unknown", status)
     artifacts = f"{root}/{run_id}/artifacts"
-    return (*names, start, start + 1000, "", "active", artifacts, int(side.experiment))
+    return (*names, start, end, "", "active", artifacts, int(side.experiment))
 
 
 def _history(run_id: str, points: int, start: int) -> Iterator[tuple]:

@@ -15,6 +15,8 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from mlflow.entities.workspace import Workspace as MlflowWorkspace
+from mlflow.entities.workspace import WorkspaceDeletionMode
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Workspace
@@ -31,7 +33,9 @@ from mlflow_workspace_plugin.errors import (
     NotServedError,
     UnsafeArtifactPathError,
     UserErrorException,
+    WorkspaceException,
     WorkspaceNotEmptyError,
+    WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.sdk.data.datastores.data_path import DataPath, DataPathComputeBinding
 from mlflow_workspace_plugin.sdk.data.datastores.datastore import Datastore
@@ -40,6 +44,7 @@ from mlflow_workspace_plugin.sdk.data.datastores.storage_accounts import (
     AzureBlobDatastore,
     AzureFileDatastore,
 )
+from mlflow_workspace_plugin.stores.build import build_workspace_store
 from mlflow_workspace_plugin.stores.data.datastore_row import DatastoreRow
 from tests import python_processes
 from tests.azurite import azurite
@@ -444,9 +449,50 @@ def test_workspace_with_files_in_a_datastore_is_not_empty(workspace, storage, so
     assert freed.exit_code == 0, freed.output
     assert contents(storage) == {"a.txt": b"a"}
     workspace.delete(delete_dependent_resources=True)
+    with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
+        storage.upload([(source / "a.txt", "late.txt")])
     again = Workspace.create("team-a", hub=hub_path)
     assert contents(again.get_default_datastore()._storage) == {}
     again.delete()
+
+
+@hubs
+def test_files_of_an_earlier_workspace_are_nobody_else_s(
+    workspace, storage, source, hub_path, monkeypatch
+):
+    """No workspace of that name is made while they are there; its rows were deleted by others."""
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    storage.upload([(source / "a.txt", "a.txt")])
+    # As a server of MLflow's alone does.
+    workspace._hub.catalog.store.delete_workspace("team-a")
+    for make in (
+        lambda: Workspace.create("team-a", hub=hub_path),
+        lambda: Workspace.create("Team_A", hub=hub_path, exist_ok=True),
+        lambda: build_workspace_store(f"workspace-hub://{hub_path}").create_workspace(
+            MlflowWorkspace("team-a")
+        ),
+    ):
+        with pytest.raises(WorkspaceException, match="earlier workspace of that name"):
+            make()
+    storage._space.delete_artifacts("a.txt")
+    again = Workspace.create("team-a", hub=hub_path)
+    assert contents(again.get_default_datastore()._storage) == {}
+
+
+def test_server_deletes_a_workspace_with_its_files_or_not_at_all(
+    workspace, storage, source, hub_path, monkeypatch
+):
+    """What MLflow's own server deletes goes as ``Workspace.delete`` does it."""
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    store = build_workspace_store(f"workspace-hub://{hub_path}")
+    storage.upload([(source / "a.txt", "a.txt")])
+    for mode in (WorkspaceDeletionMode.RESTRICT, WorkspaceDeletionMode.SET_DEFAULT):
+        with pytest.raises(WorkspaceNotEmptyError, match="datastores"):
+            store.delete_workspace("team-a", mode)
+    assert contents(storage) == {"a.txt": b"a"}
+    store.delete_workspace("team-a", WorkspaceDeletionMode.CASCADE)
+    assert not list(hub_path.rglob("a.txt"))
+    assert store.create_workspace(MlflowWorkspace("team-a")).name == "team-a"
 
 
 @hubs

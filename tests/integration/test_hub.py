@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from contextlib import closing
+from pathlib import Path
 
 import mlflow
 import pytest
@@ -31,6 +32,8 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.databases import schema
 from mlflow_workspace_plugin.hub.databases.database import BUSY_TIMEOUT_MS
 from mlflow_workspace_plugin.hub.hub import create_hub, integrity_problems, open_hub, upgrade_hub
+from mlflow_workspace_plugin.runs.snapshots.snapshots import Snapshots
+from mlflow_workspace_plugin.stores.jobs.compute import Compute
 from tests import python_processes
 from tests.commands import output_of
 from tests.hubs import OLDER, execute, older_hub, set_revision
@@ -351,6 +354,18 @@ class TestOpening:
             client.create_registered_model("late")
         with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
             client.create_run("0")
+        snapshots = Snapshots(workspace._hub, "team-a")
+        with (
+            pytest.raises(WorkspaceNotFoundError, match="was deleted"),
+            snapshots.keeping(Path(__file__)),
+        ):
+            pass
+        assert snapshots.manifests() == []
+        store = workspace.tracking_store
+        with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
+            store.put_environment("late", {})
+        with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
+            store.put_compute(Compute("late", "local"))
 
 
 class TestTrouble:

@@ -4,18 +4,24 @@ The runners are real processes; what a job's data is when all goes well is told 
 """
 
 import os
+import re
+import shlex
 import signal
 from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
+from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.data.delivery.inputs import DataInput
 from mlflow_workspace_plugin.data.delivery.outputs import DataOutput
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.jobs.ended import jobs_folder
 from mlflow_workspace_plugin.runner.folder import remove_unused
-from tests.azurite import connection_string
+from mlflow_workspace_plugin.sdk.data.datasets.dataset import Dataset
+from mlflow_workspace_plugin.sdk.data.datastores.datastore import Datastore
+from tests.azurite import ACCOUNT, KEY, connection_string
 from tests.fault_proxy import error
 from tests.jobs import TELL, is_alive, jobs_of, until
 
@@ -147,6 +153,67 @@ while not os.path.exists(FOLDER + "/go"):
         assert stored(azure_workspace, "made") == ["a.csv", "b.csv"]
         assert azure_workspace.datasets["results"].version == 1
         break
+
+
+@pytest.mark.parametrize("comes_back", [True, False])
+def test_storage_of_a_datastore_is_away_when_a_script_has_ended(
+    new_job, workspace, tmp_path, container, proxy, monkeypatch, comes_back
+):
+    """It is waited for, with a limit; then the job has failed and says where its output is."""
+    monkeypatch.setenv("AZURE_KEY_OF_TEST", KEY)
+    monkeypatch.setenv("MLFLOW_WORKSPACE_ALLOWED_LOCATIONS", proxy.endpoint)
+    monkeypatch.setenv("MLFLOW_WORKSPACE_END_WAIT", "600" if comes_back else "1")
+    datastore = Datastore.register_azure_blob_container(
+        workspace,
+        "Mine",
+        container.container_name,
+        ACCOUNT,
+        account_key="${AZURE_KEY_OF_TEST}",
+        endpoint=proxy.endpoint,
+    )
+    assert list(datastore._storage.files()) == []
+    job = new_job(
+        TELL
+        + """
+open(os.environ["made"] + "/a.csv", "w").write("x")
+tell("done")
+while not os.path.exists(FOLDER + "/go"):
+    time.sleep(0.05)
+""",
+        outputs=[makes(datastore="Mine", register_as="results")],
+    ).start()
+    job.pid("done")
+    # Which Azure's own client does not send again for a minute.
+    proxy.fault = lambda _: error(429, "TooManyRequests")
+    before = len(proxy.requests)
+    (tmp_path / "go").touch()
+    until(lambda: len(proxy.requests) > before)
+    if comes_back:
+        assert job.state in ("Running", "Finalizing")
+        until(lambda: "waits for a datastore" in job.said)
+        proxy.fault = lambda _: None
+        assert job.wait() == 0, job.said
+        assert workspace.datasets["results"].to_path() == ["/a.csv"]
+        return
+    assert job.wait() == 1
+    assert job.state == "Failed"
+    [command] = re.findall(r"mlflow-workspace (data upload .+) stores it", job.row.cause)
+    assert job.id in command
+    proxy.fault = lambda _: None
+    done = CliRunner().invoke(main, shlex.split(command))
+    assert done.exit_code == 0, done.output
+    assert [each.path for each in datastore._storage.files()] == ["made/a.csv"]
+
+
+def test_output_that_is_of_another_kind_than_its_dataset(new_job, workspace, tmp_path):
+    """The script is not run for hours first."""
+    datastore = put(workspace, tmp_path, {"a.csv": "x\n1\n"})
+    Dataset.Tabular.from_delimited_files((datastore, "w")).register(workspace, "rows")
+    job = new_job("print('it runs')", outputs=[makes(register_as="rows")])
+    assert job.run() == 1
+    assert job.state == "Failed"
+    assert "Dataset 'rows' is a dataset of rows" in job.row.cause
+    assert "it runs" not in job.said
 
 
 def test_files_that_a_script_could_not_store_in_a_datastore(

@@ -206,12 +206,13 @@ def test_environment_of_the_stock_client_lacks_only_this_package(tmp_path):
 
 
 def test_run_is_on_its_page_in_the_browser(filled, served, monkeypatch):
-    """get_portal_url opens the run in MLflow's UI, in the right workspace."""
+    """get_portal_url opens the run in MLflow's UI, in the right workspace, where it is to."""
     from playwright.sync_api import sync_playwright
 
     assert CHROMIUM, "Install Chromium (Debian: apt-get install chromium)."
     _, run = filled
     monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", served)
+    monkeypatch.setenv("MLFLOW_WORKSPACE_LINKS", "mlflow")
     url = run.get_portal_url()
     assert url.startswith(served)
     with sync_playwright() as playwright:

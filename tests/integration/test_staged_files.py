@@ -11,6 +11,7 @@ import sys
 import textwrap
 import threading
 import time
+from functools import partial
 from pathlib import PurePosixPath
 
 import mlflow
@@ -20,9 +21,14 @@ from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import Experiment, Run
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import BLOCK
-from mlflow_workspace_plugin.artifacts.paths import location_of
-from mlflow_workspace_plugin.artifacts.repository import open_repository, staged_files_of
+from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
+from mlflow_workspace_plugin.artifacts.repository import (
+    open_repository,
+    open_to_send,
+    staged_files_of,
+)
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender, _accepting
+from mlflow_workspace_plugin.artifacts.staging.sending import send
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
@@ -582,6 +588,23 @@ def test_unsafe_path_is_refused_at_the_call(client, run_id, azurite_server, file
     with pytest.raises(FileNotFoundError):
         client.log_artifacts(run_id, str(tmp_path / "missing"))
     assert len(files.names()) == 1
+
+
+def test_workspace_that_was_deleted_meanwhile(
+    azure_workspace, client, run_id, azurite_server, files, tmp_path
+):
+    """What waited for it is kept aside, and nothing is stored where another one may be made."""
+    hub = azure_workspace._hub
+    location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+    files.add(location, "a.txt", io.BytesIO(b"a"))
+    azure_workspace.delete(delete_dependent_resources=True)
+    [outcome] = send(files, partial(open_to_send, hub))
+    assert outcome.is_aside
+    assert "deleted before it could be stored" in str(outcome.error)
+    assert not files.names()
+    root = open_root(tmp_path)
+    below = root.blob(workspace_root("team-a"))
+    assert not list(azurite_server.container(root.container).list_blobs(name_starts_with=below))
 
 
 def test_what_is_never_taken_keeps_nothing_back(client, run_id, azurite_server, tmp_path, files):

@@ -183,6 +183,11 @@ class StagingRepository(FileSpace):
         self._settle()
         return self._stored.in_place(path)
 
+    @property
+    def has_waiting(self) -> bool:
+        """Whether files for it wait on this machine (ours)."""
+        return bool(self._sender.files.names(self._location))
+
     def check_storable(self, path: str) -> None:
         """Check that there may be a file of that name (ours)."""
         self._stored.check_storable(path)

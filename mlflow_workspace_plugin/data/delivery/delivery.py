@@ -1,5 +1,6 @@
 """Brings the data of a job to its script, and what that made to the datastores."""
 
+import platform
 import shlex
 import shutil
 from collections.abc import Callable, Mapping, Sequence
@@ -7,6 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.data import datasets, lineage
 from mlflow_workspace_plugin.data.definition import DatasetDefinition, InDatastore
 from mlflow_workspace_plugin.data.delivery import placeholders, variables
@@ -65,6 +67,7 @@ class Delivery:
         self._variables: dict[str, str] = {}
         self._folders: dict[str, Path] = {}
         self._seen_new: set[str] = set()
+        self._stored: set[str] = set()
 
     @property
     def variables(self) -> dict[str, str]:
@@ -98,6 +101,10 @@ class Delivery:
                 stands_for = placeholders.of_input(each.name)
                 self._tell(each.name, place, variables.of_input, stands_for)
         for output in self._outputs:
+            if output.register_as is not None:
+                # Before the script has taken its hours.
+                definition = _definition_of(output, output.destination(self._run_id))
+                self._store.check_kind_of_dataset(output.register_as, definition.to_json())
             if output.mode != "link":
                 self._make(output)
         if self._inputs:
@@ -125,6 +132,26 @@ class Delivery:
         for output in self._outputs:
             if output.name in self._folders and (is_completed or output.mode == "mount"):
                 self._store_output(output, is_completed=is_completed)
+                self._stored.add(output.name)
+
+    def unstored(self) -> str:
+        """Return where each output is of which nobody knows that it is stored, and what stores it.
+
+        As sentences; of none of them that is empty.
+        """
+        hub, workspace = self._store.place
+        said = []
+        for name, folder in self._folders.items():
+            if name in self._stored:
+                continue
+            [output] = (each for each in self._outputs if each.name == name)
+            words = (str(folder), output.destination(self._run_id))
+            options = ("-d", output.datastore or OWN_DATASTORE, "-w", workspace)
+            command = uris.typed(shlex.join(("data", "upload", *words, *options)), hub.path)
+            said.append(
+                f"Output {name} is in {str(folder)!r} on {platform.node()}; {command} stores it."
+            )
+        return " ".join(said)
 
     def close(self) -> None:
         """Take away what was brought: mounted folders, and copies in folders of their own."""
@@ -243,16 +270,13 @@ class Delivery:
         self._say(f"Output {output.name}: {len(sources)} files are stored in {name}/{path}.")
         if output.is_reference or not sources or not is_completed:
             return
-        definition = DatasetDefinition(
-            "file" if output.reader is None else "tabular",
-            (InDatastore(name, f"{path}/**"),),
-            reader=output.reader,
-            steps=output.steps,
-            partition_format=output.partition_format,
-        )
-        version = None
+        definition = _definition_of(output, path)
         if output.register_as is None:
-            dataset_id = datasets.save(self._store, definition)
+            used = Used(
+                definition,
+                datasets.save(self._store, definition),
+                files=datasets.found(self._store, definition),
+            )
         else:
             version = datasets.register(
                 self._store,
@@ -262,22 +286,34 @@ class Delivery:
                 tags=output.tags,
                 new_version=True,
             )
-            dataset_id = version.id
             self._say(f"Output {output.name} is version {version.version} of {version.name}.")
+            used = Used(
+                definition,
+                version.id,
+                version.name,
+                version.version,
+                # As they were listed for it just now.
+                manifest=datasets.registered_files(self._store, version),
+            )
         lineage.record_use(
             self._store,
             self._run_id,
-            Used(
-                definition,
-                dataset_id,
-                None if version is None else version.name,
-                None if version is None else version.version,
-                datasets.found(self._store, definition),
-            ),
+            used,
             used_as=output.name,
             mode=output.mode,
             context=OUTPUT,
         )
+
+
+def _definition_of(output: DataOutput, path: str) -> DatasetDefinition:
+    """Return the dataset that an output is, whose files are stored at a path."""
+    return DatasetDefinition(
+        "file" if output.reader is None else "tabular",
+        (InDatastore(output.datastore or OWN_DATASTORE, f"{path}/**"),),
+        reader=output.reader,
+        steps=output.steps,
+        partition_format=output.partition_format,
+    )
 
 
 def _files_of(folder: Path, globs: Sequence[str]) -> list[tuple[Path, str]]:

@@ -24,13 +24,21 @@ from mlflow_workspace_plugin.data.storages.storage import (
     sources_of,
     watched,
 )
-from mlflow_workspace_plugin.errors import DatastoreError, UserErrorException, clause
+from mlflow_workspace_plugin.errors import (
+    DatastoreError,
+    DatastoreUnreachableError,
+    UserErrorException,
+    clause,
+)
 
 if TYPE_CHECKING:
     from fsspec import AbstractFileSystem
 
 _AT_ONCE = 8
 _OF_THIS_DISK = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EROFS, errno.EACCES, errno.EIO)
+_NOT_NOW = (408, 429, 500, 502, 503, 504)
+_NO_ANSWER = {"ServiceRequestError", "ServiceResponseError"}
+"""Azure's errors where no answer came: of a package that only those have who use its services."""
 _MODIFIED = ("last_modified", "LastModified", "mtime", "updated")
 _ETAGS = ("etag", "ETag")
 
@@ -169,10 +177,24 @@ class FilesystemStorage(Storage):
         raise missing
 
     def _failure(self, path: str, error: Exception) -> DatastoreError:
-        return DatastoreError(
+        kind = DatastoreUnreachableError if _is_away(error) else DatastoreError
+        return kind(
             f"{self.uri(path)!r} cannot be used: {scrubbed(clause(error))}. Look whether the "
             "storage answers, and whether this process may use it."
         )
+
+
+def _is_away(error: BaseException | None) -> bool:
+    """Whether an error, or what it came from, says that a service does not answer now."""
+    while error is not None:
+        status = getattr(error, "status_code", None)
+        if isinstance(status, int):
+            return status in _NOT_NOW
+        kinds = {each.__name__ for each in type(error).__mro__}
+        if isinstance(error, (ConnectionError, TimeoutError)) or kinds & _NO_ANSWER:
+            return True
+        error = error.__cause__ or error.__context__
+    return False
 
 
 def _for_all(call: Callable[[Item], None], items: Sequence[Item]) -> None:

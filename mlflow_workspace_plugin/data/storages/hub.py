@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 
@@ -17,7 +18,7 @@ from mlflow_workspace_plugin.data.storages.storage import (
     sources_of,
     watched,
 )
-from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
+from mlflow_workspace_plugin.errors import HubUnreachableError, UnsafeArtifactPathError
 from mlflow_workspace_plugin.hub.hub import Hub
 
 
@@ -38,6 +39,8 @@ class HubStorage(Storage):
                 f"Datastore {name!r} has no folder of its own in the hub's storage: its name is no "
                 "name of a folder. Register one under another name."
             )
+        self._hub = hub
+        self._workspace = workspace
         location = workspace_root(workspace) / DATASTORES / folder
         self._uri = f"{ARTIFACT_ROOT}{location}"
         if keeps:
@@ -54,6 +57,10 @@ class HubStorage(Storage):
     ) -> Uploaded:
         """Store files, each whole or not at all; while the account is away they are kept."""
         files = sources_of(sources)
+        if files:
+            # Whether it was deleted cannot be known while the database is away.
+            with suppress(HubUnreachableError):
+                self._hub.catalog.check_holds(self._workspace)
         there: set[str] = set()
         if files and not overwrite:
             there = self._space.present([path for _, path in files])

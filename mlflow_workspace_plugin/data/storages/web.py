@@ -17,7 +17,12 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.file_space import StoredFile
 from mlflow_workspace_plugin.data.storages.storage import Said, Storage, Uploaded, checked, silent
-from mlflow_workspace_plugin.errors import DatastoreError, UserErrorException, clause
+from mlflow_workspace_plugin.errors import (
+    DatastoreError,
+    DatastoreUnreachableError,
+    UserErrorException,
+    clause,
+)
 
 _TIMEOUT_S = (10.0, 60.0)
 """For connecting, and between two pieces of an answer."""
@@ -155,7 +160,7 @@ class WebStorage(Storage):
         """Return what the server answers; asked again where it cannot answer now.
 
         Raises:
-            DatastoreError: it does not answer.
+            DatastoreUnreachableError: it does not answer.
         """
         url = f"{self._url}/{path}{self._query}"
         given = {"Accept-Encoding": "identity"} | (headers or {})
@@ -168,7 +173,7 @@ class WebStorage(Storage):
                 )
             except requests.RequestException as error:
                 if is_last or isinstance(error, (ValueError, requests.exceptions.InvalidURL)):
-                    raise self._refusal(path, _without_address(error)) from None
+                    raise self._refusal(path, _without_address(error), is_away=True) from None
             else:
                 if is_last or answer.status_code not in _NOT_NOW:
                     return answer
@@ -179,11 +184,14 @@ class WebStorage(Storage):
 
     def _check(self, answer: requests.Response, path: str) -> None:
         if not answer.ok:
-            raise self._refusal(path, f"it says {answer.status_code} {answer.reason}")
+            is_away = answer.status_code in _NOT_NOW
+            said = f"it says {answer.status_code} {answer.reason}"
+            raise self._refusal(path, said, is_away=is_away)
 
-    def _refusal(self, path: str, reason: str) -> DatastoreError:
+    def _refusal(self, path: str, reason: str, *, is_away: bool = False) -> DatastoreError:
         host = urlsplit(self._url).hostname
-        return DatastoreError(
+        kind = DatastoreUnreachableError if is_away else DatastoreError
+        return kind(
             f"{self.uri(path)!r} cannot be read from {host}: {reason}. Look whether the address is "
             "right and the server answers, and try again."
         )

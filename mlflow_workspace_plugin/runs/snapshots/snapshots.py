@@ -11,7 +11,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path, PurePosixPath
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, BinaryIO
 
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
@@ -35,9 +35,9 @@ from mlflow_workspace_plugin.private_folder import make_private
 from mlflow_workspace_plugin.runs.files.transfer import store
 from mlflow_workspace_plugin.runs.search import PROPERTY_PREFIX
 from mlflow_workspace_plugin.runs.snapshots import restoring
-from mlflow_workspace_plugin.runs.snapshots.manifest import Manifest
+from mlflow_workspace_plugin.runs.snapshots.manifest import File, Manifest
 from mlflow_workspace_plugin.runs.snapshots.memory import Memory
-from mlflow_workspace_plugin.runs.snapshots.packs import DamagedPackError
+from mlflow_workspace_plugin.runs.snapshots.packs import DamagedPackError, pack_reader
 from mlflow_workspace_plugin.runs.snapshots.taking import Taking
 
 if TYPE_CHECKING:
@@ -99,7 +99,9 @@ class Snapshots:
 
         Raises:
             SnapshotException: it cannot be taken or stored.
+            WorkspaceNotFoundError: the workspace was deleted.
         """
+        self.hub.catalog.check_holds(self.workspace)
         with ExitStack() as held:
             with self._taking(source), quietly():
                 folder = Path(source)
@@ -167,6 +169,33 @@ class Snapshots:
                 with unfinished.open("wb") as target:
                     restoring.write_zip(manifest, self._pack, target)
                 unfinished.replace(file)
+
+    def contents(self, snapshot_id: str) -> Manifest:
+        """Return what a snapshot holds.
+
+        Raises:
+            SnapshotException: there is no such snapshot, it is damaged, or cannot be read.
+        """
+        with self._reading(snapshot_id) as manifest:
+            return manifest
+
+    def copy_file(self, snapshot_id: str, file: File, target: BinaryIO) -> None:
+        """Copy the content of a file.
+
+        Args:
+            snapshot_id: of a snapshot of the workspace.
+            file: one of its :meth:`contents`.
+            target: gets the content.
+
+        Raises:
+            SnapshotException: the snapshot is damaged, or cannot be read.
+        """
+        with (
+            self._reading(snapshot_id),
+            self._pack(file.pack) as where,
+            pack_reader(where) as reader,
+        ):
+            reader.copy(file, target)
 
     def manifest(self, snapshot_id: str) -> Manifest | None:
         """Return what a snapshot holds; None if there is no such one.
@@ -267,6 +296,19 @@ class Snapshots:
 
     @contextmanager
     def _restoring(self, snapshot_id: str, target: Path) -> Iterator[Manifest]:
+        """Say what could not be written, and where to."""
+        try:
+            with self._reading(snapshot_id) as manifest:
+                yield manifest
+        except OSError as error:
+            raise SnapshotException(
+                f"Snapshot {snapshot_id} cannot be written to {str(target)!r}: {clause(error)}. "
+                "Make room there, or choose another place."
+            ) from error
+
+    @contextmanager
+    def _reading(self, snapshot_id: str) -> Iterator[Manifest]:
+        """Say what could not be read."""
         try:
             with quietly():
                 manifest = self.manifest(snapshot_id)
@@ -291,11 +333,6 @@ class Snapshots:
             raise SnapshotException(
                 f"Snapshot {snapshot_id} in {self.repository.artifact_uri!r} is damaged: a part of "
                 "it is gone. Take it from a backup of the hub, or submit its folder again."
-            ) from error
-        except OSError as error:
-            raise SnapshotException(
-                f"Snapshot {snapshot_id} cannot be written to {str(target)!r}: {clause(error)}. "
-                "Make room there, or choose another place."
             ) from error
 
 

@@ -3,7 +3,7 @@
 import json
 import time
 import uuid
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +19,7 @@ from mlflow_workspace_plugin.stores.connections import Connections
 
 _IDS = uuid.UUID("6f3f6a0e-6c4d-5d0b-9d8a-2f6c1f0b7a53")
 """What the ids of definitions are derived from. It never changes."""
+_KINDS: dict[Any, str] = {"file": "a dataset of files", "tabular": "a dataset of rows"}
 _NO_VERSION = 2**31
 """More than a column holds."""
 
@@ -65,8 +66,6 @@ class DatasetVersion:
 
 class Datasets(Connections):
     """Keeps datasets."""
-
-    _check_workspace: Callable[[], None]
 
     def put_dataset(self, definition: Mapping[str, Any]) -> str:
         """Save a definition; return its id (ours).
@@ -131,7 +130,8 @@ class Datasets(Connections):
             new_version: make it a new version if the name is taken.
 
         Raises:
-            DatasetExistsError: another definition has the name, and ``new_version`` is False.
+            DatasetExistsError: another definition has the name, and ``new_version`` is False; or
+                it is of another kind.
             DatasetNotFoundError: no definition of that id was saved in the workspace.
             UnstorableValueError: the database cannot store one of the texts.
         """
@@ -144,6 +144,8 @@ class Datasets(Connections):
             )
         while True:
             newest = self._newest_of_dataset(name)
+            if newest is not None and newest.dataset != id:
+                self.check_kind_of_dataset(name, saved.definition)
             if (
                 newest is not None
                 and newest.dataset == id
@@ -186,6 +188,26 @@ class Datasets(Connections):
                     row["created_at"],
                     manifest,
                 )
+
+    def check_kind_of_dataset(self, name: str, definition: Mapping[str, Any]) -> None:
+        """Check that a definition could be the next version of a dataset, or the first (ours).
+
+        Args:
+            name: of the dataset.
+            definition: what it is, as JSON holds it.
+
+        Raises:
+            DatasetExistsError: the dataset is of another kind.
+        """
+        newest = self.dataset_version(name)
+        kind = definition.get("kind")
+        if newest is None or (there := newest.definition.get("kind")) == kind:
+            return
+        raise DatasetExistsError(
+            f"Dataset {name!r} is {_KINDS.get(there, 'of another kind')}, and what was to be "
+            f"registered under that name is {_KINDS.get(kind, 'of another kind')}. Choose another "
+            "name, or unregister all versions of the dataset first."
+        )
 
     def dataset_version(self, name: str, version: int | None = None) -> DatasetVersion | None:
         """Return a version of a dataset; None if the workspace has none such (ours).

@@ -1,7 +1,6 @@
 """The datastores of a workspace: a name, and where its files are."""
 
 import time
-from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
 
@@ -23,8 +22,6 @@ _OWN = DatastoreRow(OWN_DATASTORE, OWN_TYPE)
 
 class Datastores(Connections):
     """Keeps datastores."""
-
-    _check_workspace: Callable[[], None]
 
     def datastores(self) -> list[DatastoreRow]:
         """Return the datastores of the workspace, by name; first the hub's own (ours)."""

@@ -62,6 +62,7 @@ _DROPPED_WITH_RUN = [
     text("DELETE FROM workspace_plugin_receipts WHERE run_uuid = :run_id"),
     text("DELETE FROM workspace_plugin_rows WHERE run_uuid = :run_id"),
     text("DELETE FROM workspace_plugin_jobs WHERE run_uuid = :run_id"),
+    text("DELETE FROM workspace_plugin_charts WHERE run_uuid = :run_id"),
     text(
         "DELETE FROM input_tags WHERE input_uuid IN "
         f"(SELECT input_uuid FROM inputs WHERE {_OF_RUN})"

@@ -43,7 +43,9 @@ class Computes(Connections):
 
         Raises:
             UnstorableValueError: the database cannot store one of the texts.
+            WorkspaceNotFoundError: the workspace was deleted.
         """
+        self._check_workspace()
         self._check_text("The name of a compute target", compute.name, NAME_LENGTH)
         self._check_text("The type of a compute target", compute.type, TYPE_LENGTH)
         self._check_text("The address of a compute target", compute.address)

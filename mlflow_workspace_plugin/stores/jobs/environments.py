@@ -77,7 +77,9 @@ class Environments(Connections):
 
         Raises:
             UnstorableValueError: the database cannot store the name.
+            WorkspaceNotFoundError: the workspace was deleted.
         """
+        self._check_workspace()
         self._check_text("The name of an environment", name, NAME_LENGTH)
         dialect = sqlite if self._is_sqlite else postgresql
         stored = json.loads(json.dumps(definition))
