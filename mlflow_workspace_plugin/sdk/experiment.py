@@ -19,6 +19,7 @@ from mlflow_workspace_plugin.runs import search as run_search
 from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfExperiment
+from mlflow_workspace_plugin.sdk.wanted import check_workspace, in_workspace
 from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
@@ -116,6 +117,7 @@ class Experiment(NotServedOfExperiment):
         return self._workspace
 
     @staticmethod
+    @in_workspace
     def list(
         workspace: "Workspace",
         experiment_name: str | None = None,
@@ -295,6 +297,7 @@ class Experiment(NotServedOfExperiment):
         self.refresh()
 
     @staticmethod
+    @in_workspace
     def delete(workspace: "Workspace", experiment_id: str) -> None:
         """Delete an experiment without runs, and give its name free (SDK v1).
 
@@ -353,6 +356,7 @@ class Experiment(NotServedOfExperiment):
 
 def _opened(workspace: "Workspace | str") -> "Workspace":
     if not isinstance(workspace, str):
+        check_workspace(workspace, "Experiment")
         return workspace
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 

@@ -15,7 +15,7 @@ from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import ViewType
 
 from mlflow_workspace_plugin import names, settings, uris
-from mlflow_workspace_plugin.artifacts.repository import delete_workspace
+from mlflow_workspace_plugin.artifacts.repository import create_workspace, delete_workspace
 from mlflow_workspace_plugin.errors import (
     ConfigFileError,
     ServedHubError,
@@ -150,7 +150,8 @@ class Workspace(NotServedOfWorkspace):
         if notice and show_output:
             print(notice)  # noqa: T201  what show_output asks for
         try:
-            record = opened.catalog.create(
+            record = create_workspace(
+                opened,
                 name,
                 subscription_id=subscription_id,
                 resource_group=resource_group,

@@ -6,6 +6,7 @@ from mlflow_workspace_plugin.errors import ComputeTargetException
 from mlflow_workspace_plugin.sdk.computes.configurations import RemoteComputeAttachConfiguration
 from mlflow_workspace_plugin.sdk.computes.target import ComputeTarget
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfRemoteCompute
+from mlflow_workspace_plugin.sdk.wanted import in_workspace
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.workspace import Workspace
@@ -66,6 +67,7 @@ class RemoteCompute(NotServedOfRemoteCompute, ComputeTarget):
         return RemoteComputeAttachConfiguration(address or vm_name)
 
     @staticmethod
+    @in_workspace
     def attach(  # type: ignore[override]  # noqa: D417  SDK v1's signature
         workspace: "Workspace",
         name: str,

@@ -13,6 +13,7 @@ from mlflow_workspace_plugin.sdk.computes.configurations import (
     ComputeTargetProvisioningConfiguration,
 )
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfComputeTarget
+from mlflow_workspace_plugin.sdk.wanted import in_workspace
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.workspace import Workspace
@@ -64,6 +65,7 @@ class ComputeTarget(NotServedOfComputeTarget):
         super().__init_subclass__(**kwargs)
         ComputeTarget._classes.setdefault(cls._compute_type, cls)
 
+    @in_workspace
     def __new__(cls, workspace: "Workspace", name: str) -> "ComputeTarget":
         """Find it, and make it of its own class."""
         compute = workspace.tracking_store.compute(name) if isinstance(name, str) else None
@@ -113,6 +115,7 @@ class ComputeTarget(NotServedOfComputeTarget):
         )
 
     @staticmethod
+    @in_workspace
     def create(
         workspace: "Workspace",
         name: str,
@@ -153,6 +156,7 @@ class ComputeTarget(NotServedOfComputeTarget):
         return ComputeTarget._of(workspace, compute)
 
     @staticmethod
+    @in_workspace
     def attach(workspace: "Workspace", name: str, attach_configuration: object) -> "ComputeTarget":
         """Return the target of that name, if it was bound to a cluster (SDK v1).
 
@@ -174,6 +178,7 @@ class ComputeTarget(NotServedOfComputeTarget):
         return ComputeTarget._of(workspace, compute)
 
     @staticmethod
+    @in_workspace
     def list(workspace: "Workspace") -> "builtins.list[ComputeTarget]":
         """Return the compute targets of a workspace (SDK v1)."""
         return [ComputeTarget._of(workspace, each) for each in workspace.tracking_store.computes()]

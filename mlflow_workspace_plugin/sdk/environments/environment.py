@@ -30,6 +30,7 @@ from mlflow_workspace_plugin.sdk.environments.sections import (
     SparkSection,
 )
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfEnvironment
+from mlflow_workspace_plugin.sdk.wanted import in_workspace
 from mlflow_workspace_plugin.terminal import get_logger
 
 if TYPE_CHECKING:
@@ -216,6 +217,7 @@ class Environment(ConfigElement, NotServedOfEnvironment):
         return made
 
     @staticmethod
+    @in_workspace
     def get(
         workspace: "Workspace", name: str, version: str | None = None, label: str | None = None
     ) -> "Environment":
@@ -265,6 +267,7 @@ class Environment(ConfigElement, NotServedOfEnvironment):
         )
 
     @staticmethod
+    @in_workspace
     def list(workspace: "Workspace") -> "dict[str, Environment]":
         """Return the newest version of each registered environment, by name (SDK v1)."""
         return {
@@ -272,6 +275,7 @@ class Environment(ConfigElement, NotServedOfEnvironment):
             for each in workspace.tracking_store.environments()
         }
 
+    @in_workspace
     def register(self, workspace: "Workspace") -> "Environment":
         """Keep the environment in a workspace, and return it with its version (SDK v1).
 

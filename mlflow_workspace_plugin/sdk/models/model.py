@@ -26,6 +26,7 @@ from mlflow_workspace_plugin.sdk.models.facts import ModelFacts
 from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceConfiguration
 from mlflow_workspace_plugin.sdk.models.search import ModelFilter
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfModel
+from mlflow_workspace_plugin.sdk.wanted import in_workspace
 from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
@@ -92,6 +93,7 @@ class Model(NotServedOfModel):
     unpack = False
     parent_id = None
 
+    @in_workspace
     def __init__(
         self,
         workspace: "Workspace",
@@ -135,6 +137,7 @@ class Model(NotServedOfModel):
         return model
 
     @classmethod
+    @in_workspace
     def register(
         cls,
         workspace: "Workspace",
@@ -195,6 +198,7 @@ class Model(NotServedOfModel):
         return cls.from_mlflow(workspace, version)
 
     @classmethod
+    @in_workspace
     def list(
         cls,
         workspace: "Workspace",

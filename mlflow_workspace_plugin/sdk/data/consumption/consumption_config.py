@@ -35,7 +35,7 @@ class DatasetConsumptionConfig:
 
     Raises:
         UserErrorException: no such mode, or none for rows; the name is none; there is no such
-            dataset.
+            dataset, or it is none.
     """
 
     def __init__(
@@ -106,13 +106,20 @@ def _check(dataset: Any, mode: str) -> None:
     # Only now: the classes of datasets offer this one.
     from mlflow_workspace_plugin.sdk.data.consumption.output_configs import (
         LinkTabularOutputDatasetConfig,
+        OutputDatasetConfig,
         OutputTabularDatasetConfig,
     )
+    from mlflow_workspace_plugin.sdk.data.datasets.abstract import AbstractDataset
     from mlflow_workspace_plugin.sdk.data.datasets.tabular.dataset import TabularDataset
 
     if mode not in _MODES:
         raise UserErrorException(
             f"Invalid mode '{mode}'. Mode can only be mount, download, hdfs, link, or direct"
+        )
+    if not isinstance(dataset, (AbstractDataset, OutputDatasetConfig)):
+        raise UserErrorException(
+            f"An input is a dataset, and was given a {type(dataset).__name__}. Get one by "
+            "Dataset.get_by_name(workspace, name), or give (workspace, name)."
         )
     of_rows = (TabularDataset, OutputTabularDatasetConfig, LinkTabularOutputDatasetConfig)
     if isinstance(dataset, of_rows) and mode in _OF_FILES:

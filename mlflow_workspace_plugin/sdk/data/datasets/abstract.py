@@ -16,6 +16,7 @@ from mlflow_workspace_plugin.sdk.data.datasets.registration import (
     RegisteredDatasets,
     Registration,
 )
+from mlflow_workspace_plugin.sdk.wanted import in_workspace
 from mlflow_workspace_plugin.stores.data.datasets import DatasetVersion
 
 if TYPE_CHECKING:
@@ -80,6 +81,7 @@ class AbstractDataset:
         return self._with(self._definition.and_then(do, **how))
 
     @staticmethod
+    @in_workspace
     def get_by_name(
         workspace: "Workspace", name: str, version: "int | str | None" = _LATEST, **_kwargs: Any
     ) -> "AbstractDataset":
@@ -108,6 +110,7 @@ class AbstractDataset:
         return dataset
 
     @staticmethod
+    @in_workspace
     def get_by_id(workspace: "Workspace", id: str, **_kwargs: Any) -> "AbstractDataset":  # noqa: A002
         """Return a saved dataset, as its newest version if it is registered (SDK v1).
 
@@ -156,6 +159,7 @@ class AbstractDataset:
         return dataset_of_saved(workspace, saved)
 
     @staticmethod
+    @in_workspace
     def get_all(workspace: "Workspace") -> RegisteredDatasets:
         """Return the newest version of each registered dataset, by name (SDK v1).
 
@@ -242,6 +246,7 @@ class AbstractDataset:
 
         return DatasetConsumptionConfig(name, self)
 
+    @in_workspace
     def register(
         self: Self,
         workspace: "Workspace",

@@ -7,6 +7,7 @@ from mlflow_workspace_plugin.data.storages.find import row_of, storage_of
 from mlflow_workspace_plugin.data.storages.storage import Storage
 from mlflow_workspace_plugin.sdk.data.datastores import transfer
 from mlflow_workspace_plugin.sdk.data.datastores.references import DataReference
+from mlflow_workspace_plugin.sdk.wanted import in_workspace
 from mlflow_workspace_plugin.stores.data.datastore_row import OWN_SHARE
 
 if TYPE_CHECKING:
@@ -22,6 +23,7 @@ class AbstractDatastore:
         datastore_type: of storage.
     """
 
+    @in_workspace
     def __init__(self, workspace: "Workspace", name: str, datastore_type: str) -> None:
         self.workspace = workspace
         self.name = name

@@ -3,6 +3,8 @@
 import uuid
 from typing import Any
 
+from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.sdk.data.datastores.base import AbstractDatastore
 from mlflow_workspace_plugin.sdk.data.datastores.references import DataReference
 
 
@@ -23,6 +25,11 @@ class DataPath:
     ) -> None:
         if datastore is None:
             raise ValueError("datastore parameter is required.")
+        if not isinstance(datastore, AbstractDatastore):
+            raise UserErrorException(
+                f"A DataPath is of a datastore, and was given a {type(datastore).__name__}. Get "
+                "one by Datastore.get(workspace, name)."
+            )
         self._datastore = datastore
         self._path_on_datastore = path_on_datastore
         self._name = name or f"{datastore.name}_{uuid.uuid4().hex[:8]}"

@@ -16,6 +16,7 @@ from mlflow_workspace_plugin.sdk.data.datastores.storage_accounts import (
     AzureFileDatastore,
 )
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfDatastore
+from mlflow_workspace_plugin.sdk.wanted import in_workspace
 from mlflow_workspace_plugin.stores.data.datastore_row import OWN_SHARE
 
 if TYPE_CHECKING:
@@ -29,11 +30,13 @@ class Datastore(NotServedOfDatastore):
     ``Datastore(workspace, name)`` is what :meth:`get` returns; without a name, the default one.
     """
 
+    @in_workspace
     def __new__(cls, workspace: "Workspace", name: str | None = None) -> Any:
         """Return the datastore of a name, or the default one."""
         return cls.get_default(workspace) if name is None else cls.get(workspace, name)
 
     @staticmethod
+    @in_workspace
     def get(workspace: "Workspace", datastore_name: str) -> Any:
         """Return the datastore of a name.
 
@@ -47,12 +50,14 @@ class Datastore(NotServedOfDatastore):
         return datastore_of(workspace, row_of(workspace.tracking_store, str(datastore_name)))
 
     @staticmethod
+    @in_workspace
     def get_default(workspace: "Workspace") -> Any:
         """Return the default datastore of a workspace."""
         store = workspace.tracking_store
         return datastore_of(workspace, row_of(store, store.default_datastore()))
 
     @staticmethod
+    @in_workspace
     def register_azure_blob_container(
         workspace: "Workspace",
         datastore_name: str,
@@ -107,6 +112,7 @@ class Datastore(NotServedOfDatastore):
         return made
 
     @staticmethod
+    @in_workspace
     def register_azure_file_share(
         workspace: "Workspace",
         datastore_name: str,
@@ -145,6 +151,7 @@ class Datastore(NotServedOfDatastore):
         return AzureFileDatastore(workspace, row)
 
     @staticmethod
+    @in_workspace
     def register_azure_data_lake_gen2(
         workspace: "Workspace",
         datastore_name: str,
