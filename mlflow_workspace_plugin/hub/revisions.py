@@ -38,8 +38,10 @@ OUR_TABLES = frozenset(
         "datastores",
         "datasets",
         "dataset_versions",
+        "charts",
+        "views",
         "version",
     )
 )
-OUR_VERSION = "0003"
+OUR_VERSION = "0004"
 """The newest of the steps in ``hub.tables.versions``."""

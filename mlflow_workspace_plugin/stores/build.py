@@ -1,5 +1,6 @@
 """From a URI to a store, but for the registry: what the entry points call."""
 
+import functools
 import os
 import shlex
 
@@ -19,7 +20,7 @@ from mlflow_workspace_plugin.journal.use import writes_through
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
 from mlflow_workspace_plugin.stores.patience import until_answered
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
-from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore
+from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore, ServedWorkspaceStore
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
@@ -58,7 +59,7 @@ def build_tracking_store(store_uri: str, artifact_uri: str | None = None) -> Tra
 
 
 def open_workspace_store(uri: str) -> WorkspaceTrackingStore:
-    """Return the tracking store of a workspace's URI, without a journal.
+    """Return the tracking store of a workspace's URI, without a journal; it is kept, and shared.
 
     Raises:
         InvalidUriError: the URI names no workspace.
@@ -67,6 +68,13 @@ def open_workspace_store(uri: str) -> WorkspaceTrackingStore:
     hub, workspace = _open(uri)
     if workspace is None:
         raise InvalidUriError(f"{uri!r} names a hub, and no workspace in it. Add /NAME.")
+    return _workspace_store(hub, workspace)
+
+
+@functools.lru_cache(maxsize=64)
+def _workspace_store(hub: Hub, workspace: str) -> WorkspaceTrackingStore:
+    # MLflow compares the schema with all of its migrations, which takes longer than most of what
+    # is asked of a store.
     return WorkspaceTrackingStore(hub, workspace)
 
 
@@ -91,7 +99,7 @@ def build_workspace_store(workspace_uri: str) -> WorkspaceStore:
         HubError, WorkspaceNotFoundError: the hub or the workspace cannot be opened.
     """
     hub, workspace = _open(workspace_uri)
-    return PinnedWorkspaceStore(hub, workspace) if workspace else hub.catalog.store
+    return PinnedWorkspaceStore(hub, workspace) if workspace else ServedWorkspaceStore(hub)
 
 
 def open_patiently(uri: str) -> tuple[Hub, str | None]:

@@ -60,6 +60,7 @@ class Connections:
 
     _hub: Hub
     _get_active_workspace: Callable[[], str]
+    _check_workspace: Callable[[], None]
 
     @contextmanager
     def _errors(self) -> Iterator[None]:

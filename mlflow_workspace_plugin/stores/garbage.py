@@ -17,15 +17,19 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlLoggedModel, SqlRun, SqlTag
 from mlflow.utils.time import get_current_time_millis
-from sqlalchemy import Connection, Select, bindparam, or_, select, union
+from sqlalchemy import Connection, Select, bindparam, delete, or_, select, union
 
 from mlflow_workspace_plugin.artifacts.hub_repository import stored_files
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own, workspace_root
 from mlflow_workspace_plugin.artifacts.repository import open_to_log
 from mlflow_workspace_plugin.errors import ForeignFileError
-from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
+from mlflow_workspace_plugin.hub.databases.database import (
+    connected,
+    transaction,
+    translated_errors,
+)
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.hub.tables import JOBS
+from mlflow_workspace_plugin.hub.tables import CHARTS, JOBS
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.writes.skills import locations_of_skills
 
@@ -213,7 +217,19 @@ def free(hub: Hub, workspace: str, garbage: Garbage) -> list[Piece]:
         lambda id_: bool(store.get_experiment(id_).lifecycle_stage == LifecycleStage.DELETED),
         store._hard_delete_experiment,
     )
+    _free_charts(hub)
     return left + held
+
+
+def _free_charts(hub: Hub) -> None:
+    """Delete the kept charts of runs that somebody else removed for good."""
+    is_left = CHARTS.c.run_uuid.not_in(select(SqlRun.run_uuid))
+    with translated_errors(hub.path, hub.database_uri):
+        with connected(hub.engine) as connection:
+            found = connection.execute(select(CHARTS.c.run_uuid).where(is_left).limit(1)).first()
+        if found is not None:
+            with transaction(hub.engine) as connection:
+                connection.execute(delete(CHARTS).where(is_left))
 
 
 def _in_both(found: list[Piece], now: list[Piece]) -> list[Piece]:

@@ -40,6 +40,7 @@ from mlflow_workspace_plugin.stores.retries.faults import is_away
 from mlflow_workspace_plugin.stores.tags.failure import is_kept, tags_of_current_exception
 from mlflow_workspace_plugin.stores.tags.growing_tags import valid_batch, valid_tag
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore, status_of
+from mlflow_workspace_plugin.stores.views import Views
 from mlflow_workspace_plugin.stores.writes.metric_rows import integer
 from mlflow_workspace_plugin.stores.writes.run_writes import NewRun
 from mlflow_workspace_plugin.stores.writes.typed_values import add_texts
@@ -452,6 +453,7 @@ class JournalledTrackingStore(Patient, WorkspaceTrackingStore):
 
 beside_the_journal(JournalledTrackingStore, Jobs)
 beside_the_journal(JournalledTrackingStore, Data)
+beside_the_journal(JournalledTrackingStore, Views)
 after_the_journal(JournalledTrackingStore, WorkspaceTrackingStore)
 # Once more: what the store beneath does may be done in a thread of its own.
 experiment_created_or_found(JournalledTrackingStore)

@@ -1,6 +1,5 @@
 """What the stores of a hub have in common."""
 
-import shlex
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Any
@@ -19,7 +18,6 @@ from sqlalchemy.orm.attributes import set_committed_value
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import followed
-from mlflow_workspace_plugin.errors import WorkspaceNotFoundError
 from mlflow_workspace_plugin.hub.databases.database import engine_of, translated_sessions
 from mlflow_workspace_plugin.hub.hub import Hub
 
@@ -88,13 +86,8 @@ class Pinned:
         return instance
 
     def _check_workspace(self) -> None:
-        """Refuse to create in a workspace that is gone; no foreign key does."""
-        if not self._hub.catalog.holds(self._workspace):
-            raise WorkspaceNotFoundError(
-                f"Workspace {self._workspace!r} of hub {str(self._hub.path)!r} was deleted. "
-                f"Create it again with: mlflow-workspace create {self._workspace} "
-                f"--hub {shlex.quote(str(self._hub.path))}"
-            )
+        """Refuse to create in a workspace that is gone."""
+        self._hub.catalog.check_holds(self._workspace)
 
 
 def _follow_own_only(_session: Session, row: Any) -> None:

@@ -25,16 +25,18 @@ from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
 from mlflow_workspace_plugin.hub.databases.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.charts.charts import Charts
 from mlflow_workspace_plugin.stores.data.data import Data
 from mlflow_workspace_plugin.stores.deliveries.deliveries import Deliveries
 from mlflow_workspace_plugin.stores.jobs.jobs import Jobs
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
 from mlflow_workspace_plugin.stores.process import attached, run_lines
-from mlflow_workspace_plugin.stores.reads.metric_history import MetricHistory
 from mlflow_workspace_plugin.stores.reads.run_reads import RunReads
+from mlflow_workspace_plugin.stores.reads.table_places import TablePlaces
 from mlflow_workspace_plugin.stores.retries.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.retries.lost_races import counted_sessions, written_again
 from mlflow_workspace_plugin.stores.signatures import parameters_of
+from mlflow_workspace_plugin.stores.views import Views
 from mlflow_workspace_plugin.stores.writes.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.writes.run_writes import RunWrites
 from mlflow_workspace_plugin.stores.writes.skills import SkillContent
@@ -58,7 +60,7 @@ StoreClass = TypeVar("StoreClass", bound="type[WorkspaceTrackingStore]")
 
 
 @written_again(WorkspaceAwareSqlAlchemyStore)
-class HubTrackingStore(OnHub, Deliveries, MetricWrites, MetricHistory, RunWrites, RunReads):
+class HubTrackingStore(OnHub, Deliveries, MetricWrites, Charts, TablePlaces, RunWrites, RunReads):
     """All workspaces of a hub. The one in use is that of the request, as in MLflow's own store.
 
     Where MLflow takes ids of other workspaces' experiments and models unseen, this refuses them.
@@ -222,7 +224,7 @@ def _translating(
 
 @experiment_created_or_found
 @_experiment_zero_is_default
-class WorkspaceTrackingStore(Pinned, SkillContent, Jobs, Data, HubTrackingStore):
+class WorkspaceTrackingStore(Pinned, SkillContent, Jobs, Data, Views, HubTrackingStore):
     """One workspace of a hub, whatever MLflow's active workspace is."""
 
     def __init__(self, hub: Hub, workspace: str) -> None:

@@ -14,7 +14,6 @@ from tests.benchmarks.report import Line
 from tests.benchmarks.sides import Side
 
 RUNS_READ = 5
-SAMPLED = 320
 
 
 def check_equal(sides: list[Side], read: Callable[[Side], Any]) -> None:
@@ -90,24 +89,6 @@ def short_history(bench: Bench) -> list[Line]:
     return [Line(title, bench.database, "ms", **figures, wanted=50)]
 
 
-def sampled_history(bench: Bench) -> list[Line]:
-    """What MLflow's UI draws a curve of: some values of the long run, evenly spread."""
-    sides = bench.datasets.filled("history")
-
-    def read(side: Side) -> list[Any]:
-        return side.store.get_metric_history_bulk_interval([LONG_RUN], METRIC, SAMPLED, None, None)
-
-    def ends(side: Side) -> list[dict[str, Any]]:
-        # Which points are kept between them is each store's own choice.
-        points = [each.to_dict() for each in read(side)]
-        assert SAMPLED // 2 <= len(points) <= SAMPLED
-        return [points[0], points[-1]]
-
-    check_equal(sides, ends)
-    title = f"a curve of {SAMPLED} of {bench.sizes.history:,} values"
-    return [_timed(bench, title, sides, read)]
-
-
 def search(bench: Bench) -> list[Line]:
     """``MlflowClient.search_runs``: a thousand of ten thousand runs, with all they hold."""
     title = f"search_runs, {bench.sizes.found:,} of {bench.sizes.runs:,} runs"
@@ -173,7 +154,6 @@ def _content(run: Run) -> tuple[Any, ...]:
 WORKLOADS = (
     Workload("history", long_history),
     Workload("short_history", short_history),
-    Workload("sampled_history", sampled_history),
     Workload("search", search),
     Workload("search_ordered", search_ordered),
     Workload("get_run", get_run),

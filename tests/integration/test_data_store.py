@@ -19,7 +19,7 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.hub import upgrade_hub
 from mlflow_workspace_plugin.stores.build import build_tracking_store
 from mlflow_workspace_plugin.stores.data.datastore_row import OWN_DATASTORE, DatastoreRow
-from tests.hubs import execute
+from tests.hubs import take_back
 
 pytestmark = pytest.mark.store
 
@@ -143,6 +143,10 @@ def test_versions_of_a_name(store):
     assert store.dataset_version("d", 2).id == other
     assert store.dataset_version("d").version == 4
     assert store.dataset_version("d", 5) is None
+    rows = store.put_dataset(FILES | {"kind": "tabular"})
+    with pytest.raises(DatasetExistsError, match="'d' is a dataset of files"):
+        store.register_dataset("d", rows, new_version=True)
+    assert store.dataset_version("d").version == 4
     assert store.dataset_version("d", 2**40) is None
     assert [each.version for each in store.versions_of_dataset(first)] == [4, 3, 1]
     store.register_dataset("c", first)
@@ -228,9 +232,7 @@ print(workspace.get_mlflow_tracking_uri())
 def test_hub_from_before_datasets_is_upgraded(hub_path, run_python):
     """What was in it is as it was, and it takes datastores and datasets."""
     uri = run_python("-c", CREATE, str(hub_path)).stdout.strip()
-    for table in ("datastores", "datasets", "dataset_versions"):
-        execute(hub_path, f"DROP TABLE workspace_plugin_{table}")
-    execute(hub_path, "UPDATE workspace_plugin_version SET version_num = '0002'")
+    take_back(hub_path, "0002")
     upgrade_hub(hub_path)
     store = build_tracking_store(uri)
     assert store.environment("e").version == 1

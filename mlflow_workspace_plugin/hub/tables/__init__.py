@@ -11,6 +11,7 @@ from sqlalchemy import (
     Column,
     Index,
     Integer,
+    LargeBinary,
     MetaData,
     String,
     Table,
@@ -22,9 +23,10 @@ from mlflow_workspace_plugin import names
 METADATA = MetaData()
 
 NAME_LENGTH = 255
-"""Of compute targets, environments, datastores and datasets."""
+"""Of compute targets, environments, datastores, datasets and views."""
 TYPE_LENGTH = 64
 """Of what starts jobs, and of datastores."""
+VIEW_ID_LENGTH = 32
 
 WORKSPACES = Table(
     "workspace_plugin_workspaces",
@@ -174,3 +176,34 @@ DATASET_VERSIONS = Table(
 
 No foreign key to the definition: they are written, and dropped, in one transaction.
 """
+
+CHARTS = Table(
+    "workspace_plugin_charts",
+    METADATA,
+    Column("run_uuid", String(32), primary_key=True),
+    Column("key", String(250), primary_key=True),
+    Column("x", String(4), primary_key=True),
+    Column("version", Integer, nullable=False),
+    Column("total", BigInteger, nullable=False),
+    Column("latest", JSON, nullable=False),
+    Column("buckets", LargeBinary, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""What readers found of long metrics of ended runs, so that the next one need not read them.
+
+A row is used while the metric has ``total`` values, the ``latest`` of which is as it was, and while
+``version`` is that of what ``buckets`` holds. It may go at any time.
+"""
+
+VIEWS = Table(
+    "workspace_plugin_views",
+    METADATA,
+    Column("workspace", String(names.MAX_LENGTH), primary_key=True),
+    Column("id", String(VIEW_ID_LENGTH), primary_key=True),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("owner", String(NAME_LENGTH), nullable=False),
+    Column("definition", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("changed_at", BigInteger, nullable=False),
+)
+"""The saved views of a workspace: which charts of which runs, as somebody chose them."""

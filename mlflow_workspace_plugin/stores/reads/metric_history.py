@@ -1,4 +1,4 @@
-"""Reading metrics: in pages that cost the same each, whole runs at once, and as few points.
+"""Reading metrics: in pages that cost the same each, and whole runs at once.
 
 Two indexes lead to the values of one metric in one run, and each is wrong somewhere. That of runs
 finds them without looking at other runs, but not in their order: it would sort the run again for
@@ -17,7 +17,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from mlflow.entities import Metric
-from mlflow.entities.metric import MetricWithRunId
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
@@ -25,7 +24,6 @@ from sqlalchemy import Connection, TextClause, text
 
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.reads.many_objects import many_objects
-from mlflow_workspace_plugin.stores.reads.sampling import Point, sample
 
 RunPoint = tuple[int, int, float]
 """Timestamp in milliseconds since 1970, step and value."""
@@ -72,16 +70,6 @@ def _whole_run(dialect: str, *, one_metric: bool) -> TextClause:
         SELECT key, {_POINT} FROM metrics {_BY_RUN[dialect]}
         WHERE {_OF_METRIC if one_metric else "run_uuid = :run_id"}
         ORDER BY key, {_POINT}
-    """)
-
-
-@functools.cache
-def _chart(dialect: str, *, counted: bool, steps: bool) -> TextClause:
-    return text(f"""
-        SELECT {"count(*)" if counted else "step, timestamp, value, is_nan"}
-        FROM metrics {_BY_RUN[dialect]}
-        WHERE {_OF_METRIC} {"AND step BETWEEN :start_step AND :end_step" if steps else ""}
-        {"" if counted else "ORDER BY step, timestamp, value, is_nan"}
     """)
 
 
@@ -177,43 +165,6 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
                     ]
         return points
 
-    def get_metric_history_bulk_interval(
-        self,
-        run_ids: list[str],
-        metric_key: str,
-        max_results: int,
-        start_step: int | None,
-        end_step: int | None,
-    ) -> list[MetricWithRunId]:
-        """Return few points of each run for a chart, never more than ``max_results``.
-
-        MLflow keeps the first of each stretch, in which a spike is lost. Here the smallest and the
-        greatest value and a NaN of each stretch are kept, beside the first and last point of all.
-
-        Raises:
-            MlflowException: as MLflow's own store: there is no such run in the workspace, or only
-                one of the two steps is given.
-        """
-        if (start_step is None) != (end_step is None):
-            raise MlflowException.invalid_parameter_value(
-                "Give start_step and end_step together, or neither."
-            )
-        steps = start_step is not None
-        interval = {"start_step": start_step, "end_step": end_step} if steps else {}
-        dialect = self._hub.engine.dialect.name
-        metrics = []
-        with self._rows() as connection:
-            self._check_accessible(connection, run_ids)
-            for run_id in run_ids:
-                parameters = {"run_id": run_id, "key": metric_key, **interval}
-                count = connection.execute(
-                    _chart(dialect, counted=True, steps=steps), parameters
-                ).scalar_one()
-                found = connection.execute(_chart(dialect, counted=False, steps=steps), parameters)
-                points = sample(map(Point._make, found), count, max(1, max_results))
-                metrics += [_with_run_id(run_id, metric_key, point) for point in points]
-        return metrics
-
     def _check_accessible(self, connection: Connection, run_ids: Sequence[str]) -> None:
         workspace = self._get_active_workspace()
         for run_id in run_ids:
@@ -229,11 +180,6 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
         engine = self._hub.engine.execution_options(**options)
         with self._errors(), engine.connect() as connection:
             yield connection
-
-
-def _with_run_id(run_id: str, key: str, point: Point) -> MetricWithRunId:
-    value = math.nan if point.is_nan else point.value
-    return MetricWithRunId(run_id=run_id, metric=Metric(key, value, point.timestamp, point.step))
 
 
 def _token_of(row: Sequence[Any]) -> str:

@@ -30,10 +30,11 @@ from mlflow.store.tracking.sqlalchemy_store import (
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from mlflow.utils.search_utils import SearchUtils
-from sqlalchemy import Connection, Select, select, text
+from sqlalchemy import Connection, Select, bindparam, select, text
 from sqlalchemy.orm import Session
 
 from mlflow_workspace_plugin.artifacts.paths import followed
+from mlflow_workspace_plugin.hub.databases.storable import NO_DATABASE_TAKES
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.reads.many_objects import many_objects
 from mlflow_workspace_plugin.stores.tags.growing_tags import split_filters, without_pieces
@@ -53,11 +54,15 @@ _RUN_COLUMNS = (
     SqlRun.lifecycle_stage,
     SqlRun.artifact_uri,
 )
-_RUN = text(f"""
+_RUN_OF_WORKSPACE = f"""
     SELECT {", ".join(f"runs.{column.key}" for column in _RUN_COLUMNS)} FROM runs
     JOIN experiments ON experiments.experiment_id = runs.experiment_id
-    WHERE runs.run_uuid = :run_id AND experiments.workspace = :workspace
-""")
+    WHERE experiments.workspace = :workspace
+"""
+_RUN = text(f"{_RUN_OF_WORKSPACE} AND runs.run_uuid = :run_id")
+_RUNS = text(f"{_RUN_OF_WORKSPACE} AND runs.run_uuid IN :run_ids").bindparams(
+    bindparam("run_ids", expanding=True)
+)
 
 
 # Among the ids that are asked for, however many; and what they are as a parameter.
@@ -111,6 +116,21 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
                 inputs = _grouped(connection, _MODEL_INPUTS, [run_id], LoggedModelInput)
                 return _runs_of(connection, rows, inputs)[0]
         return super().get_run(run_id)
+
+    def runs_of_ids(self, run_ids: Sequence[str]) -> list[Run]:
+        """Return runs with their metrics, params, tags and datasets, in the order asked for (ours).
+
+        Args:
+            run_ids: those that are none of the workspace are left out, and repeated ones.
+        """
+        asked = [each for each in dict.fromkeys(run_ids) if not NO_DATABASE_TAKES.search(each)]
+        if not asked:
+            return []
+        parameters = {"run_ids": asked, "workspace": self._get_active_workspace()}
+        with self._statements() as connection:
+            rows = {row[0]: row for row in connection.execute(_RUNS, parameters)}
+            with many_objects():
+                return _runs_of(connection, [rows[each] for each in asked if each in rows])
 
     def descriptor_tags(self, run_ids: Sequence[str]) -> dict[str, dict[str, str]]:
         """Return the tags that a search leaves out, of runs that it found (ours).
