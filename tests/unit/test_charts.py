@@ -2,7 +2,7 @@
 
 import pytest
 
-from mlflow_workspace_plugin.runs.metrics import charts
+from mlflow_workspace_plugin.figures.charts import schemas as charts
 
 ROW = [1, 0, 1, 0]
 CHARTS = {

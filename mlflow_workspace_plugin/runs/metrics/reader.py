@@ -111,9 +111,9 @@ def _read(
         column: [
             cell_at
             for key in sorted({each.key for each in declared})
-            for cell_at in _values(points.get(key, []), exact[key], _type(declared))
+            for cell_at in values_of(points.get(key, []), exact[key], type_of(declared))
         ]
-        for column, declared in _columns(descriptors).items()
+        for column, declared in columns_of(descriptors).items()
     }
     if kind == SCALAR:
         values = [value for _, value in sorted(columns[""], key=lambda each: each[0])]
@@ -130,7 +130,8 @@ def _read(
     ]
 
 
-def _columns(descriptors: Iterable[Descriptor]) -> dict[str, list[Column]]:
+def columns_of(descriptors: Iterable[Descriptor]) -> dict[str, list[Column]]:
+    """Return the columns of a metric by name, each as often as it was declared."""
     found: dict[str, list[Column]] = {}
     for descriptor in descriptors:
         for column in descriptor.columns:
@@ -138,17 +139,23 @@ def _columns(descriptors: Iterable[Descriptor]) -> dict[str, list[Column]]:
     return found
 
 
-def _type(columns: Iterable[Column]) -> str:
+def type_of(columns: Iterable[Column]) -> str:
     """Return the type of a column that several processes may have declared."""
     types = [column.type for column in columns if column.type not in ("string", "none")]
     # Numbers of both kinds are numbers with a fraction, as in SDK v1.
     return "double" if {"int", "double"} <= set(types) else next(iter(types), "double")
 
 
-def _values(
+def values_of(
     points: "list[RunPoint]", exact: list[ExactValue], kind: str
 ) -> list[tuple[Place, Any]]:
-    """Return what points stand for, and values without one, each with its place."""
+    """Return what points stand for, and values without one, each with its place.
+
+    Args:
+        points: of one key, by time, step and value.
+        exact: of the same key.
+        kind: the type of the column.
+    """
     values = [((timestamp, step), told_by(number, kind)) for timestamp, step, number in points]
     if not exact:
         return values

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
+from mlflow_workspace_plugin.figures.charts import schemas as charts
 from mlflow_workspace_plugin.runs.files.artifact_names import artifact_uri, path_of, path_of_metric
 from mlflow_workspace_plugin.runs.files.run_files import RunFiles
-from mlflow_workspace_plugin.runs.metrics import charts
 from mlflow_workspace_plugin.runs.metrics import names as metric_names
 from mlflow_workspace_plugin.runs.metrics.descriptors import IMAGE, read_descriptors
 from mlflow_workspace_plugin.runs.metrics.image_copies import copies_of, image_key

@@ -1,0 +1,1 @@
+"""SDK v1's charts: confusion matrices, accuracy tables, residuals and predictions."""

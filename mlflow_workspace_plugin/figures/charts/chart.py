@@ -1,0 +1,55 @@
+"""From the document of a chart to the figures that are drawn of it."""
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from mlflow_workspace_plugin.figures.cells import LONGEST_TEXT
+from mlflow_workspace_plugin.figures.charts import accuracy_table, bins, confusion_matrix, schemas
+from mlflow_workspace_plugin.figures.charts.schemas import fault_of
+from mlflow_workspace_plugin.figures.ids import figure_id
+from mlflow_workspace_plugin.figures.specification import Figure
+from mlflow_workspace_plugin.figures.values import words
+
+_DRAWN: dict[str, Callable[[tuple[str, ...], str, Mapping[str, Any]], list[Figure]]] = {
+    schemas.CONFUSION_MATRIX: confusion_matrix.figures,
+    schemas.ACCURACY_TABLE: accuracy_table.figures,
+    schemas.RESIDUALS: bins.residuals,
+    schemas.PREDICTIONS: bins.predictions,
+}
+
+KINDS = frozenset(_DRAWN)
+"""What metrics are called whose values are such documents."""
+
+
+def figures_of_chart(
+    parts: tuple[str, ...], title: str, kind: str, document: bytes
+) -> list[Figure]:
+    """Return the figures of a chart: one, or several of an accuracy table.
+
+    What cannot be drawn is shown as the text it is, with the reason.
+
+    Args:
+        parts: of the id; a figure that is one of several adds its own.
+        title: the metric's name.
+        kind: of the chart.
+        document: as it is stored.
+    """
+    said = kind.replace("_", " ")
+    try:
+        chart = json.loads(document)
+    except (ValueError, RecursionError):
+        return [_undrawn(parts, title, document, f"No {said} can be drawn: it is no JSON.")]
+    fault = fault_of(kind, chart)
+    if fault is None:
+        try:
+            return _DRAWN[kind](parts, title, chart["data"])
+        except (TypeError, ValueError, OverflowError):
+            fault = "what should be numbers is not"
+    return [_undrawn(parts, title, document, f"No {said} can be drawn: {fault}.")]
+
+
+def _undrawn(parts: tuple[str, ...], title: str, document: bytes, note: str) -> Figure:
+    # A little more than is shown, so that what is cut is said.
+    value = document[: 4 * LONGEST_TEXT + 4].decode("utf-8", "replace")
+    return words(figure_id(*parts), title, value, note)

@@ -1,0 +1,1 @@
+"""What is shown of runs, for pages, widgets, terminals and files alike."""

@@ -1,0 +1,1 @@
+"""What a run's metrics are, and which figures are made of each."""

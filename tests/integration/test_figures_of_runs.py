@@ -1,0 +1,396 @@
+"""The figures of runs: what was logged, by SDK v1's calls and by MLflow's, as it is drawn."""
+
+import json
+import math
+
+import mlflow
+import numpy as np
+import pytest
+from mlflow.exceptions import MlflowException
+
+from mlflow_workspace_plugin import Experiment
+from mlflow_workspace_plugin.overview.figures import (
+    figure_names_of_runs,
+    figure_of,
+    figures_of_run,
+    figures_of_runs,
+    rows_of,
+)
+from mlflow_workspace_plugin.overview.source import source_of
+from tests.figure_cases import accuracy_table
+
+INFINITY, NAN = "Infinity", "NaN"
+
+
+@pytest.fixture
+def source(workspace):
+    return source_of(workspace.get_mlflow_tracking_uri())
+
+
+@pytest.fixture
+def start(workspace):
+    """Start a run that keeps no files by itself; all of them end with the test."""
+    experiment = Experiment(workspace, "experiment")
+    started = []
+
+    def call():
+        started.append(experiment.start_logging(outputs=None))
+        return started[-1]
+
+    yield call
+    for run in started:
+        run.complete()
+
+
+def drawn(source, run, **asked):
+    """The figures of a run by their titles, after all of it is stored; each is JSON."""
+    run.flush()
+    figures = figures_of_run(source, run.id, **asked)
+    json.dumps(figures, allow_nan=False).encode()
+    for each in figures:
+        assert figure_of(source, run.id, each["id"], **asked) == each
+    return {each["title"]: each for each in figures}
+
+
+def points(figure, number=0):
+    series = figure["series"][number]
+    return list(zip(series["x"], series["y"], strict=True))
+
+
+@pytest.mark.databases
+def test_values_are_curves_and_one_value_is_itself(source, start):
+    """Lists, and what is logged again and again, over their steps; whatever type the values are."""
+    run = start()
+    run.log_list("list", [0, 1, 1, 2, 3])
+    for value in (1.5, None, math.nan, math.inf, 2**60):
+        run.log("odd", value)
+    for value in (True, False, True):
+        run.log("truths", value)
+    for name, value in {
+        "one": 0.5,
+        "long": 2**64,
+        "truth": True,
+        "none": None,
+        "text": "a",
+    }.items():
+        run.log(name, value)
+    run.log("infinity", -math.inf)
+    figures = drawn(source, run)
+    assert points(figures["list"]) == [(0, 0), (1, 1), (2, 1), (3, 2), (4, 3)]
+    assert [y for _, y in points(figures["odd"])] == [1.5, None, NAN, INFINITY, 2.0**60]
+    assert figures["odd"]["note"] == "1 value is NaN."
+    assert [y for _, y in points(figures["truths"])] == [1, 0, 1]
+    values = {title: each.get("value") for title, each in figures.items()}
+    assert values["one"] == 0.5
+    assert values["long"] == {"number": str(2**64)}
+    assert values["truth"] is True
+    assert values["none"] is None
+    assert values["text"] == "a"
+    assert values["infinity"] == {"number": "-Infinity"}
+    assert figures["text"]["kind"] == "text"
+    assert figures["none"]["kind"] == "number"
+
+
+@pytest.mark.databases
+def test_rows_of_numbers_are_curves_and_others_are_tables(source, start):
+    """Two columns as y over x in the order of the rows; more over a first that goes one way."""
+    run = start()
+    for angle in (3, 1, 2):
+        run.log_row("wave", angle=angle, cos=angle * 0.5)
+    run.log_table("several", {"epoch": [1, 2, 3], "a": [3, 2, math.nan], "b": [1, None, 2.5]})
+    run.log_table("knot", {"x": [1, 3, 2], "a": [3, 2, 1], "b": [1, 2, 3]})
+    run.log_row("words", a=1)
+    run.log_row("words", a="two", b=True)
+    run.log_row("words", c=2**60)
+    run.log_row("final", accuracy=0.5, f1=0.25)
+    figures = drawn(source, run)
+    assert points(figures["wave"]) == [(3, 1.5), (1, 0.5), (2, 1)]
+    assert figures["wave"]["x"] == {"label": "angle", "type": "number", "choices": []}
+    assert points(figures["several"], 0) == [(1, 3), (2, 2), (3, NAN)]
+    assert points(figures["several"], 1) == [(1, 1), (2, None), (3, 2.5)]
+    assert figures["knot"]["rows"] == [[1, 3, 1], [3, 2, 2], [2, 1, 3]]
+    assert figures["words"]["columns"] == ["a", "b", "c"]
+    assert figures["words"]["rows"] == [
+        [1, None, None],
+        ["two", True, None],
+        [None, None, {"number": str(2**60)}],
+    ]
+    assert figures["final"]["rows"] == [[0.5, 0.25]]
+
+
+@pytest.mark.databases
+def test_text_among_values_is_a_table_of_pages(source, start):
+    """What is no number is read as it was logged, and a page costs what is on it."""
+    run = start()
+    run.log("mixed", 1)
+    run.log("mixed", "two")
+    run.log("mixed", None)
+    run.log_list("words", [f"word {number}" for number in range(150)])
+    run.log_table("long", {"n": list(range(150)), "t": [f"row {n}" for n in range(150)]})
+    figures = drawn(source, run)
+    assert figures["mixed"]["rows"] == [[0, 1], [1, "two"], [2, None]]
+    for title, first in (("words", [149, "word 149"]), ("long", [149, "row 149"])):
+        figure = figures[title]
+        assert (len(figure["rows"]), figure["total"], figure["offset"]) == (100, 150, 0)
+        page = rows_of(source, run.id, figure["id"], 149, 10)
+        assert (page["rows"], page["total"], page["offset"]) == ([first], 150, 149)
+        assert rows_of(source, run.id, figure["id"], 1_000, 10)["rows"] == []
+
+
+@pytest.mark.databases
+def test_long_tables_are_drawn_in_few_rows(source, start):
+    """The extremes of every column are kept; a part of x is drawn in more of its rows."""
+    run = start()
+    count = 3_000
+    y = [math.sin(n / 100) for n in range(count)]
+    y[1_777], y[999] = 50.0, -50.0
+    run.log_table("wave", {"x": [n / 10 for n in range(count)], "y": y})
+    radius = [n / count for n in range(count)]
+    spiral = {
+        "x": [r * math.cos(20 * r) for r in radius],
+        "y": [r * math.sin(20 * r) for r in radius],
+    }
+    run.log_table("spiral", spiral)
+    run.log_table("words", {"n": list(range(count)), "t": ["t"] * count})
+    figures = drawn(source, run, points=200)
+    series = figures["wave"]["series"][0]
+    assert (series["total"], series["is_exact"]) == (count, False)
+    assert series["shown"] == len(series["x"]) <= 200
+    assert {(177.7, 50.0), (99.9, -50.0), (0.0, 0.0)} <= set(points(figures["wave"]))
+    assert "3,000 points shown as" in figures["wave"]["note"]
+    found = points(figures["spiral"])
+    for axis in (0, 1):
+        of_axis = list(spiral.values())[axis]
+        assert max(of_axis) in [point[axis] for point in found]
+        assert min(of_axis) in [point[axis] for point in found]
+    part = figure_of(source, run.id, figures["wave"]["id"], start=177, end=179, points=200)
+    inside = [point for point in points(part) if 177 <= point[0] <= 179]
+    assert inside == [(n / 10, y[n]) for n in range(1_770, 1_791)]
+    assert figures["words"]["total"] == count
+    page = rows_of(source, run.id, figures["words"]["id"], 2_500, 2)
+    assert page["rows"] == [[2_500, "t"], [2_501, "t"]]
+
+
+@pytest.mark.databases
+def test_long_curves_are_drawn_in_few_points(source, start):
+    """A spike is seen, and a part of the curve that fits is drawn whole, over steps or time."""
+    run = start()
+    values = [0.001 * n for n in range(1_000)]
+    values[777] = 1e6
+    run.log_list("loss", values)
+    run.flush()
+    [figure] = figures_of_run(source, run.id, names=["loss"], points=100)
+    series = figure["series"][0]
+    assert (777, 1e6) in points(figure)
+    assert (series["total"], series["is_exact"]) == (1_000, False)
+    assert series["shown"] <= 100
+    assert figure["note"].startswith("1,000 points shown as")
+    part = figure_of(source, run.id, figure["id"], start=770, end=780, points=100)
+    assert points(part) == [(n, values[n]) for n in range(770, 781)]
+    assert part["series"][0]["is_exact"]
+    at = part["series"][0]["time"]
+    by_time = figure_of(
+        source, run.id, figure["id"], x="time", start=at[2], end=at[2], points=1_000
+    )
+    assert set(by_time["series"][0]["x"]) == {at[2]}
+    whole = figure_of(source, run.id, figure["id"], x="relative", points=1_000)
+    assert whole["x"]["type"] == "duration"
+    assert min(whole["series"][0]["x"]) >= 0
+    assert [y for _, y in points(whole)] == values
+
+
+@pytest.mark.hubs
+def test_charts_are_drawn(source, start):
+    """Each of SDK v1's four; what is none is shown as it is, and a file that is gone is said."""
+    run = start()
+    run.log_confusion_matrix("matrix", _chart("confusion_matrix", class_labels=["a"], matrix=[[1]]))
+    run.log_accuracy_table("table", _chart("accuracy_table", **accuracy_table(["a", "b"])))
+    run.log_residuals("residuals", _chart("residuals", bin_edges=[0, 1], bin_counts=[2]))
+    predicted = {"bin_averages": [1], "bin_errors": [0.5], "bin_counts": [2], "bin_edges": [0, 2]}
+    run.log_predictions("predictions", _chart("predictions", **predicted))
+    run.log_residuals("broken", _chart("residuals"))
+    run.log_residuals("gone", _chart("residuals"))
+    run.flush()
+    source.repository(run.id).delete_artifacts("gone")
+    figures = drawn(source, run)
+    assert {title: each["kind"] for title, each in figures.items()} == {
+        "matrix": "heatmap",
+        **{f"table {each}": "lines" for each in ("ROC", "precision-recall", "calibration")},
+        **{f"table {each}": "lines" for each in ("lift", "cumulative gain")},
+        "residuals": "bars",
+        "predictions": "band",
+        "broken": "text",
+        "gone": "text",
+    }
+    assert figures["broken"]["note"].startswith("No residuals can be drawn: ")
+    assert "schema_type" in figures["broken"]["value"]
+    assert "gone" in figures["gone"]["note"]
+
+
+@pytest.mark.hubs
+def test_images_are_a_series_and_stand_side_by_side(source, start):
+    """All that were logged by a name, with their steps; MLflow's copies of them are none."""
+    plt = pytest.importorskip("matplotlib.pyplot")
+    runs = [start(), start()]
+    for run in runs:
+        run.log_image("plot", plot=plt)
+        run.log_image("plot", plot=plt)
+        for step in (7, 3):
+            pixels = np.zeros((2, 2, 3), dtype=np.uint8)
+            mlflow.MlflowClient(source.tracking_uri).log_image(
+                run.id, pixels, key="of/mlflow", step=step
+            )
+    figures = drawn(source, runs[0])
+    assert {title: each["kind"] for title, each in figures.items()} == {
+        "plot": "images",
+        "of/mlflow": "images",
+    }
+    assert [each["step"] for each in figures["plot"]["images"]] == [0, 1]
+    assert [each["step"] for each in figures["of/mlflow"]["images"]] == [3, 7]
+    for figure in figures.values():
+        for each in figure["images"]:
+            assert source.repository(runs[0].id).read_from(each["path"], 0, 4) == b"\x89PNG"
+    runs[1].flush()
+    both = figures_of_runs(source, [run.id for run in runs], names=["plot"])
+    assert [each["run"] for each in both[0]["images"]] == [runs[0].id] * 2 + [runs[1].id] * 2
+
+
+@pytest.mark.hubs
+def test_run_of_mlflow_alone_is_drawn(source, workspace):
+    """Frameworks and autologging log plain metrics, whose names begin as they like, and tables."""
+    mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+    mlflow.set_experiment("plain")
+    with mlflow.start_run() as active:
+        for step in range(0, 50, 10):
+            mlflow.log_metrics({"train_loss": 1 / (step + 1), "epoch": step // 10}, step=step)
+        for at, value in enumerate((1.0, math.nan, 3.0)):
+            mlflow.log_metric("unstepped", value, timestamp=1_790_000_000_000 + at)
+        mlflow.log_metric("system/cpu_utilization_percentage", 12.5, step=0)
+        mlflow.log_metric("infinite", math.inf)
+        mlflow.log_table({"question": ["a", "b"], "n": [1, 2]}, "evaluation/table.json")
+        mlflow.log_table({"x": [2.0, 1.0], "y": [5, 6]}, "curve.json")
+        mlflow.log_text("no table", "other.json")
+        mlflow.set_tag("mlflow.note.content", "a run")
+    run_id = active.info.run_id
+    figures = {each["title"]: each for each in figures_of_run(source, run_id)}
+    assert list(figures)[-3:] == [
+        "system/cpu_utilization_percentage",
+        "curve.json",
+        "evaluation/table.json",
+    ]
+    assert points(figures["train_loss"])[1] == (10, 1 / 11)
+    unstepped = figures["unstepped"]
+    assert (unstepped["x"]["type"], unstepped["x"]["choices"]) == ("time", ["relative", "time"])
+    assert [y for _, y in points(unstepped)] == [1, NAN, 3]
+    assert figures["infinite"]["value"] == {"number": INFINITY}
+    assert figures["evaluation/table.json"]["rows"] == [["a", 1], ["b", 2]]
+    assert points(figures["curve.json"]) == [(2, 5), (1, 6)]
+    page = rows_of(source, run_id, figures["curve.json"]["id"], 1, 10)
+    assert (page["rows"], page["total"]) == ([[1, 6]], 2)
+
+
+@pytest.mark.databases
+def test_runs_are_compared(source, start):
+    """Curves are overlaid though one has a single point; numbers and texts stand in a table."""
+    runs = [start(), start()]
+    runs[0].log_list("loss", [3, 2, 1])
+    runs[1].log("loss", 5.0)
+    for number, run in enumerate(runs):
+        run.log("score", 0.5 + number)
+        run.log("note", f"note {number}")
+        run.log_table("wave", {"x": [1, 2], "y": [number, number]})
+        run.log_confusion_matrix("m", _chart("confusion_matrix", class_labels=["a"], matrix=[[1]]))
+        run.flush()
+    runs[0].log("only", 1.0)
+    runs[0].log("kinds", 1.0)
+    runs[1].log("kinds", "a text")
+    for run in runs:
+        run.flush()
+    ids = [run.id for run in runs]
+    names = [source.store.get_run(run_id).info.run_name for run_id in ids]
+    assert figure_names_of_runs(source, ids) == [
+        *("kinds", "loss", "note", "only", "score", "wave", "m")
+    ]
+    found = figures_of_runs(source, ids)
+    json.dumps(found, allow_nan=False)
+    assert len({each["id"] for each in found}) == len(found)
+    figures = {each["title"]: each for each in found}
+    assert points(figures["loss"], 0) == [(0, 3), (1, 2), (2, 1)]
+    assert points(figures["loss"], 1) == [(0, 5)]
+    assert [each["run"] for each in figures["loss"]["series"]] == ids
+    assert figures["score"]["rows"] == [[names[0], 0.5], [names[1], 1.5]]
+    assert figures["note"]["rows"] == [[names[0], "note 0"], [names[1], "note 1"]]
+    assert figures["only"]["rows"] == [[names[0], 1.0]]
+    assert [each["name"] for each in figures["wave"]["series"]] == names
+    assert {f"m - {name}" for name in names} <= set(figures)
+    [matrix] = [each for each in found if each["title"] == f"m - {names[1]}"]
+    assert figure_of(source, ids[1], matrix["id"])["kind"] == "heatmap"
+
+
+@pytest.mark.databases
+def test_any_name_is_found_again(source, start):
+    """By the id of its figure, which is ASCII, whatever the name is."""
+    names = ("</script><b>", "検証データ", "x" * 500, "a/../b", "half \ud800 a pair", "50 %")
+    run = start()
+    for name in names:
+        run.log_list(name, [1.0, 2.0])
+        run.log_table(name + "t", {name: [1, 2], "b": ["x", "y"]})
+    run.flush()
+    found = figures_of_run(source, run.id)
+    assert sorted(each["kind"] for each in found) == ["lines"] * 6 + ["table"] * 6
+    for each in found:
+        assert each["id"].isascii()
+        json.dumps(each, ensure_ascii=False).encode()
+        assert figure_of(source, run.id, each["id"]) == each
+        if each["kind"] == "table":
+            assert rows_of(source, run.id, each["id"], 1, 1)["rows"] == [[2, "y"]]
+
+
+@pytest.mark.databases
+def test_two_kinds_of_one_name_are_two_figures(source, start):
+    """SDK v1 reads the first alone; nothing that was logged is hidden here."""
+    run = start()
+    run.log_row("both", a=1, b=2)
+    run.log("both", 0.5)
+    mlflow.MlflowClient(source.tracking_uri).log_metric(run.id, "both", 0.25, step=3)
+    run.flush()
+    figures = figures_of_run(source, run.id)
+    assert len({each["id"] for each in figures}) == len(figures)
+    assert {each["kind"] for each in figures} >= {"table"}
+    values = [value for each in figures for value in _values(each)]
+    assert {0.5, 0.25} <= set(values)
+
+
+@pytest.mark.databases
+def test_what_is_not_there_is_refused(source, start):
+    """A run, a figure, rows of a curve, an x, or a page that is none."""
+    run = start()
+    run.log_list("loss", [1.0, 2.0])
+    run.flush()
+    figure = figures_of_run(source, run.id)[0]["id"]
+    with pytest.raises(MlflowException, match="not found"):
+        figures_of_run(source, "0" * 32)
+    for odd in ('["metric","other"]', "[]", "", "{}", '["metric"]', "[" * 10_000, '["metric",1]'):
+        with pytest.raises(MlflowException, match="no such figure"):
+            figure_of(source, run.id, odd)
+        with pytest.raises(MlflowException, match="no such figure"):
+            rows_of(source, run.id, odd, 0, 1)
+    with pytest.raises(MlflowException, match="no such figure"):
+        rows_of(source, run.id, figure, 0, 1)
+    with pytest.raises(MlflowException, match="over 'size'"):
+        figure_of(source, run.id, figure, x="size")
+    for offset, limit in ((-1, 1), (0, 0), (1 << 70, 1)):
+        with pytest.raises(MlflowException, match="asked for"):
+            rows_of(source, run.id, figure, offset, limit)
+    huge = figure_of(source, run.id, figure, start=-(1 << 70), end=1 << 70)
+    assert points(huge) == [(0, 1), (1, 2)]
+
+
+def _chart(kind, **data):
+    return {"schema_type": kind, "schema_version": "1.0.0", "data": data}
+
+
+def _values(figure):
+    if figure["kind"] == "lines":
+        return [y for series in figure["series"] for y in series["y"]]
+    return [figure["value"]] if figure["kind"] == "number" else []
