@@ -1,0 +1,68 @@
+// The files of a run: folders that are opened one by one, and a look at one of them.
+
+import { el, replaceChildren } from "../../dom.js";
+import { formatBytes } from "../../format.js";
+import { apiUrl, ask, pathOf } from "../api.js";
+import { showPreview } from "./preview.js";
+
+/** Show the files of a run in an element; `load()` asks which there are. */
+export function newRunFiles(host, runId) {
+  const path = pathOf("runs", runId);
+  const tree = el("div", { class: "mw-pane-list", role: "tree", "aria-label": "Files" });
+  const look = el("div", { class: "mw-pane-look" }, el("p", { class: "mw-muted" }, "Choose a file to look at it."));
+  replaceChildren(host, el("div", { class: "mw-panes" }, tree, look));
+  const open = new Set();
+
+  const listed = async (folder) => {
+    const { entries, total } = await ask(`${path}/files`, { path: folder });
+    const rows = await Promise.all(entries.map(entryOf));
+    const list = el("ul", { class: "mw-tree", role: "group" }, rows);
+    if (total > entries.length) {
+      list.append(el("li", { class: "mw-muted" }, `${total - entries.length} more are not listed.`));
+    }
+    return list;
+  };
+  const entryOf = async (entry) => {
+    const item = el("li", { role: "treeitem" });
+    const fileUrl = apiUrl(`${path}/file`, { path: entry.path, download: "1" });
+    if (!entry.is_folder) {
+      const button = el("button", { type: "button", class: "mw-entry", title: entry.path, onclick: () => preview(entry.path, button) }, entry.name);
+      item.append(el("div", { class: "mw-tree-row" }, el("span", { class: "mw-fold" }), button, el("span", { class: "mw-muted" }, formatBytes(entry.size ?? 0)), el("a", { class: "mw-muted", href: fileUrl, download: "", "aria-label": `Download ${entry.path}` }, "↓")));
+      return item;
+    }
+    const below = el("div", null);
+    const toggle = async (isOpen) => {
+      item.setAttribute("aria-expanded", String(isOpen));
+      (isOpen ? open.add : open.delete).call(open, entry.path);
+      replaceChildren(below, isOpen ? await listed(entry.path) : null);
+    };
+    const click = () => toggle(item.getAttribute("aria-expanded") !== "true");
+    item.setAttribute("aria-expanded", "false");
+    item.append(
+      el("div", { class: "mw-tree-row" }, el("button", { type: "button", class: "mw-entry is-folder", onclick: click }, el("span", { class: "mw-fold" }, "▸"), entry.name)),
+      below,
+    );
+    if (open.has(entry.path)) {
+      await toggle(true);
+    }
+    return item;
+  };
+  const preview = async (file, button) => {
+    for (const each of tree.querySelectorAll("[aria-current]")) {
+      each.removeAttribute("aria-current");
+    }
+    button.setAttribute("aria-current", "true");
+    const url = (parameters) => apiUrl(`${path}/file`, { path: file, ...parameters });
+    try {
+      showPreview(look, file, await ask(`${path}/preview`, { path: file }), url({}), url({ download: "1" }));
+    } catch (error) {
+      replaceChildren(look, el("p", { class: "mw-muted" }, error.message));
+    }
+  };
+  return {
+    async load() {
+      const list = await listed("");
+      replaceChildren(tree, list.hasChildNodes() ? list : el("p", { class: "mw-muted" }, "The run has no files."));
+    },
+  };
+}

@@ -1,0 +1,48 @@
+// Points that came to a metric while its figure is shown: put where they belong, each once.
+
+const MOST = 2000;
+
+/**
+ * Put points into a figure.
+ *
+ * @param figure that is shown.
+ * @param {Array} points step, timestamp and value of each.
+ * @returns the figure with them, or null where it has to be read again.
+ */
+export function withPoints(figure, points) {
+  const series = figure?.kind === "lines" && figure.series.length === 1 ? figure.series[0] : null;
+  if (series === null || !series.is_exact || series.time === null || figure.x.type !== "number") {
+    return null;
+  }
+  const known = series.x.map((step, index) => [step, series.time[index], series.y[index]]);
+  const keys = new Set(known.map(String));
+  const added = points.filter((point) => !keys.has(String(point)) && keys.add(String(point)));
+  if (known.length + added.length > MOST) {
+    return null;
+  }
+  if (added.length === 0) {
+    return figure;
+  }
+  const all = [...known, ...added].sort(inOrder);
+  const merged = {
+    ...series,
+    x: all.map(([step]) => step),
+    time: all.map(([, time]) => time),
+    y: all.map(([, , value]) => value),
+    total: all.length,
+    shown: all.length,
+  };
+  return { ...figure, series: [merged] };
+}
+
+// As the server has them: a value that is not finite is stored as a number, too.
+function inOrder([stepA, timeA, a], [stepB, timeB, b]) {
+  return stepA - stepB || timeA - timeB || storedOf(a) - storedOf(b);
+}
+
+function storedOf(value) {
+  if (typeof value === "number") {
+    return value;
+  }
+  return value === "Infinity" ? Number.MAX_VALUE : value === "-Infinity" ? -Number.MAX_VALUE : 0;
+}
