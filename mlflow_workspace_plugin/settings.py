@@ -104,6 +104,20 @@ UI_URL = Variable(
     "serves.",
 )
 
+WIDGET = Variable(
+    "MLFLOW_WORKSPACE_WIDGET",
+    "",
+    "`html`: `RunDetails(run).show()` shows pictures where anywidget is installed, too.",
+)
+
+TO_MLFLOW = "mlflow"
+LINKS = Variable(
+    "MLFLOW_WORKSPACE_LINKS",
+    "pages",
+    f"`{TO_MLFLOW}`: links to runs lead to the pages of MLflow's own UI, as they have to where a "
+    "stock `mlflow server` serves the hub. Else to those of `mlflow-workspace ui`.",
+)
+
 JOURNAL = Variable(
     "MLFLOW_WORKSPACE_JOURNAL",
     "on",
@@ -199,8 +213,9 @@ LOG_MB = Variable(
 END_WAIT_S = Variable(
     "MLFLOW_WORKSPACE_END_WAIT",
     "3600",
-    "For how many seconds a runner whose command has ended waits for a hub that is away, to store "
-    "what is left and how it ended. Then it keeps that on its machine.",
+    "For how many seconds a runner whose command has ended waits for a hub, or a datastore of its "
+    "outputs, that is away, to store what is left and how it ended. Then it keeps that on its "
+    "machine.",
 )
 
 BEAT_S = Variable(
@@ -254,7 +269,7 @@ SLURM_OUTPUT_DIR = Variable(
 )
 
 ALL = (
-    *(HUB, TRUST, TRUST_FILE, LINKS_FILE, ALLOWED_LOCATIONS, UI_URL),
+    *(HUB, TRUST, TRUST_FILE, LINKS_FILE, ALLOWED_LOCATIONS, UI_URL, LINKS, WIDGET),
     *(JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB, QUIET),
     *(QUEUE_DIR, SLOTS, GPUS, RAY_TOKENS_DIR, SLURM_OUTPUT_DIR),
     *(CACHE_DIR, STRICT_DATA, JOBS_IN_THIS_PYTHON),

@@ -16,6 +16,7 @@ import os
 import posixpath
 import re
 import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -33,6 +34,7 @@ _USER_IN_PATH = re.compile(r"/*[^/@]*:[^/@]*@")
 _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 # MLflow's URI helpers drop slashes; behind three of them is a folder.
 _HOST_AND_PORT = re.compile(r"([\w+.-]+:/{0,2})(?!/)(\[[0-9A-Fa-f:.]*\]|[^/:]*)(:[^/]*)")
+_RUN_PAGE = re.compile(r"experiments/[^/]+/runs/([^/]+)")
 _FORMS = (
     "Write workspace:///path/to/hub/NAME for a workspace, workspace:NAME for one of the default "
     "hub, or workspace-hub:///path/to/hub for a server."
@@ -136,6 +138,25 @@ def ui_fragment(page: str, workspace: str | None) -> str:
     # Else the UI greets with what it has for language models.
     query = {"workspace": workspace} if workspace else {}
     return f"#/{page}?{urlencode({**query, 'workflowType': 'machine_learning'})}"
+
+
+def ui_location(page: str, workspace: str | None, query: Mapping[str, str] | None = None) -> str:
+    """Return what stands behind the address of a served UI, and a slash, in a link to a page.
+
+    The page of a run is ours, unless the user's links lead to MLflow's; the others are MLflow's.
+
+    Args:
+        page: as for :func:`ui_fragment`.
+        workspace: as for :func:`ui_fragment`.
+        query: what the link tells the server beside that.
+    """
+    found = _RUN_PAGE.fullmatch(page)
+    if found is not None and workspace and settings.LINKS.get() != settings.TO_MLFLOW:
+        return (
+            f"pages/runs/{quote(found[1])}?{urlencode({'workspace': workspace, **(query or {})})}"
+        )
+    before = f"?{urlencode(query)}" if query else ""
+    return before + ui_fragment(page, workspace)
 
 
 def hub_folder(hub: "str | os.PathLike[str]") -> Path:

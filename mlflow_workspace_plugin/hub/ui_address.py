@@ -78,7 +78,7 @@ def served_ui(hub: Path) -> ServedUi | None:
 
 
 def page_address(hub: Path, workspace: str, page: str) -> str:
-    """Return the address of a page of MLflow's UI, whether it is served now or not.
+    """Return the address of a page of the UI, whether it is served now or not.
 
     Args:
         hub: the folder of the hub.
@@ -86,7 +86,7 @@ def page_address(hub: Path, workspace: str, page: str) -> str:
         page: such as ``experiments/1/runs/RUN``.
     """
     base = _address(hub) or settings.UI_URL.default
-    return f"{base.rstrip('/')}/{uris.ui_fragment(page, workspace)}"
+    return f"{base.rstrip('/')}/{uris.ui_location(page, workspace)}"
 
 
 def where_to_look(hub: Path, workspace: str, page: str, command: str) -> str:

@@ -31,6 +31,16 @@ _OF_MLFLOW = (
 )
 
 
+def tags_of_user(stored: Mapping[str, str]) -> dict[str, str | None]:
+    """Return the tags that users set on a run, in SDK v1's form.
+
+    Args:
+        stored: all of the run's.
+    """
+    found = tag_text.from_mlflow(without_texts(stored))
+    return {key: value for key, value in found.items() if not key.startswith(_OF_MLFLOW)}
+
+
 class RunTags(RunBase):
     """Tags and properties of a run, its name and its description."""
 
@@ -63,8 +73,7 @@ class RunTags(RunBase):
 
         The last texts of metrics, which MLflow shows as tags ``text/NAME``, are none of them.
         """
-        found = tag_text.from_mlflow(without_texts(self._mlflow_run().data.tags))
-        return {key: value for key, value in found.items() if not key.startswith(_OF_MLFLOW)}
+        return tags_of_user(self._mlflow_run().data.tags)
 
     @property
     def tags(self) -> dict[str, str | None]:

@@ -24,9 +24,17 @@ _logger = get_logger(__name__)
 
 _SDK_V1S_OWN_LOGS = "*azureml.log"
 
-_RESCAN_S = 10.0
+_RESCAN_S = 1.0
+"""Who reads along is to be a second behind."""
 _UPLOADS_SHARE = 1 / 20
 """How much of the time may go into uploads: a log that takes long to store is stored less often."""
+_BYTES_PER_S = 1e6
+"""How much may be stored again and again: a log is stored as a whole, however little is new."""
+_SLOWER_S = 10.0
+"""A log that is too long for that is stored this often, as long as ten times as much will do."""
+
+_WAITING_S = 60.0
+"""While files wait for the run each copy of a log waits, too, and takes room from all others."""
 
 
 class CapturedOutputs:
@@ -134,13 +142,19 @@ class WatchedLogs:
         pause = self._rescan_s
         while not self._stopped.wait(pause):
             began = time.monotonic()
-            self._store_what_grew()
-            pause = max(self._rescan_s, (time.monotonic() - began) / _UPLOADS_SHARE)
+            stored = self._store_what_grew()
+            took = time.monotonic() - began
+            pause = max(self._rescan_s, took / _UPLOADS_SHARE, _pause_after(stored))
+            with suppress(MlflowException, OSError):
+                if stored and self._run._repository().has_waiting:
+                    pause = max(pause, _WAITING_S)
 
-    def _store_what_grew(self) -> None:
+    def _store_what_grew(self) -> int:
+        """Store the files that are not stored as they are; return of how many bytes they were."""
         self._errors = []
+        stored = 0
         if not self._folder.is_dir():
-            return
+            return stored
         for path in files_below(self._folder, on_error=self._warn, leave_out=_is_hidden):
             file = self._folder / path
             try:
@@ -149,10 +163,12 @@ class WatchedLogs:
                 if self._stored.get(path) != state:
                     self._run.upload_file(posixpath.join(self._name, path), file)
                     self._stored[path] = state
+                    stored += status.st_size
             except FileNotFoundError:
                 continue  # a log that was removed, or rotated, just now
             except (MlflowException, OSError) as error:
                 self._warn(error)
+        return stored
 
     def _warn(self, error: Exception) -> None:
         self._errors.append(error)
@@ -167,3 +183,8 @@ class WatchedLogs:
 
 def _is_hidden(path: str) -> bool:
     return posixpath.basename(path.rstrip("/")).startswith(".")
+
+
+def _pause_after(stored: int) -> float:
+    """Return for how many seconds nothing is stored behind so many bytes."""
+    return max(min(stored / _BYTES_PER_S, _SLOWER_S), stored / _BYTES_PER_S / _SLOWER_S)
