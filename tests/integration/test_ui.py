@@ -14,7 +14,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin import Experiment, Workspace, uris
 from mlflow_workspace_plugin.cli import main
 from tests.servers import free_port
 from tests.waiting import wait_until
@@ -75,6 +75,11 @@ def filled(copied_hub, tmp_path_factory):
     return run
 
 
+def page_of_mlflow(run):
+    """Where MLflow's own page of a run is, behind the address of the server."""
+    return uris.ui_fragment(f"experiments/{run.experiment.id}/runs/{run.id}", "team-a")
+
+
 @pytest.fixture(scope="module")
 def served(filled, tmp_path_factory):
     """The UI of that hub, open to this machine."""
@@ -122,7 +127,7 @@ def test_link_opens_where_a_data_scientist_looks(filled, served, browser):
     page = browser.new_page(viewport={"width": 1280, "height": 800})
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    page.goto(f"{served}/#{filled.get_portal_url().partition('/#')[2]}")
+    page.goto(f"{served}/{page_of_mlflow(filled)}")
     page.get_by_text("a-run-to-look-at").first.wait_for(timeout=60_000)
     page.get_by_text("Model metrics").first.wait_for(timeout=60_000)
     assert page.locator("[data-assistant-ui]:visible").count() == 0
@@ -134,7 +139,7 @@ def test_link_opens_where_a_data_scientist_looks(filled, served, browser):
 def test_last_text_is_on_the_page_of_its_run_and_no_chart(filled, served, browser):
     """Among the tags of the overview; where the charts are there is none of it, and no NaN."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.goto(f"{served}/#{filled.get_portal_url().partition('/#')[2]}")
+    page.goto(f"{served}/{page_of_mlflow(filled)}")
     page.get_by_text("text/notes").first.wait_for(timeout=60_000)
     assert page.get_by_text("a text").count() == 1
     page.get_by_text("Model metrics").first.click()
@@ -149,7 +154,7 @@ def test_last_text_is_on_the_page_of_its_run_and_no_chart(filled, served, browse
 def test_datasets_of_a_run_are_on_its_page(filled, served, browser):
     """By name and digest, which begins with the version; behind that, where the files are."""
     page = browser.new_page(viewport={"width": 1280, "height": 1000})
-    page.goto(f"{served}/#{filled.get_portal_url().partition('/#')[2]}")
+    page.goto(f"{served}/{page_of_mlflow(filled)}")
     page.get_by_text(re.compile(r"reds")).first.click(timeout=60_000)
     page.get_by_text(re.compile(r"v1-[0-9a-f]{33}")).first.wait_for(timeout=60_000)
     shown = page.locator("body").inner_text()
@@ -204,8 +209,7 @@ def test_only_the_user_of_the_link_comes_in(filled, browser, monkeypatch, tmp_pa
         assert requests.get(f"{address}/health", timeout=30).status_code == 200
         printed = CliRunner().invoke(main, ["open", filled.id, "--hub", str(hub), "--print"])
         another = printed.output.strip()
-        assert another.startswith(f"{address}/?token=")
-        assert another.endswith(filled.get_portal_url().partition("/#")[2])
+        assert another.startswith(f"{filled.get_portal_url()}&token=")
         assert requests.get(another, timeout=30).status_code == 200
         assert filled.get_portal_url().startswith(address)
         context = browser.new_context()
@@ -216,7 +220,9 @@ def test_only_the_user_of_the_link_comes_in(filled, browser, monkeypatch, tmp_pa
         assert "workspace=team-a" in page.url
         # The same browser, again; and another one, with the used link.
         page.goto(filled.get_portal_url())
-        page.get_by_text("a-run-to-look-at").first.wait_for(timeout=60_000)
+        page.get_by_role("heading", name="a-run-to-look-at").wait_for(timeout=60_000)
+        page.get_by_role("link", name="In MLflow's UI").click()
+        page.get_by_text("Model metrics").first.wait_for(timeout=60_000)
         other = browser.new_context()
         assert other.new_page().goto(link).status == 403
         context.close()

@@ -100,8 +100,8 @@ def link_to(served: ServedUi, page: str, workspace: str | None) -> str:
     """
     from mlflow_workspace_plugin.app.entrance import TOKEN, link_token
 
-    token = "" if served.secret is None else f"?{TOKEN}={link_token(served.secret)}"
-    return f"{served.address}/{token}{uris.ui_fragment(page, workspace)}"
+    token = {} if served.secret is None else {TOKEN: link_token(served.secret)}
+    return f"{served.address}/{uris.ui_location(page, workspace, token)}"
 
 
 def server_command(hub: "Hub", port: int) -> list[str]:

@@ -1,0 +1,161 @@
+"""Routes of our pages: each is asked of one workspace, and answered in a thread, in JSON.
+
+A route is made by :func:`reading`, :func:`posting` or :func:`writing` from a function that knows
+nothing of HTTP. All it can see is the workspace of the request.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from anyio import CapacityLimiter, to_thread
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_STATE, ErrorCode
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from mlflow_workspace_plugin.app.pages.sources import Sources
+from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.overview.source import Source
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
+
+API = "/pages/api"
+_MAX_BODY = 4 * 2**20
+_AT_ONCE = 8
+_GREATEST = 1 << 63
+_SHOWN = 100
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks.
+
+    Attributes:
+        source: the workspace that it is asked of.
+        path: the parts of the route, such as ``run_id``.
+        query: the parameters behind ``?``.
+        body: what was sent, read as JSON; None of what only reads.
+    """
+
+    source: Source
+    path: Mapping[str, Any]
+    query: Mapping[str, str]
+    body: Any = None
+
+    def number(self, name: str, default: int | None = None) -> int | None:
+        """Return a parameter as a whole number.
+
+        Args:
+            name: of the parameter.
+            default: what it is when it is missing or empty.
+
+        Raises:
+            UserErrorException: it is none.
+        """
+        text = self.query.get(name)
+        if not text:
+            return default
+        try:
+            number = int(text)
+        except ValueError:
+            raise UserErrorException(
+                f"{name}={text[:_SHOWN]!r} is no whole number. Give one."
+            ) from None
+        if not -_GREATEST <= number < _GREATEST:
+            raise UserErrorException(f"{name}={text[:_SHOWN]!r} has more than 64 bits. Give less.")
+        return number
+
+
+Answer = Callable[[Asked], Any]
+"""Answers with what JSON can say (no NaN), or with a response of its own."""
+
+
+def reading(path: str, answer: Answer) -> Route:
+    """Return a route that is asked by GET and changes nothing.
+
+    Args:
+        path: below :data:`API`, such as ``/runs/{run_id}``.
+        answer: what answers it.
+    """
+    return _route(path, answer, "GET")
+
+
+def posting(path: str, answer: Answer) -> Route:
+    """Return a route that is sent JSON by POST, and changes nothing or makes something anew."""
+    return _route(path, answer, "POST")
+
+
+def writing(path: str, answer: Answer, method: str) -> Route:
+    """Return a route that changes something, by ``PUT``, ``PATCH`` or ``DELETE``."""
+    return _route(path, answer, method)
+
+
+def _route(path: str, answer: Answer, method: str) -> Route:
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = None if method == "GET" else await _body(request)
+            return await to_thread.run_sync(
+                _answered, request, answer, body, limiter=_limiter(request)
+            )
+        except MlflowException as error:
+            content = {"code": error.error_code, "message": error.message}
+            return json_response(content, _status_of(error))
+        except Exception:
+            _logger.exception("%s of our pages could not be answered.", request.url.path)
+            message = "The server could not answer. What went wrong stands in its terminal."
+            return json_response({"code": "INTERNAL_ERROR", "message": message}, 500)
+
+    return Route(API + path, endpoint, methods=[method])
+
+
+def _status_of(error: MlflowException) -> int:
+    # That a run has no snapshot is no fault of the server's, as MLflow's table has it.
+    is_state = error.error_code == ErrorCode.Name(INVALID_STATE)
+    return 409 if is_state else int(error.get_http_status_code())
+
+
+def _answered(request: Request, answer: Answer, body: Any) -> Response:
+    sources: Sources = request.app.state.sources
+    query = dict(request.query_params)
+    if any("\0" in str(each) for each in (*query.values(), *request.path_params.values())):
+        # Not every database may be asked for that.
+        raise UserErrorException("The address has a NUL character in it. Ask without.")
+    source = sources.of(query.pop("workspace", None))
+    found = answer(Asked(source, request.path_params, query, body))
+    return found if isinstance(found, Response) else json_response(found)
+
+
+def json_response(content: Any, status: int = 200) -> Response:
+    """Return an answer in JSON, which has no word for NaN."""
+    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    # Text that came with data may hold what is no character.
+    body = text.encode("utf-8", "backslashreplace")
+    return Response(body, status_code=status, media_type="application/json")
+
+
+async def _body(request: Request) -> Any:
+    received = b""
+    async for piece in request.stream():
+        received += piece
+        if len(received) > _MAX_BODY:
+            raise UserErrorException(f"More than {_MAX_BODY} bytes were sent. Send less.")
+    if not received:
+        return None
+    try:
+        return json.loads(received)
+    except (ValueError, RecursionError):
+        raise UserErrorException("What was sent is no JSON. Send an object.") from None
+
+
+def _limiter(request: Request) -> CapacityLimiter:
+    """Return what keeps our pages from taking the threads that MLflow's routes need."""
+    state = request.app.state
+    # It is of the loop that it is made in, which runs by now.
+    if state.limiter is None:
+        state.limiter = CapacityLimiter(_AT_ONCE)
+    limiter: CapacityLimiter = state.limiter
+    return limiter

@@ -1,0 +1,59 @@
+"""What the page of a run asks."""
+
+from dataclasses import asdict
+from typing import Any
+
+from mlflow_workspace_plugin.app.pages.answers import Asked, posting, reading
+from mlflow_workspace_plugin.overview.live import tick, tick_json
+from mlflow_workspace_plugin.overview.log import logs_of_run, piece_of_log, tail_of_log
+from mlflow_workspace_plugin.overview.receipt import receipt_as_json
+from mlflow_workspace_plugin.overview.run import (
+    CHILDREN_AT_ONCE,
+    children_of_run,
+    overview_of_run,
+)
+
+_RUN = "/runs/{run_id}"
+_FARTHEST = 1 << 40
+"""Behind that no log goes on, and not every file system looks there."""
+
+
+def _overview(asked: Asked) -> dict[str, Any]:
+    return overview_of_run(asked.source, asked.path["run_id"])
+
+
+def _tick(asked: Asked) -> dict[str, Any]:
+    cursor = asked.body if isinstance(asked.body, dict) else None
+    return tick_json(tick(asked.source, asked.path["run_id"], cursor))
+
+
+def _children(asked: Asked) -> dict[str, Any]:
+    offset = asked.number("offset", 0) or 0
+    return children_of_run(asked.source, asked.path["run_id"], max(0, offset), CHILDREN_AT_ONCE)
+
+
+def _receipt(asked: Asked) -> dict[str, Any]:
+    return receipt_as_json(asked.source, asked.path["run_id"])
+
+
+def _log(asked: Asked) -> dict[str, Any]:
+    """Answer with the end of a log, what comes behind an offset, or what is new behind it."""
+    repository = asked.source.repository(asked.path["run_id"])
+    name, offset = asked.query.get("name") or None, asked.number("offset")
+    if name is not None and offset is not None:
+        return {"piece": asdict(piece_of_log(repository, name, min(max(0, offset), _FARTHEST)))}
+    seen = asked.number("seen")
+    if name is not None and seen is not None:
+        new = tail_of_log(repository, name, seen=(name, max(0, seen)))
+        return {"piece": None if new is None else asdict(new)}
+    found = tail_of_log(repository, name)
+    return {"piece": None if found is None else asdict(found), "names": logs_of_run(repository)}
+
+
+ROUTES = [
+    reading(_RUN, _overview),
+    reading(_RUN + "/children", _children),
+    reading(_RUN + "/receipt", _receipt),
+    reading(_RUN + "/log", _log),
+    posting(_RUN + "/tick", _tick),
+]

@@ -1,0 +1,359 @@
+"""The pages about several runs, in a browser: comparisons, views, computes, experiments."""
+
+import json
+import math
+import re
+import shutil
+
+import pytest
+import requests
+from mlflow.entities import Metric, Param
+
+from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin.overview import views
+from mlflow_workspace_plugin.overview.source import source_of
+from mlflow_workspace_plugin.stores.views import View
+from tests.chromium import chromium, figure, kind_of
+from tests.pages import served_pages
+from tests.waiting import wait_until
+
+MARKUP = "</script><img src=x onerror=document.title='owned'><b>"
+
+
+@pytest.fixture(scope="module")
+def hub(sqlite_template, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("compare") / "hub"
+    shutil.copytree(sqlite_template, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workspace(hub):
+    return Workspace.create("team-a", hub=hub)
+
+
+@pytest.fixture(scope="module")
+def source(workspace):
+    return source_of(workspace.get_mlflow_tracking_uri())
+
+
+@pytest.fixture(scope="module")
+def runs(workspace, tmp_path_factory):
+    """Three runs that have everything that is compared; the name of the last is planted markup."""
+    from PIL import Image
+
+    experiment = Experiment(workspace, "ridge")
+    folder = tmp_path_factory.mktemp("images")
+    made = []
+    for number, (lr, name) in enumerate(((0.3, "fast"), (0.1, "slow"), (0.03, MARKUP))):
+        run = experiment.start_logging(display_name=name, outputs=None, snapshot_directory=None)
+        for key, value in (("lr", lr), ("size", 64), ("optimizer", ["adam", "sgd"][number % 2])):
+            workspace.client.log_param(run.id, key, value)
+        for step in range(30):
+            run.log("loss", math.exp(-step * lr / 3))
+        for angle in range(12):
+            run.log_row("wave", angle=angle / 2, cos=math.cos(angle / 2) * (number + 1))
+        run.log("score", number / 10)
+        run.log("note", MARKUP)
+        Image.new("RGB", (40, 30), ["red", "green", "blue"][number]).save(folder / f"{number}.png")
+        run.log_image("sample", str(folder / f"{number}.png"))
+        run.tag("owner", MARKUP if number else "ann")
+        run.complete()
+        run.flush()
+        made.append(run.id)
+    return made
+
+
+@pytest.fixture(scope="module")
+def pages(hub, runs):
+    with served_pages(hub) as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def browser():
+    with chromium() as opened:
+        yield opened
+
+
+@pytest.fixture
+def page(browser):
+    """A page in which nothing is wrong, and nothing is run that was planted."""
+    context = browser.new_context(viewport={"width": 1280, "height": 900})
+    opened = context.new_page()
+    opened.set_default_timeout(120_000)
+    faults = []
+    opened.on("pageerror", lambda error: faults.append(str(error)))
+    opened.on(
+        "console",
+        lambda said: said.type == "error" and "Content" in said.text and faults.append(said.text),
+    )
+    yield opened
+    assert opened.title() != "owned"
+    context.close()
+    assert faults == []
+
+
+@pytest.fixture
+def compared(page, pages, runs):
+    page.goto(pages.page("/compare", "team-a", runs=",".join(runs)))
+    page.get_by_role("heading", name="Compare 3 runs").wait_for()
+    return page
+
+
+def api(pages, path, method="GET", workspace="team-a", headers=None, **options):
+    address = f"{pages.address}/pages/api{path}"
+    return requests.request(
+        method, address, params={"workspace": workspace}, headers=headers, timeout=30, **options
+    )
+
+
+class TestCompare:
+    def test_curves_are_overlaid_and_rows_drawn_y_over_x(self, compared):
+        """A curve for each run, in one chart; rows of two numbers, too."""
+        for name, x in (("loss", "step"), ("wave", "angle")):
+            drawn = figure(compared, name)
+            assert kind_of(drawn) == "lines"
+            label = drawn.get_by_role("img").first.get_attribute("aria-label")
+            assert f"{name}: 3 curves, {90 if x == 'step' else 36} points" in label
+        assert "cos" in figure(compared, "wave").inner_text()
+
+    def test_images_are_side_by_side(self, compared):
+        """One of each run, which says whose it is."""
+        images = figure(compared, "sample").locator("img")
+        wait_until(lambda: images.count() == 3)
+        widths = "all => all.map(each => each.naturalWidth)"
+        wait_until(lambda: images.evaluate_all(widths) == [40, 40, 40])
+        assert MARKUP in figure(compared, "sample").inner_text()
+
+    def test_the_table_has_differences_only(self, compared):
+        """What is the same in all runs is counted, and not listed."""
+        table = compared.locator(".mw-differences table")
+        table.scroll_into_view_if_needed()
+        rows = {
+            row.locator("th").inner_text(): row.locator("td").all_inner_texts()
+            for row in table.locator("tbody tr").all()
+        }
+        assert rows["lr"] == ["param", "0.3", "0.1", "0.03"]
+        assert rows["owner"] == ["tag", "ann", MARKUP, MARKUP]
+        assert "size" not in rows
+        assert "note" not in rows
+        assert "more are the same" in compared.locator(".mw-content").inner_text()
+
+    def test_runs_are_lines_across_axes_and_chosen_by_drawing_on_one(self, compared):
+        """What does not go through what was drawn is taken out of the charts."""
+        axes = compared.locator(".mw-parallel")
+        axes.scroll_into_view_if_needed()
+        assert axes.locator(".mw-parallel-line").count() == 3
+        titles = axes.locator(".mw-parallel-title").evaluate_all(
+            "all => all.map(each => each.childNodes[0].data)"
+        )
+        assert titles == ["lr", "optimizer", "loss", "score", "wave/cos"]
+        brush = axes.locator(".mw-parallel-brush").first
+        box = brush.bounding_box()
+        x = box["x"] + box["width"] / 2
+        compared.mouse.move(x, box["y"] + 2)
+        compared.mouse.down()
+        compared.mouse.move(x, box["y"] + 60)
+        compared.mouse.up()
+        compared.get_by_text("1 of 3 runs go through").wait_for()
+        assert "1 of 3" in compared.get_by_role("heading", name="Runs (").inner_text()
+        assert compared.locator(".mw-runs li:not(.is-hidden)").inner_text().startswith("fast")
+
+    def test_runs_are_taken_out_and_the_address_says_which_are_left(self, compared, runs):
+        """So what one sees can be sent."""
+        compared.get_by_role("button", name="Take slow out").click()
+        compared.get_by_role("heading", name="Compare 2 runs").wait_for()
+        assert runs[1] not in compared.url
+        assert runs[0] in compared.url
+
+    def test_a_run_that_is_not_there_is_named(self, page, pages, runs):
+        """The others are compared all the same."""
+        page.goto(pages.page("/compare", "team-a", runs=f"{runs[0]},{'0' * 32}"))
+        page.get_by_text("One run is not in this workspace").wait_for()
+        assert kind_of(figure(page, "loss")) == "lines"
+
+    def test_what_is_logged_meanwhile_is_drawn(self, page, pages, workspace, runs):
+        """And the end of a run is seen."""
+        live = Experiment(workspace, "live").start_logging(
+            display_name="live", outputs=None, snapshot_directory=None
+        )
+        live.log("loss", 1.0)
+        live.log("loss", 0.5)
+        live.flush()
+        page.goto(pages.page("/compare", "team-a", runs=f"{live.id},{runs[0]}"))
+        plot = figure(page, "loss").get_by_role("img").first
+        wait_until(lambda: "32 points" in plot.get_attribute("aria-label"))
+        live.log("loss", 0.25)
+        live.flush()
+        wait_until(lambda: "33 points" in plot.get_attribute("aria-label"), 30)
+        legend = page.locator(f".mw-runs li[data-run='{live.id}']")
+        assert "Running" in legend.inner_text()
+        live.complete()
+        wait_until(lambda: "Running" not in legend.inner_text(), 30)
+
+    def test_many_runs_are_compared_on_a_phone_and_in_the_dark(self, browser, pages, source):
+        """100 runs: a table of runs, whose order can be chosen; nothing leaves the screen."""
+        client = source.store
+        experiment = client.create_experiment("sweep")
+        for number in range(100):
+            run = client.create_run(experiment, "me", 1, [], f"trial {number}").info.run_id
+            metrics = [Metric("accuracy", (number * 7 % 100) / 100, 1, 0)]
+            client.log_batch(run, metrics, [Param("depth", str(number % 8))], [])
+        ids = [each.info.run_id for each in client.search_runs([experiment], "", 1)]
+        context = browser.new_context(
+            viewport={"width": 390, "height": 800}, color_scheme="dark", has_touch=True
+        )
+        phone = context.new_page()
+        phone.goto(pages.page("/compare", "team-a", runs=",".join(ids)))
+        phone.get_by_role("heading", name="Compare 100 runs").wait_for()
+        wait_until(lambda: phone.locator(".mw-parallel-line").count() == 100, 30)
+        phone.locator(".mw-differences").get_by_role("button", name="accuracy").click()
+        first = phone.locator(".mw-differences tbody tr").first
+        assert "trial 0" in first.inner_text()
+        assert phone.evaluate("document.documentElement.scrollWidth") <= 390
+        context.close()
+
+
+class TestViews:
+    def test_one_is_saved_opened_by_its_link_changed_and_deleted(self, compared, runs, source):
+        """It keeps charts, runs and columns; that it is not saved is said."""
+        compared.get_by_role("button", name="Save as a view").click()
+        compared.get_by_label("Name", exact=True).fill(f"by lr {MARKUP}")
+        compared.get_by_role("button", name="Save", exact=True).click()
+        compared.wait_for_url(re.compile(r"/pages/views/[0-9a-f]{32}\?"))
+        compared.get_by_role("heading", name=f"by lr {MARKUP}").wait_for()
+        compared.get_by_text("who alone may change it here").wait_for()
+        figure(compared, "note")
+        compared.get_by_role("button", name="Take note off").click()
+        compared.get_by_label("Log scale").check()
+        compared.get_by_text("changed, not saved").wait_for()
+        compared.get_by_role("button", name="Save", exact=True).click()
+        compared.get_by_text("Saved.", exact=True).wait_for()
+        (kept,) = views.listed(source)
+        names = [chart["metric"] for chart in kept["definition"]["charts"]]
+        assert "loss" in names
+        assert "note" not in names
+        assert kept["definition"]["log_scale"]
+        assert kept["definition"]["runs"] == {"ids": runs}
+        compared.reload()
+        assert kind_of(figure(compared, "loss")) == "lines"
+        assert compared.locator(".mw-figure-title", has_text="note").count() == 0
+        compared.get_by_role("button", name="Rename").click()
+        compared.get_by_label("Name", exact=True).fill("renamed")
+        compared.get_by_role("button", name="Rename").last.click()
+        compared.get_by_role("heading", name="renamed").wait_for()
+        compared.get_by_role("button", name="Delete").click()
+        compared.get_by_role("button", name="Delete").last.click()
+        compared.get_by_text("There are none yet.").wait_for()
+        assert views.listed(source) == []
+
+    def test_it_is_exported_to_a_file_and_read_from_one(self, page, pages, runs, source, tmp_path):
+        """The file is a text, and the same when it is exported again."""
+        view = views.create(source, "日本語 one", {"runs": {"ids": runs}, "x": "time"})
+        page.goto(pages.page("/views", "team-a"))
+        with page.expect_download() as download:
+            page.get_by_role("link", name="Export").click()
+        file = tmp_path / download.value.suggested_filename
+        download.value.save_as(file)
+        assert file.name == "日本語 one.view.json"
+        assert file.read_text() == views.exported(view)
+        page.get_by_label("File of a view").set_input_files(file)
+        page.get_by_text("It is saved, and yours.").wait_for()
+        page.get_by_label("Text of a view").fill("{}")
+        page.get_by_role("button", name="Read the text").click()
+        page.get_by_text("This is no view").wait_for()
+        for each in views.listed(source):
+            assert each["definition"] == view.definition
+            views.drop(source, each["id"])
+
+    def test_that_of_somebody_else_says_whose_it_is_and_is_copied(self, page, pages, source):
+        """Nothing on the page changes it, and the server refuses what comes otherwise."""
+        definition = views.checked({"runs": {"experiment": "ridge"}})
+        view = source.store.put_view(View("d" * 32, "theirs", "somebody-else", definition))
+        page.goto(pages.page(f"/views/{view.id}", "team-a"))
+        page.get_by_text("Saved by somebody-else, who alone may change it").wait_for()
+        page.get_by_role("heading", name="Runs (3)").wait_for()
+        assert page.get_by_role("button", name="Rename").count() == 0
+        assert page.get_by_role("button", name="Delete").count() == 0
+        json_type = {"Content-Type": "application/json"}
+        for method in ("PATCH", "DELETE"):
+            answer = api(pages, f"/views/{view.id}", method, headers=json_type, json={"name": "x"})
+            assert answer.status_code == 403
+            assert "Save a copy" in answer.json()["message"]
+        source.store.drop_view(view.id)
+
+    def test_no_other_site_changes_one(self, pages, source):
+        """Nor does a form of one, whatever it is sent as."""
+        view = views.create(source, "kept", {"runs": {}})
+        body = json.dumps({"name": "taken", "definition": {"runs": {}}})
+        for headers in (
+            {"Content-Type": "application/json", "Origin": "https://evil.example"},
+            {"Content-Type": "application/json", "Origin": "null"},
+            {"Content-Type": "application/json", "Sec-Fetch-Site": "cross-site"},
+            {"Content-Type": "text/plain"},
+            {"Content-Type": "application/x-www-form-urlencoded"},
+            {"Content-Type": "application/json", "Host": "evil.example"},
+        ):
+            for method, path in (
+                ("POST", "/views"),
+                ("POST", "/views/import"),
+                ("PATCH", f"/views/{view.id}"),
+                ("DELETE", f"/views/{view.id}"),
+            ):
+                answer = api(pages, path, method, headers=headers, data=body)
+                assert answer.status_code == 403, (method, path, headers)
+        assert [each["name"] for each in views.listed(source)] == ["kept"]
+        views.drop(source, view.id)
+
+
+class TestComputes:
+    def test_the_queue_of_each_is_seen_and_goes_on(self, page, pages, workspace, source):
+        """What waits becomes what has ended, without a reload."""
+        experiment = Experiment(workspace, "jobs")
+        made = source.store.create_job(
+            experiment.id,
+            run_name=f"job {MARKUP}",
+            tags=[],
+            definition={},
+            compute="local",
+            engine="local",
+        )
+        run_id = made.info.run_id
+        page.goto(pages.page("/computes", "team-a"))
+        card = page.get_by_role("region", name="local")
+        card.get_by_text("0 running, 1 waiting").wait_for()
+        assert MARKUP in card.inner_text()
+        assert "NotStarted" in card.inner_text()
+        card.get_by_text(re.compile(r"\d+ of \d+ slots are taken")).wait_for()
+        source.store.cancel_job(run_id)
+        card.get_by_text("Nothing runs, and nothing waits.").wait_for()
+        card.get_by_text("The last one that ended").click()
+        card.get_by_text("Canceled", exact=True).wait_for()
+
+
+class TestExperiment:
+    def test_any_metric_over_runs_and_chosen_runs_compared(self, page, pages, workspace, runs):
+        """A point for each run, over time or over another value; chosen runs lead to the next."""
+        experiment = Experiment(workspace, "ridge")
+        page.goto(pages.page(f"/experiments/{experiment.id}", "team-a"))
+        chart = page.get_by_role("region", name="score")
+        wait_until(lambda: chart.locator(".mw-point").count() == 3)
+        page.get_by_label("Over").select_option(label="param lr")
+        first = chart.locator(".mw-point").first
+        wait_until(lambda: "lr: 0.03" in first.get_attribute("aria-label"))
+        page.get_by_role("button", name="Take loss off").click()
+        assert page.get_by_role("region", name="loss").count() == 0
+        page.get_by_label("Add a chart of a metric").fill("loss")
+        page.get_by_label("Add a chart of a metric").press("Enter")
+        page.get_by_role("region", name="loss").wait_for()
+        filters = page.get_by_label("Filter of runs")
+        filters.fill("params.optimizer = 'adam'")
+        filters.press("Enter")
+        page.get_by_role("heading", name="2 runs").wait_for()
+        filters.fill("nonsense !!")
+        filters.press("Enter")
+        page.get_by_role("alert").get_by_text("Invalid").wait_for()
+        page.get_by_label("Choose all that are shown").check()
+        page.get_by_role("button", name="Compare 2").click()
+        page.get_by_role("heading", name="Compare 2 runs").wait_for()
