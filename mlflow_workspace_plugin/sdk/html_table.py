@@ -15,21 +15,6 @@ def html_table(texts: dict[str, str | None], links: dict[str, str]) -> str:
     return _table([*texts, *links], [cells])
 
 
-def html_rows(headings: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    """Return a table of several rows.
-
-    Args:
-        headings: of the columns.
-        rows: the cells of each row.
-    """
-    return _table(headings, [list(map(_escaped, row)) for row in rows])
-
-
-def html_line(text: str) -> str:
-    """Return a line of text."""
-    return f"<div>{_escaped(text)}</div>"
-
-
 def _table(headings: Iterable[str], rows: Iterable[Sequence[str]]) -> str:
     head = "".join(f"<th>{_escaped(heading)}</th>" for heading in headings)
     body = "".join(f"<tr>{''.join(f'<td>{cell}</td>' for cell in row)}</tr>" for row in rows)
@@ -41,4 +26,4 @@ def _escaped(text: object) -> str:
 
 
 def _link(address: str) -> str:
-    return f'<a href="{_escaped(address)}" target="_blank" rel="noopener">Link to MLflow</a>'
+    return f'<a href="{_escaped(address)}" target="_blank" rel="noopener">Link to the page</a>'

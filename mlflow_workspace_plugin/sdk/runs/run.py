@@ -14,12 +14,12 @@ from mlflow_workspace_plugin.runs.metrics.run_images import RunImages
 from mlflow_workspace_plugin.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfRun
 from mlflow_workspace_plugin.sdk.runs.creation import create_run, outputs_of_started, tags_of
-from mlflow_workspace_plugin.sdk.runs.html import html_of_run
 from mlflow_workspace_plugin.sdk.runs.parts.children import RunChildren
 from mlflow_workspace_plugin.sdk.runs.parts.models import RunModels
 from mlflow_workspace_plugin.sdk.runs.parts.of_experiment import found_in
 from mlflow_workspace_plugin.sdk.runs.parts.snapshots import RunSnapshots
 from mlflow_workspace_plugin.sdk.runs.parts.waiting import RunWaiting
+from mlflow_workspace_plugin.sdk.wanted import check_experiment, in_workspace
 from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
@@ -51,6 +51,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         _run_dto: MlflowRun | None = None,
         **_kwargs: Any,
     ) -> None:
+        check_experiment(experiment, type(self).__name__)
         self._experiment = experiment
         workspace = experiment.workspace
         found = found_in(experiment, run_id, _run_dto)
@@ -131,6 +132,7 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         return started
 
     @staticmethod
+    @in_workspace
     def get(workspace: "Workspace", run_id: str) -> "Run":
         """Return a run of a workspace (SDK v1).
 
@@ -216,7 +218,9 @@ class Run(RunImages, RunModels, RunSnapshots, RunChildren, RunWaiting, NotServed
         )
 
     def _repr_html_(self) -> str:
-        return html_of_run(self)
+        from mlflow_workspace_plugin.sdk.widgets.looks import html_of
+
+        return html_of(self)
 
 
 def get_run(

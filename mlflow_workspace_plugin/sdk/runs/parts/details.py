@@ -112,7 +112,10 @@ class RunDetails(RunJob):
         return self._page(f"/artifacts/{quote(name)}")
 
     def _page(self, part: str = "") -> str:
-        page = f"experiments/{self._experiment.id}/runs/{self.id}{part}"
+        return self._page_of_run(f"{self.id}{part}")
+
+    def _page_of_run(self, run_id: str) -> str:
+        page = f"experiments/{self._experiment.id}/runs/{run_id}"
         return self._experiment.workspace.portal_url(page)
 
 

@@ -1,0 +1,95 @@
+"""Where a notebook's output is: IPython, where there is a kernel behind it."""
+
+import html
+import os
+import sys
+import threading
+import uuid
+from importlib.util import find_spec
+from typing import Any
+
+from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.drawing.run_html import html_of_run
+from mlflow_workspace_plugin.drawing.run_text import text_of_run
+from mlflow_workspace_plugin.drawing.seen_run import SeenRun
+
+Bundle = dict[str, Any]
+"""What is shown, by its MIME type: a front end takes the richest that it knows."""
+
+_HTML_ONLY = "html"
+# Jupyter's servers say so to kernels of theirs; who runs a notebook without a browser does not.
+_SESSION = "JPY_SESSION_NAME"
+
+
+class Output:
+    """A place in a notebook. It is made by the cell that is run, and written to from any thread.
+
+    What it shows is HTML, so that it is stored with the notebook, and needs no script.
+    """
+
+    def __init__(self) -> None:
+        self._id = uuid.uuid4().hex
+        self._lock = threading.Lock()
+        self._is_there = False
+        self._first: SeenRun | str = ""
+        self._is_ready = threading.Event()
+
+    def make(self, meanwhile: str, wait_s: float) -> None:
+        """Make it, with what was written by then.
+
+        Args:
+            meanwhile: what is shown if nothing was.
+            wait_s: so long it is waited for that.
+        """
+        from IPython.display import display
+
+        self._is_ready.wait(wait_s)
+        with self._lock:
+            display(self._bundle(self._first or meanwhile), raw=True, display_id=self._id)
+            self._is_there = True
+
+    def write(self, seen: SeenRun | str) -> None:
+        """Write to it what takes the place of what was there: a run, or words."""
+        with self._lock:
+            if self._is_there:
+                self._update(seen)
+            self._first = seen
+        self._is_ready.set()
+
+    def _bundle(self, seen: SeenRun | str) -> Bundle:
+        if isinstance(seen, str):
+            return {"text/html": f"<div>{html.escape(seen)}</div>", "text/plain": seen}
+        return {"text/html": html_of_run(seen), "text/plain": text_of_run(seen)}
+
+    def _update(self, seen: SeenRun | str) -> None:
+        from IPython.display import update_display
+
+        update_display(self._bundle(seen), raw=True, display_id=self._id)
+
+
+def new_output() -> Output:
+    """Return an output of the cell that is run: a richer one, where it can be."""
+    if settings.WIDGET.get() != _HTML_ONLY and os.environ.get(_SESSION) and find_spec("anywidget"):
+        from mlflow_workspace_plugin.sdk.widgets.rich_output import RichOutput
+
+        return RichOutput()
+    return Output()
+
+
+def is_notebook() -> bool:
+    """Whether outputs of this process are shown by a front end of Jupyter's kind."""
+    # Who has not imported it is not within it.
+    ipython = sys.modules.get("IPython")
+    shell = None if ipython is None else ipython.get_ipython()
+    return hasattr(shell, "kernel")
+
+
+def this_cell() -> str | None:
+    """Return the id of the cell that is run, as JupyterLab tells it; None if nobody did."""
+    ipython: Any = sys.modules["IPython"]
+    try:
+        parent = ipython.get_ipython().kernel.get_parent("shell")
+        found = parent["metadata"].get("cellId")
+    except (AttributeError, KeyError, TypeError, LookupError):
+        return None
+    return found if isinstance(found, str) else None

@@ -1,0 +1,241 @@
+"""``RunDetails(run).show()`` in JupyterLab: what a browser shows of runs that go on elsewhere."""
+
+import json
+import time
+
+import pytest
+from mlflow import MlflowClient
+
+from mlflow_workspace_plugin import Experiment, Workspace
+from tests.jupyterlab import CHROMIUM, Notebook, jupyterlab, open_jupyterlab
+
+pytestmark = pytest.mark.sqlite
+
+START = """
+import threading, time
+from pathlib import Path
+import mlflow_workspace_plugin.azureml
+from azureml.core import Workspace
+from azureml.widgets import RunDetails
+ws = Workspace.from_config()
+"""
+RICH = """
+import os
+os.environ["MLFLOW_WORKSPACE_WIDGET"] = ""
+"""
+SHOW = """
+for run_id in {run_ids!r}:
+    RunDetails(ws.get_run(run_id)).show()
+"""
+BUSY = """
+while not Path({flag!r}).exists():
+    time.sleep(0.02)
+print("busy no more")
+"""
+THREADS = """
+print([each.name for each in threading.enumerate() if each.name.startswith("RunDetails")])
+"""
+MATRIX = {
+    "schema_type": "confusion_matrix",
+    "schema_version": "1.0.0",
+    "data": {"class_labels": ["cat", "dog"], "matrix": [[38, 3], [4, 41]]},
+}
+
+
+@pytest.fixture(scope="module")
+def hub(copied_hub, tmp_path_factory):
+    return copied_hub(tmp_path_factory.mktemp("widget") / "hub")
+
+
+@pytest.fixture(scope="module")
+def shown_workspace(hub):
+    return Workspace.create("team-a", hub=hub)
+
+
+@pytest.fixture(scope="module")
+def lab(shown_workspace, hub, record_of_trust, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("lab") / "notebooks"
+    folder.mkdir()
+    variables = {
+        "MLFLOW_TRACKING_URI": shown_workspace.get_mlflow_tracking_uri(),
+        "MLFLOW_WORKSPACE_HUB": str(hub),
+        "MLFLOW_WORKSPACE_JOURNAL_DIR": str(folder.parent / "journal"),
+        "MLFLOW_WORKSPACE_TRUST_FILE": str(record_of_trust),
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_WORKSPACE_WIDGET": "html",
+    }
+    with jupyterlab(folder, variables) as address:
+        yield address, folder
+
+
+@pytest.fixture(scope="module")
+def page(lab):
+    from playwright.sync_api import sync_playwright
+
+    assert CHROMIUM, "Install Chromium (Debian: apt-get install chromium)."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield open_jupyterlab(browser, lab[0])
+        browser.close()
+
+
+@pytest.fixture
+def notebook(lab, page, request):
+    """Make a notebook of cells, open it and run it."""
+    opened = []
+
+    def run(*cells):
+        file = lab[1] / f"{request.node.name}.ipynb"
+        opened.append(Notebook(page, file, [START, *cells]))
+        opened[-1].run_all()
+        return opened[-1]
+
+    yield run
+    for each in opened:
+        each.shut_kernel_down()
+
+
+@pytest.fixture
+def start(shown_workspace):
+    """Start runs in this process, which is not the notebook's."""
+    started = []
+
+    def begin(name):
+        run = Experiment(shown_workspace, "seen").start_logging(display_name=name, outputs=False)
+        started.append(run)
+        return run
+
+    yield begin
+    for run in started:
+        run.complete()
+
+
+def test_runs_that_go_on_are_live(notebook, start, tmp_path):
+    """Five at once, while the kernel is busy with the next cell; after the end nothing is asked."""
+    runs = [start(f"run-{number}") for number in range(5)]
+    flag = tmp_path / "flag"
+    run_ids = [run.id for run in runs]
+    opened = notebook(SHOW.format(run_ids=run_ids), BUSY.format(flag=str(flag)), THREADS)
+    for run in runs:
+        opened.wait_for_text(1, run.name)
+    late = []
+    for value in range(3):
+        begun = time.monotonic()
+        for number, run in enumerate(runs):
+            run.log("loss", value + number / 10 + 0.0625)
+        for number in range(5):
+            opened.wait_for_text(1, str(value + number / 10 + 0.0625)[:7])
+            late.append(time.monotonic() - begun)
+    print("from run.log to the page, s:", [round(each, 2) for each in late])  # noqa: T201
+    assert opened.pictures(1) == [420] * 5
+    assert "busy no more" not in opened.output(2).inner_text()
+    for run in runs:
+        run.complete()
+    opened.output(1).get_by_text("Completed").nth(4).wait_for()
+    assert "Running" not in opened.output(1).inner_text()
+    flag.touch()
+    opened.wait_for_text(3, "[]")
+
+
+def test_what_goes_wrong_is_said(notebook, start, hub):
+    """The hub is away, the kernel is restarted, the run deleted: the last picture stays."""
+    run = start("tried")
+    run.log("loss", 0.5)
+    opened = notebook(SHOW.format(run_ids=[run.id]), "print('done')")
+    opened.wait_for_text(1, "0.5")
+
+    away = hub.with_name("away")
+    hub.rename(away)
+    opened.wait_for_text(1, "cannot be read now")
+    assert "0.5" in opened.output(1).inner_text()
+    away.rename(hub)
+    run.log("loss", 0.25)
+    opened.wait_for_text(1, "0.25")
+    assert "cannot be read now" not in opened.output(1).inner_text()
+
+    opened.restart_kernel()
+    assert "0.25" in opened.output(1).inner_text()
+    opened.run_all()
+    opened.wait_for_text(2, "done")
+    run.log("loss", 0.125)
+    opened.wait_for_text(1, "0.125")
+
+    client = MlflowClient(run.experiment.workspace.get_mlflow_tracking_uri())
+    client.delete_run(run.id)
+    opened.wait_for_text(1, "Deleted")
+    assert "0.125" in opened.output(1).inner_text()
+    client.restore_run(run.id)
+
+
+def test_notebook_that_is_saved(notebook, start, lab, page, run_new_python):
+    """It shows the final state when it is opened again, by who trusts it or not, and as HTML."""
+    folder = lab[1]
+    run = start("kept")
+    run.log_list("loss", [1 / (step + 1) for step in range(3_000)])
+    run.log_row("errors", actual="cat", predicted="dog")
+    run.log_confusion_matrix("matrix", MATRIX)
+    opened = notebook(SHOW.format(run_ids=[run.id]))
+    opened.wait_for_text(1, "Running")
+    run.log("accuracy", 0.875)
+    run.complete()
+    opened.wait_for_text(1, "Completed")
+    saved = opened.save()
+    outputs = [each for cell in saved["cells"] for each in cell["outputs"]]
+    assert [set(each["data"]) for each in outputs] == [{"text/html", "text/plain"}]
+    assert len(json.dumps(outputs)) < 100_000
+
+    opened.open()
+    is_as_it_was(opened)
+
+    # Who changed a notebook is not whom Jupyter trusts.
+    theirs = folder / "theirs.ipynb"
+    theirs.write_text(opened.file.read_text().replace("kept", "sent"))
+    untrusted = Notebook(page, theirs)
+    assert untrusted.output(1).get_by_text("sent").count() > 0
+    is_as_it_was(untrusted)
+    untrusted.shut_kernel_down()
+    opened.open()
+
+    convert = ["-m", "nbconvert", "--to", "html", "--output", "page.html"]
+    run_new_python(*convert, str(opened.file))
+    html = (folder / "page.html").read_text()
+    is_in_html(html)
+    # Whoever runs a notebook without a browser finds what the run was in it, too.
+    uri = run.experiment.workspace.get_mlflow_tracking_uri()
+    run_new_python(*convert, "--execute", str(opened.file), MLFLOW_TRACKING_URI=uri)
+    html = (folder / "page.html").read_text()
+    is_in_html(html)
+
+
+def is_in_html(html):
+    """Whether a page shows the run, with its two pictures."""
+    assert "Completed" in html
+    assert html.count('alt="lines: loss"') == html.count('alt="heatmap: matrix"') == 1
+
+
+def is_as_it_was(notebook):
+    """Whether a notebook that was opened shows the run whose outputs are stored in it."""
+    notebook.wait_for_text(1, "Completed")
+    assert "0.875" in notebook.output(1).inner_text()
+    assert notebook.pictures(1) == [420, 420]
+    assert notebook.page.get_by_text("Error displaying widget").count() == 0
+
+
+def test_richer_layer(notebook, start):
+    """With anywidget charts are drawn by the page's own renderer, and at the end HTML is left."""
+    run = start("rich")
+    run.log("loss", 1)
+    run.log("loss", 0.5)
+    opened = notebook(RICH, SHOW.format(run_ids=[run.id]))
+    shown = opened.output(2)
+    shown.locator(".mw-run canvas").first.wait_for()
+    run.log("loss", 0.1875)
+    opened.wait_for_text(2, "0.1875")
+    run.complete()
+    opened.wait_for_text(2, "Completed")
+    assert shown.locator(".mw-run").count() == 0
+    assert opened.pictures(2) == [420]
+    saved = opened.save()
+    outputs = [each for cell in saved["cells"] for each in cell["outputs"]]
+    assert [set(each["data"]) for each in outputs] == [{"text/html", "text/plain"}]
+    assert len(json.dumps(saved)) < 100_000
