@@ -15,6 +15,7 @@ from click.shell_completion import CompletionItem
 COMMANDS = {
     "azureml": ("azureml:azureml", "Serve the name azureml to SDK v1 scripts; scan code for it."),
     "cancel": ("jobs.cancel:cancel", "Cancel a job, which waits or runs."),
+    "chart": ("seen.chart:chart", "Write a metric of a run to a picture, a PNG file."),
     "completion": (
         "shell:completion",
         "Print the line that lets a shell complete what is typed.",
@@ -47,6 +48,7 @@ COMMANDS = {
     "logs": ("jobs.logs:logs", "Print what a run prints, as it goes on if asked to."),
     "metrics": ("runs.metrics:metrics", "Show the metrics of a run, or all values of one."),
     "open": ("pages.open:open_", "Open the page of a run, or a workspace, in the browser."),
+    "report": ("seen.report:report", "Write a run to one HTML file, to be sent to anybody."),
     "run": ("jobs.run:run", "Run a script or program inside a recorded run."),
     "runs": ("runs.table:runs", "List the runs of a workspace, and the best of them."),
     "show": (
@@ -60,6 +62,8 @@ COMMANDS = {
         "runs.verify:verify",
         "Say whether all that was logged to a run can be read.",
     ),
+    "views": ("seen.views:views", "List, export and read saved views of a workspace's pages."),
+    "watch": ("seen.watch:watch", "Show a run as it goes on: its status, metrics, and log."),
     "where": (
         "hubs.workspaces:where",
         "Print where rows and files of a hub, workspace or run lie.",

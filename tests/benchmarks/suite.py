@@ -13,12 +13,15 @@ import mlflow
 
 from tests.benchmarks import (
     azure,
+    charts,
     datastores,
+    figures,
     imports,
     job_needs,
     jobs,
     journal,
     mounts,
+    pages,
     ray_jobs,
     reads,
     sdk_v1,
@@ -37,12 +40,15 @@ from tests.postgres import postgresql, program_path
 WORKLOADS: tuple[Workload, ...] = (
     *writes.WORKLOADS,
     *reads.WORKLOADS,
+    *charts.WORKLOADS,
     *journal.WORKLOADS,
     *sdk_v1.WORKLOADS,
     *workspaces.WORKLOADS,
+    *pages.WORKLOADS,
 )
 # What has nothing to do with a database.
 OTHERS: dict[str, Callable[[Sizes, int], list[Line]]] = {
+    "figures": figures.drawing_times,
     "import": lambda _, rounds: imports.import_time(rounds),
     "start": lambda _, rounds: start.start_times(rounds),
     "jobs": lambda _, rounds: jobs.job_times(rounds),
@@ -58,7 +64,7 @@ NOTES = (
     "Medians of the rounds; MLflow and the workspace are measured in turn in each round. A ratio "
     "above 1 is in favour of the workspace.",
     "Both sides are called through MlflowClient, but for Run.get_metrics (compared with MLflow's "
-    "get_metric_history), mlflow.log_metric(s), and the curve, which only MLflow's store offers.",
+    "get_metric_history), mlflow.log_metric(s), and the curves, which only MLflow's store offers.",
     "What is called journalled returns before the database has stored it; everything else is "
     "measured without a journal, to stored.",
     "Files go to Azurite, Microsoft's emulator, on this machine; to be as far away as a cloud it "
@@ -101,9 +107,10 @@ def sizes_of(options: Namespace) -> Sizes:
 
 
 def wanted(name: str, options: Namespace, *, large: bool = False) -> bool:
-    """Whether a workload was asked for."""
+    """Whether a workload was asked for: by its name, or with that of which it is the large one."""
     if options.only:
-        return name in options.only
+        of = name.removesuffix("_large") if large and options.large else name
+        return name in options.only or of in options.only
     return options.large or not large
 
 

@@ -10,7 +10,7 @@ from typing import Any
 
 from mlflow.entities import Metric
 
-from tests.benchmarks import callers, uploads
+from tests.benchmarks import callers, charts, uploads
 from tests.benchmarks.datasets import FILLERS, METRIC
 from tests.benchmarks.measure import memory, stopwatch
 from tests.benchmarks.sides import Side
@@ -57,6 +57,18 @@ READERS: dict[str, Callable[[Side, str], Any]] = {
     "get_metric_history": lambda side, run_id: side.client.get_metric_history(run_id, METRIC),
     "get_metrics": lambda side, run_id: side.workspace.get_run(run_id).get_metrics(METRIC)[METRIC],
 }
+
+
+def chart(side: str, run_id: str, small_run_id: str) -> None:
+    """Read a curve of a run, after one of a smaller run: the time, and how the memory grew."""
+    opened = Side.from_json(side)
+    charts.sees_spike(opened, small_run_id)
+    gc.collect()
+    before = memory("VmRSS")
+    with stopwatch() as watch:
+        spike = charts.sees_spike(opened, run_id)
+    growth = max(memory("VmHWM") - before, 0)
+    answer({"seconds": watch.seconds, "megabytes": growth, "spike": spike})
 
 
 def write(side: str) -> None:
@@ -112,7 +124,9 @@ def table(reader: str, path: str, small: str) -> None:
     answer(tables.measured(reader, path, small))
 
 
-ACTIONS = {action.__name__: action for action in (fill, use, read, write, caller, upload, table)}
+ACTIONS = {
+    action.__name__: action for action in (fill, use, read, chart, write, caller, upload, table)
+}
 
 if __name__ == "__main__":
     ACTIONS[sys.argv[1]](*sys.argv[2:])

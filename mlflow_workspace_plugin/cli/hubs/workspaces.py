@@ -49,6 +49,7 @@ def create(
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Create workspace NAME, and its hub if that is its first."""
+    from mlflow_workspace_plugin.artifacts.repository import create_workspace
     from mlflow_workspace_plugin.errors import WorkspaceExistsError
     from mlflow_workspace_plugin.hub.hub import create_hub
 
@@ -57,7 +58,7 @@ def create(
     if notice:
         echo(notice, err=True)
     try:
-        record = opened.catalog.create(name)
+        record = create_workspace(opened, name)
     except WorkspaceExistsError:
         if not exist_ok:
             raise

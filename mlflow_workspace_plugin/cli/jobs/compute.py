@@ -115,17 +115,13 @@ def list_(workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT
     """List the compute targets of a workspace, and how much runs there."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from mlflow_workspace_plugin.jobs import computes
-    from mlflow_workspace_plugin.jobs.engines.engine import Compute
+    from mlflow_workspace_plugin.overview.queue import targets
 
     found = open_workspace(workspace, hub)
     store = found.tracking_store
-    targets = store.computes()
-    if all(each.name != computes.LOCAL for each in targets):
-        targets.insert(0, Compute(computes.LOCAL, computes.LOCAL))
     # Each may be a server that does not answer.
     with ThreadPoolExecutor(_AT_ONCE) as pool:
-        rows = list(pool.map(lambda each: _row(store, each), targets))
+        rows = list(pool.map(lambda each: _row(store, each), targets(store)))
     if as_json:
         print_json(rows)
         return
@@ -247,28 +243,16 @@ def _notes(target: "Compute", store: "WorkspaceTrackingStore") -> list[str]:
 
 
 def _row(store: "WorkspaceTrackingStore", target: "Compute") -> dict[str, Any]:
-    from mlflow_workspace_plugin.errors import AzureMLException, clause
-    from mlflow_workspace_plugin.jobs import computes
-    from mlflow_workspace_plugin.jobs.engines.engine import Capacity
-    from mlflow_workspace_plugin.jobs.engines.find import engine_of
+    from mlflow_workspace_plugin.overview.queue import room_of
 
-    note, capacity = None, Capacity(None, None, None)
-    try:
-        if computes.is_trusted(store, target):
-            capacity = engine_of(target).capacity()
-        else:
-            note = f"You have not said that your jobs may go there: compute trust {target.name}"
-    except AzureMLException as error:
-        note = error.message
-    except Exception as error:  # noqa: BLE001  an engine may be anybody's
-        note = f"Its engine fails: {clause(error)}."
+    room = room_of(store, target)
     return {
         "name": target.name,
         "type": target.type,
         "address": target.address,
         "settings": dict(target.settings),
-        **capacity._asdict(),
-        "note": note,
+        **room.capacity._asdict(),
+        "note": room.note,
     }
 
 
