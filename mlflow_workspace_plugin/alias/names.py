@@ -40,8 +40,8 @@ _SECRETS = (
 _RESOURCES = "It managed resources in Azure, of which a hub in a folder has none. Leave it out."
 _SIGN_IN = "It signed in to Azure. A hub in a folder asks for no sign-in: leave it out."
 _WIDGET = (
-    "It drew in a notebook. RunDetails(run).show() says how a run goes, and run.get_portal_url() "
-    "is its page, which mlflow-workspace ui serves."
+    "It drew in a notebook, as RunDetails(run).show() does here; run.get_portal_url() is the page "
+    "of the run, which mlflow-workspace ui serves."
 )
 _PIPELINES = "It built pipelines of jobs. Call the scripts one after the other, as child runs."
 _SWEEPS = "It searched hyperparameters. Use Optuna, with a child run for each trial."
