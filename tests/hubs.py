@@ -83,6 +83,21 @@ def execute(folder, statement):
     return rows
 
 
+_TABLES_OF_VERSION = {
+    "0002": ("jobs", "computes", "environments"),
+    "0003": ("datastores", "datasets", "dataset_versions"),
+    "0004": ("charts", "views"),
+}
+
+
+def take_back(folder, version):
+    """Make a hub what it was at an earlier version of this package's tables."""
+    for step, tables in _TABLES_OF_VERSION.items():
+        for table in tables if step > version else ():
+            execute(folder, f"DROP TABLE workspace_plugin_{table}")
+    execute(folder, f"UPDATE workspace_plugin_version SET version_num = '{version}'")
+
+
 def set_revision(folder, revision):
     """Say of a hub that it is at another revision of MLflow's than it is."""
     execute(folder, f"UPDATE alembic_version SET version_num = '{revision}'")

@@ -188,5 +188,5 @@ def test_pages_and_tables(experiment):
     assert experiment._repr_html_() == (
         '<table style="width:100%"><tr><th>Name</th><th>Workspace</th><th>Report Page</th></tr>'
         f'<tr><td>experiment</td><td>team-a</td><td><a href="{escape(url)}" target="_blank" '
-        'rel="noopener">Link to MLflow</a></td></tr></table>'
+        'rel="noopener">Link to the page</a></td></tr></table>'
     )

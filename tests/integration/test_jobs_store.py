@@ -39,7 +39,7 @@ from mlflow_workspace_plugin.stores.jobs.job import LOST_S, SILENT_S
 from mlflow_workspace_plugin.stores.tags.failure import ERROR_TAG, REASON_TAG
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG, JOB_TAG
 from tests import python_processes
-from tests.hubs import execute, url_of_hub
+from tests.hubs import execute, take_back, url_of_hub
 from tests.python_processes import WAIT_FOR_THE_OTHERS, run_at_once
 
 pytestmark = pytest.mark.store
@@ -880,10 +880,7 @@ class TestEndOfAWorkspace:
 def test_hub_from_before_jobs_is_upgraded(hub_path, run_python, database):
     """Its runs are as they were, whose status is anybody's, and it takes jobs."""
     run_id, uri = run_python("-c", CREATE, str(hub_path)).stdout.split()
-    later = ("datastores", "datasets", "dataset_versions")
-    for table in ("jobs", "computes", "environments", *later):
-        execute(hub_path, f"DROP TABLE workspace_plugin_{table}")
-    execute(hub_path, "UPDATE workspace_plugin_version SET version_num = '0001'")
+    take_back(hub_path, "0001")
     upgrade_hub(hub_path)
     store, client = build_tracking_store(uri), mlflow.MlflowClient(uri, uri)
     assert client.get_run(run_id).info.status == "RUNNING"

@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 
 from mlflow_workspace_plugin import Experiment, Run
+from mlflow_workspace_plugin.artifacts.paths import location_of
+from mlflow_workspace_plugin.artifacts.repository import staged_files_of
 from mlflow_workspace_plugin.errors import (
     AzureMLAggregatedException,
     AzureMLException,
@@ -482,6 +484,31 @@ class TestWatchedLogs:
         run.upload_file("logs/a", io.BytesIO(b"replaced"))
         logs.stop()
         assert read(run, "logs/a") == "replaced"
+
+    @pytest.mark.folder
+    def test_few_copies_wait(self, run, project, workspace, monkeypatch):
+        """While files wait for the run, a log is stored again at the end, and not each second."""
+        location = location_of(run._artifact_uri, workspace.name)
+        files = staged_files_of(workspace._hub, workspace.name)
+        behind_link = workspace._hub.folder.artifacts / location / "link"
+        behind_link.parent.mkdir(parents=True, exist_ok=True)
+        behind_link.symlink_to(project)
+        files.add(location, "link/a", io.BytesIO(b"waits"))
+        stored, store = [], run.upload_file
+        monkeypatch.setattr(run, "upload_file", lambda *of: stored.append(of) or store(*of))
+        logs = WatchedLogs(run, rescan_s=0.01)
+        try:
+            logs.start()
+            write({"logs/a": "0"})
+            wait_until(lambda: stored)
+            for number in range(1, 20):
+                write({"logs/a": "a" * number})
+                time.sleep(0.02)
+            logs.stop()
+        finally:
+            behind_link.unlink()
+        assert len(stored) == 2
+        assert read(run, "logs/a") == "a" * 19
 
     @pytest.mark.folder
     def test_error_is_said_once_and_does_not_reach_the_script(self, run, project, caplog):

@@ -53,15 +53,17 @@ def run(experiment):
 
 class TestStart:
     def test_run_is_running(self, run):
-        """And shown as SDK v1 shows it, in notebooks by a table with a link."""
+        """And said as SDK v1 says it; what notebooks show has a link."""
         assert run.status == run.get_status() == "Running"
         assert run.get_detailed_status() == {"status": "Running", "details": None}
         assert run.type is None
         assert repr(run) == (
             f"Run(Experiment: experiment,\nId: {run.id},\nType: None,\nStatus: Running)"
         )
-        assert f"<td>{run.id}</td><td>None</td><td>Running</td>" in run._repr_html_()
-        assert run.get_portal_url().replace("&", "&amp;") in run._repr_html_()
+        shown = run._repr_html_()
+        assert f"Id: {run.id}" in shown
+        assert ">Running</span>" in shown
+        assert run.get_portal_url().replace("&", "&amp;") in shown
 
     def test_run_may_be_started_by_its_class(self, experiment):
         """As documents of SDK v1 say, which had ``experiment.start_logging`` only."""
@@ -77,11 +79,15 @@ class TestStart:
 
     def test_portal_url_names_the_workspace(self, run, monkeypatch):
         """The page is below the address that ``mlflow-workspace ui`` serves."""
-        path = f"/#/experiments/{run.experiment.id}/runs/{run.id}?{_QUERY}"
+        path = f"/pages/runs/{run.id}?workspace=team-a"
         assert run.get_portal_url() == f"http://127.0.0.1:5000{path}"
         monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", "http://localhost:7000/")
         assert run.get_portal_url() == f"http://localhost:7000{path}"
         assert run.get_workspace_url() == f"http://localhost:7000/#/experiments?{_QUERY}"
+        # Where a stock server of MLflow's serves the hub, which has no pages of ours.
+        monkeypatch.setenv("MLFLOW_WORKSPACE_LINKS", "mlflow")
+        page = f"/#/experiments/{run.experiment.id}/runs/{run.id}?{_QUERY}"
+        assert run.get_portal_url() == f"http://localhost:7000{page}"
 
 
 class TestFind:

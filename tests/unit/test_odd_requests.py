@@ -1,0 +1,138 @@
+"""What is sent to our pages, and what data say, may be anything: the answer is never a fault."""
+
+import json
+import sys
+
+import pytest
+
+from mlflow_workspace_plugin.app.pages.answers import Asked, _status_of
+from mlflow_workspace_plugin.app.pages.compare_routes import _runs
+from mlflow_workspace_plugin.app.pages.figure_routes import names_asked
+from mlflow_workspace_plugin.app.pages.guard import _refusal
+from mlflow_workspace_plugin.cli.seen import chart, report
+from mlflow_workspace_plugin.errors import SnapshotException, UserErrorException
+from mlflow_workspace_plugin.figures.tables import of_columns
+from mlflow_workspace_plugin.overview.live import _seen_log, _seen_metrics
+from mlflow_workspace_plugin.overview.metrics import mlflow_files
+from mlflow_workspace_plugin.overview.metrics.logged import _by_numbers
+from mlflow_workspace_plugin.overview.run import _source_of
+from mlflow_workspace_plugin.overview.views import shown
+from mlflow_workspace_plugin.stores.views import View
+
+DEEP = "[" * 10 * sys.getrecursionlimit()
+
+
+def asked(**query):
+    return Asked(None, {}, query)
+
+
+@pytest.mark.parametrize("text", ["1" * 30, "-" + "1" * 30, "1" * 9_000, "x", "1.5"])
+def test_number_that_no_database_has_is_refused(text):
+    """A number of more than 64 bits, or none at all, is said to be that."""
+    with pytest.raises(UserErrorException, match="offset="):
+        asked(offset=text).number("offset")
+
+
+def test_names_that_are_deep_are_refused():
+    """JSON that is too deep to be read is no list of names."""
+    with pytest.raises(UserErrorException, match="no list"):
+        names_asked(asked(names=DEEP))
+
+
+def test_all_runs_that_are_asked_for_are_counted():
+    """However many runs an address names, each is known, so that what is left out can be said."""
+    ids = [f"{number:032x}" for number in range(300)]
+    assert _runs(asked(runs=",".join([*ids, ids[0]]))) == ids
+
+
+def test_origin_that_is_no_address_is_refused():
+    """What is sent with an origin that cannot be read is another site's."""
+    headers = [(b"host", b"localhost:5000"), (b"origin", b"http://[")]
+    refusal = _refusal({"type": "http", "method": "POST", "headers": headers})
+    assert refusal is not None
+    assert "another site" in refusal
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [
+        5,
+        {"loss": None},
+        {"loss": ["mark"]},
+        {"loss": [1, 2, 3, 4, 5, 6]},
+        {"loss": ["mark", "2", 3, 4, 5, 6]},
+        {"loss": ["mark", 10**30, 3, 4, 5, 6]},
+    ],
+)
+def test_cursor_that_is_none_of_ours_is_none(metrics):
+    """A cursor comes from a browser: what is none is as if nothing was seen."""
+    assert _seen_metrics({"metrics": metrics}) is None
+
+
+@pytest.mark.parametrize("log", [5, {"a": 1}, ["a"], ["a", "1"], [1, 1], ["a", True]])
+def test_log_of_a_cursor_that_is_none_of_ours_is_none(log):
+    """So is what it says of the log."""
+    assert _seen_log({"log": log}) is None
+
+
+def test_cursor_of_ours_is_read():
+    """What a tick returned is taken as it was."""
+    given = {"metrics": {"loss": ["mark", 2, 3, None, 5, 6]}, "log": ["a.txt", 7]}
+    assert _seen_metrics(json.loads(json.dumps(given))) == {"loss": ("mark", 2, 3, None, 5, 6)}
+    assert _seen_log(given) == ("a.txt", 7)
+
+
+@pytest.mark.parametrize("definition", [None, [1], "x", 5])
+def test_view_that_is_no_object_says_so(definition):
+    """A row that holds any JSON is a view with a fault, beside the others."""
+    view = shown(View("a" * 32, "odd", "somebody", definition))
+    assert view["definition"] is None
+    assert "no JSON object" in view["fault"]
+    assert not view["may_change"]
+
+
+def test_names_of_any_digits_are_ordered():
+    """A name that is digits only is ordered, whatever number that is."""
+    assert sorted(["9" * 9_000, "b", "10", "9"], key=_by_numbers) == ["9", "10", "9" * 9_000, "b"]
+
+
+def test_source_of_a_dataset_may_be_any_text():
+    """A source that is no JSON, or deep, is shown as it is."""
+    assert _source_of(DEEP) == DEEP
+    assert _source_of('{"uri": "s3://a"}') == "s3://a"
+
+
+def test_numbers_that_no_float_holds_are_drawn():
+    """Integers of any length are numbers to a table in a file."""
+    huge = 10**400
+    figure = of_columns("[]", "huge", {"x": list(range(4_000)), "y": [huge] * 4_000}, points=100)
+    assert figure["kind"] == "lines"
+    assert {*figure["series"][0]["y"]} == {"Infinity"}
+
+
+def test_table_of_few_bytes_and_many_rows_is_not_read(tmp_path, monkeypatch):
+    """How many cells a file has is known before they are read."""
+    import pandas as pd
+
+    file = tmp_path / "x.parquet"
+    pd.DataFrame({"a": [1] * 1_000, "b": [2] * 1_000}).to_parquet(file)
+    assert len(mlflow_files._of_parquet(file)["a"]) == 1_000
+    monkeypatch.setattr(mlflow_files, "MOST_CELLS", 1_999)
+    with pytest.raises(mlflow_files._TooLargeError, match="1,000 rows"):
+        mlflow_files._of_parquet(file)
+
+
+@pytest.mark.parametrize(
+    ("error", "status"), [(SnapshotException("none"), 409), (UserErrorException("odd"), 400)]
+)
+def test_state_that_is_refused_is_no_fault_of_the_server(error, status):
+    """That a run lacks what was asked for is not told as a failure of the server."""
+    assert _status_of(error) == status
+
+
+@pytest.mark.parametrize("command", [chart, report])
+def test_file_is_named_in_so_many_bytes_as_a_folder_takes(command):
+    """The default name of a file is cut where a character begins, in bytes."""
+    name = command._file_name("損失" * 250)
+    assert 0 < len(name.encode()) <= 100
+    assert {*name} == {"損", "失"}
