@@ -42,6 +42,7 @@ from sqlalchemy.orm import sessionmaker
 
 from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.errors import (
+    HubUnreachableError,
     InvalidWorkspaceNameError,
     WorkspaceException,
     WorkspaceExistsError,
@@ -72,6 +73,7 @@ from mlflow_workspace_plugin.hub.tables import (
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord, find
 
 DEFAULT_WORKSPACE = "default"
+_AT_ONCE_S = 1.0
 
 _NAME = "name_in_mlflow"
 _ALL = (
@@ -184,6 +186,16 @@ class Catalog:
 
     def holds(self, name: str) -> bool:
         """Whether there is a workspace of that name, as MLflow knows it."""
+        began = time.monotonic()
+        try:
+            return self._is_there(name)
+        except HubUnreachableError:
+            # At once, it was a connection of before that had ended; the next one is new.
+            if time.monotonic() - began > _AT_ONCE_S:
+                raise
+            return self._is_there(name)
+
+    def _is_there(self, name: str) -> bool:
         query = select(SqlWorkspace.name).where(SqlWorkspace.name == name)
         with self._transaction() as connection:
             return connection.execute(query).first() is not None
