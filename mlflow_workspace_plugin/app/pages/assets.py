@@ -9,8 +9,19 @@ import mlflow_workspace_plugin
 
 _FOLDER = Path(mlflow_workspace_plugin.__file__).parent / "web"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
-_VERSION_HERE = "{{assets}}"
 PREFIX = "/pages/assets"
+
+_TITLES = {
+    "front": "Workspace",
+    "run": "Run",
+    "compare": "Compare",
+    "views": "Views",
+    "computes": "Computes",
+    "experiment": "Experiment",
+}
+"""Of the frames, before their scripts say it better."""
+_OF_SEVERAL = ("compare", "views", "computes", "experiment")
+_STYLES_OF_SEVERAL = '<link rel="stylesheet" href="{{assets}}/pages/several.css">\n'
 
 
 @dataclass(frozen=True)
@@ -32,14 +43,23 @@ class Assets:
 @functools.cache
 def load_assets() -> Assets:
     """Return them all; nothing else below their folder is ever served."""
-    files, frames, digest = {}, {}, hashlib.sha256()
+    files, digest = {}, hashlib.sha256()
     for file in sorted(_FOLDER.rglob("*")):
         if file.suffix in _TYPES:
             path = file.relative_to(_FOLDER).as_posix()
             files[path] = file.read_bytes(), _TYPES[file.suffix]
             digest.update(path.encode() + b"\0" + files[path][0])
     version = digest.hexdigest()[:16]
-    for file in _FOLDER.glob("pages/*.html"):
-        text = file.read_text(encoding="utf-8")
-        frames[file.stem] = text.replace(_VERSION_HERE, f"{PREFIX}/{version}").encode()
-    return Assets(version, files, frames)
+    return Assets(version, files, {page: _frame(page, version) for page in _TITLES})
+
+
+def _frame(page: str, version: str) -> bytes:
+    text = (_FOLDER / "pages" / "page.html").read_text(encoding="utf-8")
+    for name, value in {
+        "styles": _STYLES_OF_SEVERAL if page in _OF_SEVERAL else "",
+        "title": _TITLES[page],
+        "page": page,
+        "assets": f"{PREFIX}/{version}",
+    }.items():
+        text = text.replace(f"{{{{{name}}}}}", value)
+    return text.encode()
