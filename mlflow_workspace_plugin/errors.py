@@ -21,12 +21,19 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       ViewNotYoursError                a view is somebody else's, who alone may change it
       ViewChangedError                 a view was changed by somebody else meanwhile
       NotServedError                   a name of SDK v1 was used that this package does not serve
+      AccountError                     an account cannot be as it is asked for
+        AccountNotFoundError           the hub has no account of that name
+      AuthenticationException          (SDK v1) a served hub does not know who asks
+        IdentityRefusedError           what a provider of identities says lets nobody in
+        IdentityProviderError          a provider of identities does not answer, or not as it has to
+        LogInEndedError                a log-in ended, or its token is none
+        TooManyAttemptsError           too many passwords were wrong: wait
       DatasetValidationError           (SDK v1) a dataset that is made or registered is none
       DatasetExecutionError            (SDK v1) a dataset cannot be read
     DatasetTimestampMissingError       (SDK v1) a dataset names no column of times
     ProjectSystemException             (SDK v1) a workspace cannot be reached
       WorkspaceNotFoundError           the hub holds no workspace of that name
-      ServedHubError                   a served hub was named; this version opens folders
+      ServedHubError                   what was asked is not done through the server of a hub
     WorkspaceException                 (SDK v1) a workspace cannot be created or changed
       WorkspaceExistsError             the name is taken
       WorkspaceNotEmptyError           deletion refused: the workspace still holds something
@@ -61,6 +68,10 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       ArtifactRefusedError             the storage account takes no such file
       HubBusyError                     another process kept the database locked, or uses it
       NoAnswerError                    the database was away for as long as a call may wait
+      LogInNeededError                 a served hub does not know who asks
+      HubProtocolError                 a served hub and this version do not understand each other
+      JournalBehindError               a served hub has less of a journal than it said
+      JournalNotYoursError             a served hub knows a journal by another secret
       HubTooOldError                   an older MLflow made it: ``mlflow-workspace hub upgrade``
       HubTooNewError                   a newer MLflow made it: install that one
   ServiceException                     (SDK v1) what was asked for is not there
@@ -81,6 +92,7 @@ from mlflow.protos.databricks_pb2 import (
     RESOURCE_DOES_NOT_EXIST,
     RESOURCE_EXHAUSTED,
     TEMPORARILY_UNAVAILABLE,
+    UNAUTHENTICATED,
 )
 
 from mlflow_workspace_plugin.short_traceback import short_traceback
@@ -247,6 +259,44 @@ class NotServedError(UserErrorException, AttributeError):
     """
 
 
+class AccountError(UserErrorException):
+    """An account of a served hub cannot be as it is asked for."""
+
+
+class AccountNotFoundError(AccountError):
+    """A hub has no account of a name."""
+
+    code = RESOURCE_DOES_NOT_EXIST
+
+
+class AuthenticationException(UserErrorException):
+    """A served hub does not know who asks (SDK v1)."""
+
+    code = UNAUTHENTICATED
+
+
+class IdentityRefusedError(AuthenticationException):
+    """What a provider of identities says of somebody lets nobody in."""
+
+
+class IdentityProviderError(AuthenticationException):
+    """A provider of identities does not answer, or not as OpenID Connect has it."""
+
+    code = TEMPORARILY_UNAVAILABLE
+
+
+class LogInEndedError(AuthenticationException):
+    """A log-in at a served hub has ended, or its token is none of the hub's."""
+
+
+class TooManyAttemptsError(AuthenticationException):
+    """Too many passwords were wrong, or too many log-ins were begun or refused."""
+
+    code = RESOURCE_EXHAUSTED
+    retry_after_s = 0.0
+    """After how many seconds the next one is looked at."""
+
+
 class _DatasetError(UserErrorException):
     """An error of a dataset, with what SDK v1's have of the error behind it.
 
@@ -285,15 +335,14 @@ class WorkspaceNotFoundError(ProjectSystemException):
 
 
 class ServedHubError(ProjectSystemException):
-    """A served hub was named, and this version opens hub folders only."""
+    """What was asked is not done through the server of a hub, but in its folder."""
 
     @classmethod
     def of(cls, uri: str) -> "ServedHubError":
-        """Return the error for a URI that names one."""
+        """Return the error for the URI of a served workspace, or for the address of its hub."""
         return cls(
-            f"{uri!r} names a workspace of a served hub, and served hubs need a newer version of "
-            "mlflow-workspace-plugin than this one, which opens hubs in folders. "
-            "For a folder write three slashes: workspace:///path/to/hub/NAME."
+            f"{uri!r} is behind the server of a hub, and this is not done through that. Do it on "
+            "the server's machine, with the folder of the hub: workspace:///path/to/hub/NAME."
         )
 
 
@@ -471,10 +520,53 @@ class HubUnreachableError(HubError):
     code = TEMPORARILY_UNAVAILABLE
 
 
+class WorkspaceUnknownError(HubUnreachableError):
+    """The place of the files may answer; whether their workspace is there the database must say."""
+
+
 class NoAnswerError(HubError):
     """The database was away for as long as a call may wait, or went away when it stored it."""
 
     code = TEMPORARILY_UNAVAILABLE
+
+
+class LogInNeededError(HubError):
+    """A served hub does not know who asks, or not any more."""
+
+    code = UNAUTHENTICATED
+
+    @classmethod
+    def of(cls, address: str) -> "LogInNeededError":
+        """Return the error of a hub's address."""
+        return cls(
+            f"The hub at {address} does not know who asks: nobody is logged in, or that has ended. "
+            f"Log in with: mlflow-workspace login {address}"
+        )
+
+
+class HubProtocolError(HubError):
+    """A served hub and this version of the package do not understand each other."""
+
+
+class JournalBehindError(HubError):
+    """A served hub has less of a journal than its sender was told: it was restored, say.
+
+    Args:
+        message: the thing, the reason, the remedy.
+        sequence: of the last record that the hub has.
+    """
+
+    code = RESOURCE_CONFLICT
+
+    def __init__(self, message: str, sequence: int = 0) -> None:
+        super().__init__(message)
+        self.sequence = sequence
+
+
+class JournalNotYoursError(HubError):
+    """A served hub knows a journal by another secret than that which was given."""
+
+    code = PERMISSION_DENIED
 
 
 class HubFullError(HubError):

@@ -5,7 +5,7 @@ import json
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -26,6 +26,9 @@ _LINES_SAVED_AT_ONCE = 500
 _MOMENT_S = 0.2
 # How often the files are looked after.
 _LOOK_S = 0.25
+# How long a call waits for others that look whether this process lives: once, for who did not let
+# go by then may be stopped.
+_PATIENCE_S = 1.0
 _BYTES_OF_COUNT = 128
 # How often a segment is tried that is there and cannot be read.
 _TRIES = 3
@@ -72,6 +75,7 @@ class Outbox:
         # What was noted between the calls.
         self._notes: deque[int] = deque()
         self._files: OwnFiles | None = None
+        self._patience_s = _PATIENCE_S
         self._reserve = Reserve(folder.path, self.writer)
         self._memory: deque[_Line] = deque()
         self._memory_bytes = 0
@@ -110,6 +114,23 @@ class Outbox:
         """Take notice that calls are in no file any more, though they were."""
         self._lost += count
         self._why = "somebody removed their journal, or damaged it"
+
+    def note_behind(self, count: int, run_ids: Iterable[str]) -> None:
+        """Note that records are nowhere, which were sent and are not stored any more.
+
+        Args:
+            count: how many.
+            run_ids: the runs whose records are among them.
+        """
+        self._lost += count
+        self._why = "they were stored, and what they were stored in was replaced by an older copy"
+        for run_id in run_ids:
+            self._put_note(Kind.DROPPED, run_id, {records.UNCOUNTED: count})
+
+    def read_again(self) -> None:
+        """Take again what was sent, as far as it is still in files."""
+        if self._files is not None and self._files.number:
+            self._files.reader.turn_to(self._files.reader.number)
 
     def put(self, body: str, run_id: str = "", keys: Sequence[str] = ()) -> int:
         """Keep a record; return its sequence.
@@ -238,6 +259,7 @@ class Outbox:
         For the end of the process; if it goes on, so does what is in memory.
         """
         self._look()
+        self._patience_s = _PATIENCE_S
         self.save()
         with self._lock:
             if self._memory or self._dropped:
@@ -304,9 +326,16 @@ class Outbox:
 
     def _open(self) -> OwnFiles:
         if self._files is None:
+            patience_s, self._patience_s = self._patience_s, 0.0
             self._files = OwnFiles(
-                self._folder, self.writer, self._reserve, self.last, fsync=self._fsync
+                self._folder,
+                self.writer,
+                self._reserve,
+                self.last,
+                fsync=self._fsync,
+                patience_s=patience_s,
             )
+            self._patience_s = _PATIENCE_S
         return self._files
 
     def _take(self) -> Batch | None:

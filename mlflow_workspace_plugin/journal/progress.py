@@ -19,6 +19,8 @@ class Progress:
         self._failing_since: float | None = None
         self._at = time.monotonic()
         self._behind = 0
+        # Up to which record calls know what became of it, though it may be sent again.
+        self._told = 0
         self.sent = 0
         """The sequence of the last record that the target dealt with."""
         self.away = False
@@ -91,7 +93,7 @@ class Progress:
         gives up at that moment has the answer, and it is nowhere else.
         """
         with self._changed:
-            if sequence in self._given_up:
+            if sequence in self._given_up or sequence <= self._told:
                 return False
             self._answers[sequence] = error
             return True
@@ -110,6 +112,13 @@ class Progress:
             lost, self.sent = last - self.sent, last
             self._changed.notify_all()
         return lost
+
+    def note_behind(self, last: int) -> None:
+        """Take notice that the target has less than it dealt with, up to a record."""
+        with self._changed:
+            self._told = max(self._told, self.sent)
+            self.sent = min(self.sent, last)
+            self.note_life()
 
     def note_life(self) -> None:
         """Take notice that the target gave an answer."""

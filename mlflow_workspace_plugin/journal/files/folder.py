@@ -31,6 +31,10 @@ from mlflow_workspace_plugin.private_folder import make_private
 _LOCK_SUFFIX = ".lock"
 _SUFFIXES = (SEGMENT_SUFFIX, RESERVE_SUFFIX, UNSAVED_SUFFIX, _LOCK_SUFFIX)
 _TARGET_BYTES = 4096
+TARGET_NAME = "target"
+"""Of the file that says of which workspace a folder is."""
+SECRET_NAME = "secret"  # noqa: S105  only what it is called
+"""Of the file that journals for a served hub have in common; see journal.files.secret."""
 
 _reminder = Reminder()
 
@@ -89,7 +93,7 @@ class JournalFolder:
             OSError: it cannot be written.
         """
         make_private(self.path)
-        name = self.path / "target"
+        name = self.path / TARGET_NAME
         # After a loss of power it may be there, and empty.
         if self._named_target() != self.target:
             if name.is_dir():
@@ -98,14 +102,18 @@ class JournalFolder:
             unfinished.write_text(self.target + "\n", encoding="utf-8")
             unfinished.replace(name)
 
-    def lock(self, writer: str) -> HeldLock:
+    def lock(self, writer: str, patience_s: float) -> HeldLock:
         """Say that a new writer lives.
+
+        Args:
+            writer: its id.
+            patience_s: how long to wait for others that look whether it does.
 
         Raises:
             OSError: the folder cannot be written, or its file system knows no locks.
         """
         self.make()
-        return HeldLock.create(self._lock_path(writer))
+        return HeldLock.create(self._lock_path(writer), patience_s)
 
     def take_lock(self, writer: str) -> HeldLock | None:
         """Say again that a writer lives, after its lock was removed; None if that has to wait.
@@ -148,12 +156,13 @@ class JournalFolder:
             return None
         # Only now: its writer may have gone on, or another process have sent it.
         numbers = segments_of(self.path).get(writer, [])
-        written = [self.path / f"{writer}{RESERVE_SUFFIX}"]
-        written += [segment_path(self.path, writer, number) for number in numbers[-1:]]
-        # Somebody may have removed the lock of a writer that lives.
-        is_free = all(lock.hold(path) for path in written)
-        is_left = numbers or written[0].exists() or any(self._unsaved(writer))
-        if not is_free or not is_left:
+        written = self._written(writer, numbers)
+        try:
+            is_free = all(lock.hold(path) for path in written)
+        except OSError:
+            lock.close()
+            raise
+        if not is_free or not any(path.exists() for path in written):
             lock.remove()
             return None
         notes = read_notes(self.path, writer)
@@ -172,11 +181,12 @@ class JournalFolder:
                 lock = HeldLock.take(self._lock_path(writer))
                 if lock is None:
                     return True
-                last = segments_of(self.path).get(writer, [])[-1:]
-                is_free = all(lock.hold(segment_path(self.path, writer, n)) for n in last)
-                lock.close()
-                if not is_free:
-                    return True
+                written = self._written(writer, segments_of(self.path).get(writer, []))
+                try:
+                    if not all(lock.hold(path) for path in written):
+                        return True
+                finally:
+                    lock.close()
         return False
 
     def writers(self) -> list[str]:
@@ -189,8 +199,16 @@ class JournalFolder:
                     found.add(entry.name.partition(".")[0])
         return sorted(found - {""})
 
-    def _unsaved(self, writer: str) -> Iterator[Path]:
-        return self.path.glob(f"{writer}.*{UNSAVED_SUFFIX}")
+    def _written(self, writer: str, numbers: list[int]) -> list[Path]:
+        """Return what a writer holds as long as it lives, whatever becomes of its lock file.
+
+        Somebody may have removed that, or held it when the writer wanted it.
+        """
+        return [
+            self.path / f"{writer}{RESERVE_SUFFIX}",
+            *(segment_path(self.path, writer, number) for number in numbers[-1:]),
+            *self.path.glob(f"{writer}.*{UNSAVED_SUFFIX}"),
+        ]
 
     def others(self, writers: Collection[str]) -> bool:
         """Whether there are journals of this machine of other writers than some."""
@@ -296,7 +314,7 @@ def base_folder() -> Path:
 
 
 def _read_target(folder: Path) -> str:
-    with os.fdopen(open_regular(folder / "target"), "rb") as file:
+    with os.fdopen(open_regular(folder / TARGET_NAME), "rb") as file:
         return file.read(_TARGET_BYTES).decode().strip()
 
 

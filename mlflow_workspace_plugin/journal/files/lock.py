@@ -4,6 +4,8 @@ import errno
 import os
 import stat
 import sys
+import time
+import uuid
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,6 +18,15 @@ if sys.platform == "win32":
     def hold_written(_file: int) -> bool:
         """Whether nobody else holds a file that is written to; there it would keep readers out."""
         return True
+
+    def make_held(path: Path, _unfinished: Path) -> int | None:
+        """Make an empty file. It cannot be held."""
+        os.close(os.open(path, os.O_WRONLY | os.O_CREAT, 0o600))
+        return None
+
+    def _make_locked(_path: Path) -> int | None:
+        """Make a lock file that is held from its first moment on: not possible there."""
+        return None
 else:
     import fcntl
 
@@ -33,10 +44,60 @@ else:
             return False
         return True
 
+    def make_held(path: Path, unfinished: Path) -> int | None:
+        """Make an empty file that is held from the moment on at which others find it.
+
+        Args:
+            path: of the file.
+            unfinished: its path until then.
+
+        Returns:
+            The open file. It is held as long as it is, where the file system knows locks.
+
+        Raises:
+            OSError: it cannot be made.
+        """
+        file = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        try:
+            with suppress(OSError):
+                hold_written(file)
+            unfinished.replace(path)
+        except BaseException:
+            os.close(file)
+            raise
+        return file
+
+    def _make_locked(path: Path) -> int | None:
+        """Make a lock file that is held from the moment on at which others find it.
+
+        Returns:
+            The open file; None if there is one already, or that is not possible here.
+        """
+        unfinished = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+        with suppress(OSError):
+            file = os.open(unfinished, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+            try:
+                _lock(file)
+                # Unlike a file that is renamed it never takes the place of another.
+                os.link(unfinished, path)
+            except BaseException:
+                os.close(file)
+                raise
+            finally:
+                with suppress(OSError):
+                    unfinished.unlink()
+            return file
+        return None
+
 
 # Held by another process, of another user, or removed by the one that held it.
 _HELD = (BlockingIOError, FileNotFoundError, PermissionError)
-_TRIES = 100
+# How long somebody who looks whether a lock is held may hold it, and how often that is looked at.
+# With more processes than cores it may have to wait for its turn to let go.
+_PATIENCE_S = 1.0
+_PAUSE_S = 0.001
+# Of this process, as opposed to that file.
+_TOO_MANY_FILES = (errno.EMFILE, errno.ENFILE)
 
 
 class HeldLock:
@@ -51,18 +112,26 @@ class HeldLock:
         self._written: list[int] = []
 
     @classmethod
-    def create(cls, path: Path) -> "HeldLock":
+    def create(cls, path: Path, patience_s: float = _PATIENCE_S) -> "HeldLock":
         """Hold a lock whose file is new.
+
+        Args:
+            path: of the file.
+            patience_s: how long to wait for somebody who looks for locks that nobody holds, and
+                holds it for a moment.
 
         Raises:
             OSError: the file cannot be made or locked.
         """
-        for _ in range(_TRIES):
-            # Somebody who looks for locks that nobody holds may hold it for a moment.
-            lock = cls.take(path)
-            if lock is not None:
-                return lock
-        raise PermissionError(f"{str(path)!r} cannot be locked.")
+        file = _make_locked(path)
+        if file is not None:
+            return cls(path, file)
+        until = time.monotonic() + patience_s
+        while (lock := cls._take(path)) is None:
+            if time.monotonic() >= until:
+                raise BlockingIOError(errno.EAGAIN, "Another process holds it", str(path))
+            time.sleep(_PAUSE_S)
+        return lock
 
     @classmethod
     def take(cls, path: Path) -> "HeldLock | None":
@@ -72,9 +141,13 @@ class HeldLock:
             OSError: the file cannot be made, or the file system knows no locks.
         """
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
+            return cls._take(path)
         except PermissionError:
             return None
+
+    @classmethod
+    def _take(cls, path: Path) -> "HeldLock | None":
+        file = os.open(path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o600)
         try:
             _lock(file)
             if os.path.samestat(os.fstat(file), path.stat()):
@@ -101,12 +174,18 @@ class HeldLock:
         """Hold the lock on a file that is written to, too; return False if somebody else does.
 
         What cannot be opened is nobody's.
+
+        Raises:
+            OSError: this process has too many files open to know.
         """
-        with suppress(OSError):
+        try:
             file = open_regular(path)
             self._written.append(file)
             return hold_written(file)
-        return True
+        except OSError as error:
+            if error.errno in _TOO_MANY_FILES:
+                raise
+            return True
 
     def touch(self) -> None:
         """Let its file look new to whoever removes old ones."""

@@ -4,7 +4,7 @@ import os
 import time
 from contextlib import suppress
 
-from mlflow_workspace_plugin.journal.files.folder import JournalFolder
+from mlflow_workspace_plugin.journal.files.folder import SECRET_NAME, JournalFolder
 from mlflow_workspace_plugin.journal.files.reserve import Place, Reserve
 from mlflow_workspace_plugin.journal.files.segments import (
     SegmentReader,
@@ -26,18 +26,26 @@ class OwnFiles:
         reserve: its reserve.
         last: the sequence of the last record before them.
         fsync: wait for the disk at each line.
+        patience_s: how long to wait for others that look whether the writer lives.
 
     Raises:
         OSError: the folder cannot be written, or its file system knows no locks.
     """
 
     def __init__(
-        self, folder: JournalFolder, writer: str, reserve: Reserve, last: int, *, fsync: bool
+        self,
+        folder: JournalFolder,
+        writer: str,
+        reserve: Reserve,
+        last: int,
+        *,
+        fsync: bool,
+        patience_s: float,
     ) -> None:
         self._folder = folder
         self._writer_id = writer
         self._reserve = reserve
-        self._lock = folder.lock(writer)
+        self._lock = folder.lock(writer, patience_s)
         self._count = 0
         self._last = last
         self._runs: set[str] = set()
@@ -154,6 +162,6 @@ class OwnFiles:
             segment_path(self._folder.path, self._writer_id, number)
             for number in range(self.reader.number, self.number + 1)
         ]
-        for path in [self._folder.path / "target", *paths]:
+        for path in [self._folder.path / "target", self._folder.path / SECRET_NAME, *paths]:
             with suppress(OSError):
                 os.utime(path)

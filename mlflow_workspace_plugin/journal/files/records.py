@@ -7,10 +7,12 @@ can be read without this package.
 """
 
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from enum import Enum
 from json.encoder import encode_basestring_ascii as _quoted
+from types import NoneType
 from typing import Any, NamedTuple
 
 MetricValue = tuple[str, float, int, int]
@@ -19,6 +21,11 @@ MetricValue = tuple[str, float, int, int]
 _encode = json.JSONEncoder(separators=(",", ":")).encode
 # Half of the time of loads(), which looks for encodings and blanks.
 _decode = json.JSONDecoder().raw_decode
+
+_NUMBER = re.compile(rb"[1-9][0-9]{0,18}")
+_MAX_SEQUENCE = (1 << 63) - 1
+# Kind, run, time and content.
+_FORM: tuple[Any, ...] = (str, str, (int, NoneType), object)
 
 
 class Kind(str, Enum):
@@ -134,3 +141,28 @@ def parse(line: bytes) -> Record | None:
         return None
     sequence, _, body = text.partition(b" ")
     return Record(int(sequence), *_decode(body.decode())[0])
+
+
+def read(line: bytes) -> Record:
+    """Return the record of a line that somebody else sent, with its end.
+
+    What the record says is not looked at, but it has the form of one.
+
+    Raises:
+        ValueError: the line is damaged, or is no record's.
+    """
+    text = line[9:-1]
+    if not line.endswith(b"\n") or line[:9] != b"%08x " % zlib.crc32(text):
+        raise ValueError("It does not have the checksum that stands before it.")
+    number, _, body = text.partition(b" ")
+    if not _NUMBER.fullmatch(number) or int(number) > _MAX_SEQUENCE:
+        raise ValueError("Its number is none.")
+    try:
+        said, end = _decode(given := body.decode())
+    except (ValueError, RecursionError):
+        raise ValueError("It is not JSON.") from None
+    if end != len(given) or not isinstance(said, list) or len(said) != len(_FORM):
+        raise ValueError("It is no record.")
+    if not all(isinstance(each, kind) for each, kind in zip(said, _FORM, strict=True)):
+        raise ValueError("It is no record.")
+    return Record(int(number), *said)

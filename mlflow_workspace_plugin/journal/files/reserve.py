@@ -7,7 +7,7 @@ params and tags among them. Behind it grows what others have to know if a segmen
 damaged: with which record each began, and whose records it holds.
 
 Where no such file can be made, an empty file whose name holds the run says that records of it are
-in memory only: ``WRITER.RUN.unsaved``.
+in memory only: ``WRITER.RUN.unsaved``. The first ones are held as long as the writer lives.
 """
 
 import json
@@ -20,13 +20,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from mlflow_workspace_plugin.journal.files import records
-from mlflow_workspace_plugin.journal.files.lock import hold_written, is_at, open_regular
+from mlflow_workspace_plugin.journal.files.lock import hold_written, is_at, make_held, open_regular
 from mlflow_workspace_plugin.journal.files.records import Record
 
 SUFFIX = ".reserve"
 UNSAVED_SUFFIX = ".unsaved"
 UNFINISHED_SUFFIX = ".unfinished"
-"""Of the copy of a segment that a kill interrupted."""
+"""Of the copy of a segment, or another file, that a kill interrupted."""
 ANY_RUN = ""
 """Among runs: it is not known of which."""
 
@@ -35,6 +35,8 @@ _STATEMENT_BYTES = 14 << 10
 STATEMENT_ROOM = _STATEMENT_BYTES - 200
 """How many bytes of lines of records can be kept."""
 _FIXED_BYTES = _PROGRESS_BYTES + 2 * _STATEMENT_BYTES
+# How many of the files that name runs stay open: a process may log to many.
+_HELD = 8
 _NAMED_RUN = re.compile(r"[\w\-]{1,64}")
 
 _SEGMENT, _RUN, _PROGRESS, _UNSAVED = "segment", "run", "progress", "unsaved"
@@ -123,7 +125,8 @@ class Reserve:
         self._size = 0
         self._statement = b""
         self._generation = 0
-        self._named: set[str] = set()
+        # The runs that names of files hold, and those of these that are open, in their order.
+        self._named: dict[str, int | None] = {}
         self.notes = Notes()
         """What is noted."""
 
@@ -131,7 +134,7 @@ class Reserve:
         """Make the file, with all that is noted, unless it is there."""
         if self._file is not None and is_at(self._path, self._file):
             return
-        self.close()
+        self._close_file()
         with suppress(OSError):
             flags = os.O_RDWR | os.O_CREAT | os.O_TRUNC | getattr(os, "O_CLOEXEC", 0)
             self._file = os.open(self._path, flags | getattr(os, "O_BINARY", 0), 0o600)
@@ -213,10 +216,12 @@ class Reserve:
                 os.utime(self._path)
 
     def close(self) -> None:
-        """Let go of the file; it stays."""
-        file, self._file = self._file, None
-        if file is not None:
-            os.close(file)
+        """Let go of the files; they stay."""
+        self._close_file()
+        for run_id, file in self._named.items():
+            self._named[run_id] = None
+            if file is not None:
+                os.close(file)
 
     def remove(self) -> None:
         """Remove the file."""
@@ -227,7 +232,12 @@ class Reserve:
         if self._file is not None and is_at(self._path, self._file):
             with suppress(OSError):
                 self._path.unlink(missing_ok=True)
-        self.close()
+        self._close_file()
+
+    def _close_file(self) -> None:
+        file, self._file = self._file, None
+        if file is not None:
+            os.close(file)
 
     def _next(self) -> int:
         self._generation += 1
@@ -254,14 +264,22 @@ class Reserve:
         for run_id in runs:
             named = run_id if _NAMED_RUN.fullmatch(run_id) else ANY_RUN
             if named not in self._named:
+                path = self._unsaved_path(named)
                 with suppress(OSError):
-                    os.close(os.open(self._unsaved_path(named), os.O_WRONLY | os.O_CREAT, 0o600))
-                    self._named.add(named)
+                    # Who finds it is not to take this process for one that has ended.
+                    file = make_held(path, path.with_suffix(UNFINISHED_SUFFIX))
+                    if file is not None and len(self._named) >= _HELD:
+                        os.close(file)
+                        file = None
+                    self._named[named] = file
 
     def _unname(self) -> None:
         while self._named:
+            named, file = self._named.popitem()
             with suppress(OSError):
-                self._unsaved_path(self._named.pop()).unlink(missing_ok=True)
+                self._unsaved_path(named).unlink(missing_ok=True)
+            if file is not None:
+                os.close(file)
 
     def _unsaved_path(self, run_id: str) -> Path:
         return self._folder / f"{self._writer}.{run_id}{UNSAVED_SUFFIX}"

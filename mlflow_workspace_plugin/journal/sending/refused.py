@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -9,6 +10,8 @@ from mlflow_workspace_plugin.journal.files.lock import open_regular
 from mlflow_workspace_plugin.journal.files.records import Record
 
 _SUFFIX = ".jsonl"
+TAKEN_SUFFIX = ".again"
+"""Of what is sent again just now."""
 
 
 class RefusedRecords:
@@ -32,6 +35,10 @@ class RefusedRecords:
         self.latest: tuple[Record, Exception] | None = None
         """The last one, and why it was refused."""
 
+    def turn_back(self, last: int) -> None:
+        """Take notice that what is behind a record comes again, and may be refused now."""
+        self._last = min(self._last, last)
+
     def keep(self, record: Record, error: Exception) -> None:
         """Keep a record, with the reason; nothing is raised when that fails."""
         if record.sequence <= self._last:
@@ -48,15 +55,21 @@ class RefusedRecords:
 
 def count_refused(folder: Path) -> int:
     """Return how many records are kept in a folder."""
-    return sum(len(_sequences(path)) for path in folder.glob(f"*{_SUFFIX}"))
+    files = [path for path in folder.glob("*") if path.suffix in (_SUFFIX, TAKEN_SUFFIX)]
+    return sum(len({record.sequence for record in kept_records(path)}) for path in files)
 
 
-def _sequences(path: Path) -> set[int]:
-    found: set[int] = set()
+def count_refused_of(folder: Path, writer: str) -> int:
+    """Return how many records of a writer are kept in a folder."""
+    return len({record.sequence for record in kept_records(folder / f"{writer}{_SUFFIX}")})
+
+
+def kept_records(path: Path) -> Iterator[Record]:
+    """Yield the records that a file keeps; one may be there twice."""
     # What is no such file is somebody else's.
     with suppress(OSError), os.fdopen(open_regular(path), "rb") as file:
         for line in file:
             # Of a disk that is full there may be a part.
             with suppress(ValueError, KeyError, TypeError):
-                found.add(int(json.loads(line)["sequence"]))
-    return found
+                kept = json.loads(line)
+                yield Record(int(kept["sequence"]), *(kept[name] for name in Record._fields[1:]))

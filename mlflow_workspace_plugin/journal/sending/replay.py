@@ -2,7 +2,7 @@
 
 import time
 from collections import Counter
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder, Leftover
@@ -65,9 +65,13 @@ class _Replaying:
         self._refused = RefusedRecords(folder.refused, leftover.writer)
         self._seen: set[str] = set()
         self._unreadable: list[tuple[int, str]] = []
+        # By the id under which they were sent: why records were refused that are stored by now.
+        self._repeated: dict[str, Mapping[int, Exception]] = {}
 
     def parts(self) -> Iterator[Replay]:
-        stored = self._target.last_sequence(self._writer)
+        stored = self._stored(self._writer)
+        # The target may have less by now than it had.
+        self._reader.turn_to(self._reader.number)
         while self._reader.number <= self._leftover.last_segment:
             yield from self._segment(stored)
         yield from self._memory(stored)
@@ -75,10 +79,19 @@ class _Replaying:
             # They are tried again.
             self._reader.turn_to(self._unreadable[0][0])
             raise UnreadableSegmentError("; ".join(said for _, said in self._unreadable))
+        for writer, refused in self._repeated.items():
+            if refused:
+                self._target.forget_refusals(writer, sorted(refused))
         # Only what was looked at is removed.
         if not segments_of(self._folder.path).get(self._writer):
             remove_notes(self._folder.path, self._writer)
         self._leftover.lock.remove()
+
+    def _stored(self, writer: str) -> int:
+        """Return up to which record all are stored, and learn what was refused of them."""
+        stored = self._target.last_sequence(writer)
+        self._repeated[writer] = self._target.refusals_of(writer)
+        return stored
 
     def _segment(self, stored: int) -> Iterator[Replay]:
         """Send a segment, and turn to the next."""
@@ -89,7 +102,7 @@ class _Replaying:
             reader.skip()
             return
         alias = writer_of_segment(self._writer, number)
-        of_alias = self._target.last_sequence(alias)
+        of_alias = self._stored(alias)
         writer = alias if self._unreadable or of_alias else self._writer
         stored = max(stored, of_alias)
         damaged: list[bytes] = []
@@ -129,7 +142,7 @@ class _Replaying:
         alias = f"{self._writer}.reserve"
         saved = sorted(self._notes.saved, key=lambda record: record.sequence)
         if saved:
-            stored = max(stored, self._reader.last, self._target.last_sequence(alias))
+            stored = max(stored, self._reader.last, self._stored(alias))
             yield self._send(alias, saved, stored, lost=self._notes.lost)
         if self._notes.lost:
             _logger.warning(
@@ -143,8 +156,8 @@ class _Replaying:
                 runs = self._notes.all_runs() | self._seen
             self._note(f"{self._writer}.memory", runs, 1)
             _logger.warning(
-                "A process that logged to %s was killed while its journal could not be written: an "
-                "unknown number of values of %d runs is lost.",
+                "A process that logged to %s ended, or was killed, while its journal could not be "
+                "written: an unknown number of values of %d runs is lost.",
                 self._folder.target,
                 len(runs),
             )
@@ -153,6 +166,11 @@ class _Replaying:
         self, writer: str, records: list[Record], stored: int, *, damaged: int = 0, lost: int = 0
     ) -> Replay:
         before = self._refused.count
+        for record in records:
+            # Whoever sent it was killed, perhaps before the answer came.
+            error = self._repeated.get(writer, {}).get(record.sequence)
+            if error is not None:
+                self._refused.keep(record, error)
         rest = [record for record in records if record.sequence > stored]
         part = Replay(damaged=damaged, lost=lost)
         part.calls.update(record.run_id for record in rest if record.kind not in NO_CALLS)

@@ -6,7 +6,7 @@ import time
 from contextlib import suppress
 from queue import Empty, SimpleQueue
 
-from mlflow_workspace_plugin.errors import clause
+from mlflow_workspace_plugin.errors import JournalBehindError, clause
 from mlflow_workspace_plugin.journal.files import records
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.files.records import Record
@@ -25,6 +25,8 @@ _LOOK_S = 5.0
 _LONGEST_PAUSE_S = 2.0
 # How long it waits for another process that sends what comes first.
 _HELD_S = 0.1
+# Of how many runs it is known how far they were sent.
+_MANY_RUNS = 10_000
 
 
 class Sender:
@@ -65,6 +67,10 @@ class Sender:
         """What ended processes left, to be sent behind the outbox."""
         # The run of the next record, if it comes after what an ended process left of that run.
         self._held: str | None = None
+        # By run, the last record that was sent.
+        self._last_of: dict[str, int] = {}
+        # While it sends again what the target has no more: from which record on, and to which.
+        self._behind: tuple[int, int] | None = None
         self.refused_runs: set[str] = set()
         """Runs that refused values after their call had returned."""
         self.removes_files = False
@@ -186,10 +192,12 @@ class Sender:
             is_held = self._is_held()
             if self._progress.sent < last and not is_held:
                 batch = self._outbox.take()
-                if batch is None:
-                    self._note_lost(last)
+                if batch is not None:
+                    self._send_ready_or_turn_back(batch)
+                elif self._behind is not None:
+                    self._note_gap(self._behind[1])
                 else:
-                    self._send_ready(batch)
+                    self._note_lost(last)
                 if self.leftovers.asked_for is None:
                     return last
             if self.leftovers.send_part(self._held or self.leftovers.asked_for):
@@ -219,6 +227,19 @@ class Sender:
             self._held = None
         return False
 
+    def _send_ready_or_turn_back(self, batch: Batch) -> None:
+        """Send records, or turn back to those that the target has no more."""
+        try:
+            self._send_ready(batch)
+        except JournalBehindError as error:
+            stored, sent = error.sequence, self._progress.sent
+            if stored >= sent:
+                raise
+            self._behind = stored, max(sent, self._behind[1] if self._behind else 0)
+            self._progress.note_behind(stored)
+            self._refused.turn_back(stored)
+            self._outbox.read_again()
+
     def _send_ready(self, batch: Batch) -> None:
         """Send records, up to the first that has to come after what an ended process left."""
         for number, record in enumerate(batch.records):
@@ -236,12 +257,44 @@ class Sender:
     def _send(self, batch: list[Record]) -> None:
         # What a try before this one got through has been told of.
         rest = [record for record in batch if record.sequence > self._progress.sent]
+        if rest and self._behind is not None:
+            self._note_gap(rest[0].sequence - 1)
         while rest:
             kept = self._refused.count
             done = self._target.deliver(self._outbox.writer, rest, self._keep_refused)
             self._progress.note_sent(rest[done - 1].sequence)
             self._warn_of_refused(self._refused.count - kept)
+            self._last_of.update((record.run_id, record.sequence) for record in rest[:done])
             rest = rest[done:]
+        if len(self._last_of) > _MANY_RUNS:
+            latest = sorted(self._last_of.items(), key=lambda each: each[1])
+            self._last_of = dict(latest[len(latest) // 2 :])
+
+    def _note_gap(self, last: int) -> None:
+        """Say what becomes of records that the target had and has no more.
+
+        Args:
+            last: up to which record they are in no file any more.
+        """
+        if self._behind is None:
+            return
+        stored, sent = self._behind
+        self._behind = None
+        lost = max(min(last, sent) - stored, 0)
+        if lost:
+            runs = sorted(run_id for run_id, last_of in self._last_of.items() if last_of > stored)
+            self._outbox.note_behind(lost, runs)
+        # What is left of them, in this part or the next ones, is sent as if it were new.
+        self._progress.note_sent(stored + lost)
+        self._reminder.warn(
+            "behind",
+            "%s has lost %d calls of this process that were stored: it was restored from a backup, "
+            "it seems. %d of them are sent again, and %d are lost.",
+            self._folder.target,
+            sent - stored,
+            sent - stored - lost,
+            lost,
+        )
 
     def _keep_refused(self, record: Record, error: Exception) -> bool:
         """Keep a record aside, unless a call waits for it, which has the reason then."""

@@ -1,6 +1,6 @@
 """Where a journal sends what was logged."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Mapping
 from typing import Protocol
 
 from mlflow_workspace_plugin.journal.files.records import Record
@@ -26,12 +26,35 @@ class Target(Protocol):
             How many records were dealt with, at least one.
 
         Raises:
-            Exception: whatever it is, the target is away. The same records come again.
+            JournalBehindError: the target has less than it said before: it was restored.
+            Exception: whatever else it is, the target is away. The same records come again.
         """
         ...
 
     def last_sequence(self, writer: str) -> int:
         """Return the sequence of the last record of a writer that is stored; 0 if none is.
+
+        Raises:
+            Exception: the target is away.
+        """
+        ...
+
+    def refusals_of(self, writer: str) -> Mapping[int, Exception]:
+        """Return by sequence what was refused of a writer, and its sender may not have learnt.
+
+        That is so where an answer may be lost. It is asked for after :meth:`last_sequence`.
+
+        Raises:
+            Exception: the target is away.
+        """
+        ...
+
+    def forget_refusals(self, writer: str, unheard: Collection[int]) -> None:
+        """Say that what was refused of a writer by now is known.
+
+        Args:
+            writer: the id of the writer.
+            unheard: the sequences of those records for which no call waited.
 
         Raises:
             Exception: the target is away.
