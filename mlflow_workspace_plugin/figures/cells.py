@@ -3,6 +3,7 @@
 import json
 import math
 import sys
+from collections.abc import Iterable
 from typing import Any
 
 from mlflow_workspace_plugin.figures.specification import Cell, Number
@@ -29,6 +30,17 @@ def number(value: float | None) -> Number:
     if abs(value) >= _LARGEST:
         return "Infinity" if value > 0 else "-Infinity"
     return float(value)
+
+
+def numbers(values: Iterable[Any]) -> list[Number]:
+    """Return numbers as curves have them; of the many that JSON has as they are, soon."""
+    return [
+        value
+        if (type(value) is float and -_LARGEST < value < _LARGEST)
+        or (type(value) is int and -_EXACT_INTEGERS <= value <= _EXACT_INTEGERS)
+        else number(value)
+        for value in values
+    ]
 
 
 def is_nan(value: float) -> bool:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from mlflow_workspace_plugin.figures.cells import text
+from mlflow_workspace_plugin.figures.head import head
 from mlflow_workspace_plugin.figures.specification import Images
 
 MOST = 500
@@ -33,10 +34,8 @@ def images(figure: str, title: str, pictures: Sequence[Picture]) -> Images:
         pictures = [pictures[index * (total - 1) // (MOST - 1)] for index in range(MOST)]
         note = f"{total:,} images, of which {MOST:,} are shown, evenly apart."
     return {
-        "id": figure,
-        "title": text(title),
+        **head(figure, title, note),
         "kind": "images",
-        "note": note,
         "images": [
             {
                 "path": each.path,

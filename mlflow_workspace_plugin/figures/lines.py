@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from mlflow_workspace_plugin.figures.cells import number, text
+from mlflow_workspace_plugin.figures.cells import numbers, text
+from mlflow_workspace_plugin.figures.head import head
 from mlflow_workspace_plugin.figures.specification import Limits, Lines, Series, XAxis
 
 X = Literal["step", "relative", "time"]
@@ -93,10 +94,8 @@ def y_over_x(
 def _lines(figure: str, title: str, curves: Sequence[Curve], x: XAxis, y: str) -> Lines:
     starts = {curve.run: curve.start_time for curve in curves}
     return {
-        "id": figure,
-        "title": text(title),
+        **head(figure, title, _note(curves)),
         "kind": "lines",
-        "note": _note(curves),
         "x": x,
         "y": {"label": y},
         "series": [_series(curve) for curve in curves],
@@ -110,9 +109,9 @@ def _series(curve: Curve) -> Series:
     return {
         "name": text(curve.name),
         "run": curve.run,
-        "x": [number(x) for x in curve.x],
+        "x": numbers(curve.x),
         "time": None if curve.time is None else list(curve.time),
-        "y": [number(y) for y in curve.y],
+        "y": numbers(curve.y),
         "total": curve.total,
         "shown": len(curve.y),
         "is_exact": curve.is_exact,

@@ -63,14 +63,16 @@ class Limits(TypedDict):
     y: tuple[float, float] | None
 
 
-class _Figure(TypedDict):
+class Head(TypedDict):
+    """What each figure begins with."""
+
     id: str
     title: str
     note: str | None
     """What has to be said of it: what is left out, or why it is not what one expects."""
 
 
-class Lines(_Figure):
+class Lines(Head):
     """Curves."""
 
     kind: Literal["lines"]
@@ -84,7 +86,7 @@ class Lines(_Figure):
     limits: Limits
 
 
-class Bars(_Figure):
+class Bars(Head):
     """A histogram."""
 
     kind: Literal["bars"]
@@ -95,7 +97,7 @@ class Bars(_Figure):
     counts: list[Number]
 
 
-class Band(_Figure):
+class Band(Head):
     """A curve, and how far values are from it."""
 
     kind: Literal["band"]
@@ -109,7 +111,7 @@ class Band(_Figure):
     """Whether the line of equal x and y is drawn, dashed."""
 
 
-class Heatmap(_Figure):
+class Heatmap(Head):
     """A matrix, by counts or as parts of each row."""
 
     kind: Literal["heatmap"]
@@ -121,7 +123,7 @@ class Heatmap(_Figure):
     normalised: list[list[Number]]
 
 
-class Table(_Figure):
+class Table(Head):
     """A page of rows."""
 
     kind: Literal["table"]
@@ -133,14 +135,14 @@ class Table(_Figure):
     """How many of them are before this page."""
 
 
-class SingleValue(_Figure):
+class SingleValue(Head):
     """One value, that is no text."""
 
     kind: Literal["number"]
     value: Cell
 
 
-class Text(_Figure):
+class Text(Head):
     """One text."""
 
     kind: Literal["text"]
@@ -157,7 +159,7 @@ class Image(TypedDict):
     run: str | None
 
 
-class Images(_Figure):
+class Images(Head):
     """Pictures: a series by step, or side by side."""
 
     kind: Literal["images"]

@@ -1,10 +1,12 @@
 """Rows: curves where they are numbers, else a table."""
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import Any
 
 from mlflow_workspace_plugin.figures.cells import cell, is_nan, text
+from mlflow_workspace_plugin.figures.head import head
 from mlflow_workspace_plugin.figures.lines import Curve, y_over_x
 from mlflow_workspace_plugin.figures.specification import Lines, Table
 from mlflow_workspace_plugin.figures.thinning import kept_rows
@@ -37,6 +39,31 @@ def goes_one_way(cells: Sequence[Any]) -> bool:
     return all(a <= b for a, b in pairwise(cells)) or all(a >= b for a, b in pairwise(cells))
 
 
+def rows_within(xs: Sequence[Any], start: float | None, end: float | None) -> range | None:
+    """Return which rows are drawn of a range of x: those in it, and those that lead there.
+
+    Args:
+        xs: the x of all rows, or of some in their order.
+        start: where the range begins; None is where the rows do.
+        end: where it ends.
+
+    Returns:
+        None where x goes back and forth, so that a range of it is not one of rows, or where
+        nothing is in it.
+    """
+    if not goes_one_way(xs):
+        return None
+    least = -math.inf if start is None else start
+    greatest = math.inf if end is None else end
+    # What is between two of them may be in the range, though neither is.
+    inside = [
+        index
+        for index, ends in enumerate(pairwise(xs))
+        if min(ends) <= greatest and max(ends) >= least
+    ]
+    return range(inside[0], inside[-1] + 2) if inside else None
+
+
 def of_columns(
     figure: str,
     title: str,
@@ -44,6 +71,8 @@ def of_columns(
     *,
     points: int = 2_000,
     run: str | None = None,
+    start: float | None = None,
+    end: float | None = None,
 ) -> Lines | Table:
     """Return the figure of rows that are all at hand.
 
@@ -53,14 +82,23 @@ def of_columns(
         columns: all rows, by column.
         points: how many rows are drawn, at most.
         run: whose they are.
+        start: leave out what of curves is before it, where the rows are in the order of x.
+        end: leave out what is after it.
     """
     if not are_curves(columns):
         rows = zip(*columns.values(), strict=True)
         total = len(next(iter(columns.values()), ()))
         page = [row for row, _ in zip(rows, range(PAGE), strict=False)]
         return table(figure, title, list(columns), page, total=total)
-    kept = kept_rows(list(columns.values()), points)
     total = len(next(iter(columns.values())))
+    xs: Sequence[Any] = next(iter(columns.values())) if len(columns) > 1 else range(total)
+    part = range(total) if start is None and end is None else rows_within(xs, start, end)
+    if part is not None and len(part) < total:
+        inside = [cells[part.start : part.stop] for cells in columns.values()]
+        kept = [part.start + index for index in kept_rows(inside, points)]
+        total = len(part)
+    else:
+        kept = kept_rows(list(columns.values()), points)
     shown = {name: [cells[index] for index in kept] for name, cells in columns.items()}
     return curves(figure, title, shown, total=total, rows=kept, run=run)
 
@@ -123,10 +161,8 @@ def table(
         note: what has to be said of it.
     """
     return {
-        "id": figure,
-        "title": text(title),
+        **head(figure, title, note),
         "kind": "table",
-        "note": note,
         "columns": [text(column) for column in columns],
         "rows": [[cell(value) for value in row] for row in rows],
         "total": total,

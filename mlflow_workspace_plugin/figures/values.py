@@ -3,6 +3,7 @@
 from typing import Any
 
 from mlflow_workspace_plugin.figures.cells import LONGEST_TEXT, cell, text
+from mlflow_workspace_plugin.figures.head import head
 from mlflow_workspace_plugin.figures.specification import SingleValue, Text
 
 
@@ -18,10 +19,8 @@ def single(figure: str, title: str, value: Any, note: str | None = None) -> Sing
     if isinstance(value, str):
         return words(figure, title, value, note)
     return {
-        "id": figure,
-        "title": text(title),
+        **head(figure, title, note),
         "kind": "number",
-        "note": note,
         "value": cell(value),
     }
 
@@ -32,9 +31,7 @@ def words(figure: str, title: str, value: str, note: str | None = None) -> Text:
         cut = f"{len(value):,} characters, of which the first {LONGEST_TEXT:,} are shown."
         note = " ".join(filter(None, (note, cut)))
     return {
-        "id": figure,
-        "title": text(title),
+        **head(figure, title, note),
         "kind": "text",
-        "note": note,
         "value": text(value, LONGEST_TEXT),
     }

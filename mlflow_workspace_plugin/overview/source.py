@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from mlflow_workspace_plugin.artifacts.repository import open_repository
-from mlflow_workspace_plugin.stores.build import open_workspace_store
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.journal.use import journal_target
+from mlflow_workspace_plugin.remote.build import open_workspace_store
+from mlflow_workspace_plugin.remote.files.open import open_repository
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
@@ -23,13 +25,24 @@ class Source:
 
     @property
     def hub(self) -> "Hub":
-        """The hub that the workspace is in."""
+        """The hub that the workspace is in.
+
+        Raises:
+            ServedHubError: it is behind a server.
+        """
         return self.store.place[0]
 
     @property
     def workspace(self) -> str:
         """The name that MLflow knows of the workspace."""
-        return self.store.place[1]
+        return self.tracking_uri.partition("?")[0].rpartition("/")[2]
+
+    @property
+    def journal_target(self) -> str:
+        """What names the workspace to journals of this machine."""
+        if isinstance(uris.parse(self.tracking_uri), uris.ServedWorkspaceUri):
+            return self.tracking_uri
+        return journal_target(self.hub, self.workspace)
 
     @property
     def tracking_uri(self) -> str:

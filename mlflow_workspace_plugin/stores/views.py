@@ -88,19 +88,36 @@ class _Views(Connections):
             ).one()
         return _view_of(row)
 
-    def rename_view(self, id: str, name: str) -> bool:  # noqa: A002
-        """Give a view another name; return whether there is one of that id (ours).
+    def change_view(self, view: View) -> View | None:
+        """Change a view, unless it was changed or dropped since it was read (ours).
+
+        Args:
+            view: as it was read, but for its name and its definition.
+
+        Returns:
+            As it is kept; None if it was changed or dropped meanwhile.
 
         Raises:
             UnstorableValueError: the database cannot store the name.
         """
-        _check("The name of a view", name, NAME_LENGTH)
-        if NO_DATABASE_TAKES.search(id):
-            return False
-        changed = {"name": name, "changed_at": time.time_ns() // 1_000_000}
+        _check("The name of a view", view.name, NAME_LENGTH)
+        if NO_DATABASE_TAKES.search(view.id):
+            return None
+        wanted = {"name": view.name, "definition": dict(view.definition)}
+        # Later than before, so that two changes within a millisecond are two.
+        changed_at = max(time.time_ns() // 1_000_000, view.changed_at + 1)
+        is_view = self._is_view(view.id)
         with self._transaction() as connection:
-            statement = update(VIEWS).where(self._is_view(id)).values(changed)
-            return bool(connection.execute(statement).rowcount)
+            row = connection.execute(select(VIEWS).where(is_view).with_for_update()).one_or_none()
+            if row is None:
+                return None
+            is_as_read = row.changed_at == view.changed_at
+            if not is_as_read and (row.name, row.definition) != tuple(wanted.values()):
+                return None
+            if is_as_read:
+                statement = update(VIEWS).where(is_view).values(wanted | {"changed_at": changed_at})
+                row = connection.execute(statement.returning(VIEWS)).one()
+        return _view_of(row)
 
     def drop_view(self, id: str) -> bool:  # noqa: A002
         """Forget a view; return whether there was one of that id (ours)."""

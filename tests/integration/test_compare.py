@@ -4,6 +4,7 @@ import json
 import math
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 from mlflow.entities import Metric, Param
@@ -11,13 +12,17 @@ from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin import Experiment, Workspace
-from mlflow_workspace_plugin.errors import ComputeTargetException, UserErrorException
+from mlflow_workspace_plugin.errors import (
+    ComputeTargetException,
+    UnstorableValueError,
+    UserErrorException,
+)
 from mlflow_workspace_plugin.jobs.engines.engine import Capacity, Compute
-from mlflow_workspace_plugin.overview import queue
-from mlflow_workspace_plugin.overview.compare import MOST_RUNS, comparison, marks_of_runs
-from mlflow_workspace_plugin.overview.experiment import overview_of_experiment
-from mlflow_workspace_plugin.overview.facts import Column
-from mlflow_workspace_plugin.overview.shared_answers import SharedAnswers
+from mlflow_workspace_plugin.overview.computes import queue
+from mlflow_workspace_plugin.overview.computes.shared_answers import SharedAnswers
+from mlflow_workspace_plugin.overview.runs.compare import MOST_RUNS, comparison, marks_of_runs
+from mlflow_workspace_plugin.overview.runs.experiment import overview_of_experiment
+from mlflow_workspace_plugin.overview.runs.facts import Column
 from mlflow_workspace_plugin.overview.source import source_of
 from tests.local_jobs import kill_all, local_engine
 from tests.waiting import wait_until
@@ -212,6 +217,16 @@ class TestExperiment:
         other = Experiment(Workspace.create("team-b", hub=hub_path), "secret")
         with pytest.raises(MlflowException, match="No Experiment"):
             overview_of_experiment(source, other.id)
+
+    def test_numbers_of_any_size_are_asked_for(self, source, experiment):
+        """One that no database has is of nothing, or refused as that; it is no fault."""
+        for experiment_id in (2**31, 10**30):
+            with pytest.raises(MlflowException, match="No Experiment"):
+                overview_of_experiment(source, str(experiment_id))
+        clause, found = f"attributes.start_time > {10**30}", None
+        with suppress(UnstorableValueError):
+            found = overview_of_experiment(source, experiment.id, filter_string=clause)["runs"]
+        assert found in ([], None)
 
 
 class TestQueues:

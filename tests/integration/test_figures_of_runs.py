@@ -1,21 +1,28 @@
 """The figures of runs: what was logged, by SDK v1's calls and by MLflow's, as it is drawn."""
 
+import csv
+import io
 import json
 import math
 
 import mlflow
 import numpy as np
 import pytest
+from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Experiment
-from mlflow_workspace_plugin.overview.figures import (
+from mlflow_workspace_plugin.figures.ids import figure_id
+from mlflow_workspace_plugin.figures.sheet import csv_of
+from mlflow_workspace_plugin.overview.figures import scalars, table_files, tables, whole
+from mlflow_workspace_plugin.overview.figures.figures import (
     figure_names_of_runs,
     figure_of,
     figures_of_run,
     figures_of_runs,
     rows_of,
 )
+from mlflow_workspace_plugin.overview.figures.whole import sheet_of_figure
 from mlflow_workspace_plugin.overview.source import source_of
 from tests.figure_cases import accuracy_table
 
@@ -116,6 +123,48 @@ def test_rows_of_numbers_are_curves_and_others_are_tables(source, start):
         [None, None, {"number": str(2**60)}],
     ]
     assert figures["final"]["rows"] == [[0.5, 0.25]]
+
+
+def saved(source, runs, figure):
+    """All that a figure is of, as CSV has it; times are left out."""
+    for run in runs:
+        run.flush()
+    text = "".join(csv_of(sheet_of_figure(source, [run.id for run in runs], figure)))
+    header, *rows = csv.reader(io.StringIO(text, newline=""))
+    kept = [index for index, name in enumerate(header) if name != "time"]
+    return [[row[index] for index in kept] for row in (header, *rows)]
+
+
+@pytest.mark.databases
+def test_all_that_a_figure_is_of_is_saved(source, start, monkeypatch):
+    """However many values there are, as they were logged, of one run or several."""
+    monkeypatch.setattr(whole, "_ROWS_AT_ONCE", 40)
+    run, other = start(), start()
+    run.log_list("loss", [step / 7 for step in range(5_000)])
+    source.store.log_batch(
+        other.id, [Metric("loss", math.inf, 5, 3), Metric("loss", 2, 5, 1)], [], []
+    )
+    for value in (1.5, None, math.nan, True, 2**60, "a,b"):
+        run.log("odd", value)
+    run.log_table("long", {"n": list(range(150)), 'a "b"': [f"row {n}" for n in range(150)]})
+    other.log_row("long", n=1, c=0.5)
+    loss, odd, long = (figure_id("metric", name) for name in ("loss", "odd", "long"))
+    values = [[str(step), repr(step / 7)] for step in range(5_000)]
+    assert saved(source, [run], loss) == [["step", "value"], *values]
+    told = [["1", "2.0"], ["3", "Infinity"]]
+    assert saved(source, [other], loss) == [["step", "value"], *told]
+    both = saved(source, [run, other], loss)
+    assert both[0] == ["run", "step", "value"]
+    assert [row[1:] for row in both[1:]] == [*values, *told]
+    assert len({row[0] for row in both[1:]}) == 2
+    assert [row[1] for row in saved(source, [run], odd)[1:]] == [
+        *("1.5", "", "NaN", "true", str(2**60), "a,b")
+    ]
+    rows = [[str(n), f"row {n}"] for n in range(150)]
+    assert saved(source, [run], long) == [["n", 'a "b"'], *rows]
+    assert saved(source, [run, other], long)[-1][1:] == ["1", "", "0.5"]
+    with pytest.raises(MlflowException, match="No run has such a figure"):
+        sheet_of_figure(source, [run.id], figure_id("metric", "none"))
 
 
 @pytest.mark.databases
@@ -289,6 +338,62 @@ def test_run_of_mlflow_alone_is_drawn(source, workspace):
     assert (page["rows"], page["total"]) == ([[1, 6]], 2)
 
 
+@pytest.mark.hubs
+def test_table_in_a_file_is_read_once_until_it_changes(source, workspace, monkeypatch):
+    """Its pages come from what was kept of it; a part of its x is drawn in more of its rows."""
+    count = 3_000
+    mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+    mlflow.set_experiment("plain")
+    with mlflow.start_run() as active:
+        run_id = active.info.run_id
+        mlflow.log_table(
+            {"x": [n / 1_000 for n in range(count)], "y": list(range(count))}, "t.json"
+        )
+        figure = figures_of_run(source, run_id, points=100)[0]
+        assert figure["series"][0]["shown"] <= 100
+        with monkeypatch.context() as unread:
+            unread.setattr(table_files, "_of_json", None)
+            page = rows_of(source, run_id, figure["id"], 999, 2)
+            part = figure_of(source, run_id, figure["id"], start=0.5, end=0.53, points=100)
+        assert (page["rows"], page["total"]) == ([[0.999, 999], [1, 1_000]], count)
+        inside = [y for x, y in points(part) if 0.5 <= x <= 0.53]
+        assert inside == list(range(500, 531))
+        mlflow.log_table({"x": [1.0], "y": [count]}, "t.json")
+        assert rows_of(source, run_id, figure["id"], count, 2)["rows"] == [[1, count]]
+
+
+def test_one_that_cannot_be_drawn_costs_no_other(source, start, monkeypatch):
+    """Whatever goes wrong with it is said in its place, alone and among several runs."""
+    runs = [start(), start()]
+    for run in runs:
+        run.log_list("loss", [1.0, 2.0])
+        run.log_list("odd", [1.0, 2.0])
+        run.log_table("wave", {"x": [1, 2], "y": [1, 2]})
+        run.flush()
+
+    def failing(_run, logged, _asked):
+        if logged.name == "odd":
+            raise KeyError("what nobody thought of")
+        return scalars_points(_run, logged, _asked)
+
+    def refused(*_arguments):
+        raise OSError("no more files")
+
+    scalars_points = scalars.chart_points
+    monkeypatch.setattr(scalars, "chart_points", failing)
+    monkeypatch.setattr(tables, "figure_of_table", refused)
+    figures = {each["title"]: each for each in figures_of_run(source, runs[0].id)}
+    assert points(figures["loss"]) == [(0, 1), (1, 2)]
+    assert figures["odd"]["kind"] == figures["wave"]["kind"] == "text"
+    assert "what nobody thought of" in figures["odd"]["note"]
+    assert "no more files" in figures["wave"]["note"]
+    of_both = {each["title"]: each for each in figures_of_runs(source, [each.id for each in runs])}
+    assert [len(each["y"]) for each in of_both["loss"]["series"]] == [2, 2]
+    monkeypatch.setattr(source.store, "get_run", refused)
+    with pytest.raises(OSError, match="no more files"):
+        figures_of_runs(source, [each.id for each in runs])
+
+
 @pytest.mark.databases
 def test_runs_are_compared(source, start):
     """Curves are overlaid though one has a single point; numbers and texts stand in a table."""
@@ -382,8 +487,13 @@ def test_what_is_not_there_is_refused(source, start):
     for offset, limit in ((-1, 1), (0, 0), (1 << 70, 1)):
         with pytest.raises(MlflowException, match="asked for"):
             rows_of(source, run.id, figure, offset, limit)
-    huge = figure_of(source, run.id, figure, start=-(1 << 70), end=1 << 70)
+    huge = figure_of(source, run.id, figure, start=-(1 << 70), end=1e300)
     assert points(huge) == [(0, 1), (1, 2)]
+    assert points(figure_of(source, run.id, figure, start=0.25, end=0.5)) == [(0, 1), (1, 2)]
+    [of_both] = figures_of_runs(source, [run.id], start=1e299, end=1e300)
+    assert (
+        points(figure_of(source, run.id, figure, start=1e299, end=1e300)) == points(of_both) == []
+    )
 
 
 def _chart(kind, **data):

@@ -12,8 +12,8 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Experiment
-from mlflow_workspace_plugin.overview.figures import figures_of_run
-from mlflow_workspace_plugin.overview.live import tick, tick_json
+from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
+from mlflow_workspace_plugin.overview.live.tick import tick, tick_json
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 

@@ -1,5 +1,7 @@
 """Saved views of a workspace: kept, renamed, replaced, forgotten; of one workspace each."""
 
+from dataclasses import replace
+
 import pytest
 
 from mlflow_workspace_plugin import Workspace
@@ -28,14 +30,28 @@ def test_kept_and_changed(store):
     assert first.created_at == first.changed_at > 0
     again = store.put_view(View(ID, "c", "you", {"charts": []}))
     assert (again.created_at, again.name, again.owner) == (first.created_at, "c", "you")
-    assert store.rename_view(ID, "d")
-    assert store.view(ID).name == "d"
+    changed = store.change_view(replace(again, name="d"))
+    assert store.view(ID) == changed
+    assert (changed.name, changed.owner) == ("d", "you")
+    assert changed.changed_at > again.changed_at
     assert store.drop_view(ID)
     assert store.view(ID) is None
     assert not store.drop_view(ID)
-    assert not store.rename_view(ID, "e")
-    assert not store.rename_view("\0", "e")
+    assert store.change_view(View("\0", "e", "me")) is None
     assert store.view("\0") is None
+
+
+def test_change_of_what_was_changed_or_dropped_meanwhile(store):
+    """It is none; made again after its answer was lost, it is the one that was made."""
+    read = store.put_view(View(ID, "a", "me", DEFINITION))
+    ours, others = replace(read, name="b"), replace(read, name="c", definition={"columns": []})
+    kept = store.change_view(ours)
+    assert store.change_view(ours) == kept
+    assert store.change_view(others) is None
+    assert store.view(ID) == kept
+    store.drop_view(ID)
+    assert store.change_view(replace(kept, name="d")) is None
+    assert store.views() == []
 
 
 def test_texts_that_do_not_fit(store):
@@ -44,7 +60,7 @@ def test_texts_that_do_not_fit(store):
         with pytest.raises(UnstorableValueError):
             store.put_view(view)
     with pytest.raises(UnstorableValueError):
-        store.rename_view(ID, "n" * 256)
+        store.change_view(View(ID, "n" * 256, "o"))
 
 
 def test_of_one_workspace(store, workspace):
@@ -55,7 +71,7 @@ def test_of_one_workspace(store, workspace):
     assert others.views() == []
     assert others.view(ID) is None
     assert not others.drop_view(ID)
-    assert not others.rename_view(ID, "theirs")
+    assert others.change_view(replace(kept, name="theirs")) is None
     others.put_view(View(ID, "theirs", "you"))
     assert store.views() == [kept]
     other.delete(delete_dependent_resources=True)

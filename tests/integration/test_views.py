@@ -15,8 +15,8 @@ from mlflow_workspace_plugin.errors import (
     ViewNotFoundError,
     ViewNotYoursError,
 )
-from mlflow_workspace_plugin.overview import views
-from mlflow_workspace_plugin.overview.facts import ATTRIBUTES
+from mlflow_workspace_plugin.overview.runs import views
+from mlflow_workspace_plugin.overview.runs.facts import ATTRIBUTES
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.stores.views import View
 

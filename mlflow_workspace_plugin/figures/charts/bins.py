@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Any
 
-from mlflow_workspace_plugin.figures.cells import number, text
+from mlflow_workspace_plugin.figures.cells import number, numbers
 from mlflow_workspace_plugin.figures.charts.numbers import checked
+from mlflow_workspace_plugin.figures.head import head
 from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.figures.specification import Band, Bars, Figure
 
@@ -22,14 +23,12 @@ def residuals(parts: tuple[str, ...], title: str, data: Mapping[str, Any]) -> li
         TypeError: what should be a number is none.
     """
     figure: Bars = {
-        "id": figure_id(*parts),
-        "title": text(title),
+        **head(figure_id(*parts), title),
         "kind": "bars",
-        "note": None,
         "x": {"label": "predicted - actual"},
         "y": {"label": "count"},
-        "edges": [number(checked(edge)) for edge in data["bin_edges"]],
-        "counts": [number(checked(count)) for count in data["bin_counts"]],
+        "edges": numbers(map(checked, data["bin_edges"])),
+        "counts": numbers(map(checked, data["bin_counts"])),
     }
     return [figure]
 
@@ -59,15 +58,14 @@ def predictions(parts: tuple[str, ...], title: str, data: Mapping[str, Any]) -> 
         if count != 0 and mean is not None
     ]
     empty = len(means) - len(bins)
+    note = f"{empty:,} of {len(means):,} bins are empty." if empty else None
     figure: Band = {
-        "id": figure_id(*parts),
-        "title": text(title),
+        **head(figure_id(*parts), title, note),
         "kind": "band",
-        "note": f"{empty:,} of {len(means):,} bins are empty." if empty else None,
         "x": {"label": "true value"},
         "y": {"label": "predicted value"},
-        "xs": [number(x) for x, _, _ in bins],
-        "mean": [number(mean) for _, mean, _ in bins],
+        "xs": numbers(x for x, _, _ in bins),
+        "mean": numbers(mean for _, mean, _ in bins),
         "low": [None if error is None else number(mean - error) for _, mean, error in bins],
         "high": [None if error is None else number(mean + error) for _, mean, error in bins],
         "ideal": True,

@@ -4,8 +4,9 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from mlflow_workspace_plugin.figures.cells import number, text
+from mlflow_workspace_plugin.figures.cells import number, numbers, text
 from mlflow_workspace_plugin.figures.charts.numbers import checked
+from mlflow_workspace_plugin.figures.head import head
 from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.figures.specification import Figure, Heatmap, Number
 
@@ -31,15 +32,13 @@ def figures(parts: tuple[str, ...], title: str, data: Mapping[str, Any]) -> list
         note = f"{len(labels):,} classes; all but the {MOST_CLASSES - 1:,} most frequent are one."
         labels, counts = _together(labels, counts)
     figure: Heatmap = {
-        "id": figure_id(*parts),
-        "title": text(title),
+        **head(figure_id(*parts), title, note),
         "kind": "heatmap",
-        "note": note,
         "rows": [text(label) for label in labels],
         "columns": [text(label) for label in labels],
         "row_label": "true",
         "column_label": "predicted",
-        "counts": [[number(count) for count in row] for row in counts],
+        "counts": [numbers(row) for row in counts],
         "normalised": [_normalised(row) for row in counts],
     }
     return [figure]

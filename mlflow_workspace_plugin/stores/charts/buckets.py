@@ -5,13 +5,15 @@ line through all its points would, so that a spike of one step stays to be seen.
 equal width, as the columns of a screen are, and not of equally many points.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 from mlflow_workspace_plugin.stores.charts.point import Point, X
 
 _ENOUGH = 0.95
+
+Kept = TypeVar("Kept")
 
 
 class Bucket(NamedTuple):
@@ -133,31 +135,45 @@ def _rank(point: Point, x: X) -> tuple[float, tuple[int, int, float, bool]]:
 def shown(sketch: Sketch, points: int) -> list[Point]:
     """Return at most so many points: first and last, and what each stretch keeps.
 
-    Neighbouring buckets are put together until it fits, and no more than that.
-
     Args:
         sketch: the metric.
         points: how many may be shown, at least 1.
     """
-    ends = {sketch.first, sketch.last}
-    number = sketch.grid.number
     if points == 1:
         return [sketch.last]
+    ends = {sketch.first, sketch.last}
+    kept = fitted(sketch.grid.number, points, lambda stretches: _kept(sketch, stretches) | ends)
+    return cut(sorted(kept, key=lambda point: point.place(sketch.grid.x)), points)
+
+
+def fitted(number: int, points: int, keep: Callable[[int], set[Kept]]) -> set[Kept]:
+    """Return what is kept of stretches that are as narrow as may be; too much if none fits.
+
+    Neighbouring buckets are put together until it fits, and no more than that.
+
+    Args:
+        number: how many buckets there are.
+        points: how many points may be shown, at least 2.
+        keep: returns what is kept where there are so many stretches.
+    """
     stretches = min(number, max(1, (points - 2) // 2))
-    fitting: set[Point] = set()
+    fitting: set[Kept] = set()
     while True:
-        kept = _kept(sketch, stretches) | ends
+        kept = keep(stretches)
         more = min(number, stretches * points // len(kept))
         if len(kept) <= points:
             fitting = kept
             if more <= stretches or len(kept) >= _ENOUGH * points:
-                break
+                return fitting
         elif fitting or stretches == 1:
-            break
+            return fitting or kept
         else:
             more = max(1, min(more, stretches - 1))
         stretches = more
-    found = sorted(fitting or kept, key=lambda point: point.place(sketch.grid.x))
+
+
+def cut(found: list[Kept], points: int) -> list[Kept]:
+    """Return at most so many of what was kept, of which the last is one."""
     return found if len(found) <= points else [*found[: points - 1], found[-1]]
 
 

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from mlflow.entities import Metric
 from mlflow.entities.metric import MetricWithRunId
 from mlflow.exceptions import MlflowException
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, String, bindparam, text
 
 from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.journal.files.records import OTHERS, UNCOUNTED
@@ -15,30 +15,20 @@ from mlflow_workspace_plugin.stores.charts import kept
 from mlflow_workspace_plugin.stores.charts.buckets import shown
 from mlflow_workspace_plugin.stores.charts.kept import Finding
 from mlflow_workspace_plugin.stores.charts.point import NO_POINTS, ChartPoints, Point, X
-from mlflow_workspace_plugin.stores.charts.reading import BY_TIME, Wanted, read_all, read_sketch
+from mlflow_workspace_plugin.stores.charts.reading import Wanted, read_few, read_sketch
+from mlflow_workspace_plugin.stores.charts.since import read_since
+from mlflow_workspace_plugin.stores.reads.many_objects import many_objects
 from mlflow_workspace_plugin.stores.reads.metric_history import MetricHistory
 from mlflow_workspace_plugin.terminal import get_logger
 
 _LATEST = text("""
-    SELECT key, step, timestamp, value, is_nan FROM latest_metrics WHERE run_uuid = :run_id
-""")
-# By the index that has points by time: what it costs does not grow with what the run holds.
-_SINCE = "timestamp >= :since ORDER BY timestamp, step, value, is_nan LIMIT :limit"
-_SINCE_ON = {
-    "sqlite": text(f"""
-        SELECT key, step, timestamp, value, is_nan FROM metrics {BY_TIME}
-        WHERE run_uuid = :run_id AND key = :key AND {_SINCE}
-    """),
-    "postgresql": text(f"""
-        SELECT wanted.key, found.* FROM unnest(CAST(:keys AS text[])) AS wanted(key), LATERAL (
-            SELECT step, timestamp, value, is_nan FROM metrics
-            WHERE run_uuid = :run_id AND metrics.key = wanted.key AND {_SINCE}
-        ) AS found
-    """),
-}
+    SELECT run_uuid, key, step, timestamp, value, is_nan FROM latest_metrics
+    WHERE run_uuid IN :run_ids
+""").bindparams(bindparam("run_ids", type_=String, expanding=True))
 _STORED = text("""
-    SELECT key, sum(stored) FROM workspace_plugin_receipts WHERE run_uuid = :run_id GROUP BY key
-""")
+    SELECT run_uuid, key, sum(stored) FROM workspace_plugin_receipts
+    WHERE run_uuid IN :run_ids GROUP BY run_uuid, key
+""").bindparams(bindparam("run_ids", type_=String, expanding=True))
 _KEEPING_WAIT_MS = 200
 
 _logger = get_logger(__name__)
@@ -99,16 +89,19 @@ class Charts(MetricHistory):
         Raises:
             MlflowException: one of the runs is not in the workspace.
         """
-        found: dict[str, ChartPoints] = {}
+        points = max(1, points)
+        wanted = [Wanted(run_id, key, x, start, end) for run_id in dict.fromkeys(run_ids)]
         findings: list[Finding] = []
-        with self._large_reads() as connection:
+        with self._snapshot() as connection, many_objects():
             self._check_accessible(connection, run_ids)
-            for run_id in run_ids:
-                wanted = Wanted(run_id, key, x, start, end)
-                found[run_id] = self._chart(connection, wanted, max(1, points), findings)
-        # Who waits for a connection holds none.
-        for finding in findings:
-            self._keep(finding)
+            if not wanted or not self._may_be(key):
+                return dict.fromkeys(run_ids, NO_POINTS)
+            found = read_few(connection, wanted, points)
+            for each in wanted:
+                if each.run_id not in found:
+                    found[each.run_id] = self._chart(connection, each, points, findings)
+            if findings:
+                self._keep(connection, findings)
         return found
 
     def get_metric_history_bulk_interval(
@@ -147,20 +140,32 @@ class Charts(MetricHistory):
         Raises:
             MlflowException: there is no such run in the workspace.
         """
+        return self.latest_points_of_runs([run_id])[run_id]
+
+    def latest_points_of_runs(self, run_ids: Sequence[str]) -> dict[str, dict[str, Point]]:
+        """Return the latest point of each metric of runs, by run, by one query (ours).
+
+        Raises:
+            MlflowException: one of the runs is not in the workspace.
+        """
         with self._statements() as connection:
-            self._check_accessible(connection, [run_id])
-            return _latest(connection, run_id)
+            self._check_accessible(connection, run_ids)
+            return _latest(connection, run_ids)
 
     def points_since(
         self, run_id: str, keys: Sequence[str] | None, timestamp_ms: int, limit: int
     ) -> dict[str, list[Point]]:
         """Return the points of metrics from a time on, by time, step and value (ours).
 
+        Where other runs logged much under the same name since then, only the last points by step
+        are looked at.
+
         Args:
             run_id: the run.
             keys: the metrics; all of the run's when None.
             timestamp_ms: the time, in milliseconds since 1970; what was logged at it is returned.
-            limit: how many points of each metric at most, the earliest of them.
+            limit: how many points of each metric at most: the earliest of them, or of those that
+                were looked at.
 
         Returns:
             By metric; those without such a point are left out.
@@ -168,17 +173,13 @@ class Charts(MetricHistory):
         Raises:
             MlflowException: there is no such run in the workspace.
         """
-        found: dict[str, list[Point]] = {}
-        parameters = {"run_id": run_id, "since": timestamp_ms, "limit": limit}
-        with self._statements() as connection:
+        with self._statements() as connection, self._driver_errors():
             self._check_accessible(connection, [run_id])
-            wanted = _latest(connection, run_id) if keys is None else filter(self._may_be, keys)
-            asked = [{"key": key} for key in wanted] if self._is_sqlite else [{"keys": [*wanted]}]
-            statement = _SINCE_ON[connection.dialect.name]
-            for each in asked:
-                for key, *point in connection.execute(statement, parameters | each):
-                    found.setdefault(key, []).append(Point.of(*point))
-        return found
+            if keys is None:
+                wanted = list(_latest(connection, [run_id])[run_id])
+            else:
+                wanted = list(filter(self._may_be, keys))
+            return read_since(connection, run_id, wanted, timestamp_ms, limit)
 
     def stored_counts(self, run_id: str) -> dict[str, int]:
         """Return how many values of each metric of a run our clients stored (ours).
@@ -188,25 +189,36 @@ class Charts(MetricHistory):
         Raises:
             MlflowException: there is no such run in the workspace.
         """
+        return self.stored_counts_of_runs([run_id])[run_id]
+
+    def stored_counts_of_runs(self, run_ids: Sequence[str]) -> dict[str, dict[str, int]]:
+        """Return how many values of each metric of runs our clients stored, by run (ours).
+
+        Raises:
+            MlflowException: one of the runs is not in the workspace.
+        """
+        found: dict[str, dict[str, int]] = {run_id: {} for run_id in run_ids}
         with self._statements() as connection:
-            self._check_accessible(connection, [run_id])
-            rows = connection.execute(_STORED, {"run_id": run_id}).all()
-        return {key: int(stored) for key, stored in rows if key not in (OTHERS, UNCOUNTED)}
+            self._check_accessible(connection, run_ids)
+            for run_id, key, stored in connection.execute(_STORED, {"run_ids": list(run_ids)}):
+                if key not in (OTHERS, UNCOUNTED):
+                    found[run_id][key] = int(stored)
+        return found
 
     @contextmanager
-    def _large_reads(self) -> Iterator[Connection]:
-        """Open a transaction that reads, whose statements may be told how to be run."""
+    def _snapshot(self) -> Iterator[Connection]:
+        """Open a transaction that reads, and sees nothing of what comes meanwhile."""
         with self._errors(), self._hub.engine.connect() as connection, self._driver_errors():
+            if self._is_sqlite:
+                connection.exec_driver_sql("BEGIN")
+            else:
+                connection.execution_options(isolation_level="REPEATABLE READ")
             yield connection
 
     def _chart(
         self, connection: Connection, wanted: Wanted, points: int, findings: list[Finding]
     ) -> ChartPoints:
-        if not self._may_be(wanted.key):
-            return NO_POINTS
-        everything = read_all(connection, wanted, points)
-        if everything is not None:
-            return everything
+        """Return what is shown of a metric that holds many values."""
         seen, sketch = None, None
         if wanted.is_whole:
             seen = kept.look(connection, wanted.run_id, wanted.key, wanted.x, points)
@@ -222,20 +234,26 @@ class Charts(MetricHistory):
         """Whether the database could hold a metric of that name."""
         return storable.flaw_of(key, is_sqlite=self._is_sqlite) is None
 
-    def _keep(self, finding: Finding) -> None:
+    def _keep(self, connection: Connection, findings: list[Finding]) -> None:
+        """Keep what was found, by the connection that it was read by: nobody waits for another."""
         try:
-            with self._transaction(_KEEPING_WAIT_MS) as connection:
-                if not self._is_sqlite:
-                    connection.execute(text(f"SET LOCAL lock_timeout = {_KEEPING_WAIT_MS}"))
-                kept.keep(connection, finding)
+            with self._errors():
+                connection.rollback()
+                with self._writing(connection, _KEEPING_WAIT_MS):
+                    if not self._is_sqlite:
+                        connection.execute(text(f"SET LOCAL lock_timeout = {_KEEPING_WAIT_MS}"))
+                    for finding in findings:
+                        kept.keep(connection, finding)
         except MlflowException as error:
             # The answer is there. Others write just now, or this user must not.
             _logger.debug("A chart was not kept: %s", error)
 
 
-def _latest(connection: Connection, run_id: str) -> dict[str, Point]:
-    rows = connection.execute(_LATEST, {"run_id": run_id})
-    return {key: Point.of(*row) for key, *row in rows}
+def _latest(connection: Connection, run_ids: Sequence[str]) -> dict[str, dict[str, Point]]:
+    found: dict[str, dict[str, Point]] = {run_id: {} for run_id in run_ids}
+    for run_id, key, *row in connection.execute(_LATEST, {"run_ids": list(run_ids)}):
+        found[run_id][key] = Point.of(*row)
+    return found
 
 
 def _metric(key: str, point: Point) -> Metric:

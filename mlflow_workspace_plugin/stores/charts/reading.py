@@ -1,12 +1,15 @@
 """From a database to few points: what a metric holds is put into buckets where it lies.
 
-PostgreSQL does it by one query, over all points once. SQLite would sort them for that; there each
-stretch is read by an index of its own, or, where that would meet many points of other runs, all
-points are read, and none is kept. Either way the memory is that of the buckets.
+Few values are read as they are, those of many runs together. Of more PostgreSQL makes buckets by
+one query, over all points once. SQLite would sort them for that; there each stretch is read by an
+index of its own, or, where that would meet many points of other runs, all points are read, and none
+is kept. Either way the memory is that of the buckets.
+
+All that is read for one chart is read in one transaction, which sees nothing that comes meanwhile.
 """
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from operator import itemgetter
 from typing import Any
@@ -15,6 +18,7 @@ from sqlalchemy import Connection, TextClause, text
 
 from mlflow_workspace_plugin.stores.charts.buckets import Bucket, Gathered, Grid, Sketch, shown
 from mlflow_workspace_plugin.stores.charts.point import ChartPoints, Point, X
+from mlflow_workspace_plugin.stores.charts.thinning import Row, thinned
 
 BUCKETS = 4_096
 """How many buckets a metric is read as, unless more points are wanted."""
@@ -22,7 +26,14 @@ BUCKETS = 4_096
 BY_TIME = "INDEXED BY sqlite_autoindex_metrics_1"
 """How SQLite finds points of a metric by time, among those of other runs."""
 
-_BY_RUN = "INDEXED BY index_metrics_run_uuid_key_step"
+BY_RUN = "INDEXED BY index_metrics_run_uuid_key_step"
+"""How it finds those of a run, by step."""
+
+AT_HAND, AT_HAND_OF_MANY = 10_000, 2_000
+"""So few values are read as they are, of one run, and of each of several."""
+
+_ROWS_TOGETHER = 100_000
+
 _REFINEMENTS = 3
 _COLUMNS: dict[X, str] = {"step": "step", "time": "timestamp"}
 _OTHERS: dict[X, str] = {"step": "timestamp", "time": "step"}
@@ -74,17 +85,61 @@ def _within(x: int | None, default: int) -> int:
     return default if x is None else max(_LEAST, min(_GREATEST, x))
 
 
-def read_all(connection: Connection, wanted: Wanted, limit: int) -> ChartPoints | None:
-    """Return all points, in order; None if they are more than a limit."""
-    statement = _few(wanted.x, wanted.is_whole)
-    rows = connection.execute(statement, wanted.parameters | {"limit": limit + 1}).all()
-    if len(rows) > limit:
-        return None
-    points = [
-        Point(step, timestamp, value, bool(is_nan)) for step, timestamp, value, is_nan in rows
-    ]
-    points.sort(key=None if wanted.x == "step" else _BY_TIMESTAMP)
-    return ChartPoints(points, len(points), sum(map(_IS_NAN, points)), is_exact=True)
+def read_few(
+    connection: Connection, wanted: Sequence[Wanted], points: int
+) -> dict[str, ChartPoints]:
+    """Return what is shown of those metrics that hold few values: by one query for many runs.
+
+    Args:
+        connection: in a transaction.
+        wanted: the same of each run.
+        points: how many points of each run are shown at most.
+
+    Returns:
+        By run; those that hold more values are left out.
+    """
+    limit = max(points, AT_HAND if len(wanted) == 1 else AT_HAND_OF_MANY)
+    rows = _rows_of_runs(connection, wanted, limit + 1)
+    return {
+        each.run_id: _shown(found, each.x, points)
+        for each, found in zip(wanted, rows, strict=True)
+        if len(found) <= limit
+    }
+
+
+def _shown(rows: list[Row], x: X, points: int) -> ChartPoints:
+    rows.sort(key=None if x == "step" else _BY_TIMESTAMP)
+    is_exact = len(rows) <= points
+    shown = rows
+    if not is_exact:
+        by: X = "time" if rows[0][0] == rows[-1][0] and x == "step" else x
+        found = thinned(rows, by, points, buckets=BUCKETS, finer=_REFINEMENTS)
+        shown = [rows[index] for index in found]
+    nans = sum(map(_IS_NAN, rows))
+    return ChartPoints([Point.of(*row) for row in shown], len(rows), nans, is_exact=is_exact)
+
+
+def _rows_of_runs(
+    connection: Connection, wanted: Sequence[Wanted], limit: int
+) -> Iterator[list[Row]]:
+    """Yield so many rows of each metric at most, by the driver: there may be many of them."""
+    driver: Any = connection.connection.driver_connection
+    x, is_whole = wanted[0].x, wanted[0].is_whole
+    if connection.dialect.name == "sqlite":
+        for each in wanted:
+            parameters = each.parameters | {"limit": limit}
+            yield driver.execute(_few(x, is_whole), parameters).fetchall()
+        return
+    at_once = max(1, _ROWS_TOGETHER // limit)
+    for first in range(0, len(wanted), at_once):
+        part = wanted[first : first + at_once]
+        run_ids = [each.run_id for each in part]
+        parameters = part[0].parameters | {"limit": limit, "run_ids": run_ids}
+        found: dict[str, list[Row]] = {run_id: [] for run_id in run_ids}
+        statement = _few_of_runs(x, is_whole)
+        for run_id, *row in driver.execute(statement, parameters).fetchall():
+            found[run_id].append(tuple(row))
+        yield from (found[run_id] for run_id in run_ids)
 
 
 def read_sketch(connection: Connection, wanted: Wanted, points: int) -> Sketch:
@@ -265,22 +320,35 @@ def _from(x: X, is_whole: bool, index: str = "") -> str:  # noqa: FBT001
 
 
 def _index(by: X) -> str:
-    return _BY_RUN if by == "step" else BY_TIME
+    return BY_RUN if by == "step" else BY_TIME
 
 
 @functools.cache
-def _few(x: X, is_whole: bool) -> TextClause:  # noqa: FBT001
-    return text(f"SELECT step, timestamp, value, is_nan {_from(x, is_whole)} LIMIT :limit")
+def _few(x: X, is_whole: bool) -> str:  # noqa: FBT001
+    return f"SELECT step, timestamp, value, is_nan {_from(x, is_whole)} LIMIT :limit"
+
+
+@functools.cache
+def _few_of_runs(x: X, is_whole: bool) -> str:  # noqa: FBT001
+    """Return PostgreSQL's query, as its driver takes it."""
+    part = "" if is_whole else f" AND {_COLUMNS[x]} BETWEEN %(start)s AND %(end)s"
+    return f"""
+        SELECT wanted.run_id, few.*
+        FROM unnest(CAST(%(run_ids)s AS text[])) AS wanted(run_id), LATERAL (
+            SELECT step, timestamp, value, is_nan FROM metrics
+            WHERE run_uuid = wanted.run_id AND key = %(key)s{part} LIMIT %(limit)s
+        ) AS few
+    """
 
 
 @functools.cache
 def _all(x: X, is_whole: bool) -> TextClause:  # noqa: FBT001
-    return text(f"SELECT step, timestamp, value, is_nan {_from(x, is_whole, _BY_RUN)}")
+    return text(f"SELECT step, timestamp, value, is_nan {_from(x, is_whole, BY_RUN)}")
 
 
 @functools.cache
 def _count(x: X, is_whole: bool) -> TextClause:  # noqa: FBT001
-    few = f"SELECT 1 {_from(x, is_whole, _BY_RUN)} LIMIT {_FEW}"
+    few = f"SELECT 1 {_from(x, is_whole, BY_RUN)} LIMIT {_FEW}"
     return text(f"SELECT count(*) FROM ({few}) AS few")
 
 

@@ -21,12 +21,12 @@ from typing import TYPE_CHECKING, Any
 
 from mlflow.entities import Run as MlflowRun
 
-from mlflow_workspace_plugin.overview.log import LogPiece, tail_of_log
-from mlflow_workspace_plugin.overview.metrics import mlflow_files
-from mlflow_workspace_plugin.overview.metrics.logged import LoggedRun
-from mlflow_workspace_plugin.overview.new_points import Looked, Seen, new_points
-from mlflow_workspace_plugin.overview.run import facts_of_run
-from mlflow_workspace_plugin.overview.status import head_of_run
+from mlflow_workspace_plugin.overview.figures import mlflow_files
+from mlflow_workspace_plugin.overview.figures.logged import LoggedRun
+from mlflow_workspace_plugin.overview.live.new_points import Looked, Seen, new_points
+from mlflow_workspace_plugin.overview.run.log import LogPiece, tail_of_log
+from mlflow_workspace_plugin.overview.run.overview import facts_of_run
+from mlflow_workspace_plugin.overview.run.status import head_of_run
 from mlflow_workspace_plugin.runs.metrics.descriptors import SCALAR, read_descriptors
 from mlflow_workspace_plugin.stores.reads.exact_values import FOLDER as VALUES_FOLDER
 
@@ -206,7 +206,7 @@ def _is_seen(given: Any) -> bool:
 
 def _seen_log(seen: Mapping[str, Any]) -> tuple[str, int] | None:
     log = seen.get("log")
-    if not isinstance(log, list) or [type(each) for each in log] != [str, int]:
+    if not isinstance(log, list) or [type(each) for each in log] != [str, int] or log[1] < 0:
         return None
     return log[0], log[1]
 

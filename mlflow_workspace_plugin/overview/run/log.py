@@ -26,8 +26,9 @@ class LogPiece:
         name: the path of the log among the run's files.
         start: of how many bytes the piece comes behind; where that is not where the piece before
             ended, or it is of another log, it takes the place of all that was shown.
-        end: where the next one begins.
-        text: in the encoding UTF-8, with its carriage returns and escapes.
+        end: where the next one begins. Nobody can tell it from the text, which has another length
+            where the log is not in UTF-8.
+        text: read as UTF-8, with its carriage returns and escapes; what is no UTF-8 is U+FFFD.
     """
 
     name: str
@@ -68,37 +69,46 @@ def tail_of_log(
     if found is None or found == start:
         return None
     # A log that has become shorter is another one by now.
-    if start is None or found < start or found - start > size:
+    is_cut = start is None or found < start or found - start > size
+    if start is None or is_cut:
         start = max(found - size, 0)
-    piece = piece_of_log(repository, name, start, size)
-    return piece if piece.end > piece.start or seen is None or seen[0] != name else None
+    start, read = _read(repository, name, start, size, is_cut=is_cut)
+    decoder = codecs.getincrementaldecoder("utf-8")("replace")
+    text = decoder.decode(read)
+    unfinished, _ = decoder.getstate()
+    end = start + len(read) - len(unfinished)
+    return LogPiece(name, start, end, text) if is_cut or end > start else None
 
 
-def piece_of_log(
-    repository: "HubRepository", name: str, start: int, size: int = TAIL_BYTES
+def piece_before(
+    repository: "HubRepository", name: str, end: int, size: int = TAIL_BYTES
 ) -> LogPiece:
-    """Return a piece of a log, in whole characters.
+    """Return the piece of a log that comes before another one.
 
     Args:
         repository: of the run's files.
         name: of the log.
-        start: of how many bytes it comes behind.
+        end: where the other one starts, as it says.
         size: of how many bytes it is, at most.
 
     Raises:
         MlflowException: there is no such file.
     """
+    start = max(end - size, 0)
+    start, read = _read(repository, name, start, end - start, is_cut=True)
+    return LogPiece(name, start, start + len(read), read.decode("utf-8", "replace"))
+
+
+def _read(
+    repository: "HubRepository", name: str, start: int, size: int, *, is_cut: bool
+) -> tuple[int, bytes]:
+    """Return a piece and where it starts; where a log is cut, that is a whole character."""
     read = repository.read_from(name, start, max(1, min(size, MOST_BYTES)))
-    if start > 0:
-        # The rest of a character is none.
-        rest = next(
-            (i for i, byte in enumerate(read[:_LONGEST_CHARACTER]) if byte & 0xC0 != 0x80), 0
-        )
-        start, read = start + rest, read[rest:]
-    decoder = codecs.getincrementaldecoder("utf-8")("replace")
-    text = decoder.decode(read)
-    unfinished, _ = decoder.getstate()
-    return LogPiece(name, start, start + len(read) - len(unfinished), text)
+    if not is_cut or start == 0:
+        return start, read
+    # The rest of a character is none.
+    rest = next((i for i, byte in enumerate(read[:_LONGEST_CHARACTER]) if byte & 0xC0 != 0x80), 0)
+    return start + rest, read[rest:]
 
 
 def _size_of(repository: "HubRepository", name: str) -> int | None:

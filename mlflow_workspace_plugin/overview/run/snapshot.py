@@ -7,13 +7,10 @@ from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.errors import SnapshotException
-from mlflow_workspace_plugin.overview.files import shown_text
+from mlflow_workspace_plugin.overview.run.files import shown_text
 from mlflow_workspace_plugin.runs.snapshots.manifest import File, Manifest
-from mlflow_workspace_plugin.runs.snapshots.snapshots import (
-    SNAPSHOT_TAG,
-    Snapshots,
-    snapshots_of,
-)
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.snapshots import SNAPSHOT_TAG, SnapshotFiles
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.overview.source import Source
@@ -110,7 +107,7 @@ def _differs(old: Manifest, new: Manifest, path: str) -> bool:
     return (before.digest, before.may_run) != (after.digest, after.may_run)
 
 
-def _lines(snapshots: Snapshots, snapshot_id: str, file: File | None) -> list[str] | None:
+def _lines(snapshots: SnapshotFiles, snapshot_id: str, file: File | None) -> list[str] | None:
     """Return the lines of a file; none of one that is not there, None of one that is no text."""
     if file is None:
         return []
@@ -127,7 +124,7 @@ def _difference(old: list[str] | None, new: list[str] | None, most: int) -> list
     return list(islice(difflib.unified_diff(old, new, lineterm="", n=3), 2, most + 2))
 
 
-def _content(snapshots: Snapshots, snapshot_id: str, file: File) -> bytes:
+def _content(snapshots: SnapshotFiles, snapshot_id: str, file: File) -> bytes:
     content = io.BytesIO()
     snapshots.copy_file(snapshot_id, file, content)
     return content.getvalue()
@@ -145,7 +142,7 @@ def _manifest(source: "Source", run_id: str) -> tuple[str, Manifest]:
     return snapshot_id, _snapshots(source).contents(snapshot_id)
 
 
-def _snapshots(source: "Source") -> Snapshots:
+def _snapshots(source: "Source") -> SnapshotFiles:
     return snapshots_of(source.tracking_uri)
 
 

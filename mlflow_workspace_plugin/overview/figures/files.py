@@ -2,15 +2,14 @@
 
 from contextlib import suppress
 
-from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.figures.charts.chart import KINDS, figures_of_chart
 from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.figures.images import Picture, images
 from mlflow_workspace_plugin.figures.specification import Figure
 from mlflow_workspace_plugin.figures.values import words
-from mlflow_workspace_plugin.overview.files import size_of_file
-from mlflow_workspace_plugin.overview.metrics.logged import Logged, LoggedRun
+from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun
+from mlflow_workspace_plugin.overview.run.files import size_of_file
 from mlflow_workspace_plugin.runs.files.artifact_names import path_in_run
 from mlflow_workspace_plugin.runs.metrics.descriptors import IMAGE
 
@@ -37,13 +36,13 @@ def figures_of_files(run: LoggedRun, logged: Logged) -> list[Figure]:
         return []
     # A chart that is logged again has the file of the one before.
     path = pictures[-1].path
-    with quietly():
-        size = size_of_file(run.repository, path)
-    if size > LARGEST:
-        why = f"The chart has {size:,} bytes, and is not shown. Download {path!r}."
-        return [words(figure_id(*logged.parts), logged.name, "", why)]
-    with quietly(), run.repository.local(path) as stored:
-        document = stored.read_bytes()
+    with run.reading_files() as repository:
+        size = size_of_file(repository, path)
+        if size > LARGEST:
+            why = f"The chart has {size:,} bytes, and is not shown. Download {path!r}."
+            return [words(figure_id(*logged.parts), logged.name, "", why)]
+        with repository.local(path) as stored:
+            document = stored.read_bytes()
     return figures_of_chart(logged.parts, logged.name, logged.kind, document)
 
 

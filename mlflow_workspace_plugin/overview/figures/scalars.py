@@ -14,8 +14,8 @@ from mlflow_workspace_plugin.figures.lines import Curve, over_steps
 from mlflow_workspace_plugin.figures.specification import Figure, Lines, Table
 from mlflow_workspace_plugin.figures.tables import PAGE, table
 from mlflow_workspace_plugin.figures.values import single
-from mlflow_workspace_plugin.overview.metrics.asked import Asked
-from mlflow_workspace_plugin.overview.metrics.logged import Logged, LoggedRun, type_of_column
+from mlflow_workspace_plugin.overview.figures.asked import Asked
+from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun, type_of_column
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs.metrics.reader import Place, values_of
 from mlflow_workspace_plugin.stores.charts.point import ChartPoints, Point
@@ -38,7 +38,8 @@ def figure_of_scalar(run: LoggedRun, logged: Logged, asked: Asked) -> Figure | N
             return single(figure, logged.name, values[0][1])
         return _page(figure, logged.name, values, 0, PAGE) if values else None
     found = chart_points(run, logged, asked)
-    if found.total == 0:
+    # Of a part nothing may be there.
+    if found.total == 0 and not asked.is_range:
         return None
     if found.total == 1 and not asked.is_range:
         return single(figure, logged.name, _typed(run, logged, found.points)[0])
@@ -59,7 +60,11 @@ def compared(
         asked: what of it is drawn.
         names: of the runs, by their ids.
     """
-    found = {run: points for run, points in _points(source, runs, asked) if points.total}
+    found = {
+        run: points
+        for run, points in _points(source, runs, asked)
+        if points.total or asked.is_range
+    }
     if not found:
         return []
     any_of_them = next(iter(runs.values()))

@@ -13,7 +13,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT, MLFLOW_PARENT_RUN_I
 from mlflow.utils.search_utils import SearchUtils
 
 from mlflow_workspace_plugin.data.uses import MODE_TAG, NAME_TAG, OUTPUT
-from mlflow_workspace_plugin.overview.status import head_of_run, status_of_run
+from mlflow_workspace_plugin.overview.run.status import head_of_run, status_of_run
 from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.runs.run_tags import tags_of_user
 from mlflow_workspace_plugin.runs.search import PROPERTY_PREFIX

@@ -14,7 +14,7 @@ from mlflow_workspace_plugin.jobs.engines.engine import Capacity, Compute, Engin
 from mlflow_workspace_plugin.jobs.engines.find import engine_of
 from mlflow_workspace_plugin.jobs.settling import WAIT_S, settle_within
 from mlflow_workspace_plugin.jobs.watch import FOREGROUND, Engines, waits_for
-from mlflow_workspace_plugin.overview.shared_answers import SharedAnswers
+from mlflow_workspace_plugin.overview.computes.shared_answers import SharedAnswers
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.stores.jobs import states
 

@@ -6,7 +6,7 @@ from typing import Any
 from mlflow.entities import ViewType
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-from mlflow_workspace_plugin.overview.facts import (
+from mlflow_workspace_plugin.overview.runs.facts import (
     ATTRIBUTE,
     ATTRIBUTES,
     Column,
@@ -113,8 +113,9 @@ def overview_of_experiment(
 
     Returns:
         ``experiment``; ``runs``, each with its ``cells`` by column asked for; ``there_are_more``;
-        ``columns``, all that there are of these runs, each with how many of them have ``there``
-        and whether all of these are numbers; ``is_over``, whether all have ended.
+        ``columns``, all that there are of these runs, each with how many of them have ``there``,
+        whether all of these are numbers, and whether any ``differs``; ``is_over``, whether all
+        have ended.
 
     Raises:
         MlflowException: there is no such experiment in the workspace, or the filter is none.
@@ -144,4 +145,5 @@ def _told(runs: Sequence[RunFacts], column: Column) -> dict[str, Any]:
         "column": list(column),
         "there": len(values),
         "is_number": all(number_of(value) is not None for value in values),
+        "differs": any(value != values[0] for value in values),
     }

@@ -49,10 +49,15 @@ class SharedAnswers(Generic[Answer]):
             if time.monotonic() - asked.answered_at <= self._new_s:
                 return _said(asked)
             if asked.thread is None:
-                asked.thread = threading.Thread(
+                thread = threading.Thread(
                     target=self._make, args=(asked, make), name="mlflow-workspace-asks", daemon=True
                 )
-                asked.thread.start()
+                try:
+                    thread.start()
+                except RuntimeError:
+                    # There is none to be had now; who asks next tries again.
+                    return _said(asked)
+                asked.thread = thread
             thread = asked.thread
         thread.join(self._wait_s)
         with self._lock:

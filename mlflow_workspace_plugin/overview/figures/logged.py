@@ -2,13 +2,16 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from mlflow.entities import Run as MlflowRun
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.artifacts.quiet import quietly
+from mlflow_workspace_plugin.errors import HubUnreachableError
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs.metrics.descriptors import (
     SCALAR,
@@ -70,10 +73,26 @@ class LoggedRun:
         self.tags: dict[str, str] = run.data.tags
         self._artifact_uri: str = run.info.artifact_uri
         self._keys = [metric.key for metric in run.data._metric_objs]
+        self._away: HubUnreachableError | None = None
+
+    @contextmanager
+    def reading_files(self) -> Iterator[HubRepository]:
+        """Yield where its files are, to be read within the block.
+
+        Raises:
+            HubUnreachableError: they are away, for which nobody waits a second time.
+        """
+        if self._away is not None:
+            raise self._away
+        try:
+            with quietly():
+                yield self._repository
+        except HubUnreachableError as error:
+            self._away = error
+            raise
 
     @cached_property
-    def repository(self) -> HubRepository:
-        """Where its files are."""
+    def _repository(self) -> HubRepository:
         return self.source.repository_at(self._artifact_uri)
 
     @cached_property
@@ -86,7 +105,9 @@ class LoggedRun:
         """What was logged where numbers do not say it, by the key of the metric."""
         found: dict[str, list[ExactValue]] = defaultdict(list)
         if self.descriptors:
-            for value in read_exact(self.repository, self.id):
+            with self.reading_files() as repository:
+                values = read_exact(repository, self.id)
+            for value in values:
                 found[value.key].append(value)
         return found
 

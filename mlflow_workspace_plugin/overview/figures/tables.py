@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from itertools import pairwise
 from typing import Any
 
 from mlflow_workspace_plugin.figures.ids import figure_id
@@ -11,12 +10,12 @@ from mlflow_workspace_plugin.figures.tables import (
     PAGE,
     are_curves,
     curves,
-    goes_one_way,
     of_columns,
+    rows_within,
     table,
 )
-from mlflow_workspace_plugin.overview.metrics.asked import Asked
-from mlflow_workspace_plugin.overview.metrics.logged import Logged, LoggedRun, type_of_column
+from mlflow_workspace_plugin.overview.figures.asked import Asked, whole
+from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun, type_of_column
 from mlflow_workspace_plugin.runs.metrics.names import table_id
 from mlflow_workspace_plugin.runs.metrics.reader import Place, values_of
 
@@ -141,24 +140,16 @@ def _within(
     a range of it is not one of rows, or where nothing is in it.
     """
     if len(columns) == 1:
-        return _drawn_places(run, logged, asked.points, asked.start, asked.end)
-    least = -math.inf if asked.start is None else asked.start
-    greatest = math.inf if asked.end is None else asked.end
+        first, last = whole(asked.start, math.floor), whole(asked.end, math.ceil)
+        return _drawn_places(run, logged, asked.points, first, last)
     x = next(iter(columns))
     found, total = list(drawn), 0
     xs: Sequence[Any] = columns[x]
     for _ in range(_NARROWED):
-        if not goes_one_way(xs):
+        inside = rows_within(xs, asked.start, asked.end)
+        if inside is None:
             return None
-        # What is between two of them may be in the range, though neither is.
-        inside = [
-            index
-            for index, ends in enumerate(pairwise(xs))
-            if min(ends) <= greatest and max(ends) >= least
-        ]
-        if not inside:
-            return None
-        first, last = found[inside[0]][1], found[inside[-1] + 1][1]
+        first, last = found[inside[0]][1], found[inside[-1]][1]
         found, total = _drawn_places(run, logged, asked.points, first, last)
         if len(found) == total:
             break

@@ -1,6 +1,5 @@
 """Where a run stands, in a few words that change while it goes on: the head of what is shown."""
 
-import threading
 import time
 from collections import OrderedDict
 from typing import TYPE_CHECKING, Any
@@ -12,8 +11,9 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin.errors import RunNotFoundError
+from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 from mlflow_workspace_plugin.jobs.watch import JobWatch
-from mlflow_workspace_plugin.overview.remarks import remark_of
+from mlflow_workspace_plugin.overview.run.remarks import remark_of
 from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.runs.reason import reason_of_ended
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG, JOB_TAG
@@ -27,7 +27,7 @@ _LAST = ("FINISHED", "FAILED", "KILLED")
 _KEPT = 256
 
 _watches: "OrderedDict[tuple[str, str], JobWatch]" = OrderedDict()
-_watches_lock = threading.Lock()
+_watches_lock = fork_safe_lock()
 
 
 def head_of_run(source: "Source", run: MlflowRun) -> dict[str, Any]:

@@ -12,12 +12,13 @@ from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.figures.lines import X
 from mlflow_workspace_plugin.figures.specification import Figure, Table
 from mlflow_workspace_plugin.figures.values import words
-from mlflow_workspace_plugin.overview.metrics import mlflow_files, scalars, tables
-from mlflow_workspace_plugin.overview.metrics.asked import Asked
-from mlflow_workspace_plugin.overview.metrics.files import figures_of_files
-from mlflow_workspace_plugin.overview.metrics.logged import Logged, LoggedRun
+from mlflow_workspace_plugin.overview.figures import mlflow_files, scalars, tables
+from mlflow_workspace_plugin.overview.figures.asked import Asked
+from mlflow_workspace_plugin.overview.figures.files import figures_of_files
+from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs.metrics.descriptors import SCALAR, TABLE
+from mlflow_workspace_plugin.terminal import get_logger
 
 MOST_POINTS = 20_000
 """More of a curve than anybody sees is not returned, whatever is asked for."""
@@ -26,6 +27,8 @@ MOST_ROWS = 1_000
 
 _XS = get_args(X)
 
+_logger = get_logger(__name__)
+
 
 def figures_of_run(
     source: Source,
@@ -33,11 +36,14 @@ def figures_of_run(
     *,
     names: Sequence[str] | None = None,
     x: X = "step",
-    start: int | None = None,
-    end: int | None = None,
+    start: float | None = None,
+    end: float | None = None,
     points: int = 2_000,
 ) -> list[Figure]:
     """Return the figures of a run, in the order in which they are shown.
+
+    One that cannot be made costs no other: in its place stands a text without a value, whose note
+    says why.
 
     Args:
         source: the workspace.
@@ -45,7 +51,7 @@ def figures_of_run(
         names: only of what was logged by these names; of all when None.
         x: what the curves of metrics are over.
         start: leave out what of them comes before: a step, or for ``time`` milliseconds since 1970,
-            or for ``relative`` milliseconds since the run's start.
+            or for ``relative`` milliseconds since the run's start; of rows what is on their x.
         end: leave out what comes after.
         points: how many points a curve has, at most.
 
@@ -54,7 +60,7 @@ def figures_of_run(
     """
     run = LoggedRun(source, source.store.get_run(run_id))
     asked = _asked(x, start, end, points)
-    return [figure for each in _drawn(run, names) for figure in each.draw(run, asked)]
+    return [figure for each in _drawn(run, names) for figure in _figures(each, run, asked)]
 
 
 def figure_of(
@@ -63,8 +69,8 @@ def figure_of(
     figure: str,
     *,
     x: X = "step",
-    start: int | None = None,
-    end: int | None = None,
+    start: float | None = None,
+    end: float | None = None,
     points: int = 2_000,
 ) -> Figure:
     """Return one figure of a run, or a part of it.
@@ -87,7 +93,7 @@ def figure_of(
     is_file = parts[:1] in ((mlflow_files.IMAGES,), (mlflow_files.TABLE,))
     for each in _drawn(run, parts[1:2], may_be_files=is_file):
         if parts[: len(each.parts)] == each.parts:
-            for found in each.draw(run, asked):
+            for found in _figures(each, run, asked):
                 if found["id"] == figure_id(*parts):
                     return found
     raise _no_figure(run_id, figure)
@@ -133,8 +139,8 @@ def figures_of_runs(
     *,
     names: Sequence[str] | None = None,
     x: X = "step",
-    start: int | None = None,
-    end: int | None = None,
+    start: float | None = None,
+    end: float | None = None,
     points: int = 2_000,
 ) -> list[Figure]:
     """Return figures that compare runs: curves overlaid, images side by side, numbers in a table.
@@ -165,10 +171,12 @@ def figures_of_runs(
         numeric = {run: each.numeric for run, each in group if each.numeric is not None}
         others = [(run, each) for run, each in group if each.numeric is None]
         if numeric:
-            figures += scalars.compared(source, numeric, asked, called)
+            run, drawn = group[0]
+            compared = functools.partial(scalars.compared, source, numeric, asked, called)
+            figures += _or_why(run, drawn.parts, drawn.name, compared)
         found: dict[str, list[tuple[str, Figure]]] = {}
         for run, each in others:
-            for figure in each.draw(run, asked):
+            for figure in _figures(each, run, asked):
                 found.setdefault(figure["id"], []).append((run.id, figure))
         for of_id in found.values():
             if numeric:
@@ -214,11 +222,20 @@ def _drawn(
     known = {logged.name for logged in run.metrics}
     if names is not None and set(names) <= known and not may_be_files:
         return
-    for key, pictures in mlflow_files.image_series(run).items():
+    paths = mlflow_files.table_paths(run)
+    try:
+        series = mlflow_files.image_series(run)
+    except (MlflowException, OSError) as error:
+        # Nobody knows which of what is wanted are images.
+        wanted = [mlflow_files.IMAGES] if names is None else {*names} - {*known, *paths}
+        for key in sorted(wanted):
+            yield _Drawn((mlflow_files.IMAGES, key), key, _raising(error))
+        series = {}
+    for key, pictures in series.items():
         if names is None or key in names:
             drawn = mlflow_files.figure_of_images(key, pictures)
             yield _Drawn((mlflow_files.IMAGES, key), key, _always([drawn]))
-    for path in mlflow_files.table_paths(run):
+    for path in paths:
         if names is None or path in names:
             of_file = functools.partial(_figures_of_file, path)
             yield _Drawn((mlflow_files.TABLE, path), path, of_file)
@@ -242,26 +259,51 @@ def _table(logged: Logged, run: LoggedRun, asked: Asked) -> list[Figure]:
 
 
 def _files(logged: Logged, run: LoggedRun, _asked: Asked) -> list[Figure]:
-    return _or_why(logged.parts, logged.name, lambda: figures_of_files(run, logged))
+    return figures_of_files(run, logged)
 
 
 def _figures_of_file(path: str, run: LoggedRun, asked: Asked) -> list[Figure]:
-    parts = mlflow_files.TABLE, path
-    return _or_why(parts, path, lambda: [mlflow_files.figure_of_file(run, path, asked)])
+    return [mlflow_files.figure_of_file(run, path, asked)]
 
 
 def _always(figures: list[Figure]) -> Callable[[LoggedRun, Asked], list[Figure]]:
     return lambda _run, _asked: figures
 
 
-def _or_why(parts: tuple[str, ...], name: str, make: Callable[[], list[Figure]]) -> list[Figure]:
-    """Let a file that cannot be read cost its own figure only, which says why."""
+def _raising(error: Exception) -> Callable[[LoggedRun, Asked], list[Figure]]:
+    def draw(_run: LoggedRun, _asked: Asked) -> list[Figure]:
+        raise error
+
+    return draw
+
+
+def _figures(each: _Drawn, run: LoggedRun, asked: Asked) -> list[Figure]:
+    return _or_why(run, each.parts, each.name, functools.partial(each.draw, run, asked))
+
+
+def _or_why(
+    run: LoggedRun, parts: tuple[str, ...], name: str, make: Callable[[], list[Figure]]
+) -> list[Figure]:
+    """Make figures; let what goes wrong cost them only, in whose place it is said.
+
+    Raises:
+        MlflowException: nothing can be read of the run any more.
+    """
     try:
         return make()
     except MlflowException as error:
         why = error.message
     except OSError as error:
-        why = str(error)
+        why = f"It cannot be read now: {error}. Open it again later."
+    except Exception as error:
+        _logger.exception("The figure %r of run %s could not be drawn.", name, run.id)
+        why = (
+            f"It cannot be drawn: {type(error).__name__}: {error}. Its values can be read with "
+            "run.get_metrics(). What went wrong stands in the log of the program that draws it: "
+            "please report it."
+        )
+    # Where it is the database that does not answer, the others need not wait for it, too.
+    run.source.store.get_run(run.id)
     return [words(figure_id(*parts), name, "", why)]
 
 
@@ -274,7 +316,7 @@ def _runs(source: Source, run_ids: Sequence[str]) -> list[LoggedRun]:
     return [LoggedRun(source, run) for run in found]
 
 
-def _asked(x: X, start: int | None, end: int | None, points: int) -> Asked:
+def _asked(x: X, start: float | None, end: float | None, points: int) -> Asked:
     if x not in _XS:
         raise MlflowException(
             f"A figure cannot be drawn over {x!r}. Give one of {', '.join(_XS)}.",

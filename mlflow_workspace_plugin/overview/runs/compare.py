@@ -5,7 +5,8 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
-from mlflow_workspace_plugin.overview.facts import (
+from mlflow_workspace_plugin.overview.figures.figures import figure_names_of_runs
+from mlflow_workspace_plugin.overview.runs.facts import (
     ATTRIBUTE,
     METRIC,
     PARAM,
@@ -18,7 +19,6 @@ from mlflow_workspace_plugin.overview.facts import (
     metric_names,
     number_of,
 )
-from mlflow_workspace_plugin.overview.figures import figure_names_of_runs
 from mlflow_workspace_plugin.overview.source import Source
 
 MOST_RUNS = 100
@@ -88,12 +88,15 @@ def marks_of_runs(source: Source, run_ids: Sequence[str]) -> dict[str, Any]:
     """
     store = source.store
     runs = store.runs_of_ids(run_ids[:MOST_RUNS])
+    facts_of_runs = facts_of(source, runs)
+    go_on = [facts.id for facts in facts_of_runs if not facts.is_over]
+    latest, stored_of = store.latest_points_of_runs(go_on), store.stored_counts_of_runs(go_on)
     found: dict[str, Any] = {}
-    for run, facts in zip(runs, facts_of(source, runs), strict=True):
+    for run, facts in zip(runs, facts_of_runs, strict=True):
         marks: dict[str, list[Any]] = {}
         if not facts.is_over:
-            names, stored = metric_names(run), store.stored_counts(facts.id)
-            for key, point in store.latest_points(facts.id).items():
+            names, stored = metric_names(run), stored_of[facts.id]
+            for key, point in latest[facts.id].items():
                 mark = [key, point.step, point.timestamp, stored.get(key, 0)]
                 marks.setdefault(names.get(key, key), []).append(mark)
             # Files have no key; a new one has a tag of its own only when it is the first.

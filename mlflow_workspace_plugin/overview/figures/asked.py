@@ -1,10 +1,14 @@
 """What part of a metric is asked for, and in how many points."""
 
+import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from mlflow_workspace_plugin.figures.lines import X
 from mlflow_workspace_plugin.stores.charts.point import Point
+
+_LARGEST = 2.0**64
 
 
 @dataclass(frozen=True)
@@ -14,14 +18,14 @@ class Asked:
     Attributes:
         x: over what.
         start: leave out what comes before: a step, milliseconds since 1970, or since the run's
-            start.
+            start; any number on the x of rows.
         end: leave out what comes after.
         points: how many at most.
     """
 
     x: X = "step"
-    start: int | None = None
-    end: int | None = None
+    start: float | None = None
+    end: float | None = None
     points: int = 2_000
 
     @property
@@ -39,8 +43,8 @@ class Asked:
         over: Literal["step", "time"] = "step" if self.x == "step" else "time"
         return {
             "x": over,
-            "start": None if self.start is None else _storable(self.start + offset),
-            "end": None if self.end is None else _storable(self.end + offset),
+            "start": whole(self.start, math.floor, offset),
+            "end": whole(self.end, math.ceil, offset),
             "points": self.points,
         }
 
@@ -56,6 +60,15 @@ class Asked:
         return point.timestamp - (start_time or 0 if self.x == "relative" else 0)
 
 
-def _storable(number: int) -> int:
-    """Return the nearest number that a database has."""
-    return max(-(1 << 63), min(number, (1 << 63) - 1))
+def whole(number: float | None, rounded: Callable[[float], int], offset: int = 0) -> int | None:
+    """Return the whole number that a database is asked for, of 64 bits; None of None.
+
+    Args:
+        number: of a range, which may have a fraction, or be of any size.
+        rounded: makes it whole.
+        offset: what is added.
+    """
+    if number is None:
+        return None
+    near = number if isinstance(number, int) else max(-_LARGEST, min(number, _LARGEST))
+    return max(-(1 << 63), min(rounded(near) + offset, (1 << 63) - 1))

@@ -11,6 +11,7 @@ from mlflow.entities import Run as MlflowRun
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.figures.cells import cell
 from mlflow_workspace_plugin.figures.specification import Cell
+from mlflow_workspace_plugin.overview import numbers
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.runs import tag_text
@@ -212,9 +213,10 @@ def number_of(value: Any) -> float | None:
     """Return the number that a value is, or that its text says; params are texts."""
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return None
+    number = numbers.number_of(value.strip()) if isinstance(value, str) else value
     try:
-        return float(value)
-    except (ValueError, OverflowError):
+        return None if number is None else float(number)
+    except OverflowError:
         return None
 
 

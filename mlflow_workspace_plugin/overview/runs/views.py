@@ -14,10 +14,11 @@ from mlflow_workspace_plugin.errors import (
     ViewNotFoundError,
     ViewNotYoursError,
 )
-from mlflow_workspace_plugin.overview.compare import MOST_RUNS
-from mlflow_workspace_plugin.overview.experiment import experiments, found_runs
-from mlflow_workspace_plugin.overview.facts import Column
+from mlflow_workspace_plugin.overview.runs.compare import MOST_RUNS
+from mlflow_workspace_plugin.overview.runs.experiment import experiments, found_runs
+from mlflow_workspace_plugin.overview.runs.facts import Column
 from mlflow_workspace_plugin.overview.source import Source
+from mlflow_workspace_plugin.overview.viewer import viewer
 from mlflow_workspace_plugin.stores.views import View
 
 MOST_BYTES = 256 * 1024
@@ -70,7 +71,10 @@ def checked(definition: Any) -> Definition:
 
 
 def user() -> str:
-    """Return the name of this process's user, by which views are owned."""
+    """Return the name of who looks, by which views are owned: of this process's user, mostly."""
+    looking = viewer.get()
+    if looking is not None:
+        return looking.name
     try:
         return getpass.getuser()
     except (KeyError, OSError):
@@ -193,9 +197,7 @@ def change(
     view = found(source, view_id)
     _refuse_others(view)
     if seen_at is not None and view.changed_at != seen_at:
-        raise ViewChangedError(
-            f"View {view.name!r} was changed since you opened it. Save a copy, or open it again."
-        )
+        raise _changed_meanwhile(view)
     changed = view
     if name is not None:
         changed = replace(changed, name=_name(name))
@@ -205,7 +207,11 @@ def change(
             # Who may change what is shown may not close it to the others.
             made["may_change"] = "everybody"
         changed = replace(changed, definition=made)
-    return source.store.put_view(changed)
+    stored = source.store.change_view(changed)
+    if stored is None:
+        # Or it was deleted, which is said then.
+        raise _changed_meanwhile(found(source, view_id))
+    return stored
 
 
 def drop(source: Source, view_id: str) -> None:
@@ -275,6 +281,12 @@ def runs_of(source: Source, definition: Mapping[str, Any]) -> tuple[list[str], s
     )
     note = f"There are more: these are the first {len(runs):,}." if there_are_more else None
     return [run.info.run_id for run in runs], note
+
+
+def _changed_meanwhile(view: View) -> ViewChangedError:
+    return ViewChangedError(
+        f"View {view.name!r} was changed since you opened it. Save a copy, or open it again."
+    )
 
 
 def _refuse_others(view: View) -> None:

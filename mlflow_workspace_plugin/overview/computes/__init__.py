@@ -1,0 +1,1 @@
+"""What waits and what runs on compute targets."""

@@ -1,0 +1,1 @@
+"""What changed of a run since somebody looked."""

@@ -1,1 +1,0 @@
-"""What a run's metrics are, and which figures are made of each."""
