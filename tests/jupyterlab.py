@@ -80,11 +80,17 @@ def jupyterlab(folder: Path, variables: dict[str, str]) -> Iterator[str]:
             process.wait(60)
 
 
-def open_jupyterlab(browser, address: str):
-    """Return a tab with JupyterLab, in which notebooks are opened one after another."""
-    page = browser.new_page(viewport={"width": 1400, "height": 1100})
+def open_jupyterlab(context, address: str):
+    """Return a tab with JupyterLab, in which notebooks are opened one after another.
+
+    Args:
+        context: of a browser.
+        address: of JupyterLab, or of a notebook in it.
+    """
+    page = context.new_page()
+    page.set_viewport_size({"width": 1400, "height": 1100})
     page.set_default_timeout(_TIMEOUT_MS)
-    page.goto(f"{address}/lab")
+    page.goto(address)
     page.wait_for_function("() => window.jupyterapp?.restored.then(() => true)")
     return page
 

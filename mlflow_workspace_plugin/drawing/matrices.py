@@ -13,6 +13,8 @@ from mlflow_workspace_plugin.drawing.texts import fitting, number_of, number_tex
 _MOST = 24
 """So many rows and columns; of more, several are drawn as one, summed."""
 
+_MANY = 10
+
 _LINE = SIZE + 3
 _DARK = 0.55
 _SHADES = 16
@@ -69,12 +71,14 @@ def _cells(
 ) -> list[str]:
     """Return the cells, those of one shade as one element; an empty one is as the page is."""
     shares = [_shares(of_row) for of_row in counts]
-    most = max(chain.from_iterable(shares), default=0.0) or 1.0
+    # The rest of many classes may be more than each of them, and would leave them without colour.
+    ranked = [of_row[:-1] for of_row in shares[:-1]] if len(shares) > _MANY else shares
+    most = max(chain.from_iterable(ranked), default=0.0) or 1.0
     shades: dict[int, list[str]] = defaultdict(list)
     words = []
     for row, of_row in enumerate(shares):
         for column, share in enumerate(of_row):
-            x, y, part = left + column * wide, top + row * high, share / most
+            x, y, part = left + column * wide, top + row * high, min(share / most, 1.0)
             if part:
                 place = f"M{x * 10:.0f} {y * 10:.0f}h{wide * 10 - 10:.0f}v{high * 10 - 10:.0f}"
                 shades[math.ceil(part * _SHADES)].append(f"{place}h-{wide * 10 - 10:.0f}z")

@@ -118,7 +118,9 @@ def _children(run: SeenRun) -> str:
 
 def _figures(run: SeenRun, room: int) -> str:
     parts: list[str] = []
-    figures = [each for each in run.figures if not _is_in_table(each)]
+    seen = [each for each in run.figures if not _is_in_table(each)]
+    # Pictures are all of one height, beside which tables leave gaps.
+    figures = sorted(seen, key=lambda each: bool(each["kind"] == "table"))
     for number, figure in enumerate(figures):
         drawn = _card(figure, run.images)
         room -= len(drawn.encode())

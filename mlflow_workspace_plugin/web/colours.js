@@ -1,26 +1,6 @@
 // Colours: what curves are told apart by, also by the colour-blind, on light and on dark.
 
-// Each at least 3:1 against its ground, and apart for those who see two kinds of colours only.
-const LIGHT_SERIES = [
-  "#0b62c4",
-  "#e17601",
-  "#1fa68c",
-  "#690d8f",
-  "#b04189",
-  "#5b6c09",
-  "#a17eef",
-  "#7a291c",
-];
-const DARK_SERIES = [
-  "#5aa9ff",
-  "#d7aa49",
-  "#25876a",
-  "#fbccfb",
-  "#e86ab9",
-  "#b1fe7c",
-  "#865dd7",
-  "#ce4710",
-];
+import { SERIES_COLOURS, SERIES_DASHES } from "./palette.js";
 
 const LIGHT = {
   isDark: false,
@@ -36,7 +16,6 @@ const LIGHT = {
     [33, 113, 200],
     [6, 42, 94],
   ],
-  series: LIGHT_SERIES,
 };
 const DARK = {
   isDark: true,
@@ -52,11 +31,7 @@ const DARK = {
     [47, 128, 214],
     [190, 224, 255],
   ],
-  series: DARK_SERIES,
 };
-
-/** Dashes of the curves after the first ones, whose colours come again. */
-const AGAIN = [[], [7, 4], [2, 3], [10, 3, 2, 3]];
 
 /** The colours to draw with where an element is: those of the ink that it inherits. */
 export function themeOf(element) {
@@ -86,13 +61,18 @@ export function onThemeChange(callback) {
 }
 
 /** The colour of the curve at an index. */
-export function seriesColour(theme, index) {
-  return theme.series[index % theme.series.length];
+export function seriesColour(index) {
+  return SERIES_COLOURS[index % SERIES_COLOURS.length];
 }
 
-/** The dashes of the curve at an index: none until the colours come again. */
-export function seriesDash(index) {
-  return AGAIN[Math.floor(index / LIGHT_SERIES.length) % AGAIN.length];
+/**
+ * The dashes of the curve at an index: none until the colours come again.
+ *
+ * @param {number} index
+ * @param {number} turn how many curves have the same colour for another reason.
+ */
+export function seriesDash(index, turn = 0) {
+  return SERIES_DASHES[(Math.floor(index / SERIES_COLOURS.length) + turn) % SERIES_DASHES.length];
 }
 
 /** The colour of a share from 0 to 1 on the scale of heat maps, and the ink to write on it. */

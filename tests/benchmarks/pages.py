@@ -6,7 +6,7 @@ Both servers run at the same time. The runs go on, so that no answer about them 
 import statistics
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -76,11 +76,12 @@ class Served:
         """Return how much processor time the server has taken so far."""
         import psutil
 
-        times = [
-            each.cpu_times()
-            for each in psutil.Process().children(recursive=True)
-            if f"{self.port}" in " ".join(each.cmdline())
-        ]
+        times = []
+        for each in psutil.Process().children(recursive=True):
+            # The browser's processes come and go meanwhile.
+            with suppress(psutil.Error, OSError):
+                if f"{self.port}" in " ".join(each.cmdline()):
+                    times.append(each.cpu_times())
         return sum(each.user + each.system for each in times)
 
 
@@ -193,7 +194,7 @@ def _tick(served: Served, run: Seen) -> tuple[float, float]:
     """Return what a tick with a new value of each metric takes: milliseconds and kilobytes."""
     (run_id,) = run.run_ids
     address = f"{served.address}/pages/api/runs/{run_id}/tick?workspace={WORKSPACE}"
-    cursor, sizes, step = None, [], run.points
+    cursor, sizes, step = {}, [], run.points
     before = 0.0
     with requests.Session() as session:
         for number in range(-_AGAIN, TICKS):

@@ -10,14 +10,13 @@ import requests
 from mlflow.entities import Metric, Param
 
 from mlflow_workspace_plugin import Experiment, Workspace
-from mlflow_workspace_plugin.overview import views
+from mlflow_workspace_plugin.overview.runs import views
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.stores.views import View
-from tests.chromium import chromium, figure, kind_of
-from tests.pages import served_pages
+from tests.chromium import figure, kind_of
+from tests.pages import PLANTED as MARKUP
+from tests.pages import quiet_page, served_pages
 from tests.waiting import wait_until
-
-MARKUP = "</script><img src=x onerror=document.title='owned'><b>"
 
 
 @pytest.fixture(scope="module")
@@ -70,28 +69,10 @@ def pages(hub, runs):
         yield served
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
-
-
 @pytest.fixture
 def page(browser):
-    """A page in which nothing is wrong, and nothing is run that was planted."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.set_default_timeout(120_000)
-    faults = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on(
-        "console",
-        lambda said: said.type == "error" and "Content" in said.text and faults.append(said.text),
-    )
-    yield opened
-    assert opened.title() != "owned"
-    context.close()
-    assert faults == []
+    with quiet_page(browser) as opened:
+        yield opened
 
 
 @pytest.fixture
@@ -166,6 +147,20 @@ class TestCompare:
         compared.get_by_role("heading", name="Compare 2 runs").wait_for()
         assert runs[1] not in compared.url
         assert runs[0] in compared.url
+
+    def test_what_was_chosen_last_is_shown(self, compared):
+        """Though the answer to what was chosen before comes after it."""
+        late = []
+        compared.route("**/api/compare?*", lambda route: late.append(route), times=1)
+        compared.get_by_role("button", name="Take slow out").click()
+        wait_until(lambda: compared.wait_for_timeout(50) or late)
+        compared.get_by_role("button", name="Take fast out").click()
+        compared.get_by_role("heading", name="Compare one run").wait_for()
+        with compared.expect_response("**/api/compare?*"):
+            late[0].continue_()
+        compared.wait_for_timeout(100)
+        assert compared.get_by_role("heading", name="Compare one run").count() == 1
+        assert compared.locator(".mw-runs li").count() == 1
 
     def test_a_run_that_is_not_there_is_named(self, page, pages, runs):
         """The others are compared all the same."""

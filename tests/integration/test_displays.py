@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.runs.search import TYPE_TAG
-from tests.chromium import chromium, figure, kind_of, new_page, read_points
+from tests.chromium import figure, kind_of, new_page, read_points
 from tests.conftest import TESTS
 from tests.demo_runs import train
 from tests.pages import served_pages
@@ -46,12 +46,6 @@ def logged(copied_hub, tmp_path_factory):
         run.log_image(name="food", path="./breadpudding.jpg", plot=None, description="desert")
     run.complete()
     return run
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
 
 
 @pytest.fixture(scope="module")

@@ -1,22 +1,18 @@
 """Figures as a browser draws them: all of their kinds, read by hand and keys, and asked again."""
 
 import copy
+import csv
 
 import pytest
 
 from mlflow_workspace_plugin.web.bundle import module_bundle, style_sheet, uplot_script
-from tests.chromium import chromium, read_points
+from mlflow_workspace_plugin.web.palette import COLOURS
+from tests.chromium import read_points
 from tests.figure_cases import FOLDER
 from tests.figure_page import FigurePage, figure_page, golden
 
 NAMES = sorted(path.stem for path in FOLDER.glob("*.json"))
-BLUE, ORANGE = "#0b62c4", "#e17601"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
+BLUE, ORANGE = COLOURS[:2]
 
 
 @pytest.fixture(scope="module")
@@ -411,7 +407,7 @@ def test_dark_is_drawn_dark_when_it_becomes_so(shown):
     assert BLUE in shown.colours(element)
     shown.page.emulate_media(color_scheme="dark")
     shown.settle()
-    assert "#5aa9ff" in shown.colours(element)
+    assert {BLUE, "#262c34"} <= shown.colours(element)
     shown.page.evaluate("() => { document.documentElement.dataset.theme = 'light' }")
     shown.settle()
     assert BLUE in shown.colours(element)
@@ -493,3 +489,45 @@ def test_figures_are_drawn_from_one_file(browser, tmp_path):
     assert page.locator(".mw-figure:not(.is-broken)").count() == len(names)
     assert faults == []
     page.close()
+
+
+def rows_of(figure):
+    """How many rows a figure has as CSV."""
+    return {
+        "lines": lambda: sum(len(series["x"]) for series in figure["series"]),
+        "bars": lambda: len(figure["counts"]),
+        "band": lambda: len(figure["xs"]),
+        "heatmap": lambda: len(figure["rows"]) * len(figure["columns"]),
+        "table": lambda: len(figure["rows"]),
+        "images": lambda: len(figure["images"]),
+    }.get(figure["kind"], lambda: 1)()
+
+
+@pytest.mark.parametrize("name", {case(name)["kind"]: name for name in NAMES}.values())
+def test_figure_is_saved_by_keys(shown, name):
+    """Its values as CSV, its picture as PNG, whatever kind it is of; then it is as it was."""
+    from PIL import Image
+
+    figure = case(name)
+    element = shown.draw(figure)
+    before = element.bounding_box()
+    saved = {}
+    for button in ("CSV", "PNG"):
+        element.get_by_label("Save", exact=True).press("Enter")
+        with shown.page.expect_download() as download:
+            element.get_by_role("button", name=button).press("Enter")
+        assert download.value.suggested_filename.endswith(f".{button.lower()}")
+        saved[button] = download.value.path()
+    with saved["CSV"].open(newline="", encoding="utf-8") as file:
+        header, *rows = csv.reader(file)
+    assert len(rows) == rows_of(figure)
+    assert {len(row) for row in rows} <= {len(header)}
+    if figure["kind"] == "lines":
+        values = [str(y) for series in figure["series"] for y in series["y"] if y is not None]
+        told = [float(row[-1]) for row in rows if row[-1]]
+        assert sorted(map(str, told)) == sorted(str(float(each)) for each in values)
+    with Image.open(saved["PNG"]) as picture:
+        assert picture.width >= before["width"]
+        assert len(picture.convert("RGB").getcolors(1 << 24)) > 8
+    assert element.bounding_box() == before
+    assert element.locator("details[open]").count() == 0

@@ -4,6 +4,7 @@ import io
 import json
 import math
 import re
+import shutil
 import time
 
 import pytest
@@ -14,17 +15,18 @@ from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.app.pages.answers import API
 from mlflow_workspace_plugin.app.pages.pages import routes
 from mlflow_workspace_plugin.figures.ids import figure_id
-from mlflow_workspace_plugin.overview import views
+from mlflow_workspace_plugin.overview.runs import views
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.stores.build import open_workspace_store
-from tests.chromium import chromium, figure, kind_of
-from tests.pages import served_pages
+from tests.chromium import figure, kind_of
+from tests.pages import PLANTED as MARKUP
+from tests.pages import quiet_page, served_pages
 from tests.waiting import wait_until
 
 WAIT_S = 120
 """Of a machine that does much else."""
 MARK = "sEcReT"
-MARKUP = "</script><img src=x onerror=document.title='owned'><b>"
+FILE = "<img src=x onerror=alert(1)>.txt"
 SVG = f"<svg xmlns='http://www.w3.org/2000/svg'><script>{MARKUP}</script></svg>"
 
 # What each route is asked for by somebody of another workspace: its parameters, and what is sent.
@@ -37,9 +39,10 @@ OF_ANOTHER = {
     "GET /runs/{run_id}/log": ({}, None),
     "POST /runs/{run_id}/tick": ({}, {}),
     "GET /runs/{run_id}/names": ({}, None),
-    "GET /runs/{run_id}/figures": ({}, None),
+    "GET /runs/{run_id}/figures": ({"names": f'["{MARK}"]'}, None),
     "GET /runs/{run_id}/figure": ({"id": figure_id("metric", MARK)}, None),
     "GET /runs/{run_id}/rows": ({"id": figure_id("metric", f"{MARK}rows")}, None),
+    "GET /runs/{run_id}/csv": ({"id": figure_id("metric", f"{MARK}rows")}, None),
     "GET /runs/{run_id}/files": ({"path": "outputs"}, None),
     "GET /runs/{run_id}/preview": ({"path": f"outputs/{MARK}.txt"}, None),
     "GET /runs/{run_id}/file": ({"path": f"outputs/{MARK}.txt"}, None),
@@ -48,7 +51,11 @@ OF_ANOTHER = {
     "GET /runs/{run_id}/snapshot/difference": ({"other": "{other_id}"}, None),
     "GET /runs/{run_id}/snapshot/zip": ({}, None),
     "GET /compare": ({"runs": "{run_id},{other_id}"}, None),
-    "GET /compare/figures": ({"runs": "{run_id},{other_id}"}, None),
+    "GET /compare/figures": ({"runs": "{run_id},{other_id}", "names": f'["{MARK}"]'}, None),
+    "GET /compare/csv": (
+        {"runs": "{run_id},{other_id}", "id": figure_id("metric", f"{MARK}rows")},
+        None,
+    ),
     "GET /compare/marks": ({"runs": "{run_id},{other_id}"}, None),
     "GET /experiments": ({}, None),
     "GET /experiments/{experiment_id}": ({}, None),
@@ -75,8 +82,6 @@ TELL_NOTHING = (
 
 @pytest.fixture(scope="module")
 def hub(sqlite_template, tmp_path_factory):
-    import shutil
-
     folder = tmp_path_factory.mktemp("pages") / "hub"
     shutil.copytree(sqlite_template, folder)
     return folder
@@ -93,24 +98,10 @@ def pages(hub, workspace):
         yield served
 
 
-@pytest.fixture(scope="module")
-def browser():
-    with chromium() as opened:
-        yield opened
-
-
 @pytest.fixture
 def page(browser):
-    """A page of the browser in which nothing is wrong, and nothing is run that was planted."""
-    context = browser.new_context(viewport={"width": 1280, "height": 900})
-    opened = context.new_page()
-    opened.set_default_timeout(60_000)
-    faults = []
-    opened.on("pageerror", lambda error: faults.append(str(error)))
-    opened.on("dialog", lambda dialog: (faults.append("a dialog"), dialog.dismiss()))
-    yield opened
-    context.close()
-    assert faults == []
+    with quiet_page(browser) as opened:
+        yield opened
 
 
 @pytest.fixture(scope="module")
@@ -143,6 +134,7 @@ def filled(workspace, code):
     run.log_row("errors", actual=MARKUP, count=3)
     run.upload_file("outputs/report.html", io.BytesIO(MARKUP.encode()))
     run.upload_file("outputs/drawn.svg", io.BytesIO(SVG.encode()))
+    run.upload_file(f"outputs/{FILE}", io.BytesIO(MARKUP.encode()))
     run.upload_file("outputs/numbers.bin", io.BytesIO(bytes(range(256))))
     run.upload_file("user_logs/std_log.txt", io.BytesIO(f"epoch 1\n{MARKUP}\n".encode()))
     run.child_run(f"child {MARKUP}").complete()
@@ -331,7 +323,7 @@ def test_files_are_never_pages_of_ours(pages, filled):
         assert file(path).status_code in (400, 404), path
 
 
-def test_page_of_a_run_shows_what_there_is(pages, filled, page):
+def test_page_of_a_run_shows_what_there_is(pages, filled, page, workspace):
     """Its head, facts, figures, log, files, code and children; and planted markup as text."""
     page.goto(pages.page(f"/runs/{filled.id}", "team-a"))
     page.get_by_role("heading", name=f"run {MARKUP}").wait_for()
@@ -350,6 +342,8 @@ def test_page_of_a_run_shows_what_there_is(pages, filled, page):
     page.get_by_role("button", name="outputs").click()
     page.get_by_role("button", name="report.html").click()
     assert page.locator(".mw-preview-text").text_content() == MARKUP
+    page.get_by_role("button", name=FILE).click()
+    page.locator(".mw-pane-look").get_by_text(FILE).wait_for()
     page.get_by_role("button", name="drawn.svg").click()
     page.locator(".mw-preview-image").wait_for()
     page.get_by_role("button", name="<b>.py").click()
@@ -360,8 +354,16 @@ def test_page_of_a_run_shows_what_there_is(pages, filled, page):
     assert page.locator("[data-line='+']").text_content() == "+rate = 0.2"
     page.get_by_label("Filter figures by name").fill("LOS")
     assert page.locator(".mw-figure:visible").count() == 1
-    assert page.title() != "owned"
-    assert page.evaluate("document.querySelectorAll('main b, main img[src=x]').length") == 0
+    planted = "document.querySelectorAll('main b, main img[src=x]').length"
+    assert page.evaluate(planted) == 0
+    # MLflow takes any name, and so does what leads to it.
+    of_mlflow = workspace.client.create_experiment(f"of mlflow {MARKUP}")
+    workspace.client.create_run(of_mlflow, run_name=f"run {MARKUP}")
+    page.goto(pages.page("/", "team-a"))
+    page.get_by_role("link", name=f"of mlflow {MARKUP}").click()
+    page.get_by_role("heading", name=f"of mlflow {MARKUP}").wait_for()
+    page.locator("main").get_by_role("link", name=f"run {MARKUP}").wait_for()
+    assert page.evaluate(planted) == 0
 
 
 def test_live_picture_is_the_one_that_is_seen_later(pages, workspace, page):
@@ -419,7 +421,9 @@ def shown(page, name):
     return [list(point) for point in zip(curve["x"], curve["y"], strict=True)]
 
 
-def test_deleted_run_and_server_that_is_away_keep_the_last_picture(hub, workspace, page):
+def test_deleted_run_and_server_that_is_away_keep_the_last_picture(
+    hub, workspace, page, sqlite_template, tmp_path
+):
     """The page says what is the matter, and goes on when the server is back."""
     run = Experiment(workspace, "away").start_logging(outputs=None)
     run.log("loss", 1.5)
@@ -430,4 +434,58 @@ def test_deleted_run_and_server_that_is_away_keep_the_last_picture(hub, workspac
         page.locator("html[data-looked]").wait_for(state="attached")
     page.get_by_text("The server does not answer").wait_for()
     assert page.locator(".mw-number").text_content() == "1.5"
+    port = int(served.address.rpartition(":")[2])
+    other = shutil.copytree(sqlite_template, tmp_path / "other")
+    Workspace.create("team-a", hub=other)
+    with served_pages(other, port):
+        look(page)
+        page.get_by_text("Another hub is served here now").wait_for()
+    with served_pages(hub, port):
+        look(page)
+        page.get_by_role("status").filter(has_text="Another hub").wait_for(state="hidden")
+        run.log("accuracy", 0.75)
+        run.flush()
+        assert kind_of(figure(page, "accuracy")) == "number"
+        run._store._hard_delete_run(run.id)
+        page.get_by_text("it was deleted for good").wait_for()
+        assert page.locator(".mw-number").all_text_contents() == ["0.75", "1.5"]
+
+
+def look(page):
+    """Let a page ask at once, as when somebody comes back to it."""
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
+
+def test_what_was_chosen_last_is_shown(pages, filled, page):
+    """Though the answer to what was chosen before comes after it."""
+    page.goto(pages.page(f"/runs/{filled.id}", "team-a"))
+    page.get_by_role("button", name="outputs").click()
+    late = []
+    page.route("**/preview?*report.html*", lambda route: late.append(route))
+    page.get_by_role("button", name="report.html").click()
+    wait_until(lambda: page.wait_for_timeout(50) or late, WAIT_S)
+    page.get_by_role("button", name="numbers.bin").click()
+    page.get_by_text("This is no text").wait_for()
+    with page.expect_response("**/preview?*report.html*"):
+        late[0].continue_()
+    page.wait_for_timeout(100)
+    assert page.get_by_text("This is no text").count() == 1
+
+
+def test_log_in_another_encoding_is_shown_from_its_beginning(pages, workspace, page):
+    """Piece by piece, each line once, however many bytes its characters have."""
+    run = Experiment(workspace, "seen").start_logging(outputs=None)
+    lines = [f"époque {number} à µ=½ « fin »" for number in range(1500)]
+    run.upload_file("user_logs/std_log.txt", io.BytesIO("\n".join(lines).encode("latin-1")))
     run.complete()
+    page.goto(pages.page(f"/runs/{run.id}", "team-a"))
+    log, earlier = page.get_by_role("log"), page.get_by_role("button", name="Earlier")
+    log.wait_for()
+    for pieces in (1, 2):
+        earlier.click()
+        size = 1000 * 12 * pieces
+        wait_until(lambda size=size: len(log.text_content()) > size, WAIT_S)
+    earlier.wait_for(state="hidden")
+    shown = ["".join(filter(str.isascii, line)) for line in lines]
+    found = log.text_content().replace("\ufffd", "").splitlines()
+    assert ["".join(filter(str.isascii, line)) for line in found] == shown

@@ -1,13 +1,16 @@
 """``RunDetails(run).show()`` in JupyterLab: what a browser shows of runs that go on elsewhere."""
 
 import json
+import math
 import time
 
 import pytest
 from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin.hub.hub import create_hub
 from tests.jupyterlab import CHROMIUM, Notebook, jupyterlab, open_jupyterlab
+from tests.postgres import postgresql
 
 pytestmark = pytest.mark.sqlite
 
@@ -40,6 +43,9 @@ MATRIX = {
     "schema_version": "1.0.0",
     "data": {"class_labels": ["cat", "dog"], "matrix": [[38, 3], [4, 41]]},
 }
+
+
+NOISE = [math.sin(step * step) for step in range(1_000)]
 
 
 @pytest.fixture(scope="module")
@@ -75,7 +81,7 @@ def page(lab):
     assert CHROMIUM, "Install Chromium (Debian: apt-get install chromium)."
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield open_jupyterlab(browser, lab[0])
+        yield open_jupyterlab(browser.new_context(), f"{lab[0]}/lab")
         browser.close()
 
 
@@ -137,12 +143,41 @@ def test_runs_that_go_on_are_live(notebook, start, tmp_path):
     opened.wait_for_text(3, "[]")
 
 
-def test_what_goes_wrong_is_said(notebook, start, hub):
+@pytest.fixture
+def far(tmp_path):
+    """A run of a hub on a PostgreSQL server, and the server, which may be stopped."""
+    with postgresql() as server:
+        opened_hub, _ = create_hub(tmp_path / "hub", database=server.create_database("shown"))
+        opened_hub.engine.dispose()
+        workspace = Workspace.create("team-p", hub=tmp_path / "hub")
+        run = Experiment(workspace, "seen").start_logging(display_name="far", outputs=False)
+        yield run, server
+        run.complete()
+        run.flush()
+
+
+def test_what_goes_wrong_is_said(notebook, start, hub, far, tmp_path):
     """The hub is away, the kernel is restarted, the run deleted: the last picture stays."""
-    run = start("tried")
+    run, (far_run, server) = start("tried"), far
     run.log("loss", 0.5)
-    opened = notebook(SHOW.format(run_ids=[run.id]), "print('done')")
+    far_run.log("loss", 0.75)
+    far_run.flush()
+    of_server = f"ws = Workspace.get('team-p', hub={str(tmp_path / 'hub')!r})"
+    shown_far = f"{of_server}\n{SHOW.format(run_ids=[far_run.id])}"
+    opened = notebook(SHOW.format(run_ids=[run.id]), "print('done')", shown_far)
     opened.wait_for_text(1, "0.5")
+
+    opened.wait_for_text(3, "0.75")
+    server.stop()
+    opened.wait_for_text(3, "cannot be read now")
+    assert "0.75" in opened.output(3).inner_text()
+    server.start()
+    with server.paused():
+        # Who looks once waits a little, and not for a server that is silent.
+        assert "could not be read within" in far_run._repr_html_()
+    far_run.log("loss", 0.625)
+    opened.wait_for_text(3, "0.625")
+    assert "cannot be read now" not in opened.output(3).inner_text()
 
     away = hub.with_name("away")
     hub.rename(away)
@@ -169,11 +204,17 @@ def test_what_goes_wrong_is_said(notebook, start, hub):
 
 def test_notebook_that_is_saved(notebook, start, lab, page, run_new_python):
     """It shows the final state when it is opened again, by who trusts it or not, and as HTML."""
+    from nbconvert import HTMLExporter
+
     folder = lab[1]
     run = start("kept")
     run.log_list("loss", [1 / (step + 1) for step in range(3_000)])
     run.log_row("errors", actual="cat", predicted="dog")
     run.log_confusion_matrix("matrix", MATRIX)
+    run.log_list("noise", [math.sin(step * step) for step in range(3_000)])
+    for step in range(60):
+        run.log_row("wave", angle=step / 10, cos=math.cos(step / 10))
+    run.log_table("several", {"epoch": list(range(500)), "a": NOISE[:500], "b": NOISE[500:]})
     opened = notebook(SHOW.format(run_ids=[run.id]))
     opened.wait_for_text(1, "Running")
     run.log("accuracy", 0.875)
@@ -196,33 +237,35 @@ def test_notebook_that_is_saved(notebook, start, lab, page, run_new_python):
     untrusted.shut_kernel_down()
     opened.open()
 
-    convert = ["-m", "nbconvert", "--to", "html", "--output", "page.html"]
-    run_new_python(*convert, str(opened.file))
-    html = (folder / "page.html").read_text()
+    html, _ = HTMLExporter().from_filename(str(opened.file))
     is_in_html(html)
     # Whoever runs a notebook without a browser finds what the run was in it, too.
     uri = run.experiment.workspace.get_mlflow_tracking_uri()
-    run_new_python(*convert, "--execute", str(opened.file), MLFLOW_TRACKING_URI=uri)
-    html = (folder / "page.html").read_text()
-    is_in_html(html)
+    convert = ["-m", "nbconvert", "--to", "html", "--output", "page.html", "--execute"]
+    run_new_python(*convert, str(opened.file), MLFLOW_TRACKING_URI=uri)
+    is_in_html((folder / "page.html").read_text())
 
 
 def is_in_html(html):
-    """Whether a page shows the run, with its two pictures."""
+    """Whether a page shows the run, with its five pictures."""
     assert "Completed" in html
-    assert html.count('alt="lines: loss"') == html.count('alt="heatmap: matrix"') == 1
+    for name in ("lines: loss", "lines: noise", "lines: several", "lines: wave", "heatmap: matrix"):
+        assert html.count(f'alt="{name}"') == 1
 
 
 def is_as_it_was(notebook):
     """Whether a notebook that was opened shows the run whose outputs are stored in it."""
     notebook.wait_for_text(1, "Completed")
     assert "0.875" in notebook.output(1).inner_text()
-    assert notebook.pictures(1) == [420, 420]
+    assert notebook.pictures(1) == [420] * 5
     assert notebook.page.get_by_text("Error displaying widget").count() == 0
 
 
-def test_richer_layer(notebook, start):
-    """With anywidget charts are drawn by the page's own renderer, and at the end HTML is left."""
+def test_richer_layer(notebook, start, page, lab):
+    """With anywidget charts are drawn by the page's own renderer, and at the end HTML is left.
+
+    A page that is loaded again goes on, too.
+    """
     run = start("rich")
     run.log("loss", 1)
     run.log("loss", 0.5)
@@ -231,8 +274,18 @@ def test_richer_layer(notebook, start):
     shown.locator(".mw-run canvas").first.wait_for()
     run.log("loss", 0.1875)
     opened.wait_for_text(2, "0.1875")
+    opened.save()
+    again = open_jupyterlab(page.context, f"{lab[0]}/lab/workspaces/again/tree/{opened.file.name}")
+    shown_again = again.locator(".mw-run")
+    shown_again.get_by_text("0.1875").first.wait_for()
+    run.log("loss", 0.125)
+    shown_again.get_by_text("0.125").first.wait_for()
     run.complete()
     opened.wait_for_text(2, "Completed")
+    # Who loaded the page again has the widget, which the kernel tells of the end.
+    shown_again.get_by_text("Completed").wait_for()
+    assert shown_again.locator("canvas").count() == 1
+    again.close()
     assert shown.locator(".mw-run").count() == 0
     assert opened.pictures(2) == [420]
     saved = opened.save()

@@ -5,19 +5,25 @@ nothing of HTTP. All it can see is the workspace of the request.
 """
 
 import json
-from collections.abc import Callable, Mapping
+import math
+import re
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import quote
 
 from anyio import CapacityLimiter, to_thread
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_STATE, ErrorCode
 from starlette.requests import Request
-from starlette.responses import Response
+from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from mlflow_workspace_plugin.app.pages.sources import Sources
 from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.figures.sheet import Sheet, csv_of
+from mlflow_workspace_plugin.overview.numbers import number_of
+from mlflow_workspace_plugin.overview.run.status import says_run_is_gone
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -28,6 +34,8 @@ _MAX_BODY = 4 * 2**20
 _AT_ONCE = 8
 _GREATEST = 1 << 63
 _SHOWN = 100
+_NOT_IN_FILE_NAMES = re.compile(r"[^\w. -]+")
+_LONGEST_NAME = 80
 
 
 @dataclass(frozen=True)
@@ -59,14 +67,28 @@ class Asked:
         text = self.query.get(name)
         if not text:
             return default
-        try:
-            number = int(text)
-        except ValueError:
-            raise UserErrorException(
-                f"{name}={text[:_SHOWN]!r} is no whole number. Give one."
-            ) from None
+        number = number_of(text)
+        if not isinstance(number, int):
+            raise UserErrorException(f"{name}={text[:_SHOWN]!r} is no whole number. Give one.")
         if not -_GREATEST <= number < _GREATEST:
             raise UserErrorException(f"{name}={text[:_SHOWN]!r} has more than 64 bits. Give less.")
+        return number
+
+    def real(self, name: str) -> float | None:
+        """Return a parameter as any finite number, a whole one as it is; None if it is missing.
+
+        Args:
+            name: of the parameter.
+
+        Raises:
+            UserErrorException: it is none.
+        """
+        text = self.query.get(name)
+        if not text:
+            return None
+        number = number_of(text)
+        if number is None or (isinstance(number, float) and not math.isfinite(number)):
+            raise UserErrorException(f"{name}={text[:_SHOWN]!r} is no finite number. Give one.")
         return number
 
 
@@ -102,7 +124,11 @@ def _route(path: str, answer: Answer, method: str) -> Route:
                 _answered, request, answer, body, limiter=_limiter(request)
             )
         except MlflowException as error:
-            content = {"code": error.error_code, "message": error.message}
+            content = {
+                "code": error.error_code,
+                "message": error.message,
+                "is_run_gone": says_run_is_gone(error),
+            }
             return json_response(content, _status_of(error))
         except Exception:
             _logger.exception("%s of our pages could not be answered.", request.url.path)
@@ -135,6 +161,49 @@ def json_response(content: Any, status: int = 200) -> Response:
     # Text that came with data may hold what is no character.
     body = text.encode("utf-8", "backslashreplace")
     return Response(body, status_code=status, media_type="application/json")
+
+
+def disposition_of(name: str, *, is_saved: bool) -> str:
+    """Return what tells a browser to save an answer, or to show it, and the name of its file.
+
+    Args:
+        name: any text.
+        is_saved: whether it is saved.
+    """
+    quoted = quote(name.encode("utf-8", "backslashreplace"), safe="")
+    return f"{'attachment' if is_saved else 'inline'}; filename*=UTF-8''{quoted}"
+
+
+def file_name_of(name: str, ending: str, otherwise: str) -> str:
+    """Return the name of a file that is saved.
+
+    Args:
+        name: any text that it is named for.
+        ending: of its name.
+        otherwise: what it is called where nothing of the text is left.
+    """
+    whole = _NOT_IN_FILE_NAMES.sub("-", name)[:_LONGEST_NAME].strip("-. ")
+    return (whole or otherwise) + ending
+
+
+def csv_response(sheet: Sheet, name: str) -> Response:
+    """Return rows as a file to be saved; they are read while they are sent.
+
+    Args:
+        sheet: the rows.
+        name: what they are called.
+    """
+    file = file_name_of(name, ".csv", "figure")
+    return StreamingResponse(
+        _encoded(csv_of(sheet)),
+        media_type="text/csv",
+        headers={"Content-Disposition": disposition_of(file, is_saved=True)},
+    )
+
+
+def _encoded(pieces: Iterator[str]) -> Iterator[bytes]:
+    # Half of a pair of surrogates is no character.
+    return (piece.encode("utf-8", "replace") for piece in pieces)
 
 
 async def _body(request: Request) -> Any:

@@ -53,8 +53,18 @@ def load_assets() -> Assets:
     return Assets(version, files, {page: _frame(page, version) for page in _TITLES})
 
 
+@functools.cache
+def page_text(name: str) -> str:
+    """Return the HTML of a page as it is kept, with ``{{places}}`` to be filled.
+
+    Args:
+        name: of the page, such as ``log_in``.
+    """
+    return (_FOLDER / "pages" / f"{name}.html").read_text(encoding="utf-8")
+
+
 def _frame(page: str, version: str) -> bytes:
-    text = (_FOLDER / "pages" / "page.html").read_text(encoding="utf-8")
+    text = page_text("page")
     for name, value in {
         "styles": _STYLES_OF_SEVERAL if page in _OF_SEVERAL else "",
         "title": _TITLES[page],

@@ -1,17 +1,21 @@
 """Routes of the pages about several runs: comparisons, and experiments."""
 
 import json
-from typing import Any, cast, get_args
+from typing import Any
 
-from mlflow_workspace_plugin.app.pages.answers import Asked, reading
+from starlette.responses import Response
+
+from mlflow_workspace_plugin.app.pages.answers import Asked, csv_response, reading
+from mlflow_workspace_plugin.app.pages.figure_routes import name_of_figure, names_asked, x_asked
 from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.figures.lines import X
-from mlflow_workspace_plugin.overview import compare, experiment
-from mlflow_workspace_plugin.overview.facts import Column
-from mlflow_workspace_plugin.overview.figures import figures_of_runs
+from mlflow_workspace_plugin.overview.figures.figures import figures_of_runs
+from mlflow_workspace_plugin.overview.figures.whole import sheet_of_figure
+from mlflow_workspace_plugin.overview.runs import compare, experiment
+from mlflow_workspace_plugin.overview.runs.facts import Column
 
 _MOST_POINTS, _FEWEST_POINTS = 2000, 100
 _POINTS_OF_A_CHART = 20_000
+_MOST_NAMES = 20
 
 
 def _compare(asked: Asked) -> dict[str, Any]:
@@ -31,13 +35,20 @@ def _figures(asked: Asked) -> list[Any]:
         figures_of_runs(
             asked.source,
             runs,
-            names=_names(asked),
-            x=_x(asked),
-            start=asked.number("start"),
-            end=asked.number("end"),
+            names=names_asked(asked, _MOST_NAMES),
+            x=x_asked(asked),
+            start=asked.real("start"),
+            end=asked.real("end"),
             points=min(_MOST_POINTS, max(_FEWEST_POINTS, points)),
         )
     )
+
+
+def _csv(asked: Asked) -> Response:
+    """Answer with all that a figure of several runs is made of, however much."""
+    figure = asked.query.get("id", "")
+    sheet = sheet_of_figure(asked.source, _runs(asked)[: compare.MOST_RUNS], figure)
+    return csv_response(sheet, name_of_figure(figure))
 
 
 def _marks(asked: Asked) -> dict[str, Any]:
@@ -73,11 +84,6 @@ def _columns(asked: Asked, name: str) -> list[Column] | None:
     return None if given is None else [Column.of_json(each) for each in given]
 
 
-def _names(asked: Asked) -> list[str] | None:
-    given = _list(asked, "names")
-    return None if given is None else [str(each) for each in given]
-
-
 def _list(asked: Asked, name: str) -> list[Any] | None:
     text = asked.query.get(name)
     if text is None:
@@ -91,17 +97,11 @@ def _list(asked: Asked, name: str) -> list[Any] | None:
     return given
 
 
-def _x(asked: Asked) -> X:
-    x = asked.query.get("x", "step")
-    if x not in get_args(X):
-        raise UserErrorException(f"x={x!r} is none of {', '.join(get_args(X))}.")
-    return cast(X, x)
-
-
 ROUTES = [
     reading("/compare", _compare),
     reading("/compare/figures", _figures),
     reading("/compare/marks", _marks),
+    reading("/compare/csv", _csv),
     reading("/experiments", _experiments),
     reading("/experiments/{experiment_id}", _experiment),
 ]

@@ -5,7 +5,7 @@ from typing import Any
 
 from mlflow_workspace_plugin.app.pages.answers import Asked, reading
 from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.overview import queue
+from mlflow_workspace_plugin.overview.computes import queue
 
 
 def _computes(asked: Asked) -> dict[str, Any]:

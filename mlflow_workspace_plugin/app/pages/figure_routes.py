@@ -1,23 +1,26 @@
 """The figures of a run: which there are, what they are drawn from, and parts of them."""
 
 import json
-import math
-from collections.abc import Callable
 from typing import Any, cast, get_args
 
-from mlflow_workspace_plugin.app.pages.answers import Asked, reading
+from starlette.responses import Response
+
+from mlflow_workspace_plugin.app.pages.answers import Asked, csv_response, reading
 from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.figures.ids import parts_of
 from mlflow_workspace_plugin.figures.lines import X
-from mlflow_workspace_plugin.overview.figures import (
+from mlflow_workspace_plugin.overview.figures.figures import (
     figure_names_of_runs,
     figure_of,
     figures_of_run,
     rows_of,
 )
+from mlflow_workspace_plugin.overview.figures.whole import sheet_of_figure
 
 _RUN = "/runs/{run_id}"
 _ROWS = 50
-_GREATEST = 2.0**63
+MOST_NAMES = 100
+"""Of figures of a run that are asked for at once."""
 
 
 def _names(asked: Asked) -> dict[str, Any]:
@@ -26,9 +29,8 @@ def _names(asked: Asked) -> dict[str, Any]:
 
 def _figures(asked: Asked) -> dict[str, Any]:
     """Answer with the figures of what was logged by some names, which are a list in JSON."""
-    found = figures_of_run(
-        asked.source, asked.path["run_id"], names=names_asked(asked), x=x_asked(asked)
-    )
+    names = names_asked(asked, MOST_NAMES)
+    found = figures_of_run(asked.source, asked.path["run_id"], names=names, x=x_asked(asked))
     return {"figures": found}
 
 
@@ -38,8 +40,8 @@ def _figure(asked: Asked) -> Any:
         asked.path["run_id"],
         asked.query.get("id", ""),
         x=x_asked(asked),
-        start=_whole(asked, "start", math.floor),
-        end=_whole(asked, "end", math.ceil),
+        start=asked.real("start"),
+        end=asked.real("end"),
     )
 
 
@@ -53,21 +55,39 @@ def _rows(asked: Asked) -> Any:
     )
 
 
-def names_asked(asked: Asked) -> list[str] | None:
-    """Return the names that are asked for, None for all.
+def _csv(asked: Asked) -> Response:
+    """Answer with all that a figure is made of, however much."""
+    figure = asked.query.get("id", "")
+    sheet = sheet_of_figure(asked.source, [asked.path["run_id"]], figure)
+    return csv_response(sheet, name_of_figure(figure))
+
+
+def name_of_figure(figure: str) -> str:
+    """Return what was logged by, of a figure's id."""
+    return " ".join(parts_of(figure)[1:2])
+
+
+def names_asked(asked: Asked, most: int) -> list[str]:
+    """Return the names that are asked for.
+
+    Args:
+        asked: the request.
+        most: how many names it may be, so that an answer has an end.
 
     Raises:
-        UserErrorException: they are no list of texts in JSON.
+        UserErrorException: they are no list of so many texts in JSON.
     """
-    text = asked.query.get("names")
-    if not text:
-        return None
+    text = asked.query.get("names", "")
     try:
         names = json.loads(text)
     except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
-        raise UserErrorException("names is no list of texts. Give one, in JSON.")
+        raise UserErrorException(
+            f"names is no list of texts. Give one in JSON, of {most} names at most."
+        )
+    if len(names) > most:
+        raise UserErrorException(f"names has {len(names):,} names. Ask for {most} at most at once.")
     return names
 
 
@@ -83,23 +103,10 @@ def x_asked(asked: Asked) -> X:
     return cast("X", x)
 
 
-def _whole(asked: Asked, name: str, rounded: Callable[[float], int]) -> int | None:
-    """Return an end of a range, which a browser may give with a fraction."""
-    text = asked.query.get(name)
-    if not text:
-        return None
-    try:
-        number = float(text)
-    except ValueError:
-        number = math.nan
-    if not abs(number) < _GREATEST:
-        raise UserErrorException(f"{name}={text!r} is no number of 64 bits. Give one.")
-    return rounded(number)
-
-
 ROUTES = [
     reading(_RUN + "/names", _names),
     reading(_RUN + "/figures", _figures),
     reading(_RUN + "/figure", _figure),
     reading(_RUN + "/rows", _rows),
+    reading(_RUN + "/csv", _csv),
 ]

@@ -9,20 +9,19 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
-from urllib.parse import quote
 
 from starlette.background import BackgroundTask
 from starlette.responses import FileResponse, Response, StreamingResponse
 
-from mlflow_workspace_plugin.app.pages.answers import Asked, reading
+from mlflow_workspace_plugin.app.pages.answers import Asked, disposition_of, reading
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
-from mlflow_workspace_plugin.overview.files import files_of_run, preview_of_file, size_of_file
-from mlflow_workspace_plugin.overview.snapshot import (
+from mlflow_workspace_plugin.overview.run.files import files_of_run, preview_of_file, size_of_file
+from mlflow_workspace_plugin.overview.run.snapshot import (
     difference_of_snapshots,
     file_of_snapshot,
     snapshot_of_run,
 )
-from mlflow_workspace_plugin.runs.snapshots.snapshots import snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 
 _RUN = "/runs/{run_id}"
 _PIECE = 2**20
@@ -94,10 +93,9 @@ def _snapshot_zip(asked: Asked) -> Response:
 
 
 def _headers(path: str, *, is_saved: bool) -> dict[str, str]:
-    name = quote(posixpath.basename(path).encode("utf-8", "backslashreplace"), safe="")
     return {
         "Content-Security-Policy": _POLICY,
-        "Content-Disposition": f"{'attachment' if is_saved else 'inline'}; filename*=UTF-8''{name}",
+        "Content-Disposition": disposition_of(posixpath.basename(path), is_saved=is_saved),
         "X-Frame-Options": "DENY",
     }
 

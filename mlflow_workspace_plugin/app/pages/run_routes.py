@@ -4,14 +4,14 @@ from dataclasses import asdict
 from typing import Any
 
 from mlflow_workspace_plugin.app.pages.answers import Asked, posting, reading
-from mlflow_workspace_plugin.overview.live import tick, tick_json
-from mlflow_workspace_plugin.overview.log import logs_of_run, piece_of_log, tail_of_log
-from mlflow_workspace_plugin.overview.receipt import receipt_as_json
-from mlflow_workspace_plugin.overview.run import (
+from mlflow_workspace_plugin.overview.live.tick import tick, tick_json
+from mlflow_workspace_plugin.overview.run.log import logs_of_run, piece_before, tail_of_log
+from mlflow_workspace_plugin.overview.run.overview import (
     CHILDREN_AT_ONCE,
     children_of_run,
     overview_of_run,
 )
+from mlflow_workspace_plugin.overview.run.receipt import receipt_as_json
 
 _RUN = "/runs/{run_id}"
 _FARTHEST = 1 << 40
@@ -37,11 +37,11 @@ def _receipt(asked: Asked) -> dict[str, Any]:
 
 
 def _log(asked: Asked) -> dict[str, Any]:
-    """Answer with the end of a log, what comes behind an offset, or what is new behind it."""
+    """Answer with the end of a log, what comes before a piece of it, or what is new behind one."""
     repository = asked.source.repository(asked.path["run_id"])
-    name, offset = asked.query.get("name") or None, asked.number("offset")
-    if name is not None and offset is not None:
-        return {"piece": asdict(piece_of_log(repository, name, min(max(0, offset), _FARTHEST)))}
+    name, before = asked.query.get("name") or None, asked.number("before")
+    if name is not None and before is not None:
+        return {"piece": asdict(piece_before(repository, name, min(max(0, before), _FARTHEST)))}
     seen = asked.number("seen")
     if name is not None and seen is not None:
         new = tail_of_log(repository, name, seen=(name, max(0, seen)))

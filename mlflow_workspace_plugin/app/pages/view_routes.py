@@ -1,16 +1,19 @@
 """Routes of saved views."""
 
-import re
 from typing import Any
-from urllib.parse import quote
 
 from starlette.responses import Response
 
-from mlflow_workspace_plugin.app.pages.answers import Asked, posting, reading, writing
+from mlflow_workspace_plugin.app.pages.answers import (
+    Asked,
+    disposition_of,
+    file_name_of,
+    posting,
+    reading,
+    writing,
+)
 from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.overview import views
-
-_NOT_IN_FILE_NAMES = re.compile(r"[^\w. -]+")
+from mlflow_workspace_plugin.overview.runs import views
 
 
 def _listed(asked: Asked) -> dict[str, Any]:
@@ -63,10 +66,9 @@ def _dropped(asked: Asked) -> dict[str, Any]:
 
 def _text(asked: Asked) -> Response:
     view = views.found(asked.source, asked.path["view_id"])
-    name = _NOT_IN_FILE_NAMES.sub("-", view.name)[:80].strip("-. ") or "view"
-    disposition = f"attachment; filename*=UTF-8''{quote(f'{name}.view.json')}"
+    name = file_name_of(view.name, ".view.json", "view")
     text = views.exported(view).encode("utf-8", "backslashreplace")
-    headers = {"Content-Disposition": disposition}
+    headers = {"Content-Disposition": disposition_of(name, is_saved=True)}
     return Response(text, media_type="application/json", headers=headers)
 
 

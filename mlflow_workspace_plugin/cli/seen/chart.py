@@ -1,15 +1,14 @@
 """``mlflow-workspace chart``: a metric as a picture."""
 
-import re
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
 from mlflow_workspace_plugin import names
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import HubPlace, echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
+from mlflow_workspace_plugin.cli.seen.output import output_option, write_output
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.terminal import shown
 
@@ -18,21 +17,11 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.figures.specification import Figure
     from mlflow_workspace_plugin.overview.source import Source
 
-_ODD = re.compile(r"[^\w.-]+")
-_LONGEST_NAME = 100
-"""In bytes."""
-
 
 @click.command()
 @run_argument
 @click.argument("metric")
-@click.option(
-    "--output",
-    "-o",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write, a PNG; by default named for the metric, here. - is standard output.",
-)
+@output_option("a PNG; by default named for the metric")
 @click.option(
     "--x",
     type=click.Choice(["step", "relative", "time"]),
@@ -58,7 +47,7 @@ def chart(
     log_scale: bool,  # noqa: FBT001
     compare: tuple[str, ...],
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Write metric METRIC of run RUN to a PNG file, as the page of the run draws it.
 
@@ -67,7 +56,7 @@ def chart(
     """
     from mlflow_workspace_plugin.cli.seen.drawn import KINDS, picture_of
     from mlflow_workspace_plugin.errors import UserErrorException
-    from mlflow_workspace_plugin.overview.figures import figures_of_run
+    from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
     from mlflow_workspace_plugin.overview.source import source_of
 
     found = find_run(run, workspace, hub)
@@ -87,20 +76,12 @@ def chart(
             f"mlflow-workspace download {found.id}"
         )
     picture = picture_of(drawn, log_scale=log_scale)
-    if output == Path("-"):
-        sys.stdout.buffer.write(picture)
-        return
-    path = output or Path(_file_name(metric) + ".png")
-    path.write_bytes(picture)
-    echo(str(path))
-
-
-def _file_name(metric: str) -> str:
-    return _ODD.sub("-", metric).encode()[:_LONGEST_NAME].decode(errors="ignore")
+    if path := write_output(picture, output, metric, ".png"):
+        echo(str(path))
 
 
 def _figures(source: "Source", run_ids: list[str], metric: str, x: "X") -> "list[Figure]":
-    from mlflow_workspace_plugin.overview.figures import figures_of_run, figures_of_runs
+    from mlflow_workspace_plugin.overview.figures.figures import figures_of_run, figures_of_runs
 
     run_ids = list(dict.fromkeys(run_ids))
     if len(run_ids) == 1:

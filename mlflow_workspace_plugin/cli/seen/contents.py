@@ -11,10 +11,10 @@ from mlflow_workspace_plugin.artifacts.hub_repository import stored_files
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.cli.layout.words import count, size
 from mlflow_workspace_plugin.cli.seen.fitted import Room, length
-from mlflow_workspace_plugin.overview.compare import MOST_RUNS, comparison
-from mlflow_workspace_plugin.overview.figures import figures_of_run, figures_of_runs
-from mlflow_workspace_plugin.overview.log import tail_of_log
-from mlflow_workspace_plugin.overview.run import children_of_run, overview_of_run
+from mlflow_workspace_plugin.overview.figures.figures import figures_of_run, figures_of_runs
+from mlflow_workspace_plugin.overview.run.log import tail_of_log
+from mlflow_workspace_plugin.overview.run.overview import children_of_run, overview_of_run
+from mlflow_workspace_plugin.overview.runs.compare import MOST_RUNS, comparison
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.figures.specification import Figure

@@ -15,14 +15,13 @@ from matplotlib.font_manager import FontProperties, fontManager
 from matplotlib.layout_engine import ConstrainedLayoutEngine
 from matplotlib.ticker import MaxNLocator
 
+from mlflow_workspace_plugin.web.palette import COLOURS, DASHES, colour
+
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 Figure = Mapping[str, Any]
 
-# Okabe and Ito's, which are told apart by who sees fewer colours, too; yellow is too light.
-_COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000")
-_DASHES = ("-", "--", "-.", ":")
 _WIDTH, _HEIGHT = 8.0, 4.5
 """Of a figure, in inches."""
 _COLUMNS = 2
@@ -95,9 +94,9 @@ def _lines(axes: "Axes", figure: Figure) -> None:
         (line,) = axes.plot(
             xs,
             list(map(_number, series["y"])),
-            color=_COLOURS[number % len(_COLOURS)],
-            # One that lies upon another lets that be seen.
-            linestyle=_DASHES[drawn.count(series["y"]) % len(_DASHES)],
+            color=colour(number),
+            # One that lies upon another lets that be seen; and there are as many colours.
+            linestyle=_dashes(number, drawn.count(series["y"])),
             marker="o" if len(xs) <= _FEW else None,
             markersize=3,
             linewidth=1.4,
@@ -119,6 +118,12 @@ def _lines(axes: "Axes", figure: Figure) -> None:
     axes.grid(color="#e5e5e5")
 
 
+def _dashes(index: int, hidden: int) -> Any:
+    """Return the dashes of a curve that so many others lie below, as matplotlib has them."""
+    found = DASHES[(index // len(COLOURS) + hidden) % len(DASHES)]
+    return (0, found) if found else "-"
+
+
 def _unit(figure: Figure) -> tuple[int, str]:
     """Return in what durations are told: how many milliseconds one is, and its name."""
     longest = max((abs(_number(each)) for s in figure["series"] for each in s["x"]), default=0)
@@ -129,7 +134,9 @@ def _bars(axes: "Axes", figure: Figure) -> None:
     edges = list(map(_number, figure["edges"]))
     widths = [end - start for start, end in pairwise(edges)]
     counts = list(map(_number, figure["counts"]))
-    axes.bar(edges[:-1], counts, widths, align="edge", color="#56b4e9", edgecolor=_COLOURS[0])
+    axes.bar(
+        edges[:-1], counts, widths, align="edge", color=colour(0), alpha=0.75, edgecolor="white"
+    )
     _label(axes, _text_of(figure["x"]), _text_of(figure["y"]))
 
 
@@ -137,8 +144,8 @@ def _band(axes: "Axes", figure: Figure) -> None:
     xs, mean, low, high = (
         list(map(_number, figure[part])) for part in ("xs", "mean", "low", "high")
     )
-    axes.fill_between(xs, low, high, color="#56b4e9", alpha=0.35, linewidth=0)
-    axes.plot(xs, mean, color=_COLOURS[0], marker="o", markersize=3)
+    axes.fill_between(xs, low, high, color=colour(0), alpha=0.2, linewidth=0)
+    axes.plot(xs, mean, color=colour(0), marker="o", markersize=3)
     if figure.get("ideal"):
         ends = [min(xs, default=0), max(xs, default=1)]
         axes.plot(ends, ends, color="#888888", linestyle="--", linewidth=1)

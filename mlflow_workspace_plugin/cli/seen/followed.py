@@ -10,12 +10,12 @@ from mlflow_workspace_plugin.cli.runs.find import title
 from mlflow_workspace_plugin.cli.seen.rows import Row, rows_of
 from mlflow_workspace_plugin.cli.seen.screen import Seen
 from mlflow_workspace_plugin.figures.ids import parts_of
-from mlflow_workspace_plugin.overview.figures import figures_of_run
-from mlflow_workspace_plugin.overview.live import tick
+from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
+from mlflow_workspace_plugin.overview.live.tick import tick
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.figures.specification import Figure, Series
-    from mlflow_workspace_plugin.overview.log import LogPiece
+    from mlflow_workspace_plugin.overview.run.log import LogPiece
     from mlflow_workspace_plugin.overview.source import Source
 
 _POINTS = 1_000

@@ -1,21 +1,18 @@
 """``mlflow-workspace report``: a run as a file that can be sent."""
 
 import re
-import sys
 from pathlib import Path
 
 import click
 
 from mlflow_workspace_plugin.cli.layout import words
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import HubPlace, echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
+from mlflow_workspace_plugin.cli.seen.output import output_option, write_output
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(kB|MB|GB)", re.IGNORECASE)
 _BYTES = {"kb": 10**3, "mb": 10**6, "gb": 10**9}
-_ODD = re.compile(r"[^\w.-]+")
-_LONGEST_NAME = 100
-"""In bytes."""
 _LEAST_ROOM = 100_000
 """In bytes, beside the script that draws it."""
 
@@ -27,20 +24,9 @@ def _bytes(given: str) -> int:
     return int(float(found[1]) * _BYTES[found[2].lower()])
 
 
-def _file_name(title: str) -> str:
-    whole = _ODD.sub("-", title).strip("-.")
-    return whole.encode()[:_LONGEST_NAME].decode(errors="ignore")
-
-
 @click.command()
 @run_argument
-@click.option(
-    "--output",
-    "-o",
-    metavar="FILE",
-    type=click.Path(dir_okay=False, path_type=Path),
-    help="The file to write, HTML; by default one with the run's name, here. - is standard output.",
-)
+@output_option("HTML; by default one with the run's name")
 @click.option(
     "--compare",
     multiple=True,
@@ -64,7 +50,7 @@ def report(
     compare: tuple[str, ...],
     max_size: int,
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Write run RUN, with its figures, to one HTML file that opens without a server.
 
@@ -88,11 +74,9 @@ def report(
         raise UserErrorException(f"A report has {least} at least. Name a larger --max-size.")
     contents = contents_of(source, run_ids, found.place.experiment, room)
     page = page_of(title, style, script, contents)
-    if output == Path("-"):
-        sys.stdout.buffer.write(page)
+    path = write_output(page, output, title, ".html")
+    if path is None:
         return
-    path = output or Path((_file_name(title) or found.id) + ".html")
-    path.write_bytes(page)
     echo(f"{path} ({words.size(len(page))})")
     for sentence in contents["left_out"]:
         echo(f"Not in it: {sentence}", err=True)

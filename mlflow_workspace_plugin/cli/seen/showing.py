@@ -14,7 +14,7 @@ from mlflow_workspace_plugin.cli.layout.words import value
 from mlflow_workspace_plugin.cli.options import echo
 from mlflow_workspace_plugin.cli.seen.screen import has_blocks, screen
 from mlflow_workspace_plugin.errors import clause
-from mlflow_workspace_plugin.overview.status import says_run_is_gone
+from mlflow_workspace_plugin.overview.run.status import says_run_is_gone
 from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:

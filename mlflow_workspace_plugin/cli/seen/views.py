@@ -7,6 +7,7 @@ import click
 
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     hub_option,
     json_option,
@@ -30,9 +31,9 @@ def views() -> None:
 @hub_option
 @json_option
 @plain_errors
-def list_(workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def list_(workspace: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """List the saved views of a workspace, and who may change each."""
-    from mlflow_workspace_plugin.overview import views as saved_views
+    from mlflow_workspace_plugin.overview.runs import views as saved_views
 
     source = _source(workspace, hub)
     found = saved_views.listed(source)
@@ -55,9 +56,9 @@ def list_(workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT
 @workspace_option
 @hub_option
 @plain_errors
-def export(view: str, output: str, workspace: str | None, hub: Path) -> None:
+def export(view: str, output: str, workspace: str | None, hub: HubPlace) -> None:
     """Write VIEW, by its id or its name, as a text that `views import` reads."""
-    from mlflow_workspace_plugin.overview import views as saved_views
+    from mlflow_workspace_plugin.overview.runs import views as saved_views
 
     source = _source(workspace, hub)
     text = saved_views.exported(saved_views.named(source, view))
@@ -74,20 +75,20 @@ def export(view: str, output: str, workspace: str | None, hub: Path) -> None:
 @workspace_option
 @hub_option
 @plain_errors
-def import_(file: Any, workspace: str | None, hub: Path) -> None:
+def import_(file: Any, workspace: str | None, hub: HubPlace) -> None:
     """Save the view that FILE holds as a new one of yours; - reads standard input.
 
     It may come from another workspace. Runs that it names by their ids and that are not there are
     shown as missing.
     """
-    from mlflow_workspace_plugin.overview import views as saved_views
+    from mlflow_workspace_plugin.overview.runs import views as saved_views
 
     source = _source(workspace, hub)
     view = saved_views.imported(source, file.read(saved_views.MOST_BYTES + 1))
     echo(f"View {view.name!r} is saved, with the id {view.id}.")
 
 
-def _source(workspace: str | None, hub: Path) -> "Source":
+def _source(workspace: str | None, hub: HubPlace) -> "Source":
     from mlflow_workspace_plugin.overview.source import source_of
 
     return source_of(open_workspace(workspace, hub).get_mlflow_tracking_uri())

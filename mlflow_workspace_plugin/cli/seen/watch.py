@@ -1,12 +1,11 @@
 """``mlflow-workspace watch``: a run in the terminal, as it goes on."""
 
 import sys
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import HubPlace, echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 
@@ -29,7 +28,7 @@ def watch(
     run: str,
     once: bool,  # noqa: FBT001
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Show how run RUN goes on: its status, its metrics with a curve of each, the end of its log.
 

@@ -56,6 +56,9 @@ class Output:
             self._first = seen
         self._is_ready.set()
 
+    def close(self) -> None:
+        """Be shown no more: something else is in its place."""
+
     def _bundle(self, seen: SeenRun | str) -> Bundle:
         if isinstance(seen, str):
             return {"text/html": f"<div>{html.escape(seen)}</div>", "text/plain": seen}

@@ -53,6 +53,7 @@ class LiveFigures:
         latest: dict[str, Any],
         *,
         is_over: bool,
+        reads: bool = True,
     ) -> bool:
         """Take what a tick tells; return whether a figure has changed.
 
@@ -61,6 +62,7 @@ class LiveFigures:
             again: the names of metrics whose figures are to be read again.
             latest: values, by the names of metrics.
             is_over: nothing comes any more.
+            reads: figures are read that have to be; else they wait for the next time.
         """
         self._latest |= latest
         self._waiting |= set(again)
@@ -69,7 +71,7 @@ class LiveFigures:
             if not self._grown(name, found):
                 self._waiting.add(name)
             changed = True
-        return self._read_waiting(is_over=is_over) or changed
+        return (reads and self._read_waiting(is_over=is_over)) or changed
 
     def of_files(self, names: Iterable[str]) -> list[str]:
         """Return which of all names are new, or those of files that no metric tells of."""

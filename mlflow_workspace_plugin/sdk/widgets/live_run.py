@@ -5,10 +5,10 @@ from collections.abc import Callable
 from typing import Any
 
 from mlflow_workspace_plugin.drawing.seen_run import ChildSeen, SeenRun
-from mlflow_workspace_plugin.overview.figures import figure_names_of_runs, figures_of_run
-from mlflow_workspace_plugin.overview.live import Tick, tick
-from mlflow_workspace_plugin.overview.log import LogPiece
-from mlflow_workspace_plugin.overview.run import children_of_run, facts_of_run
+from mlflow_workspace_plugin.overview.figures.figures import figure_names_of_runs, figures_of_run
+from mlflow_workspace_plugin.overview.live.tick import Tick, tick
+from mlflow_workspace_plugin.overview.run.log import LogPiece
+from mlflow_workspace_plugin.overview.run.overview import children_of_run, facts_of_run
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs.metrics.latest import latest_values
 from mlflow_workspace_plugin.sdk.widgets.live_figures import LiveFigures
@@ -64,14 +64,17 @@ class LiveRun:
         self.is_over = False
         """Nothing changes any more."""
 
-    def look(self) -> bool:
+    def look(self, *, reads: bool = True) -> bool:
         """Ask what has changed; return whether anything has.
+
+        Args:
+            reads: figures, too, which may take long; else they wait for the next look.
 
         Raises:
             MlflowException: the run is not there, or it cannot be asked for.
         """
         found = tick(self._source, self._run_id, self._cursor)
-        changed = self._take_tick(found)
+        changed = self._take_tick(found, reads=reads)
         if self._take_children(is_over=found.is_over):
             changed = True
         # What a failure kept from being read is read at the next look.
@@ -112,7 +115,7 @@ class LiveRun:
             note=note,
         )
 
-    def _take_tick(self, found: Tick) -> bool:
+    def _take_tick(self, found: Tick, *, reads: bool) -> bool:
         changed = bool(found.head or found.facts or found.log)
         if found.head or not self._head:
             self._head = dict(found.head or {})
@@ -133,7 +136,7 @@ class LiveRun:
         if found.again:
             texts = dict(latest_values(self._source.store.get_run(self._run_id)))
         told = found.points, again, found.latest | texts
-        return self._figures.take(*told, is_over=found.is_over) or changed
+        return self._figures.take(*told, is_over=found.is_over, reads=reads) or changed
 
     def _take_children(self, *, is_over: bool) -> bool:
         now = time.monotonic()

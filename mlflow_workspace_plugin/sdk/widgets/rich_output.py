@@ -42,7 +42,9 @@ class _Widget(anywidget.AnyWidget):
 class RichOutput(Output):
     """An output that is a widget while the run goes on, and HTML at the end.
 
-    A notebook keeps no widget: who opens it finds the HTML, not a widget that is no more.
+    A notebook keeps no widget: who opens it finds the HTML, not a widget that is no more. A page
+    that was loaded again meanwhile has the widget of the notebook that was saved, and is told of
+    nothing else. So that is there as long as the kernel, and shows the end, too.
     """
 
     def __init__(self) -> None:
@@ -62,11 +64,13 @@ class RichOutput(Output):
         widget = self._widget
         if widget is None or isinstance(seen, str) or seen.is_over:
             super()._update(seen)
-            if widget is not None:
-                self._widget = None
-                widget.close()
-        else:
+        if widget is not None and not isinstance(seen, str):
             widget.take(seen)
+
+    def close(self) -> None:
+        """Be shown no more: something else is in its place."""
+        if self._widget is not None:
+            self._widget.close()
 
 
 def _told(seen: SeenRun) -> dict[str, Any]:
@@ -79,6 +83,7 @@ def _told(seen: SeenRun) -> dict[str, Any]:
         "note": seen.note,
         "page": seen.page,
         "at": time_text(seen.at),
+        "is_over": seen.is_over,
         "metrics": [list(each) for each in seen.metrics],
         "children": [
             {**each._asdict(), "duration": _duration(each.duration_ms)} for each in seen.children

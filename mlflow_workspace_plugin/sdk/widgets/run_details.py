@@ -2,12 +2,11 @@
 
 from typing import Any
 
-from mlflow_workspace_plugin.drawing.run_text import text_of_run
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.sdk.runs.run import Run
 from mlflow_workspace_plugin.sdk.widgets.front_end import is_notebook, this_cell
 from mlflow_workspace_plugin.sdk.widgets.live_run import LiveRun
-from mlflow_workspace_plugin.sdk.widgets.looks import look_at
+from mlflow_workspace_plugin.sdk.widgets.looks import text_of
 from mlflow_workspace_plugin.sdk.widgets.watching import Watching
 from mlflow_workspace_plugin.sdk.widgets.widget_data import data_of_widget
 
@@ -26,7 +25,7 @@ class RunDetails:
         """Show how the run goes on: its status, metrics, charts, children and log.
 
         In a notebook a thread keeps the output as the run is, until it has ended. Elsewhere what
-        is known of it is printed once; SDK v1 did not return there.
+        is known of it is printed once; SDK v1 did not return there. It waits some seconds at most.
 
         Args:
             render_lib: accepted and ignored.
@@ -34,7 +33,7 @@ class RunDetails:
         """
         run = self._run
         if not is_notebook():
-            print(text_of_run(look_at(run)))  # noqa: T201  what show is for
+            print(text_of(run))  # noqa: T201  what show is for
             return
         uri = run.experiment.workspace.get_mlflow_tracking_uri()
 

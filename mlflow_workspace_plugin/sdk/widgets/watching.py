@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from mlflow_workspace_plugin.drawing.seen_run import SeenRun
 from mlflow_workspace_plugin.drawing.texts import one_line, time_text
-from mlflow_workspace_plugin.overview.status import DELETED, says_run_is_gone
+from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
+from mlflow_workspace_plugin.overview.run.status import DELETED, says_run_is_gone
 from mlflow_workspace_plugin.sdk.widgets.front_end import new_output
 from mlflow_workspace_plugin.sdk.widgets.live_run import LiveRun
 from mlflow_workspace_plugin.terminal import get_logger
@@ -23,7 +24,7 @@ _STILL_S = 10.0
 """After so long the duration is written again, though nothing else has changed."""
 
 _watched: "dict[tuple[str, str], Watching]" = {}
-_lock = threading.Lock()
+_lock = fork_safe_lock()
 
 
 class Watching:
@@ -61,6 +62,7 @@ class Watching:
                 _watched[cell, run_id] = self
             if before is not None:
                 before.stop()
+                before._output.close()
         threading.Thread(target=self._watch, name=f"RunDetails {run_id}", daemon=True).start()
         try:
             self._output.make(f"Run {one_line(self._name)} is asked for ...", _FIRST_WAIT_S)

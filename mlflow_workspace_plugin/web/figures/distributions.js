@@ -10,7 +10,7 @@ import { newReadout } from "./readout.js";
 /** Draw a figure of kind "bars". */
 export function drawBars(body, first, frame) {
   return drawReadable(body, first, frame, {
-    describe(figure, theme) {
+    describe(figure) {
       const { edges, counts } = figure;
       const heights = counts.map(finite);
       return {
@@ -20,7 +20,7 @@ export function drawBars(body, first, frame) {
         series: [
           newSeries({
             stroke: null,
-            fill: withAlpha(theme.accent, 0.75),
+            fill: withAlpha(seriesColour(0), 0.75),
             width: 0,
             paths: barPath,
           }),
@@ -28,7 +28,7 @@ export function drawBars(body, first, frame) {
         data: [[edges.slice(0, -1), heights, edges.slice(1)]],
       };
     },
-    read(figure, x, theme) {
+    read(figure, x) {
       const { edges, counts } = figure;
       const index = counts.findIndex((_, at) => x >= edges[at] && x < edges[at + 1]);
       if (index < 0) {
@@ -38,7 +38,7 @@ export function drawBars(body, first, frame) {
       const row = {
         name: figure.y.label,
         value: formatNumber(counts[index]),
-        colour: theme.accent,
+        colour: seriesColour(0),
       };
       return {
         x: (low + high) / 2,
@@ -54,8 +54,8 @@ export function drawBars(body, first, frame) {
 /** Draw a figure of kind "band". */
 export function drawBand(body, first, frame) {
   return drawReadable(body, first, frame, {
-    describe(figure, theme) {
-      const colour = seriesColour(theme, 0);
+    describe(figure) {
+      const colour = seriesColour(0);
       const [means, lows, highs] = [figure.mean, figure.low, figure.high].map((list) =>
         list.map(finite),
       );
@@ -76,7 +76,7 @@ export function drawBand(body, first, frame) {
         ],
       };
     },
-    read(figure, x, theme) {
+    read(figure, x) {
       const { xs } = figure;
       if (xs.length === 0) {
         return null;
@@ -85,7 +85,7 @@ export function drawBand(body, first, frame) {
         (best, at, i) => (Math.abs(at - x) < Math.abs(xs[best] - x) ? i : best),
         0,
       );
-      const colour = seriesColour(theme, 0);
+      const colour = seriesColour(0);
       return {
         x: xs[index],
         title: `${figure.x.label} ${formatNumber(xs[index])}`,
@@ -129,7 +129,7 @@ export function drawBand(body, first, frame) {
         }
       });
       ctx.fillStyle = theme.surface;
-      ctx.strokeStyle = seriesColour(theme, 0);
+      ctx.strokeStyle = seriesColour(0);
       ctx.lineWidth = 1.5 * ratio;
       ctx.fill(path);
       ctx.stroke(path);
@@ -154,7 +154,7 @@ function drawReadable(body, first, frame, kind) {
 
   const show = (x, isSpoken) => {
     const u = plot.plot;
-    const content = kind.read(figure, x, frame.theme());
+    const content = kind.read(figure, x);
     if (u === null || content === null) {
       readout.hide();
       return;
@@ -185,7 +185,7 @@ function drawReadable(body, first, frame, kind) {
     frame.setNote([figure.note]);
   };
   label();
-  const plot = newPlot(place, (theme) => kind.describe(figure, theme), {
+  const plot = newPlot(place, () => kind.describe(figure), {
     onMove: (left) =>
       left === undefined || left < 0 ? readout.hide() : show(plot.plot.posToVal(left, "x"), false),
     onDraw: (u, theme) => kind.drawOver(u, figure, theme),

@@ -6,6 +6,7 @@ import { drawBand, drawBars } from "./distributions.js";
 import { drawHeatmap } from "./heatmap.js";
 import { drawImages } from "./images.js";
 import { drawLines } from "./lines.js";
+import { newSaveMenu } from "../saving/menu.js";
 import { drawNumber, drawText } from "./single.js";
 import { drawTable } from "./table.js";
 
@@ -27,8 +28,9 @@ const ENLARGE = "M9.5 2.5h4v4M6.5 13.5h-4v-4M13.5 2.5l-4.5 4.5M2.5 13.5l4.5-4.5"
  * @param {HTMLElement} host
  * @param figure as the figures' JSON says, version 1.
  * @param options {image(path, run) -> url, rows(figureId, offset, limit) -> Promise<table>,
- *   range(figureId, {x, start, end}) -> Promise<figure>, smoothing, logScale, x, isCompact, isEager,
- *   hasLegend, place(series, index) -> place on the palette}
+ *   range(figureId, {x, start, end}) -> Promise<figure>, csvUrl(figureId) -> url of all values,
+ *   smoothing, logScale, x, isCompact, isEager, hasLegend,
+ *   place(series, index) -> place on the palette}
  * @returns {{element, update(figure), set({smoothing, logScale, x}), focus(run or null),
  *   hide(Set of runs), destroy()}}
  */
@@ -56,7 +58,13 @@ export function drawFigure(host, figure, options = {}) {
     },
     icon(ENLARGE),
   );
-  tools.append(enlarge);
+  const save = newSaveMenu({
+    element,
+    figure: () => current,
+    csvUrl: options.csvUrl,
+    say: (text) => frame.say(text),
+  });
+  tools.append(save, enlarge);
   host.append(element);
 
   let current = figure;
@@ -114,6 +122,9 @@ export function drawFigure(host, figure, options = {}) {
     const kind = Object.hasOwn(KINDS, current.kind) ? current.kind : "unknown";
     const isLarge = element.classList.contains("is-large");
     const classes = [`is-${kind}`, options.isCompact && "is-compact", isLarge && "is-large"];
+    if (element.classList.contains("is-picture")) {
+      classes.push("is-picture");
+    }
     element.className = ["mw-figure", ...classes].filter(Boolean).join(" ");
     element.classList.toggle("is-broken", isBroken);
   };
@@ -126,7 +137,7 @@ export function drawFigure(host, figure, options = {}) {
     } catch (error) {
       drawn?.destroy();
       isBroken = true;
-      tools.replaceChildren(enlarge);
+      tools.replaceChildren(save, enlarge);
       replaceChildren(
         body,
         el("p", { class: "mw-empty" }, `This figure cannot be drawn: ${error.message}`),

@@ -65,7 +65,7 @@ export function drawLines(body, first, frame) {
     plot: plot.plot,
     drawn,
     isHidden,
-    colourOf: (index) => seriesColour(frame.theme(), placeOf(index)),
+    colourOf: (index) => seriesColour(placeOf(index)),
     dashOf,
   }));
   const controls = newControls();
@@ -78,8 +78,14 @@ export function drawLines(body, first, frame) {
     const place = frame.options.place?.(drawn.figure.series[index], index) ?? -1;
     return place >= 0 ? place : index;
   };
+  // Several curves of one run have its colour.
+  const turnOf = (index) => {
+    const { series } = drawn.figure;
+    const isOfRun = frame.options.place && series[index].run !== null;
+    return isOfRun ? series.slice(0, index).filter(({ run }) => run === series[index].run).length : 0;
+  };
   // Dashes tell apart twice as many as colours do; beyond, they are only unrest.
-  const dashOf = (index) => (drawn.curves.length > 16 ? [] : seriesDash(placeOf(index)));
+  const dashOf = (index) => (drawn.curves.length > 16 ? [] : seriesDash(placeOf(index), turnOf(index)));
   const isHidden = (curve) => state.hidden.has(keyOf(curve)) || state.hiddenRuns.has(curve.run);
   const isFocused = (index) =>
     state.focus === index ||
@@ -121,14 +127,14 @@ export function drawLines(body, first, frame) {
     };
   }
 
-  const describe = (theme) => {
+  const describe = () => {
     const { curves, isSmooth, places, figure } = drawn;
     const series = [];
     const data = [];
     const owners = [];
     curves.forEach((curve, index) => {
       const show = !isHidden(curve);
-      const colour = seriesColour(theme, placeOf(index));
+      const colour = seriesColour(placeOf(index));
       const { place: at, size } = places[index];
       // Curves that lie on each other are drawn as stripes of all their colours.
       const dash = size > 1 ? stripe(at, size) : dashOf(index);
@@ -163,7 +169,7 @@ export function drawLines(body, first, frame) {
     legend.show(
       listed.map((curve, index) => ({
         name: curve.name,
-        colour: seriesColour(theme, placeOf(index)),
+        colour: seriesColour(placeOf(index)),
         dash: dashOf(index),
         isHidden: state.hidden.has(keyOf(curve)),
       })),
@@ -221,6 +227,9 @@ export function drawLines(body, first, frame) {
     state.isStale = false;
     try {
       const answer = await frame.options.range(state.figure.id, wantedRange());
+      if (answer?.kind !== "lines") {
+        throw new Error(answer?.note || "they are no curves any more. Load the page again.");
+      }
       if (number === state.asked) {
         state.answered = answer;
         frame.say(null);
@@ -249,8 +258,9 @@ export function drawLines(body, first, frame) {
     const starts = isRelative ? state.figure.series.map((s) => startOf(state.figure, s)) : [0];
     return {
       x,
-      start: Math.floor(state.x[0] + starts.reduce((a, b) => Math.min(a, b))),
-      end: Math.ceil(state.x[1] + starts.reduce((a, b) => Math.max(a, b))),
+      // As they are: the x of rows may be between 0 and 1.
+      start: state.x[0] + starts.reduce((a, b) => Math.min(a, b)),
+      end: state.x[1] + starts.reduce((a, b) => Math.max(a, b)),
     };
   };
 

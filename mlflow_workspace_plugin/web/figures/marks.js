@@ -34,7 +34,7 @@ export function drawMarks(plot, theme, drawn, look) {
       return;
     }
     const colour = withAlpha(
-      seriesColour(theme, look.placeOf(index)),
+      seriesColour(look.placeOf(index)),
       look.isBehind(index) ? 0.2 : 1,
     );
     if (drawn.places[index].place === 0) {

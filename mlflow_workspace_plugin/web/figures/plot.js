@@ -26,8 +26,7 @@ const X_TICKS = {
  *
  * @param {HTMLElement} place whose size is not that of its content.
  * @param {function} describe called whenever something changed; gives {xType, isWholeX, xLabel,
- *   isLog, x: [low, high], y: [low, high], series: [uPlot series], data: [[xs, ys...]], curves},
- *   for the colours that are passed to it.
+ *   isLog, x: [low, high], y: [low, high], series: [uPlot series], data: [[xs, ys...]], curves}.
  * @param events {onSelect({x, y}), onReset(), onMove(left, top) or null outside, onDraw(plot, theme),
  *   onKey(event) -> whether it was used}
  * @returns {{redraw, plot, destroy}}
@@ -46,7 +45,7 @@ export function newPlot(place, describe, events) {
       return;
     }
     const theme = themeOf(place);
-    described = describe(theme);
+    described = describe();
     const asked = [
       theme.isDark,
       described.isLog,

@@ -79,7 +79,7 @@ export function swatch(colour, dash) {
         "background-image": `repeating-linear-gradient(90deg, ${colour} 0 4px, transparent 4px 7px)`,
       }
     : { "background-color": colour };
-  return el("span", { class: "mw-swatch", style });
+  return el("span", { class: "mw-swatch", style, dataset: dash?.length ? { dash: colour } : {} });
 }
 
 // Of many, those around the nearest.

@@ -2,6 +2,7 @@
 
 import { el, replaceChildren } from "../dom.js";
 import { formatCell, formatNumber, isNumberCell } from "../format.js";
+import { newTurns } from "../turns.js";
 
 /** Draw a figure of kind "table". */
 export function drawTable(body, first, frame) {
@@ -9,7 +10,7 @@ export function drawTable(body, first, frame) {
   let page = { offset: first.offset, rows: first.rows };
   // Sorted are the rows that are here, so only where these are all.
   let order = null;
-  let asked = 0;
+  const turn = newTurns();
   const size = Math.max(first.rows.length, 1);
   const scroll = el("div", { class: "mw-table-scroll", tabindex: "0", role: "group" });
   const pager = el("div", { class: "mw-pager" });
@@ -18,19 +19,20 @@ export function drawTable(body, first, frame) {
   const isWhole = () => page.rows.length === figure.total;
 
   const go = async (offset) => {
-    asked += 1;
-    const number = asked;
-    try {
-      const answer = await frame.options.rows(figure.id, offset, size);
-      if (number === asked) {
-        page = { offset: answer.offset ?? offset, rows: answer.rows };
-        figure = { ...figure, total: answer.total ?? figure.total };
-        draw();
-        scroll.scrollTop = 0;
-      }
-    } catch (error) {
-      frame.say(`The rows could not be read: ${error.message}`);
+    const isLast = turn();
+    const answer = await frame.options.rows(figure.id, offset, size).catch((error) => error);
+    if (!isLast()) {
+      return;
     }
+    if (answer instanceof Error) {
+      frame.say(`The rows could not be read: ${answer.message}`);
+      return;
+    }
+    frame.say(null);
+    page = { offset: answer.offset ?? offset, rows: answer.rows };
+    figure = { ...figure, total: answer.total ?? figure.total };
+    draw();
+    scroll.scrollTop = 0;
   };
 
   const sortBy = (column) => {

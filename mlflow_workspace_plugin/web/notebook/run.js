@@ -51,7 +51,7 @@ export function showRun({ model, el: host }) {
     replaceChildren(more, run.left_out > 0 ? `${run.left_out} more figures on its page.` : "");
     logName.textContent = run.log_name ?? "";
     showLog(log, run);
-    foot.textContent = `As of ${run.at}. It goes on.`;
+    foot.textContent = run.is_over ? `As of ${run.at}.` : `As of ${run.at}. It goes on.`;
   };
 
   showAll();

@@ -4,10 +4,11 @@ const ROOT = "/pages";
 
 /** What the server refused or could not do, in its words. */
 export class PageError extends Error {
-  constructor(message, status, code) {
+  constructor(message, { status = 0, isRunGone = false } = {}) {
     super(message);
     this.status = status;
-    this.code = code;
+    // Whether it says of what was asked for that there is none, and not of the hub around it.
+    this.isRunGone = isRunGone;
   }
 }
 
@@ -62,7 +63,7 @@ async function answered(url, options) {
     if (error.name === "AbortError") {
       throw error;
     }
-    throw new PageError("The server does not answer. Is mlflow-workspace ui still running?", 0, "");
+    throw new PageError("The server does not answer. Is mlflow-workspace ui still running?");
   }
   const text = await response.text();
   let said;
@@ -73,7 +74,8 @@ async function answered(url, options) {
     said = { message: text.trim().slice(0, 500) || response.statusText };
   }
   if (!response.ok) {
-    throw new PageError(said.message ?? response.statusText, response.status, said.code ?? "");
+    const isRunGone = said.is_run_gone === true;
+    throw new PageError(said.message ?? response.statusText, { status: response.status, isRunGone });
   }
   return said;
 }

@@ -1,8 +1,9 @@
 // Runs side by side: the page of a comparison, and of a view, which is one that was saved.
 
-import { onThemeChange, seriesColour, seriesDash, themeOf } from "../colours.js";
+import { seriesColour, seriesDash } from "../colours.js";
 import { el, replaceChildren } from "../dom.js";
 import { swatch } from "../figures/readout.js";
+import { newTurns } from "../turns.js";
 import { ask, pageUrl, pathOf, send } from "./api.js";
 import { showCharts } from "./several/charts.js";
 import { chooseCharts, chooseColumns, chooseFilter } from "./several/choices.js";
@@ -47,6 +48,9 @@ async function showPage(page) {
   // Before any figure is read: what comes later has another mark.
   const marked = async () => (page.runs.length === 0 ? null : (await ask("/compare/marks", { runs: page.runs.join(",") })).runs);
   let [marks, shown] = await Promise.all([marked(), compared()]);
+  const turn = newTurns();
+  // What was chosen, and is not shown yet: its values, and its figures.
+  const due = { values: false, figures: false };
 
   const head = viewHead({
     page,
@@ -67,7 +71,7 @@ async function showPage(page) {
   const indexOf = (run) => shown.runs.findIndex((each) => each.id === run);
   const swatchOf = (run) => {
     const index = indexOf(run.id);
-    return swatch(seriesColour(themeOf(main), index), seriesDash(index));
+    return swatch(seriesColour(index), seriesDash(index));
   };
   const focus = (id) => {
     charts.focus(id);
@@ -134,11 +138,30 @@ async function showPage(page) {
     await reread();
   };
 
-  const reread = async () => {
-    [marks, shown] = await Promise.all([marked(), compared()]);
+  // Of what was chosen fast, the last is shown, whichever answer comes last.
+  const reread = async ({ figures = true } = {}) => {
+    const isLast = turn();
+    due.values = true;
+    due.figures ||= figures;
+    const found = await Promise.all([marked(), compared()]).catch((error) => error);
+    if (!isLast()) {
+      return;
+    }
+    if (found instanceof Error) {
+      tellOld(found);
+      return;
+    }
+    [marks, shown] = found;
     showAll();
-    charts.reread();
+    charts.update();
+    if (due.figures) {
+      charts.reread();
+    }
+    Object.assign(due, { values: false, figures: false });
   };
+
+  const tellOld = (error) => say(`${error.message} What is shown may be old.`);
+  const guarded = (action) => () => action().catch((error) => say(error.message));
 
   function compared() {
     const columns = page.definition.columns;
@@ -261,8 +284,7 @@ async function showPage(page) {
   const changeColumns = async (columns) => {
     page.definition.columns = columns;
     head.changed();
-    shown = await compared();
-    showTable();
+    await reread({ figures: false });
   };
 
   const showAll = () => {
@@ -314,44 +336,52 @@ async function showPage(page) {
         legendHead,
         legend,
         legendNote,
-        el("div", { class: "mw-buttons" }, buttonOf("Add…", addRun), buttonOf("By a filter…", byFilter)),
+        el("div", { class: "mw-buttons" }, buttonOf("Add…", guarded(addRun)), buttonOf("By a filter…", guarded(byFilter))),
       ),
       el("div", { class: "mw-content" }, tools, chartsHost, axesSection, tableSection),
     ),
   );
   showAll();
   charts.update();
-  onThemeChange(() => {
-    showLegend();
-    differences.update(shown);
-  });
   keepUpWithRuns();
 
   function keepUpWithRuns() {
-    const onError = (error) => say(`${error.message} What is shown may be old.`);
-    const onAnswer = () => say(null);
+    const onError = tellOld;
+    const onAnswer = () => !due.values && say(null);
     keepUp(
       async () => {
+        if (due.values) {
+          await reread({ figures: false });
+          return;
+        }
         if (page.runs.length === 0 || (marks !== null && shown.is_over)) {
           return;
         }
-        const before = marks;
-        marks = await marked();
-        const isOther = shown.runs.some((run) => marks[run.id] && marks[run.id].status !== run.status);
-        if (isOther) {
-          shown = await compared();
-          showAll();
+        const asked = [page.runs, page.definition.columns];
+        // Others were chosen while this was on its way: they are read by that.
+        const isOld = () => due.values || asked[0] !== page.runs || asked[1] !== page.definition.columns;
+        const found = await marked();
+        if (isOld()) {
+          return;
         }
-        const names = before === null ? null : changedNames(before, marks);
-        if (names === null || names.length > 0) {
-          if (!isOther) {
-            shown = await compared();
+        const names = marks === null ? null : changedNames(marks, found);
+        const isOther = shown.runs.some((run) => found[run.id] && found[run.id].status !== run.status);
+        if (isOther || names === null || names.length > 0) {
+          const all = await compared();
+          if (isOld()) {
+            return;
+          }
+          shown = all;
+          if (isOther) {
+            showAll();
+          } else {
             showTable();
             parallel.update(shown);
           }
           charts.update();
           charts.reread(names);
         }
+        marks = found;
       },
       { everyMs: MARKS_MS, onError, onAnswer },
     );
@@ -360,7 +390,11 @@ async function showPage(page) {
         if ("ids" in page.definition.runs) {
           return;
         }
+        const asked = page.definition.runs;
         const found = await send("/views/runs", page.definition);
+        if (asked !== page.definition.runs) {
+          return;
+        }
         page.note = found.note;
         if (found.runs.join() !== page.runs.join()) {
           page.runs = found.runs;

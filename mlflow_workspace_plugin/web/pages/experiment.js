@@ -1,12 +1,15 @@
 // The runs of an experiment: any metric over them, a table of them, and the way to compare some.
 
 import { el, replaceChildren } from "../dom.js";
+import { newSaveMenu } from "../saving/menu.js";
+import { momentOf } from "../saving/values.js";
 import { formatNumber, formatTime, isNumberCell } from "../format.js";
 import { ask, mlflowUrl, pageUrl, pathOf, send } from "./api.js";
 import { chooseColumns } from "./several/choices.js";
 import { askFor, buttonOf, choiceOf, columnName, columnText, compareUrl, numberOf, orderedBy, runLink, statusMark, tickBox } from "./several/parts.js";
 import { drawScatter } from "./several/scatter.js";
 import { keepUp, showError, showShell } from "./shell.js";
+import { newTurns } from "../turns.js";
 
 const EVERY_MS = 5000;
 const CHARTS_AT_FIRST = 4;
@@ -33,6 +36,7 @@ const state = {
 };
 let shown = null;
 let asked = [];
+const turn = newTurns();
 const charts = new Map();
 
 const title = el("h1", null, "Experiment");
@@ -66,25 +70,34 @@ keepUp(
   { everyMs: EVERY_MS, onError: (error) => say(`${error.message} What is shown may be old.`), onAnswer: () => say(null) },
 );
 
+// Of what was chosen fast, the last is shown, whichever answer comes last.
 async function reread() {
+  const isLast = turn();
   try {
-    await read();
+    if (!(await read(isLast))) {
+      return;
+    }
     fault.hidden = true;
   } catch (error) {
     if (shown === null) {
       throw error;
     }
-    fault.textContent = error.message;
-    fault.hidden = false;
+    if (isLast()) {
+      fault.textContent = error.message;
+      fault.hidden = false;
+    }
     return;
   }
   show();
 }
 
-async function read() {
+async function read(isLast) {
   const parameters = { filter: state.filter, children: state.withChildren ? "true" : null };
   let wanted = columnsWanted();
   let found = await ask(pathOf("experiments", experimentId), { ...parameters, columns: JSON.stringify(wanted) });
+  if (!isLast()) {
+    return false;
+  }
   const isFirst = shown === null;
   shown = found;
   if (isFirst || JSON.stringify(columnsWanted()) !== JSON.stringify(wanted)) {
@@ -92,8 +105,12 @@ async function read() {
     wanted = columnsWanted();
     found = await ask(pathOf("experiments", experimentId), { ...parameters, columns: JSON.stringify(wanted) });
   }
+  if (!isLast()) {
+    return false;
+  }
   asked = wanted.map((column) => JSON.stringify(column));
   shown = found;
+  return true;
 }
 
 function metricsShown() {
@@ -101,7 +118,7 @@ function metricsShown() {
     return state.metrics;
   }
   const metrics = shown?.columns.filter(({ column, is_number: isNumber }) => column[0] === "metric" && isNumber) ?? [];
-  return mostCommon(metrics).slice(0, CHARTS_AT_FIRST).map(({ column }) => column[1]);
+  return mostTelling(metrics).slice(0, CHARTS_AT_FIRST).map(({ column }) => column[1]);
 }
 
 function columnsShown() {
@@ -110,8 +127,8 @@ function columnsShown() {
   }
   const all = shown?.columns ?? [];
   const attributes = [["attribute", "started"], ["attribute", "duration"]];
-  const params = mostCommon(all.filter(({ column }) => column[0] === "param"));
-  const metrics = mostCommon(all.filter(({ column }) => column[0] === "metric"));
+  const params = mostTelling(all.filter(({ column }) => column[0] === "param"));
+  const metrics = mostTelling(all.filter(({ column }) => column[0] === "metric"));
   const room = Math.max(COLUMNS_AT_FIRST / 2, COLUMNS_AT_FIRST - metrics.length);
   const chosen = [...params.slice(0, room), ...metrics];
   return [...attributes, ...chosen.slice(0, COLUMNS_AT_FIRST).map(({ column }) => column)];
@@ -123,10 +140,11 @@ function columnsWanted() {
   return [...new Set(all.map((column) => JSON.stringify(column)))].map((key) => JSON.parse(key));
 }
 
-function mostCommon(columns) {
+// What is the same in all runs tells the least of them.
+function mostTelling(columns) {
   return columns
     .map((each, index) => ({ ...each, index }))
-    .sort((a, b) => b.there - a.there || a.index - b.index);
+    .sort((a, b) => b.differs - a.differs || b.there - a.there || a.index - b.index);
 }
 
 function show() {
@@ -209,6 +227,12 @@ function showTools() {
 
 function newChart(name) {
   const host = el("div", { class: "mw-figure-body" });
+  const said = el("p", { class: "mw-note mw-fault", role: "alert", hidden: true });
+  const say = (text) => {
+    said.textContent = text ?? "";
+    said.hidden = text === null;
+  };
+  const tools = el("div", { class: "mw-tools" });
   const element = el(
     "section",
     { class: "mw-figure", "aria-label": name },
@@ -216,18 +240,31 @@ function newChart(name) {
       "header",
       { class: "mw-figure-head" },
       el("h3", { class: "mw-figure-title", title: name }, name),
-      buttonOf("×", () => {
-        state.metrics = metricsShown().filter((each) => each !== name);
-        show();
-      }, { class: "mw-tool is-icon", title: "Take this chart off", "aria-label": `Take ${name} off` }),
+      tools,
     ),
     host,
+    said,
+  );
+  tools.append(
+    newSaveMenu({ element, figure: () => tableOfChart(name), say }),
+    buttonOf("×", () => {
+      state.metrics = metricsShown().filter((each) => each !== name);
+      show();
+    }, { class: "mw-tool is-icon", title: "Take this chart off", "aria-label": `Take ${name} off` }),
   );
   const handle = drawScatter(host, pointsOf(name), {
     onFocus: focusRow,
     onOpen: (id) => location.assign(pageUrl(pathOf("runs", id))),
   });
   return { element, handle };
+}
+
+// What a chart shows, as it is saved.
+function tableOfChart(name) {
+  const { points, xKind } = pointsOf(name);
+  const over = state.x === TURN ? TURN : JSON.parse(state.x)[1];
+  const rows = points.map(({ id, x, y }, index) => [id, shown.runs[index].name, xKind === "time" ? momentOf(x) : x, Number.isNaN(y) ? null : y]);
+  return { kind: "table", title: name, columns: ["run", "name", over, name], rows, total: rows.length };
 }
 
 function pointsOf(name) {

@@ -1,13 +1,13 @@
 // The front of a workspace: ways to its pages, and to those of the other workspaces of the hub.
 
 import { el } from "../dom.js";
-import { ask, mlflowUrl, pageUrl } from "./api.js";
+import { ask, mlflowUrl, pageUrl, pathOf } from "./api.js";
 import { section, showError, showShell } from "./shell.js";
 
-const { main, setTitle } = showShell("Workspace", "front");
+const { main, setTitle, hub: asked } = showShell("Workspace", "front");
 
-ask("/hub").then(
-  (hub) => {
+Promise.all([asked, ask("/experiments")]).then(
+  ([hub, { experiments }]) => {
     setTitle(hub.workspace_name);
     const others = hub.workspaces.filter((each) => each.workspace !== hub.workspace);
     main.append(
@@ -22,6 +22,15 @@ ask("/hub").then(
           el("li", null, el("a", { href: pageUrl("/computes") }, "Computes"), ": what runs and what waits"),
         ),
       ),
+      experiments.length > 0 &&
+        section(
+          "Experiments: any metric over their runs",
+          el(
+            "ul",
+            null,
+            experiments.map(({ id, name }) => el("li", null, el("a", { href: pageUrl(pathOf("experiments", id)) }, name))),
+          ),
+        ) || "",
       others.length > 0 &&
         section(
           "Other workspaces of this hub",

@@ -60,10 +60,11 @@ async function start() {
   await Promise.all([showOverview(), showNames()]);
   document.documentElement.dataset.ready = "true";
 
+  const { hub } = await shell.hub;
   let cursor = null;
   let childrenAt = 0;
   // What was told by a tick and could not be shown is shown with a later one.
-  const due = { facts: false, files: false };
+  const due = { facts: false, files: false, names: false };
   const look = async () => {
     const isFirst = cursor === null;
     const tick = await send(`${path}/tick`, cursor);
@@ -81,8 +82,11 @@ async function start() {
     } else {
       due.facts ||= tick.facts;
       due.files ||= tick.files;
+      const known = runFigures.names().length;
       runFigures.add(tick.points);
       runFigures.again(tick.again, { atOnce: tick.is_over });
+      // In their order, as they are when the page is opened later.
+      due.names ||= due.files || runFigures.names().length !== known;
       runLog.refresh();
       if (due.facts) {
         await showOverview();
@@ -91,8 +95,11 @@ async function start() {
       if (due.files) {
         quietly(runFiles.load());
         quietly(runLog.load());
-        await showNames();
         due.files = false;
+      }
+      if (due.names) {
+        await showNames();
+        due.names = false;
       }
     }
     if (performance.now() - childrenAt > CHILDREN_MS || tick.is_over) {
@@ -113,7 +120,10 @@ async function start() {
       document.documentElement.dataset.over = "true";
       return false;
     },
-    { onAnswer: () => shell.say(null), onError: (error) => shell.say(fault(error, loop)) },
+    {
+      onAnswer: () => shell.say(null),
+      onError: async (error) => shell.say(error.isRunGone ? await gone(loop, hub) : fault(error.message)),
+    },
   );
   loop.now();
   quietly(runLog.load());
@@ -122,14 +132,20 @@ async function start() {
   quietly(receipt.load());
 }
 
-function fault(error, loop) {
-  if (error.status === 404) {
-    loop.stop();
-    return "The run is not there any more: it was deleted for good. This is what was seen last.";
+// That there is no such run says that it was deleted only of the hub that it was in.
+async function gone(loop, hub) {
+  const found = await ask("/hub").catch(() => null);
+  if (found === null || found.hub !== hub) {
+    return fault(found === null ? "The run cannot be read." : `Another hub is served here now, ${found.hub}, which has no such run.`);
   }
+  loop.stop();
+  return "The run is not there any more: it was deleted for good. This is what was seen last.";
+}
+
+function fault(message) {
   const looked = document.documentElement.dataset.looked;
   const since = looked ? ` This is the picture of ${new Date(Number(looked)).toTimeString().slice(0, 8)}.` : "";
-  return `${error.message}${since} It is tried again.`;
+  return `${message}${since} It is tried again.`;
 }
 
 function part(className, heading) {

@@ -13,8 +13,9 @@ const SLOWEST_MS = 30_000;
  * @param {string} title of the page, until setTitle says more.
  * @param {string} here which of the ways is this page: "front", "runs", "compare", "experiments",
  *   "views" or "computes".
- * @returns {{main: HTMLElement, setTitle: function(string), say: function(?string)}} where the page
- *   goes; `say` shows a line above it, such as that the hub is away, or takes it off.
+ * @returns {{main: HTMLElement, setTitle: function(string), say: function(?string),
+ *   hub: Promise<object>}} where the page goes; `say` shows a line above it, such as that the hub is
+ *   away, or takes it off; `hub` is which one it is of.
  */
 export function showShell(title, here) {
   const hub = el("span", { class: "mw-hub" });
@@ -47,15 +48,19 @@ export function showShell(title, here) {
     notice.hidden = !text;
   };
   setTitle(title);
-  ask("/hub").then(
+  const asked = ask("/hub");
+  asked.then(
     (found) => {
       workspace.textContent = found.workspace_name;
       hub.textContent = found.hub;
       hub.title = "The hub that is served here";
+      if (found.user !== null) {
+        hub.append(" · ", el("a", { href: "/log-in", title: "Log out" }, found.user));
+      }
     },
     (error) => showError(main, error),
   );
-  return { main, setTitle, say };
+  return { main, setTitle, say, hub: asked };
 }
 
 /** Show an error in the place of what could not be shown. */

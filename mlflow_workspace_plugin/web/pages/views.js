@@ -5,10 +5,12 @@ import { formatTime } from "../format.js";
 import { apiUrl, ask, pageUrl, pathOf, send } from "./api.js";
 import { askFor, buttonOf } from "./several/parts.js";
 import { section, showError, showShell } from "./shell.js";
+import { newTurns } from "../turns.js";
 
 const { main, setTitle } = showShell("Views", "views");
 const said = el("p", { class: "mw-note", role: "status" });
 const list = el("div");
+const turn = newTurns();
 
 setTitle("Views");
 replaceChildren(
@@ -21,11 +23,15 @@ replaceChildren(
 show();
 
 async function show() {
-  try {
-    const { views } = await ask("/views");
-    replaceChildren(list, views.length === 0 ? el("p", { class: "mw-empty" }, "There are none yet.") : tableOf(views));
-  } catch (error) {
-    showError(list, error);
+  const isLast = turn();
+  const found = await ask("/views").catch((error) => error);
+  if (!isLast()) {
+    return;
+  }
+  if (found instanceof Error) {
+    showError(list, found);
+  } else {
+    replaceChildren(list, found.views.length === 0 ? el("p", { class: "mw-empty" }, "There are none yet.") : tableOf(found.views));
   }
 }
 

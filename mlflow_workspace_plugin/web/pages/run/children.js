@@ -1,6 +1,7 @@
 // The children of a run, as a tree that is asked for where it is opened.
 
 import { el, replaceChildren } from "../../dom.js";
+import { newTurns } from "../../turns.js";
 import { ask, pageUrl, pathOf } from "../api.js";
 import { section } from "../shell.js";
 import { durationOf, showStatus } from "./head.js";
@@ -11,8 +12,13 @@ export function newChildren(host, runId) {
   const whole = section("Children", tree);
   whole.hidden = true;
   host.append(whole);
+  const turn = newTurns();
   const load = async () => {
+    const isLast = turn();
     const found = await ask(`${pathOf("runs", runId)}/children`);
+    if (!isLast()) {
+      return;
+    }
     whole.hidden = found.children.length === 0;
     if (!whole.hidden && !tree.querySelector("[aria-expanded=true]")) {
       replaceChildren(tree, branch(runId, found));
@@ -31,11 +37,18 @@ function addChildren(list, runId, { children, next }) {
   list.append(...children.map(childEntry));
   if (next !== null) {
     const more = el("button", { type: "button", class: "mw-tool" }, "More");
-    const entry = el("li", null, more);
+    const fault = el("span", { class: "mw-fault", role: "alert" });
+    const entry = el("li", null, more, fault);
     more.addEventListener("click", async () => {
-      const rest = await ask(`${pathOf("runs", runId)}/children`, { offset: next });
-      entry.remove();
-      addChildren(list, runId, rest);
+      more.disabled = true;
+      try {
+        const rest = await ask(`${pathOf("runs", runId)}/children`, { offset: next });
+        entry.remove();
+        addChildren(list, runId, rest);
+      } catch (error) {
+        fault.textContent = error.message;
+      }
+      more.disabled = false;
     });
     list.append(entry);
   }
@@ -46,12 +59,20 @@ function childEntry(child) {
   showStatus(status, child.status);
   const below = el("div", null);
   const entry = el("li", { role: "treeitem", "aria-expanded": child.children ? "false" : null });
+  let isRead = false;
   const toggle = async () => {
     const isOpen = entry.getAttribute("aria-expanded") === "true";
     entry.setAttribute("aria-expanded", String(!isOpen));
     below.hidden = isOpen;
-    if (!isOpen && !below.hasChildNodes()) {
-      below.append(branch(child.run_id, await ask(`${pathOf("runs", child.run_id)}/children`)));
+    if (isOpen || isRead) {
+      return;
+    }
+    isRead = true;
+    try {
+      replaceChildren(below, branch(child.run_id, await ask(`${pathOf("runs", child.run_id)}/children`)));
+    } catch (error) {
+      isRead = false;
+      replaceChildren(below, el("p", { class: "mw-fault", role: "alert" }, error.message));
     }
   };
   entry.append(

@@ -43,6 +43,7 @@ export function newRunFigures(host, runId) {
     image: (file, run) => apiUrl(`${pathOf("runs", run ?? runId)}/file`, { path: file }),
     rows: (id, offset, limit) => ask(`${path}/rows`, { id, offset, limit }),
     range: (id, { x, start, end }) => ask(`${path}/figure`, { id, x, start, end }),
+    csvUrl: (id) => apiUrl(`${path}/csv`, { id }),
   });
 
   function controls() {
@@ -83,7 +84,7 @@ export function newRunFigures(host, runId) {
   function addSlot(name) {
     const waiting = el("div", { class: "mw-figure is-waiting", dataset: { name } }, el("h3", { class: "mw-figure-title", title: name }, name));
     const element = el("div", { class: "mw-slot" }, waiting);
-    slots.set(name, { element, waiting, figures: new Map(), near: new Set(), isStale: true, readAt: 0, pause: 0 });
+    slots.set(name, { element, waiting, figures: new Map(), near: new Set(), isStale: true, meanwhile: null, readAt: 0, pause: 0 });
     grid.append(element);
     observer.observe(waiting);
   }
@@ -107,6 +108,7 @@ export function newRunFigures(host, runId) {
     isReading = true;
     for (const [, slot] of due) {
       slot.isStale = false;
+      slot.meanwhile = [];
     }
     try {
       const names = JSON.stringify(due.map(([name]) => name));
@@ -116,6 +118,8 @@ export function newRunFigures(host, runId) {
         slot.readAt = performance.now();
         slot.pause = Math.max(SHORTEST_MS, LEFT_ALONE * took);
         show(slot, name, figures.filter((figure) => JSON.parse(figure.id)[1] === name));
+        // What was told while this was on its way may not be in it.
+        addTo(slot, slot.meanwhile);
       }
     } catch (error) {
       for (const [, slot] of due) {
@@ -126,6 +130,9 @@ export function newRunFigures(host, runId) {
       }
     } finally {
       isReading = false;
+      for (const [, slot] of due) {
+        slot.meanwhile = null;
+      }
     }
     read();
   }
@@ -157,6 +164,21 @@ export function newRunFigures(host, runId) {
     } else if (figures.length === 0) {
       slot.element.remove();
       slots.delete(name);
+    }
+  }
+
+  // Put points into the one figure of a metric; a figure that takes none is read again.
+  function addTo(slot, points) {
+    if (points.length === 0) {
+      return;
+    }
+    const [shown] = slot.figures.values();
+    const merged = slot.figures.size === 1 ? withPoints(shown.figure, points) : null;
+    if (merged === null) {
+      slot.isStale = true;
+    } else if (merged !== shown.figure) {
+      shown.figure = merged;
+      shown.drawn.update(merged);
     }
   }
 
@@ -196,13 +218,12 @@ export function newRunFigures(host, runId) {
       const again = [];
       for (const [name, points] of Object.entries(pointsByName)) {
         const slot = slots.get(name);
-        const [shown] = slot?.figures.values() ?? [];
-        const merged = slot?.figures.size === 1 && !slot.isStale ? withPoints(shown.figure, points) : null;
-        if (merged === null) {
+        if (slot === undefined) {
           again.push(name);
-        } else if (merged !== shown.figure) {
-          shown.figure = merged;
-          shown.drawn.update(merged);
+        } else if (slot.meanwhile !== null) {
+          slot.meanwhile.push(...points);
+        } else if (!slot.isStale) {
+          addTo(slot, points);
         }
       }
       this.again(again);

@@ -2,6 +2,7 @@
 
 import { el, replaceChildren } from "../../dom.js";
 import { formatBytes } from "../../format.js";
+import { newTurns } from "../../turns.js";
 import { apiUrl, ask, pathOf } from "../api.js";
 import { showPreview } from "./preview.js";
 
@@ -12,6 +13,9 @@ export function newRunFiles(host, runId) {
   const look = el("div", { class: "mw-pane-look" }, el("p", { class: "mw-muted" }, "Choose a file to look at it."));
   replaceChildren(host, el("div", { class: "mw-panes" }, tree, look));
   const open = new Set();
+  const turnOfList = newTurns();
+  const turnOfLook = newTurns();
+  const faultOf = (error) => el("p", { class: "mw-muted", role: "alert" }, error.message);
 
   const listed = async (folder) => {
     const { entries, total } = await ask(`${path}/files`, { path: folder });
@@ -31,10 +35,15 @@ export function newRunFiles(host, runId) {
       return item;
     }
     const below = el("div", null);
+    const turnOfFolder = newTurns();
     const toggle = async (isOpen) => {
+      const isLast = turnOfFolder();
       item.setAttribute("aria-expanded", String(isOpen));
       (isOpen ? open.add : open.delete).call(open, entry.path);
-      replaceChildren(below, isOpen ? await listed(entry.path) : null);
+      const shown = isOpen ? await listed(entry.path).catch(faultOf) : null;
+      if (isLast()) {
+        replaceChildren(below, shown);
+      }
     };
     const click = () => toggle(item.getAttribute("aria-expanded") !== "true");
     item.setAttribute("aria-expanded", "false");
@@ -53,15 +62,24 @@ export function newRunFiles(host, runId) {
     }
     button.setAttribute("aria-current", "true");
     const url = (parameters) => apiUrl(`${path}/file`, { path: file, ...parameters });
-    try {
-      showPreview(look, file, await ask(`${path}/preview`, { path: file }), url({}), url({ download: "1" }));
-    } catch (error) {
-      replaceChildren(look, el("p", { class: "mw-muted" }, error.message));
+    const isLast = turnOfLook();
+    const found = await ask(`${path}/preview`, { path: file }).catch((error) => error);
+    if (!isLast()) {
+      return;
+    }
+    if (found instanceof Error) {
+      replaceChildren(look, faultOf(found));
+    } else {
+      showPreview(look, file, found, url({}), url({ download: "1" }));
     }
   };
   return {
     async load() {
+      const isLast = turnOfList();
       const list = await listed("");
+      if (!isLast()) {
+        return;
+      }
       replaceChildren(tree, list.hasChildNodes() ? list : el("p", { class: "mw-muted" }, "The run has no files."));
     },
   };

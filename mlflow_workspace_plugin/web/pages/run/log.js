@@ -2,10 +2,10 @@
 
 import { el, replaceChildren } from "../../dom.js";
 import { formatBytes } from "../../format.js";
+import { newTurns } from "../../turns.js";
 import { apiUrl, ask, pathOf } from "../api.js";
 
 const KEPT = 400_000;
-const EARLIER = 16_384;
 const AT_END = 24;
 // Colours and movements of terminals.
 const ESCAPES = /\x1b(?:\[[0-9;?]*[ -/]*[@-~]|\][^\x07\x1b]*(?:\x07|\x1b\\)|[@-Z\\-_])/g;
@@ -20,78 +20,90 @@ export function newRunLog(host, runId) {
   const text = el("pre", { class: "mw-log", tabindex: "0", role: "log", "aria-label": "Log" });
   const empty = el("p", { class: "mw-muted" }, "Nothing was printed yet.");
   const bar = el("div", { class: "mw-bar" }, choice, earlier, size, download);
-  let shown = null;
+  // Pieces of one log, as they came: only the server knows of how many bytes each is.
+  let pieces = [];
   let chosen = null;
+  const turn = newTurns();
+  const turnOfNames = newTurns();
   replaceChildren(host, bar, empty, text);
   bar.hidden = text.hidden = true;
 
   const draw = () => {
     const isAtEnd = text.scrollHeight - text.scrollTop - text.clientHeight < AT_END;
-    text.textContent = asLines(shown.text);
+    const last = pieces.at(-1);
+    text.textContent = asLines(pieces.map((piece) => piece.text).join(""));
     bar.hidden = text.hidden = false;
     empty.hidden = true;
-    earlier.hidden = shown.start === 0;
-    size.textContent = formatBytes(shown.end);
-    download.href = apiUrl(`${pathOf("runs", runId)}/file`, { path: shown.name, download: "1" });
+    earlier.hidden = pieces[0].start === 0;
+    size.textContent = formatBytes(last.end);
+    download.href = apiUrl(`${pathOf("runs", runId)}/file`, { path: last.name, download: "1" });
     if (isAtEnd) {
       text.scrollTop = text.scrollHeight;
     }
   };
   const add = (piece) => {
-    if (shown !== null && piece.name === shown.name && piece.start === shown.end) {
-      shown = { ...shown, end: piece.end, text: shown.text + piece.text };
-      if (shown.text.length > KEPT) {
-        const cut = shown.text.length - KEPT;
-        const bytes = new TextEncoder().encode(shown.text.slice(0, cut)).length;
-        shown = { ...shown, start: shown.start + bytes, text: shown.text.slice(cut) };
+    const last = pieces.at(-1);
+    if (last !== undefined && piece.name === last.name && piece.start === last.end) {
+      pieces.push(piece);
+      let length = pieces.reduce((sum, each) => sum + each.text.length, 0);
+      while (length > KEPT && pieces.length > 1) {
+        length -= pieces.shift().text.length;
       }
     } else {
-      shown = piece;
+      pieces = [piece];
       text.scrollTop = text.scrollHeight;
     }
     draw();
   };
   const choose = async (name) => {
+    const isLast = turn();
     const { piece } = await ask(path, { name });
-    if (piece !== null) {
+    if (piece !== null && isLast()) {
       add(piece);
     }
   };
   // What came to the log that was chosen; what is shown of it stays.
   const follow = async () => {
-    if (shown?.name !== chosen) {
+    const last = pieces.at(-1);
+    if (last?.name !== chosen) {
       await choose(chosen);
       return;
     }
-    const from = shown.end;
-    const { piece } = await ask(path, { name: chosen, seen: from });
-    if (piece !== null && piece.name === chosen && shown.end === from) {
+    const { piece } = await ask(path, { name: chosen, seen: last.end });
+    if (piece !== null && piece.name === chosen && pieces.at(-1) === last) {
       add(piece);
     }
   };
   choice.addEventListener("change", () => {
     chosen = choice.selectedIndex === 0 ? null : choice.value;
-    choose(choice.value);
+    choose(choice.value).catch((error) => console.warn(error.message));
   });
   earlier.addEventListener("click", async () => {
-    const offset = Math.max(0, shown.start - EARLIER);
-    const { piece } = await ask(path, { name: shown.name, offset });
-    if (piece.end >= shown.start && piece.start < shown.start) {
-      const before = text.scrollHeight;
-      const bytes = new TextEncoder().encode(piece.text).slice(0, shown.start - piece.start);
-      shown = { ...shown, start: piece.start, text: new TextDecoder().decode(bytes) + shown.text };
-      draw();
-      text.scrollTop = text.scrollHeight - before;
-    } else {
-      earlier.hidden = true;
+    const [first] = pieces;
+    earlier.disabled = true;
+    try {
+      const { piece } = await ask(path, { name: first.name, before: first.start });
+      if (pieces[0] === first && piece.end === first.start) {
+        const before = text.scrollHeight;
+        pieces.unshift(piece);
+        draw();
+        text.scrollTop = text.scrollHeight - before;
+      }
+    } catch (error) {
+      console.warn(error.message);
     }
+    earlier.disabled = false;
   });
   return {
     /** Show what came to the log that is shown of the run, unless another one was chosen. */
     add: (piece) => chosen === null && add(piece),
     /** Ask which logs there are. */
     async load() {
+      const isLast = turnOfNames();
       const { names } = await ask(path);
+      if (!isLast()) {
+        return;
+      }
       replaceChildren(choice, names.map((name) => el("option", { value: name, selected: name === chosen }, name)));
       choice.hidden = names.length < 2;
     },

@@ -2,6 +2,7 @@
 
 import { el, replaceChildren } from "../../dom.js";
 import { formatBytes, formatNumber } from "../../format.js";
+import { newTurns } from "../../turns.js";
 import { apiUrl, ask, pathOf } from "../api.js";
 import { showPreview } from "./preview.js";
 
@@ -15,18 +16,26 @@ export function newSnapshot(host, runId) {
   const compare = el("button", { type: "submit", class: "mw-tool is-strong" }, "Compare");
   const form = el("form", { class: "mw-inline" }, other, compare);
 
-  const guarded = async (action) => {
-    try {
-      await action();
-    } catch (error) {
-      replaceChildren(look, el("p", { class: "mw-muted" }, error.message));
+  const turn = newTurns();
+  // What was chosen last is shown, whichever answer comes last.
+  const show = async (asked, draw) => {
+    const isLast = turn();
+    const found = await asked.catch((error) => error);
+    if (!isLast()) {
+      return;
+    }
+    if (found instanceof Error) {
+      replaceChildren(look, el("p", { class: "mw-muted", role: "alert" }, found.message));
+    } else {
+      draw(found);
     }
   };
-  const preview = (file) => guarded(async () => showPreview(look, file, await ask(`${path}/file`, { path: file })));
+  const preview = (file) => show(ask(`${path}/file`, { path: file }), (found) => showPreview(look, file, found));
   form.addEventListener("submit", (event) => {
     event.preventDefault();
-    if (other.value.trim()) {
-      guarded(async () => showDifference(look, await ask(`${path}/difference`, { other: other.value.trim() }), other.value.trim()));
+    const named = other.value.trim();
+    if (named) {
+      show(ask(`${path}/difference`, { other: named }), (found) => showDifference(look, found, named));
     }
   });
   return {

@@ -2,11 +2,13 @@
 
 import { el, replaceChildren } from "../../dom.js";
 import { drawFigure } from "../../figures/figure.js";
+import { newTurns } from "../../turns.js";
 import { apiUrl, ask, pathOf } from "../api.js";
 
 const AT_ONCE = 4;
 const ASKING = 3;
 const FEW = 8;
+const AGAIN_MS = 5000;
 
 /**
  * Show charts, one place for each name.
@@ -55,7 +57,7 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
   const newPlace = (name) => {
     const waits = el("section", { class: "mw-figure is-waiting", dataset: { name } }, el("h3", { class: "mw-figure-title", title: name }, name), el("p", { class: "mw-empty" }, "…"));
     observer.observe(waits);
-    return { name, waits, host: el("div", { class: "mw-place" }, waits), drawn: new Map(), isNear: false, isOld: true, isAsked: false };
+    return { name, waits, host: el("div", { class: "mw-place" }, waits), drawn: new Map(), turn: newTurns(), isNear: false, isOld: true, isAsked: false };
   };
 
   // Several that come into view together are asked for together.
@@ -90,7 +92,8 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
       place.isOld = false;
     });
     const asked = runs().join(",");
-    const byStep = await figuresOf(asked, batch.map(({ name }) => name)).catch((error) => error);
+    const isLast = batch.map((place) => place.turn());
+    const found = await figuresOf(asked, batch.map(({ name }) => name)).catch((error) => error);
     if (asked !== runs().join(",")) {
       // Other runs were chosen meanwhile.
       batch.forEach((place) => {
@@ -99,12 +102,14 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
       });
       return;
     }
-    for (const place of batch) {
-      if (byStep instanceof Error) {
-        replaceChildren(place.waits, el("h3", { class: "mw-figure-title" }, place.name), el("p", { class: "mw-empty mw-fault" }, byStep.message));
+    // One that was taken off, or asked for again meanwhile, is not drawn.
+    for (const place of batch.filter((each, index) => isLast[index]() && places.get(each.name) === each)) {
+      if (found instanceof Error) {
+        replaceChildren(place.waits, el("h3", { class: "mw-figure-title" }, place.name), el("p", { class: "mw-empty mw-fault" }, found.message));
         place.isOld = true;
+        setTimeout(() => place.isOld && place.isNear && want(place), AGAIN_MS);
       } else {
-        show(place, byStep.filter((figure) => nameOf(figure) === place.name));
+        show(place, found.filter((figure) => nameOf(figure) === place.name));
       }
     }
   };
@@ -151,6 +156,7 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
       const found = await ask("/compare/figures", { runs: runs().join(","), names: JSON.stringify([place.name]), x, start, end });
       return found.find((each) => each.id === figure) ?? found[0];
     },
+    csvUrl: (id) => apiUrl("/compare/csv", { runs: runs().join(","), id }),
     place: (series) => placeOf(series.run),
     hasLegend: runs().length <= FEW,
     isCompact: false,

@@ -56,7 +56,7 @@ export function drawParallel(host, first, { onFocus = () => {}, onChosen = () =>
       .map(({ run, index }) => {
         const d = scales.map((scale, at) => `${at ? "L" : "M"}${scale.x.toFixed(1)} ${scale.y(index).toFixed(1)}`).join("");
         const isBehind = (chosen !== null && !chosen.has(run.id)) || (focused !== null && focused !== run.id);
-        const colour = byColour ? scaleColour(theme, 0.3 + 0.7 * byColour.share(index)).background : seriesColour(theme, index);
+        const colour = byColour ? scaleColour(theme, 0.3 + 0.7 * byColour.share(index)).background : seriesColour(index);
         return [
           svg("path", { d, class: isBehind ? "mw-parallel-line is-behind" : "mw-parallel-line", stroke: colour, "stroke-width": focused === run.id ? 3 : 1.6 }),
           svg("path", {

@@ -9,6 +9,7 @@ const [LEFT, RIGHT, TOP, BOTTOM] = [62, 14, 12, 34];
 const TICKS = 5;
 const TICK_PIXELS = 110;
 const SHARE = 0.04;
+const LETTER = 6.8;
 
 /**
  * Draw points.
@@ -50,9 +51,13 @@ export function drawScatter(host, first, { onFocus = () => {}, onOpen = () => {}
         svg("line", { class: "mw-grid", x1: LEFT, x2: width - RIGHT, y1: toY(value), y2: toY(value) }),
         svg("text", { class: "mw-parallel-tick", x: LEFT - 8, y: toY(value) + 4, "text-anchor": "end" }, text),
       ]),
-      xTicks.map(([value, text]) =>
-        text.split("\n").map((line, index) => svg("text", { class: "mw-parallel-tick", x: toX(value), y: HEIGHT - BOTTOM + 16 + 12 * index, "text-anchor": "middle" }, line)),
-      ),
+      xTicks.map(([value, text]) => {
+        const lines = text.split("\n");
+        // None is cut by the edge.
+        const half = LETTER * Math.max(...lines.map((line) => line.length)) / 2;
+        const x = Math.min(Math.max(toX(value), half), width - half);
+        return lines.map((line, index) => svg("text", { class: "mw-parallel-tick", x, y: HEIGHT - BOTTOM + 16 + 12 * index, "text-anchor": "middle" }, line));
+      }),
       points.map((point) => pointOf(point, toX(point.x), toY(point.y), theme)),
     );
   };
@@ -79,7 +84,7 @@ export function drawScatter(host, first, { onFocus = () => {}, onOpen = () => {}
         cx: x,
         cy: y,
         r: isFocused ? 6.5 : isBest ? 5.5 : 4,
-        fill: isBest ? seriesColour(theme, 1) : seriesColour(theme, 0),
+        fill: isBest ? seriesColour(1) : seriesColour(0),
         "fill-opacity": isFocused || isBest ? 1 : 0.75,
         stroke: theme.surface,
         "stroke-width": 1.25,

@@ -15,6 +15,7 @@ export function viewHead({ page, titleOf, onSaved, onChanged }) {
   const element = el("header", { class: "mw-view-head" });
   let isChanged = false;
   let said = "";
+  let isBusy = false;
 
   const show = () => {
     const { saved } = page;
@@ -46,11 +47,18 @@ export function viewHead({ page, titleOf, onSaved, onChanged }) {
     show();
   };
 
+  // One after the other: what is sent twice would be refused, as if others had changed it.
   const guarded = async (action) => {
+    if (isBusy) {
+      return;
+    }
+    isBusy = true;
     try {
       await action();
     } catch (error) {
       tell(error.message);
+    } finally {
+      isBusy = false;
     }
   };
 
