@@ -87,6 +87,10 @@ _TABLES_OF_VERSION = {
     "0002": ("jobs", "computes", "environments"),
     "0003": ("datastores", "datasets", "dataset_versions"),
     "0004": ("charts", "views"),
+    "0005": (
+        *("log_ins", "tokens", "codes", "attempts", "identities", "states"),
+        *("journals", "refusals"),
+    ),
 }
 
 

@@ -7,11 +7,11 @@ check allows; a workspace that MLflow's server created has no row there and is s
 
 import shlex
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import asdict
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities.workspace import Workspace as MlflowWorkspace
@@ -49,6 +49,7 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotEmptyError,
     WorkspaceNotFoundError,
 )
+from mlflow_workspace_plugin.hub.accounts import forget_roles
 from mlflow_workspace_plugin.hub.databases import postgresql
 from mlflow_workspace_plugin.hub.databases.database import (
     transaction,
@@ -66,7 +67,9 @@ from mlflow_workspace_plugin.hub.tables import (
     DATASTORES,
     ENVIRONMENTS,
     JOBS,
+    JOURNALS,
     RECEIPTS,
+    REFUSALS,
     VIEWS,
     WORKSPACES,
 )
@@ -74,6 +77,8 @@ from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord, find
 
 DEFAULT_WORKSPACE = "default"
 _AT_ONCE_S = 1.0
+
+Found = TypeVar("Found")
 
 _NAME = "name_in_mlflow"
 _ALL = (
@@ -99,6 +104,7 @@ class HubWorkspaceStore(SqlAlchemyStore):
         of_mlflow = url if engine.dialect.name == "sqlite" else postgresql.url_for_mlflow(url)
         with uses_of(engine):
             super().__init__(of_mlflow)
+        self._folder = folder
         self._workspace_uri = url
         self._engine: Engine
         self._engine.dispose()
@@ -109,6 +115,13 @@ class HubWorkspaceStore(SqlAlchemyStore):
             folder.path,
             url,
         )
+
+    def create_workspace(self, workspace: MlflowWorkspace) -> MlflowWorkspace:
+        """Create a workspace, in which nobody has a role that was in an earlier one of its name."""
+        with self.ManagedSessionMaker(read_only=False) as session:
+            if session.get(SqlWorkspace, workspace.name) is None:
+                forget_roles(self._folder, session.connection(), workspace.name)
+        return super().create_workspace(workspace)
 
     def delete_workspace(
         self,
@@ -124,6 +137,7 @@ class HubWorkspaceStore(SqlAlchemyStore):
         super().delete_workspace(workspace_name, mode)
         with self.ManagedSessionMaker(read_only=False) as session:
             forget(session.connection(), workspace_name)
+            forget_roles(self._folder, session.connection(), workspace_name)
 
     def _refuse_with_datasets(self, workspace: str) -> None:
         with self.ManagedSessionMaker() as session:
@@ -136,6 +150,18 @@ class HubWorkspaceStore(SqlAlchemyStore):
             )
 
 
+_OF_WORKSPACES = (
+    COMPUTES,
+    ENVIRONMENTS,
+    DATASTORES,
+    DATASET_VERSIONS,
+    DATASETS,
+    VIEWS,
+    JOURNALS,
+    REFUSALS,
+)
+
+
 def forget(connection: Connection, workspace: str) -> None:
     """Delete what of ours is left of a workspace that MLflow does not know any more.
 
@@ -144,7 +170,7 @@ def forget(connection: Connection, workspace: str) -> None:
         workspace: the name MLflow knew.
     """
     connection.execute(delete(WORKSPACES).where(WORKSPACES.c.name == workspace))
-    for table in (COMPUTES, ENVIRONMENTS, DATASTORES, DATASET_VERSIONS, DATASETS, VIEWS):
+    for table in _OF_WORKSPACES:
         connection.execute(delete(table).where(table.c.workspace == workspace))
     for table in (RECEIPTS, JOBS, CHARTS):
         connection.execute(delete(table).where(table.c.run_uuid.not_in(select(SqlRun.run_uuid))))
@@ -175,8 +201,7 @@ class Catalog:
     def list(self) -> list[WorkspaceRecord]:
         """Return all workspaces, by name."""
         # In one query, so that one that is made just now is there with its name, or not at all.
-        with self._transaction() as connection:
-            rows = connection.execute(_ALL).mappings().all()
+        rows = self._read(lambda connection: connection.execute(_ALL).mappings().all())
         return [
             WorkspaceRecord(row[_NAME], row[_NAME])
             if row["name"] is None
@@ -186,19 +211,8 @@ class Catalog:
 
     def holds(self, name: str) -> bool:
         """Whether there is a workspace of that name, as MLflow knows it."""
-        began = time.monotonic()
-        try:
-            return self._is_there(name)
-        except HubUnreachableError:
-            # At once, it was a connection of before that had ended; the next one is new.
-            if time.monotonic() - began > _AT_ONCE_S:
-                raise
-            return self._is_there(name)
-
-    def _is_there(self, name: str) -> bool:
         query = select(SqlWorkspace.name).where(SqlWorkspace.name == name)
-        with self._transaction() as connection:
-            return connection.execute(query).first() is not None
+        return self._read(lambda connection: connection.execute(query).first()) is not None
 
     def check_holds(self, name: str) -> None:
         """Refuse to create something in a workspace that is gone; no foreign key does.
@@ -327,13 +341,29 @@ class Catalog:
             .where(SqlRegisteredModel.workspace == name),
             "datasets": _datasets_of(name),
         }
-        with self._transaction() as connection:
-            return {key: connection.execute(query).scalar_one() for key, query in queries.items()}
+        return self._read(
+            lambda connection: {
+                key: connection.execute(query).scalar_one() for key, query in queries.items()
+            }
+        )
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with self._translated_errors(), locked(self._folder, self._engine):
             yield
+
+    def _read(self, read: Callable[[Connection], Found]) -> Found:
+        """Read in a transaction: a second time where a connection of before had ended."""
+        began = time.monotonic()
+        try:
+            with self._transaction() as connection:
+                return read(connection)
+        except HubUnreachableError:
+            # If it was not at once, the server is away. The next connection is a new one.
+            if time.monotonic() - began > _AT_ONCE_S:
+                raise
+        with self._transaction() as connection:
+            return read(connection)
 
     @contextmanager
     def _transaction(self) -> Iterator[Connection]:

@@ -40,8 +40,16 @@ OUR_TABLES = frozenset(
         "dataset_versions",
         "charts",
         "views",
+        "log_ins",
+        "tokens",
+        "codes",
+        "attempts",
+        "identities",
+        "states",
+        "journals",
+        "refusals",
         "version",
     )
 )
-OUR_VERSION = "0004"
+OUR_VERSION = "0005"
 """The newest of the steps in ``hub.tables.versions``."""

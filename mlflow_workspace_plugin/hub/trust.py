@@ -96,18 +96,18 @@ def load_trusted_settings(folder: HubFolder) -> HubSettings:
         os.close(descriptor)
 
 
-def is_trusted(hub: Path, wanted: Destination) -> bool:
+def is_trusted(hub: Path | None, wanted: Destination) -> bool:
     """Whether this user has said that something may be sent to a place that a hub's rows name.
 
     Args:
-        hub: the folder of the hub.
+        hub: the folder of the hub; None of one that is behind a server.
         wanted: the place.
 
     Raises:
         HubSettingsError: the record of what he trusts cannot be used.
     """
     with suppress(OSError):
-        if _is_named(hub.stat()):
+        if hub is not None and _is_named(hub.stat()):
             return True
     return wanted in _read()
 

@@ -99,6 +99,8 @@ class UserRecord:
             with open(descriptor, "w", encoding="utf-8") as opened:  # noqa: PTH123  no path
                 json.dump(content, opened, indent=2)
                 opened.write("\n")
+                opened.flush()
+                os.fsync(opened.fileno())
             os.replace(unfinished, self.file)  # noqa: PTH105  the name says what it does
         except BaseException:
             Path(unfinished).unlink(missing_ok=True)

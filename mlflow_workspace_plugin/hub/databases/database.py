@@ -168,7 +168,9 @@ def transaction(engine: Engine) -> Iterator[Connection]:
 
 
 @contextmanager
-def translated_errors(hub: Path, database: str | None = None) -> Iterator[None]:
+def translated_errors(
+    hub: Path, database: str | None = None, *, is_read: bool = False
+) -> Iterator[None]:
     """Turn an error of the disk or the database into one that names the hub, reason and remedy.
 
     What is not such an error passes through unchanged.
@@ -176,6 +178,7 @@ def translated_errors(hub: Path, database: str | None = None) -> Iterator[None]:
     Args:
         hub: the hub's folder.
         database: the URL of its database, to name the server in what is said of PostgreSQL.
+        is_read: whether something is looked for, and nothing stored.
 
     Raises:
         HubFullError: the disk or a quota is full.
@@ -192,7 +195,7 @@ def translated_errors(hub: Path, database: str | None = None) -> Iterator[None]:
     except (DBAPIError, MlflowException, OSError, UnicodeEncodeError, sqlite3.Error) as error:
         cause = error.__cause__ if isinstance(error, MlflowException) else error
         translated = (
-            unstorable.translate(cause, str(hub))
+            unstorable.translate(cause, str(hub), is_read=is_read)
             or _translate(cause, hub)
             or postgresql.translate(cause, str(hub), database)
         )
@@ -260,12 +263,12 @@ def translated_sessions(
     """
 
     @contextmanager
-    def session(*args: Any, **kwargs: Any) -> Iterator[Any]:
+    def session(*args: Any, read_only: bool = True, **kwargs: Any) -> Iterator[Any]:
         with (
             uses_of(engine),
-            translated_errors(hub, database),
-            session_maker(*args, **kwargs) as opened,
-            translated_errors(hub, database),
+            translated_errors(hub, database, is_read=read_only),
+            session_maker(*args, read_only=read_only, **kwargs) as opened,
+            translated_errors(hub, database, is_read=read_only),
         ):
             yield opened
             opened.commit()

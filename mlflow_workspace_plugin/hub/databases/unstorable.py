@@ -38,24 +38,31 @@ def is_of_content(error: BaseException) -> bool:
     )
 
 
-def translate(error: BaseException | None, hub: str) -> UnstorableValueError | None:
+def translate(
+    error: BaseException | None, hub: str, *, is_read: bool
+) -> UnstorableValueError | None:
     """Return the error of ours for one of what was to be stored; None for others.
 
-    A broken constraint, and a number out of range, are left as they are: callers know MLflow's.
+    A broken constraint, and a number out of range that was to be stored, are left as they are:
+    callers know MLflow's.
 
     Args:
         error: what was raised.
         hub: the hub's folder.
+        is_read: whether something was looked for, and nothing to be stored.
     """
     if isinstance(error, UnicodeEncodeError):
         return UnstorableValueError(
             f"Hub {hub!r} cannot hold {shown(error.object)}: it has "
             f"{flaw_of(error.object, is_sqlite=True) or error.reason}."
         )
+    if isinstance(error, OverflowError):
+        return _too_large(error, hub) if is_read else None
     if error is None or isinstance(error, IntegrityError) or not is_of_content(error):
         return None
-    if getattr(getattr(error, "orig", None), "sqlstate", None) == _OUT_OF_RANGE:
-        return None
+    if isinstance(error, DBAPIError) and getattr(error.orig, "sqlstate", None) == _OUT_OF_RANGE:
+        is_read = (error.statement or "").lstrip().startswith("SELECT")
+        return _too_large(error.orig, hub) if is_read else None
     texts = list(_texts(getattr(error, "params", None)))
     reason = clause(error)
     too_long = _TOO_LONG.search(reason)
@@ -70,6 +77,12 @@ def translate(error: BaseException | None, hub: str) -> UnstorableValueError | N
             )
     return UnstorableValueError(
         f"Hub {hub!r} cannot hold this: {reason}. Shorten or correct what was given."
+    )
+
+
+def _too_large(error: object, hub: str) -> UnstorableValueError:
+    return UnstorableValueError(
+        f"Hub {hub!r} holds no number of more than 64 bits ({error}). Give a smaller one."
     )
 
 

@@ -21,6 +21,11 @@ class Layout:
         return self.path / "hub.db"
 
     @property
+    def accounts(self) -> Path:
+        """The SQLite file that holds the accounts and roles of a hub that is served."""
+        return self.path / "accounts.db"
+
+    @property
     def artifacts(self) -> Path:
         """The folder that holds all files."""
         return self.path / "artifacts"
@@ -34,3 +39,13 @@ class Layout:
     def lock_file(self) -> Path:
         """The file that is locked while the hub is created or upgraded."""
         return self.path / "hub.lock"
+
+    @property
+    def server(self) -> Path:
+        """The folder of what a server of the hub keeps for itself, for its owner only."""
+        return self.path / "server"
+
+    @property
+    def uploads(self) -> Path:
+        """The folder of what a server has received of files that are not whole yet."""
+        return self.path / "uploads"

@@ -102,6 +102,21 @@ class OpenFolder:
         """
         return os.fdopen(self._open_file(name, os.O_RDONLY), "rb")
 
+    def continuing(self, name: str) -> BinaryIO:
+        """Open a plain file for reading, and writing behind its end; it is made if it is not there.
+
+        Raises:
+            ForeignFileError: it is a link, a pipe, a socket or a device, or has another name.
+        """
+        descriptor = self._open_file(name, os.O_RDWR | os.O_APPEND | os.O_CREAT)
+        try:
+            if os.fstat(descriptor).st_nlink > 1:
+                raise self._foreign(name, "a link to a file that has another name")
+            return os.fdopen(descriptor, "r+b")
+        except BaseException:
+            os.close(descriptor)
+            raise
+
     @contextmanager
     def writing(
         self,

@@ -27,6 +27,12 @@ NAME_LENGTH = 255
 TYPE_LENGTH = 64
 """Of what starts jobs, and of datastores."""
 VIEW_ID_LENGTH = 32
+LABEL_LENGTH = 255
+"""Of what is said of a log-in."""
+ISSUER_LENGTH = 255
+"""Of the URL of a provider of identities."""
+SUBJECT_LENGTH = 255
+"""Of its name for somebody, as the standard has it."""
 
 WORKSPACES = Table(
     "workspace_plugin_workspaces",
@@ -207,3 +213,118 @@ VIEWS = Table(
     Column("changed_at", BigInteger, nullable=False),
 )
 """The saved views of a workspace: which charts of which runs, as somebody chose them."""
+
+LOG_INS = Table(
+    "workspace_plugin_log_ins",
+    METADATA,
+    Column("id", String(32), primary_key=True),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("user_id", Integer, nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("label", String(LABEL_LENGTH), nullable=False),
+    Column("workspaces", JSON(none_as_null=True)),
+    Column("cap", String(16)),
+    Column("run_uuid", String(32)),
+    Column("key", LargeBinary, nullable=False),
+    Column("seconds", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("ended_at", BigInteger),
+    Column("why", String(16)),
+    Index("workspace_plugin_log_ins_by_name", "name"),
+)
+"""Who was let in, by what, and what they may do at most; the tokens of one end together.
+
+``key`` makes the next tokens out of the last one, which is not kept; neither tells the other.
+``seconds`` is the life of an access token. ``ended_at`` and ``why`` say that somebody, or the use
+of an old token, ended it before its time. ``user_id`` is MLflow's number of the account: another
+one of its name is not let in. On SQLite it may be the number of the next account, so what there is
+of a name is ended whenever an account of that name is made.
+"""
+
+TOKENS = Table(
+    "workspace_plugin_tokens",
+    METADATA,
+    Column("hash", String(64), primary_key=True),
+    Column("log_in", String(32), nullable=False),
+    Column("kind", String(16), nullable=False),
+    Column("generation", Integer, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    Index("workspace_plugin_tokens_by_log_in", "log_in"),
+)
+"""The tokens of log-ins, by their SHA-256: access, refresh, and those of browsers.
+
+Those of one ``generation`` were given in one answer, and ``used_at`` says that it arrived.
+"""
+
+CODES = Table(
+    "workspace_plugin_codes",
+    METADATA,
+    Column("hash", String(64), primary_key=True),
+    Column("shown", String(16), nullable=False, unique=True),
+    Column("label", String(LABEL_LENGTH), nullable=False),
+    Column("name", String(NAME_LENGTH)),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""Log-ins that wait until somebody says yes in a browser, by what the terminal ``shown`` there."""
+
+ATTEMPTS = Table(
+    "workspace_plugin_attempts",
+    METADATA,
+    Column("hash", String(64), primary_key=True),
+    Column("failed", Integer, nullable=False),
+    Column("last_at", BigInteger, nullable=False),
+)
+"""Passwords that were wrong, by whose, so that they cannot be tried out."""
+
+IDENTITIES = Table(
+    "workspace_plugin_identities",
+    METADATA,
+    Column("issuer", String(ISSUER_LENGTH), primary_key=True),
+    Column("subject", String(SUBJECT_LENGTH), primary_key=True),
+    Column("name", String(NAME_LENGTH), nullable=False),
+    Column("account", String(64), nullable=False),
+    Column("shown", String(LABEL_LENGTH), nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+    Column("used_at", BigInteger),
+    Index("workspace_plugin_identities_by_name", "name"),
+)
+"""Which account is whose, of people that a provider of identities knows by a subject of its own.
+
+``account`` tells the account of that name from another one that is given its name, and perhaps
+MLflow's number of it, later. ``shown`` is what the provider calls them, for people to read.
+"""
+
+STATES = Table(
+    "workspace_plugin_states",
+    METADATA,
+    Column("hash", String(64), primary_key=True),
+    Column("expires_at", BigInteger, nullable=False),
+)
+"""The log-ins by such a provider that were finished, so that none is finished twice."""
+
+JOURNALS = Table(
+    "workspace_plugin_journals",
+    METADATA,
+    Column("workspace", String(names.MAX_LENGTH), primary_key=True),
+    Column("writer", String(64), primary_key=True),
+    Column("secret", String(64), nullable=False),
+    Column("sequence", BigInteger, nullable=False),
+)
+"""The last stored record of each journal that was sent to a served hub.
+
+``secret`` is the SHA-256 of what only the journal's folder holds: who has it goes on with it.
+"""
+
+REFUSALS = Table(
+    "workspace_plugin_refusals",
+    METADATA,
+    Column("workspace", String(names.MAX_LENGTH), primary_key=True),
+    Column("writer", String(64), primary_key=True),
+    Column("sequence", BigInteger, primary_key=True, autoincrement=False),
+    Column("refused", JSON, nullable=False),
+    Column("created_at", BigInteger, nullable=False),
+)
+"""What was refused of such journals up to a record, until their senders say that they know."""
