@@ -18,7 +18,7 @@ from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import Hub, open_hub
 from mlflow_workspace_plugin.journal.use import writes_through
 from mlflow_workspace_plugin.stores.journalled import JournalledTrackingStore
-from mlflow_workspace_plugin.stores.patience import until_answered
+from mlflow_workspace_plugin.stores.journalling.patience import until_answered
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore, WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.workspaces import PinnedWorkspaceStore, ServedWorkspaceStore
 from mlflow_workspace_plugin.terminal import get_logger
@@ -68,11 +68,17 @@ def open_workspace_store(uri: str) -> WorkspaceTrackingStore:
     hub, workspace = _open(uri)
     if workspace is None:
         raise InvalidUriError(f"{uri!r} names a hub, and no workspace in it. Add /NAME.")
-    return _workspace_store(hub, workspace)
+    return workspace_store(hub, workspace)
 
 
 @functools.lru_cache(maxsize=64)
-def _workspace_store(hub: Hub, workspace: str) -> WorkspaceTrackingStore:
+def workspace_store(hub: Hub, workspace: str) -> WorkspaceTrackingStore:
+    """Return the tracking store of a workspace, without a journal; it is kept, and shared.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+    """
     # MLflow compares the schema with all of its migrations, which takes longer than most of what
     # is asked of a store.
     return WorkspaceTrackingStore(hub, workspace)

@@ -4,29 +4,22 @@ A session sends three PRAGMAs and keeps an object for each row. The hot paths ne
 """
 
 import functools
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, INTERNAL_ERROR, TEMPORARILY_UNAVAILABLE
-from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric, SqlRun
-from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DBAPIError, OperationalError, SQLAlchemyError
 
-from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.hub.databases.database import (
     BUSY_TIMEOUT_MS,
     translated_errors,
     uses_of,
 )
 from mlflow_workspace_plugin.hub.hub import Hub
-
-RUN_NAME_LENGTH = SqlRun.__table__.c.name.type.length
-_DATASET_NAME = SqlLoggedModelMetric.__table__.c.dataset_name.type.length
-_DATASET_DIGEST = SqlLoggedModelMetric.__table__.c.dataset_digest.type.length
+from mlflow_workspace_plugin.stores.checked_texts import CheckedTexts
 
 _EXPERIMENT_OF_ACTIVE_RUN = text("""
     SELECT runs.experiment_id FROM runs
@@ -55,7 +48,7 @@ def _mlflow_errors() -> Iterator[None]:
         raise MlflowException(message=error, error_code=INTERNAL_ERROR) from error
 
 
-class Connections:
+class Connections(CheckedTexts):
     """Gives a store connections to its hub's database."""
 
     _hub: Hub
@@ -63,10 +56,11 @@ class Connections:
     _check_workspace: Callable[[], None]
 
     @contextmanager
-    def _errors(self) -> Iterator[None]:
+    def _errors(self, *, is_read: bool = True) -> Iterator[None]:
+        database = self._hub.settings.database
         with (
             uses_of(self._hub.engine),
-            translated_errors(self._hub.path, self._hub.settings.database),
+            translated_errors(self._hub.path, database, is_read=is_read),
             _mlflow_errors(),
         ):
             yield
@@ -95,17 +89,26 @@ class Connections:
         Args:
             lock_wait_ms: how long to wait for that lock; by default as the connection is set up.
         """
-        with self._errors(), self._hub.engine.connect() as connection:
-            if self._is_sqlite and lock_wait_ms is not None:
-                connection.exec_driver_sql(f"PRAGMA busy_timeout = {lock_wait_ms}")
-                try:
-                    connection.exec_driver_sql("BEGIN IMMEDIATE")
-                finally:
-                    connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-            elif self._is_sqlite:
-                connection.exec_driver_sql("BEGIN IMMEDIATE")
+        with (
+            self._errors(is_read=False),
+            self._hub.engine.connect() as connection,
+            self._writing(connection, lock_wait_ms),
+        ):
             yield connection
-            connection.commit()
+
+    @contextmanager
+    def _writing(self, connection: Connection, lock_wait_ms: int | None = None) -> Iterator[None]:
+        """Begin such a transaction on a connection that is in none; see :meth:`_transaction`."""
+        if self._is_sqlite and lock_wait_ms is not None:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout = {lock_wait_ms}")
+            try:
+                connection.exec_driver_sql("BEGIN IMMEDIATE")
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        elif self._is_sqlite:
+            connection.exec_driver_sql("BEGIN IMMEDIATE")
+        yield
+        connection.commit()
 
     @contextmanager
     def _driver_transaction(self) -> Iterator[Any]:
@@ -114,7 +117,7 @@ class Connections:
         What SQLAlchemy does for each statement takes longer than a short write itself, and with
         SQLite keeps all other writers out for that time.
         """
-        with self._errors(), self._hub.engine.connect() as connection:
+        with self._errors(is_read=False), self._hub.engine.connect() as connection:
             driver: Any = connection.connection.driver_connection
             try:
                 with self._driver_errors():
@@ -144,55 +147,6 @@ class Connections:
     @property
     def _is_sqlite(self) -> bool:
         return self._hub.engine.dialect.name == "sqlite"
-
-    def _check_text(self, what: str, text: str | None, limit: int | None = None) -> None:
-        """Refuse a text that the database would not store as it is.
-
-        Args:
-            what: names the text, such as ``The key of a param``.
-            text: what is to be stored.
-            limit: how many characters the column holds, where MLflow does not see to it.
-
-        Raises:
-            UnstorableValueError: it cannot be stored.
-        """
-        # What is no text is not ours to judge.
-        if isinstance(text, str):
-            storable.refuse(what, text, is_sqlite=self._is_sqlite, limit=limit)
-
-    def _check_batch(
-        self,
-        metrics: Iterable[Metric],
-        params: Iterable[Param],
-        tags: Iterable[RunTag],
-        *,
-        is_away: bool = False,
-    ) -> None:
-        """Refuse metrics, params or tags of which the database would not store a text.
-
-        Args:
-            metrics: valid metrics.
-            params: valid params.
-            tags: valid tags.
-            is_away: whether the database cannot say by itself that a name is too long for a run,
-                after what it finds wrong before that.
-
-        Raises:
-            UnstorableValueError: a text cannot be stored.
-        """
-        for metric in metrics:
-            self._check_text("The key of a metric", metric.key)
-            if metric.model_id is not None:
-                self._check_text("A model id", metric.model_id)
-                self._check_text("The name of a dataset", metric.dataset_name, _DATASET_NAME)
-                self._check_text("The digest of a dataset", metric.dataset_digest, _DATASET_DIGEST)
-        for param in params:
-            self._check_text("The key of a param", param.key)
-            self._check_text(f"The value of param {param.key!r}", param.value)
-        for tag in tags:
-            self._check_text("The key of a tag", tag.key)
-            limit = RUN_NAME_LENGTH if is_away and tag.key == MLFLOW_RUN_NAME else None
-            self._check_text(f"The value of tag {tag.key!r}", tag.value, limit)
 
     def _experiment_of_active_run(self, connection: Connection, run_id: str) -> int | None:
         """Return the experiment of a run that may be written to: active, and of the workspace."""

@@ -49,6 +49,8 @@ class OnHub:
         sessions = sessionmaker(bind=self._hub.engine)
         event.listen(sessions, "loaded_as_persistent", _follow_own_only)
         engine = self._hub.engine
+        # It waits for its locks only, for as long as it was told to.
+        self._is_bounded = engine.dialect.name == "sqlite"
         self.ManagedSessionMaker = translated_sessions(
             _get_managed_session_maker(sessions, engine.dialect.name),
             engine,

@@ -1,46 +1,52 @@
 """The tracking stores: of a whole hub for a server, of one workspace for everybody else."""
 
 import functools
-import inspect
-from collections.abc import Callable, Iterable
-from typing import Any, TypeVar
+from collections.abc import Iterable
+from contextlib import suppress
+from typing import Any
 
 from mlflow.entities import (
     Experiment,
     ExperimentTag,
-    LifecycleStage,
     LoggedModelInput,
     LoggedModelOutput,
     Metric,
     Run,
-    RunInfo,
     RunTag,
 )
-from mlflow.entities.trace_info import TraceInfo
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.tracking.dbmodels.models import SqlExperiment
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from sqlalchemy import bindparam, text
 
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own
+from mlflow_workspace_plugin.artifacts.repository import flush_files
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
 from mlflow_workspace_plugin.hub.databases.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.hub.ui_address import where_to_look
+from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 from mlflow_workspace_plugin.stores.charts.charts import Charts
 from mlflow_workspace_plugin.stores.data.data import Data
+from mlflow_workspace_plugin.stores.default_experiment import experiment_zero_is_default
 from mlflow_workspace_plugin.stores.deliveries.deliveries import Deliveries
 from mlflow_workspace_plugin.stores.jobs.jobs import Jobs
+from mlflow_workspace_plugin.stores.journalling.beneath import Beneath
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
-from mlflow_workspace_plugin.stores.process import attached, run_lines
+from mlflow_workspace_plugin.stores.process import run_lines
+from mlflow_workspace_plugin.stores.reads.look_ups import LookUps
 from mlflow_workspace_plugin.stores.reads.run_reads import RunReads
 from mlflow_workspace_plugin.stores.reads.table_places import TablePlaces
 from mlflow_workspace_plugin.stores.retries.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.retries.lost_races import counted_sessions, written_again
-from mlflow_workspace_plugin.stores.signatures import parameters_of
 from mlflow_workspace_plugin.stores.views import Views
+from mlflow_workspace_plugin.stores.workspace_runs import WorkspaceRuns
 from mlflow_workspace_plugin.stores.writes.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.writes.run_writes import RunWrites
 from mlflow_workspace_plugin.stores.writes.skills import SkillContent
 
+_LARGEST_ID = (1 << 31) - 1
 _FOREIGN_MODEL = text("""
     SELECT logged_models.model_id FROM logged_models
     JOIN experiments ON experiments.experiment_id = logged_models.experiment_id
@@ -54,9 +60,6 @@ _LATER_OUTPUT = text("""
     UPDATE inputs SET step = :step WHERE source_type = 'RUN_OUTPUT' AND source_id = :run_id
     AND destination_type = 'MODEL_OUTPUT' AND destination_id = :model_id AND step < :step
 """)
-_EXPERIMENT_PARAMETERS = ("experiment_id", "experiment_ids", "location", "locations")
-
-StoreClass = TypeVar("StoreClass", bound="type[WorkspaceTrackingStore]")
 
 
 @written_again(WorkspaceAwareSqlAlchemyStore)
@@ -98,6 +101,15 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, Charts, TablePlaces, Run
         """Create an experiment and return its id."""
         self._learn_artifact_root(self._get_active_workspace())
         return super().create_experiment(name, artifact_location, tags)
+
+    def get_experiment(self, experiment_id: str) -> Any:
+        """Return an experiment; of a number that no column of ids takes there is none."""
+        with suppress(ValueError):
+            if abs(int(experiment_id)) > _LARGEST_ID:
+                raise MlflowException(
+                    f"No Experiment with id={experiment_id} exists", RESOURCE_DOES_NOT_EXIST
+                )
+        return super().get_experiment(experiment_id)
 
     def _learn_artifact_root(self, workspace: str) -> None:
         # MLflow, which keeps it for a while, looks it up by a second connection while a transaction
@@ -184,47 +196,11 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, Charts, TablePlaces, Run
             self._raise_model_not_found(foreign)
 
 
-def status_of(run: Run) -> str:
-    """Return the status of a run; of a deleted one that it is ``deleted``."""
-    is_active = run.info.lifecycle_stage == LifecycleStage.ACTIVE
-    return str(run.info.status if is_active else run.info.lifecycle_stage)
-
-
-def _experiment_zero_is_default(store: StoreClass) -> StoreClass:
-    """Let experiment 0 mean the workspace's own ``Default``, in every public method that takes one.
-
-    MLflow's clients fall back on experiment 0, which exists in the workspace ``default`` only.
-    """
-    for name, _ in inspect.getmembers(WorkspaceAwareSqlAlchemyStore, inspect.isfunction):
-        method = getattr(store, name)
-        if name.startswith("_"):
-            continue
-        taken = [each for each in _EXPERIMENT_PARAMETERS if each in parameters_of(method)]
-        if taken:
-            setattr(store, name, _translating(method, inspect.signature(method), taken))
-    return store
-
-
-def _translating(
-    method: Callable[..., Any], signature: inspect.Signature, parameters: list[str]
-) -> Callable[..., Any]:
-    @functools.wraps(method)
-    def call(self: "WorkspaceTrackingStore", *args: Any, **kwargs: Any) -> Any:
-        bound = signature.bind(self, *args, **kwargs)
-        for parameter in parameters:
-            given = bound.arguments.get(parameter)
-            if isinstance(given, (list, tuple)):
-                bound.arguments[parameter] = [self._own_experiment(each) for each in given]
-            elif given is not None:
-                bound.arguments[parameter] = self._own_experiment(given)
-        return method(*bound.args, **bound.kwargs)
-
-    return call
-
-
 @experiment_created_or_found
-@_experiment_zero_is_default
-class WorkspaceTrackingStore(Pinned, SkillContent, Jobs, Data, Views, HubTrackingStore):
+@experiment_zero_is_default
+class WorkspaceTrackingStore(
+    Pinned, WorkspaceRuns, SkillContent, Jobs, Data, Views, LookUps, HubTrackingStore, Beneath
+):
     """One workspace of a hub, whatever MLflow's active workspace is."""
 
     def __init__(self, hub: Hub, workspace: str) -> None:
@@ -236,14 +212,15 @@ class WorkspaceTrackingStore(Pinned, SkillContent, Jobs, Data, Views, HubTrackin
         """The hub, and the name MLflow knows of the workspace (ours)."""
         return self._hub, self._workspace
 
-    def flush(self, timeout_s: float) -> bool:
-        """Wait until all that was logged is stored, which it is; return True.
+    def workspace_record(self) -> WorkspaceRecord:
+        """Return the workspace as it was created (ours).
 
-        Args:
-            timeout_s: how long to wait, in seconds.
+        Raises:
+            WorkspaceNotFoundError: it was deleted.
         """
-        del timeout_s
-        return True
+        # Of one that is gone this says so, and nothing of the others.
+        self._hub.catalog.check_holds(self._workspace)
+        return self._hub.catalog.get(self._workspace)
 
     def create_run(
         self,
@@ -255,48 +232,18 @@ class WorkspaceTrackingStore(Pinned, SkillContent, Jobs, Data, Views, HubTrackin
     ) -> Run:
         """Create a run, and say where to look at it."""
         run = super().create_run(experiment_id, user_id, start_time, tags, run_name)
-        run_lines.started(self._hub.path, self._workspace, run, tags or ())
+        self._say_started(run, tags or ())
         return run
 
-    def update_run_info(
-        self, run_id: str, run_status: int | None, end_time: int | None, run_name: str | None
-    ) -> RunInfo:
-        """Change the status, the end and the name of a run; say of one that ended where it is."""
-        run_name = self._name_given(run_id, run_name)
-        info = super().update_run_info(run_id, run_status, end_time, run_name)
-        run_lines.ended(run_id, info.status)
-        return info
+    def _say_started(self, run: Run, tags: Iterable[RunTag]) -> None:
+        where = functools.partial(where_to_look, self._hub.path, self._workspace)
+        run_lines.started(run, tags, where)
 
-    def _name_given(self, run_id: str, run_name: str | None) -> str | None:
-        """Return the name that a run is to have from now on; None leaves it as it is.
+    def _flush_files(self, timeout_s: float) -> bool:
+        return flush_files(self._hub, self._workspace, timeout_s)
 
-        The first that attaches to the run of a job may name it, if it was not named before.
-        """
-        if attached.is_attaching(run_id) and not self._may_name(run_id):
-            return None
-        return run_name
-
-    def _may_name(self, run_id: str) -> bool:
-        return self.name_job(run_id)
-
-    def ended_as(self, run_id: str) -> str | None:
-        """Return None: only who keeps runs in mind knows, without asking, that one has ended."""
-        del run_id
-        return None
-
-    def status_now(self, run_id: str) -> str | None:
-        """Return the status of a run as it is stored, or ``deleted`` (ours).
-
-        None where it cannot be known soon.
-        """
-        return status_of(self.get_run(run_id))
-
-    def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
-        """Create a trace; one of experiment 0 goes to the workspace's own ``Default``."""
-        location = trace_info.trace_location.mlflow_experiment
-        if location is not None:
-            location.experiment_id = self._own_experiment(location.experiment_id)
-        return super().start_trace(trace_info)
+    def _refuse_deleted(self, run_id: str) -> None:
+        self._experiment_or_refusal(run_id)
 
     def _own_experiment(self, experiment_id: str | int) -> str | int:
         if str(experiment_id) != self.DEFAULT_EXPERIMENT_ID or self._workspace == DEFAULT_WORKSPACE:

@@ -40,7 +40,9 @@ class ServedWorkspaceStore(HubWorkspaceStore):
         workspace_name: str,
         mode: WorkspaceDeletionMode = WorkspaceDeletionMode.RESTRICT,
     ) -> None:
-        """Delete a workspace; ``CASCADE`` with its files, which nothing would name any more.
+        """Delete a workspace; and its files, which nothing would name any more.
+
+        ``SET_DEFAULT`` keeps them: they are of runs that go on.
 
         Raises:
             WorkspaceNotEmptyError: files are in its datastores, and the mode is another one.
@@ -49,7 +51,7 @@ class ServedWorkspaceStore(HubWorkspaceStore):
         if mode != WorkspaceDeletionMode.CASCADE:
             refuse_with_data(self._hub, workspace_name)
         super().delete_workspace(workspace_name, mode)
-        if mode == WorkspaceDeletionMode.CASCADE:
+        if mode != WorkspaceDeletionMode.SET_DEFAULT:
             remove_files(self._hub, workspace_name)
 
 

@@ -23,6 +23,7 @@ from mlflow_workspace_plugin.journal.files.records import (
     keys_of_texts,
     values_of,
 )
+from mlflow_workspace_plugin.journal.sending.again import is_sent_again
 from mlflow_workspace_plugin.journal.sending.target import KeepRefused
 from mlflow_workspace_plugin.stores.deliveries.conflicts import note_conflict
 from mlflow_workspace_plugin.stores.deliveries.delivered_rows import (
@@ -30,8 +31,18 @@ from mlflow_workspace_plugin.stores.deliveries.delivered_rows import (
     insert_rows,
     rows_by_run,
 )
+from mlflow_workspace_plugin.stores.deliveries.writers import (
+    HubWriter,
+    Writer,
+    last_of_hub_writer,
+)
 from mlflow_workspace_plugin.stores.reads.exact_values import ExactValue
-from mlflow_workspace_plugin.stores.reads.receipts import STORE_RECEIPT, Receipts
+from mlflow_workspace_plugin.stores.reads.receipts import (
+    NOT_REFUSED,
+    STORE_RECEIPT,
+    Receipts,
+    not_refused,
+)
 from mlflow_workspace_plugin.stores.retries.faults import is_of_content, is_refusal
 from mlflow_workspace_plugin.stores.writes.metric_tables import (
     MetricTables,
@@ -43,16 +54,6 @@ from mlflow_workspace_plugin.stores.writes.table_rows import place_rows
 from mlflow_workspace_plugin.stores.writes.typed_values import TypedValues, insert_descriptors
 
 _LOCK_WAIT_ONCE_MS = 50
-_NEW_WRITER = text(
-    "INSERT INTO workspace_plugin_writers (writer, sequence) VALUES (:writer, 0) "
-    "ON CONFLICT DO NOTHING"
-)
-# The lock keeps two processes that send one journal apart; SQLite's covers the whole database.
-_LAST_SEQUENCE = "SELECT sequence FROM workspace_plugin_writers WHERE writer = :writer"
-_STORED = text(
-    "UPDATE workspace_plugin_writers SET sequence = :sequence "
-    "WHERE writer = :writer AND sequence < :sequence"
-)
 # Ours, and what MLflow leaves of a run: which datasets and models it read and made.
 _OF_RUN = (
     "(destination_type = 'RUN' AND destination_id = :run_id) "
@@ -107,6 +108,23 @@ class Deliveries(TypedValues):
         Raises:
             Exception: the database is away. Nothing is lost by delivering the records again.
         """
+        return self.deliver_of(HubWriter(writer), records, keep_refused)
+
+    def deliver_of(self, writer: Writer, records: list[Record], keep_refused: KeepRefused) -> int:
+        """Store records as :meth:`deliver` does, of whatever is known as a writer.
+
+        Args:
+            writer: the writer.
+            records: in the order of their sequence; all that have a lower one were delivered.
+            keep_refused: given each record that is refused, in the transaction that notes that it
+                was dealt with, before that is noted.
+
+        Returns:
+            How many records were dealt with, at least one.
+
+        Raises:
+            Exception: the database is away, or the writer is not to be stored.
+        """
         try:
             done = self._deliver_usual(writer, records, keep_refused)
         except Exception as error:
@@ -114,7 +132,7 @@ class Deliveries(TypedValues):
                 raise
             if len(records) > 1:
                 # One of them is what the database refuses.
-                return self.deliver(writer, records[: len(records) // 2], keep_refused)
+                return self.deliver_of(writer, records[: len(records) // 2], keep_refused)
             done = 0
         if done == 0:
             self._deliver_unusual(writer, records[0], keep_refused)
@@ -123,8 +141,15 @@ class Deliveries(TypedValues):
     def last_sequence(self, writer: str) -> int:
         """Return the sequence of the last record of a writer that is stored; 0 if none is."""
         with self._statements() as connection:
-            found = connection.execute(text(_LAST_SEQUENCE), {"writer": writer})
-            return int(found.scalar_one_or_none() or 0)
+            return last_of_hub_writer(connection, writer)
+
+    def refusals_of(self, writer: str) -> dict[int, Exception]:
+        """Return nothing: who delivers here learns of each refusal before it is stored."""
+        del writer
+        return {}
+
+    def forget_refusals(self, writer: str, unheard: Collection[int]) -> None:
+        """Do nothing; see :meth:`refusals_of`."""
 
     def ping(self) -> None:
         """Ask the database for any answer, and SQLite for its lock.
@@ -141,7 +166,9 @@ class Deliveries(TypedValues):
             for statement in _DROPPED_WITH_RUN:
                 connection.execute(statement, {"run_id": run_id})
 
-    def _deliver_usual(self, writer: str, records: list[Record], keep_refused: KeepRefused) -> int:
+    def _deliver_usual(
+        self, writer: Writer, records: list[Record], keep_refused: KeepRefused
+    ) -> int:
         """Store records in one transaction, up to the first that MLflow's own methods have to see.
 
         Returns:
@@ -151,7 +178,7 @@ class Deliveries(TypedValues):
         # Before the transaction, which on SQLite keeps all others out.
         by_run = self._rows_of(records)
         with self._delivery() as connection, self._driver_errors():
-            last = self._last_sequence(connection, writer)
+            last = writer.last(connection)
             new = _rising(records, last)
             runs = self._writable_runs(connection, {record.run_id for record in new})
             models = self._models_of_workspace(connection, _models_of(new))
@@ -161,7 +188,9 @@ class Deliveries(TypedValues):
                     break
                 usual.append(record)
             placed = place_rows(connection, usual, runs)
-            self._append_exact(connection, writer, (each for each in placed if each.run_id in runs))
+            self._append_exact(
+                connection, writer.id, (each for each in placed if each.run_id in runs)
+            )
             if len(usual) < len(records) or placed is not usual:
                 by_run = self._rows_of(placed)
             receipts, written = _receipts_of(usual, runs), 0
@@ -172,11 +201,11 @@ class Deliveries(TypedValues):
                         self._insert_of_models(connection, run_id, runs[run_id], rows)
                     receipts.add(run_id, stored=stored, repeated=rows.repeated)
                     written += stored.total()
-            if usual:
-                self._note(connection, writer, usual[-1].sequence, receipts)
             for record in usual:
                 if record.kind in VALUES and record.run_id not in runs:
                     keep_refused(record, refused[record.run_id])
+            if usual:
+                self._note(connection, writer, usual[-1].sequence, receipts)
         # Behind the transaction, for it may look at the tables through another connection.
         self._hub.statistics.wrote(written)
         return len(records) if len(usual) == len(new) else records.index(new[len(usual)])
@@ -223,10 +252,10 @@ class Deliveries(TypedValues):
             return error
         return None
 
-    def _deliver_unusual(self, writer: str, record: Record, keep_refused: KeepRefused) -> None:
+    def _deliver_unusual(self, writer: Writer, record: Record, keep_refused: KeepRefused) -> None:
         """Let MLflow's own methods do what a record says, or refuse it."""
         with self._delivery() as connection:
-            if record.sequence <= self._last_sequence(connection, writer):
+            if record.sequence <= writer.last(connection):
                 return
         receipts = Receipts()
         receipts.add(record.run_id, logged=_logged(record), dropped=_dropped(record))
@@ -243,7 +272,7 @@ class Deliveries(TypedValues):
             # No database takes the names in the record, not even to count it under them.
             self._note_unusual(writer, record, receipts.storable(), refused, keep_refused)
 
-    def _apply_or_refuse(self, writer: str, record: Record) -> Exception | None:
+    def _apply_or_refuse(self, writer: Writer, record: Record) -> Exception | None:
         """Do what a record says; return why it is refused, or None.
 
         What fails for the record's content, as it seems, is tried again: another writer may have
@@ -261,7 +290,7 @@ class Deliveries(TypedValues):
             time.sleep(_PAUSE_S)
         return self._refusal(writer, record)
 
-    def _refusal(self, writer: str, record: Record) -> Exception | None:
+    def _refusal(self, writer: Writer, record: Record) -> Exception | None:
         try:
             if record.kind in VALUES:
                 self._apply_values(writer, record)
@@ -277,18 +306,19 @@ class Deliveries(TypedValues):
 
     def _note_unusual(
         self,
-        writer: str,
+        writer: Writer,
         record: Record,
         receipts: Receipts,
         refused: Exception | None,
         keep_refused: KeepRefused,
     ) -> None:
         with self._delivery() as connection:
-            self._last_sequence(connection, writer)
+            writer.last(connection)
+            is_kept = refused is not None and keep_refused(record, refused)
             self._note(connection, writer, record.sequence, receipts)
             if (
-                refused is not None
-                and keep_refused(record, refused)
+                is_kept
+                and refused is not None
                 and record.kind in AWAITED
                 and record.run_id == storable.storable(record.run_id)
                 and self._writable_runs(connection, {record.run_id})
@@ -328,7 +358,7 @@ class Deliveries(TypedValues):
         workspace = self._get_active_workspace()
         return update_info(connection, workspace, run_id, status, end_time, name)
 
-    def _apply_values(self, writer: str, record: Record) -> None:
+    def _apply_values(self, writer: Writer, record: Record) -> None:
         run_id, content = record.run_id, record.content
         metrics = [_metric(run_id, value) for value in values_of(record)]
         # In this order: a model that is refused refuses the values.
@@ -336,7 +366,7 @@ class Deliveries(TypedValues):
         exact, table = content[1:] if record.kind == Kind.TYPED else ((), None)
         typed = [ExactValue(*value) for value in exact]
         # Under the record's own number: what is appended again is no second value.
-        self._log_typed(run_id, metrics, typed, table, writer, record.sequence)
+        self._log_typed(run_id, metrics, typed, table, writer.id, record.sequence)
 
     def _apply(self, record: Record) -> None:
         run_id, content = record.run_id, record.content
@@ -358,16 +388,15 @@ class Deliveries(TypedValues):
             status = None if status is None else RunStatus.from_string(status)
             self.update_run_info(run_id, status, end_time, name)
 
-    def _last_sequence(self, connection: Connection, writer: str) -> int:
-        statement = _LAST_SEQUENCE if self._is_sqlite else f"{_LAST_SEQUENCE} FOR UPDATE"
-        connection.execute(_NEW_WRITER, {"writer": writer})
-        return int(connection.execute(text(statement), {"writer": writer}).scalar_one())
-
-    def _note(self, connection: Connection, writer: str, sequence: int, receipts: Receipts) -> None:
-        connection.execute(_STORED, {"writer": writer, "sequence": sequence})
-        rows = receipts.rows(writer)
+    def _note(
+        self, connection: Connection, writer: Writer, sequence: int, receipts: Receipts
+    ) -> None:
+        writer.note(connection, sequence)
+        rows = receipts.rows(writer.id)
         if rows:
             connection.execute(STORE_RECEIPT, rows)
+        if rows and is_sent_again(writer.id):
+            connection.execute(NOT_REFUSED, not_refused(rows))
 
     def _writable_runs(self, connection: Connection, ids: set[str]) -> dict[str, int]:
         if not ids:

@@ -16,7 +16,8 @@ from sqlalchemy import Connection, delete, insert, select
 
 from mlflow_workspace_plugin.errors import RunExistsError
 from mlflow_workspace_plugin.hub.tables import JOBS, NAME_LENGTH, TYPE_LENGTH
-from mlflow_workspace_plugin.stores.connections import RUN_NAME_LENGTH, Connections
+from mlflow_workspace_plugin.stores.checked_texts import RUN_NAME_LENGTH, CheckedTexts
+from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.rows import now
 from mlflow_workspace_plugin.stores.tags.growing_tags import valid_tag
@@ -35,12 +36,8 @@ class NewJob:
     """Whether it may have been created by a call whose answer was lost."""
 
 
-class JobCreation(Connections):
-    """Creates jobs."""
-
-    get_experiment: Callable[[Any], Experiment]
-    _check_experiment_is_active: Callable[[Experiment], None]
-    _own_experiment: Callable[[Any], str | int]
+class NewJobs(CheckedTexts):
+    """Creates jobs, of which each is checked first, and then has an id."""
 
     def create_job(
         self,
@@ -54,6 +51,7 @@ class JobCreation(Connections):
         run_id: str | None = None,
         state: str = states.NOT_STARTED,
         submitter: dict[str, Any] | None = None,
+        may_be_there: bool = False,
     ) -> Run:
         """Create a job: a run that is scheduled, and that nobody has yet (ours).
 
@@ -67,6 +65,7 @@ class JobCreation(Connections):
             run_id: MLflow's id of the run: 32 hexadecimal digits; a new one if None.
             state: SDK v1's.
             submitter: where to look for the process that hands it over, as for a runner.
+            may_be_there: whether it may have been created by a call whose answer was lost.
 
         Raises:
             MlflowException: there is no such experiment in the workspace, it was deleted, or the
@@ -75,6 +74,7 @@ class JobCreation(Connections):
             UnstorableValueError: the database cannot store one of the texts.
         """
         new = self._new_job(run_name, tags, definition, compute, engine, run_id, state, submitter)
+        new.may_be_there = may_be_there
         return self._create_job(experiment_id, new)
 
     def _new_job(
@@ -122,6 +122,18 @@ class JobCreation(Connections):
                 "runner": submitter,
             },
         )
+
+    def _create_job(self, experiment_id: str | int, new: NewJob) -> Run:
+        """Create a job, unless it was created before."""
+        raise NotImplementedError
+
+
+class JobCreation(NewJobs, Connections):
+    """Creates jobs in the database."""
+
+    get_experiment: Callable[[Any], Experiment]
+    _check_experiment_is_active: Callable[[Experiment], None]
+    _own_experiment: Callable[[Any], str | int]
 
     def _create_job(self, experiment_id: str | int, new: NewJob) -> Run:
         """Create a job, unless it was created before."""

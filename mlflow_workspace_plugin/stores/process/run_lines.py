@@ -8,16 +8,14 @@ nothing that goes wrong with it is raised.
 import multiprocessing
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
-from pathlib import Path
 from typing import NamedTuple
 
 from mlflow.entities import Run, RunTag
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.hub.ui_address import where_to_look
 from mlflow_workspace_plugin.journal.use import is_server
 from mlflow_workspace_plugin.stores.process import notebook
 from mlflow_workspace_plugin.terminal import shown
@@ -25,12 +23,15 @@ from mlflow_workspace_plugin.terminal import shown
 _ENDS = {"FINISHED": "completed", "FAILED": "failed", "KILLED": "was canceled"}
 
 
+Where = Callable[[str, str], str]
+"""Says where to look: given a page of the UI and the command of ``mlflow-workspace`` for it."""
+
+
 class _Line(NamedTuple):
     """What is said of a run beside how it goes."""
 
     name: str
-    hub: Path
-    workspace: str
+    where: Where
     page: str
     command: str
 
@@ -40,21 +41,20 @@ _lines: dict[str, _Line] = {}
 _is_silent = False
 
 
-def started(hub: Path, workspace: str, run: Run, tags: Iterable[RunTag]) -> None:
+def started(run: Run, tags: Iterable[RunTag], where: Where) -> None:
     """Say that a run has started, if that is to be said.
 
     Args:
-        hub: the folder of the hub.
-        workspace: in which the run is.
         run: the run.
         tags: that it was created with.
+        where: says where to look at it.
     """
     with suppress(Exception):
         if not _is_seen() or any(each.key == MLFLOW_PARENT_RUN_ID for each in tags):
             return
         run_id = run.info.run_id
         page = f"experiments/{run.info.experiment_id}/runs/{run_id}"
-        line = _Line(run.info.run_name or run_id, hub, workspace, page, f"open {run_id}")
+        line = _Line(run.info.run_name or run_id, where, page, f"open {run_id}")
         _lines[run_id] = line
         _say(line, "started")
 
@@ -86,7 +86,7 @@ def unsaid() -> Iterator[None]:
 
 
 def _say(line: _Line, what: str) -> None:
-    where = where_to_look(line.hub, line.workspace, line.page, line.command)
+    where = line.where(line.page, line.command)
     sys.stderr.write(f"Run {shown(line.name)} {what}: {where}\n")
     sys.stderr.flush()
 

@@ -20,7 +20,7 @@ from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.store.entities.paged_list import PagedList
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
-from sqlalchemy import Connection, TextClause, text
+from sqlalchemy import Connection, String, TextClause, bindparam, text
 
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.reads.many_objects import many_objects
@@ -33,8 +33,8 @@ _ROWS_AT_ONCE = 10_000
 _ACCESSIBLE = text("""
     SELECT runs.run_uuid FROM runs
     JOIN experiments ON experiments.experiment_id = runs.experiment_id
-    WHERE runs.run_uuid = :run_id AND experiments.workspace = :workspace
-""")
+    WHERE runs.run_uuid IN :run_ids AND experiments.workspace = :workspace
+""").bindparams(bindparam("run_ids", type_=String, expanding=True))
 
 # is_nan is a part of the key: a NaN is stored as 0, and may stand beside a 0 of the same step.
 _POINT = "timestamp, step, value, is_nan"
@@ -166,10 +166,10 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
         return points
 
     def _check_accessible(self, connection: Connection, run_ids: Sequence[str]) -> None:
-        workspace = self._get_active_workspace()
+        parameters = {"run_ids": list(run_ids), "workspace": self._get_active_workspace()}
+        found = set(connection.execute(_ACCESSIBLE, parameters).scalars())
         for run_id in run_ids:
-            parameters = {"run_id": run_id, "workspace": workspace}
-            if connection.execute(_ACCESSIBLE, parameters).first() is None:
+            if run_id not in found:
                 with self.ManagedSessionMaker() as session:
                     self._validate_run_accessible(session, run_id)
 

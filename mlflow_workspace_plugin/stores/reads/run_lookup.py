@@ -139,10 +139,22 @@ def newest_runs(connection: Connection, limit: int, workspace: str | None = None
     return _places(connection, runs.where(_IS_ACTIVE).limit(limit))
 
 
-def number_of_children(connection: Connection, run_id: str) -> int:
-    """Return how many runs, not counting deleted ones, name a run as their parent."""
-    count = select(func.count()).select_from(SqlRun)
-    count = count.where(_IS_ACTIVE, _has_tag(MLFLOW_PARENT_RUN_ID, run_id))
+def number_of_children(connection: Connection, run_id: str, workspace: str) -> int:
+    """Return how many runs, not counting deleted ones, name a run as their parent.
+
+    Args:
+        connection: to a hub's database.
+        run_id: the run.
+        workspace: that they are in, as MLflow knows it.
+    """
+    count = select(func.count()).join_from(
+        SqlRun, SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id
+    )
+    count = count.where(
+        _IS_ACTIVE,
+        SqlExperiment.workspace == workspace,
+        _has_tag(MLFLOW_PARENT_RUN_ID, run_id),
+    )
     return int(connection.execute(count).scalar_one())
 
 

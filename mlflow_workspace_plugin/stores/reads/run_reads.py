@@ -63,6 +63,15 @@ _RUN = text(f"{_RUN_OF_WORKSPACE} AND runs.run_uuid = :run_id")
 _RUNS = text(f"{_RUN_OF_WORKSPACE} AND runs.run_uuid IN :run_ids").bindparams(
     bindparam("run_ids", expanding=True)
 )
+_OWN = """
+    SELECT runs.run_uuid FROM runs
+    JOIN experiments ON experiments.experiment_id = runs.experiment_id
+    WHERE experiments.workspace = :workspace AND runs.run_uuid
+"""
+_OWN_AMONG = {
+    "sqlite": text(f"{_OWN} IN (SELECT value FROM json_each(:run_ids))"),
+    "postgresql": text(f"{_OWN} = ANY(:run_ids)"),
+}
 
 
 # Among the ids that are asked for, however many; and what they are as a parameter.
@@ -136,10 +145,17 @@ class RunReads(Connections, WorkspaceAwareSqlAlchemyStore):
         """Return the tags that a search leaves out, of runs that it found (ours).
 
         Args:
-            run_ids: runs of this workspace.
+            run_ids: those that are none of the workspace are left out.
         """
+        asked = [each for each in dict.fromkeys(run_ids) if not NO_DATABASE_TAKES.search(each)]
         with self._statements() as connection:
-            return read_descriptor_tags(connection, run_ids)
+            dialect = connection.dialect.name
+            parameters = {
+                "run_ids": _PARAMETER[dialect](asked),
+                "workspace": self._get_active_workspace(),
+            }
+            own = connection.execute(_OWN_AMONG[dialect], parameters).scalars().all()
+            return read_descriptor_tags(connection, own)
 
     def _search_runs(
         self,

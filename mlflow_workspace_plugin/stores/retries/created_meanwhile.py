@@ -12,7 +12,6 @@ one. So this is for the stores of clients: a server answers many of them in one 
 import functools
 import threading
 import time
-from pathlib import Path
 from typing import Any, TypeVar
 
 from mlflow.entities import LifecycleStage
@@ -37,7 +36,7 @@ AnyStore = TypeVar("AnyStore", bound=type)
 class _Noted(threading.local):
     """One name of a workspace of a hub, as this thread has noted it last."""
 
-    name: tuple[Path, str, str] | None = None
+    name: tuple[str, str] | None = None
     at = 0.0
 
     def note(self, store: Any, name: str) -> None:
@@ -55,8 +54,8 @@ class _Noted(threading.local):
         return noted == _full_name(store, name) and is_new and not is_server()
 
 
-def _full_name(store: Any, name: str) -> tuple[Path, str, str]:
-    return store._hub.path, store._workspace, name
+def _full_name(store: Any, name: str) -> tuple[str, str]:
+    return store.tracking_uri, name
 
 
 def experiment_created_or_found(store: AnyStore) -> AnyStore:

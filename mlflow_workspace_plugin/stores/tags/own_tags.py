@@ -1,5 +1,8 @@
 """Tags of ours on runs. MLflow's UI hides what begins with ``mlflow.``."""
 
+import json
+from typing import Any
+
 CONFLICT_TAG = "mlflow.workspace.refused"
 """What was refused after its call had returned."""
 
@@ -11,3 +14,29 @@ EXIT_CODE_TAG = "mlflow.workspace.exit_code"
 
 JOB_TAG = "mlflow.workspace.job"
 """Says of a run that it is a job, by its own id: who copies the tags of a run copies this, too."""
+
+_COLUMN_PARTS = 3
+
+
+def is_descriptor(text: str) -> bool:
+    """Whether the value of a tag describes a metric: anybody who may write to a run may set it."""
+    try:
+        declared_at, name, kind, columns = json.loads(text)
+    except (ValueError, TypeError, RecursionError):
+        return False
+    return (
+        type(declared_at) is int
+        and isinstance(name, str)
+        and isinstance(kind, str)
+        and isinstance(columns, list)
+        and all(_is_column(each) for each in columns)
+    )
+
+
+def _is_column(given: Any) -> bool:
+    # Its name, the key of the metric that holds it, and its type.
+    return (
+        isinstance(given, list)
+        and len(given) == _COLUMN_PARTS
+        and all(isinstance(part, str) for part in given)
+    )

@@ -5,9 +5,10 @@ left to MLflow's own method, which is called after nothing was written.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from mlflow.entities import (
@@ -21,6 +22,8 @@ from mlflow.entities import (
     RunTag,
     SourceType,
 )
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE
 from mlflow.store.tracking.dbmodels.models import SqlRun, SqlTag
 from mlflow.store.tracking.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 from mlflow.utils.mlflow_tags import MLFLOW_LOGGED_MODELS, MLFLOW_RUN_NAME
@@ -31,6 +34,8 @@ from sqlalchemy import Connection, bindparam, insert, text
 from sqlalchemy.dialects import postgresql, sqlite
 
 from mlflow_workspace_plugin.artifacts.paths import followed
+from mlflow_workspace_plugin.errors import RunExistsError
+from mlflow_workspace_plugin.stores.checked_texts import RUN_NAME_LENGTH, USER_LENGTH
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.reads.run_reads import read_info
 from mlflow_workspace_plugin.stores.tags.growing_tags import (
@@ -55,6 +60,11 @@ _UPDATE = text("""
     AND experiment_id IN (SELECT experiment_id FROM experiments WHERE workspace = :workspace)
     AND NOT EXISTS (SELECT 1 FROM workspace_plugin_jobs WHERE run_uuid = :run_id)
 """)
+_CREATED_AS = text("""
+    SELECT CAST(experiment_id AS VARCHAR(40)), user_id, start_time FROM runs
+    WHERE run_uuid = :run_id
+""")
+_RUN_ID = re.compile("[0-9a-f]{32}")
 _ADD_PARAM = text(
     "INSERT INTO params (run_uuid, key, value) VALUES (:run_id, :key, :value) "
     "ON CONFLICT DO NOTHING"
@@ -115,6 +125,46 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
                 was deleted, or the run has two names.
         """
         return self._create_run(experiment_id, NewRun.of(user_id, start_time, tags, run_name))
+
+    def create_run_of(
+        self,
+        run_id: str,
+        experiment_id: str,
+        user_id: str,
+        start_time: int,
+        tags: list[RunTag],
+        run_name: str,
+    ) -> Run:
+        """Create a run of an id that the caller has chosen, unless it was created before (ours).
+
+        Args:
+            run_id: 32 hexadecimal digits.
+            experiment_id: where.
+            user_id: whose it is.
+            start_time: in milliseconds since 1970.
+            tags: of the run.
+            run_name: of the run.
+
+        Raises:
+            MlflowException: as :meth:`create_run`.
+            RunExistsError: another run has the id.
+            UnstorableValueError: the database cannot store one of the texts.
+        """
+        if not _RUN_ID.fullmatch(run_id):
+            raise MlflowException(
+                f"{run_id!r} is no id of a run, which is 32 hexadecimal digits.",
+                INVALID_PARAMETER_VALUE,
+            )
+        tags = [valid_tag(tag.key, tag.value) for tag in tags]
+        self._check_batch((), (), tags)
+        self._check_text("The name of a run", run_name, RUN_NAME_LENGTH)
+        self._check_text("The name of a user", user_id, USER_LENGTH)
+        new = replace(NewRun.of(user_id, start_time, tags, run_name), run_id=run_id)
+        with self._statements() as connection:
+            found = connection.execute(_CREATED_AS, {"run_id": run_id}).one_or_none()
+        if found is not None and tuple(found) != (str(experiment_id), user_id, start_time):
+            raise RunExistsError(f"Run {run_id!r} exists already. Choose another id.")
+        return self._create_run(experiment_id, new)
 
     def _create_run(self, experiment_id: str | int, new: NewRun) -> Run:
         """Create a run, unless it was created before."""

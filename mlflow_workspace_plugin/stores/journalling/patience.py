@@ -5,66 +5,35 @@ import functools
 import inspect
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
-from sqlalchemy import Connection, event
-
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.errors import HubBusyError, NoAnswerError, clause
-from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.errors import NoAnswerError, clause
 from mlflow_workspace_plugin.journal import end_wait
-from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.journal import Journal
-from mlflow_workspace_plugin.journal.of_process import keeper_of
 from mlflow_workspace_plugin.journal.progress import PATIENCE_S
 from mlflow_workspace_plugin.journal.reminder import Reminder
-from mlflow_workspace_plugin.journal.use import journal_target, writes_through
-from mlflow_workspace_plugin.stores.on_hub import SessionMaker
+from mlflow_workspace_plugin.journal.use import writes_through
+from mlflow_workspace_plugin.stores.journalling.in_call import in_call
 from mlflow_workspace_plugin.stores.retries.faults import may_come_back
 from mlflow_workspace_plugin.stores.signatures import parameters_of
-from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger
 
 Answer = TypeVar("Answer")
 
 _LONGEST_PAUSE_S = 2.0
-_LOCK_WAIT_MS = 500
 _WHATEVER_IS_LEFT = ("log_inputs", "log_outputs", "link_traces_to_run", "unlink_traces_from_run")
 """Methods that add something to a run, in whatever order."""
 
 
-class _InCall(threading.local):
-    """The call of this thread that is being answered, of any store."""
-
-    entered = False
-    """Whether there is one."""
-    writing: Connection | None = None
-    """Of the session that is open, unless it is for reading only, as MLflow says."""
-    may_have_stored = False
-    """Whether the database may have stored a part of it, so that it cannot be made again."""
-
-
 class _LostAnswerError(Exception):
-    """The database went away while it stored something."""
+    """Who is asked went away while it stored something."""
 
 
 _logger = get_logger(__name__)
-_in_call = _InCall()
 _reminder = Reminder()
-
-
-def journal_of_workspace(hub: Hub, workspace: str) -> Journal:
-    """Return the journal of this process for a workspace of a hub."""
-    target = journal_target(hub, workspace)
-
-    def _make() -> Journal:
-        store = WorkspaceTrackingStore(hub, workspace)
-        store.lock_wait_ms = _LOCK_WAIT_MS
-        return Journal(JournalFolder(target), store, fsync=settings.FSYNC.get() == "1")
-
-    return keeper_of(Journal, target, _make)
 
 
 def answer_within(seconds: float, call: Callable[[], Answer]) -> Answer:
@@ -101,17 +70,10 @@ def answer_within(seconds: float, call: Callable[[], Answer]) -> Answer:
 
 
 class Patient:
-    """Lets a store wait for its database."""
+    """Lets a store wait for its database, or for the server that has it."""
 
     journal: Journal
-    _hub: Hub
-    ManagedSessionMaker: SessionMaker
-
-    def _watch_commits(self) -> None:
-        """Let sessions of the store tell whether what they wrote may be stored."""
-        self.ManagedSessionMaker = _watched_sessions(self.ManagedSessionMaker)
-        if not event.contains(self._hub.engine, "commit", _note_commit):
-            event.listen(self._hub.engine, "commit", _note_commit)
+    _is_bounded: bool
 
     def _through(
         self, method: Callable[..., Any], *args: Any, of_runs: Sequence[str] = (), **kwargs: Any
@@ -130,7 +92,7 @@ class Patient:
                 away for as long.
             Exception: what else the method raised.
         """
-        if not _in_call.entered:
+        if not in_call.entered:
             seconds = wait_s()
             if not self.journal.settle(of_runs, seconds):
                 raise self._not_stored(of_runs, seconds)
@@ -144,13 +106,16 @@ class Patient:
                 have stored a part of what the method does, which is not done twice.
             Exception: what else the method raised.
         """
-        if _in_call.entered:
+        if in_call.entered:
             return method(*args, **kwargs)
-        call = functools.partial(_entered, functools.partial(method, *args, **kwargs))
+        asked: list[None] = []
+        call = functools.partial(_entered, functools.partial(method, *args, **kwargs), asked)
         seconds = wait_s()
         try:
             return until_answered(lambda left_s: self._within(left_s, call), seconds)
-        except _LostAnswerError as error:
+        except (_LostAnswerError, TimeoutError) as error:
+            if isinstance(error, TimeoutError) and not asked:
+                raise self._no_answer(clause(error), seconds) from error.__cause__
             raise NoAnswerError(
                 f"{self.journal.folder.target} went away while it stored this: {clause(error)}. It "
                 "is stored, or a part of it, or nothing. Look what is there before you call again."
@@ -176,8 +141,7 @@ class Patient:
             raise
 
     def _within(self, seconds: float, call: Callable[[], Answer]) -> Answer:
-        if self._hub.engine.dialect.name == "sqlite":
-            # It waits no longer than it was told to.
+        if self._is_bounded:
             return call()
         return answer_within(seconds, call)
 
@@ -247,43 +211,17 @@ def until_answered(call: Callable[[float], Answer], seconds: float | None = None
         pause = min(2 * pause, _LONGEST_PAUSE_S)
 
 
-def _entered(call: Callable[[], Answer]) -> Answer:
-    _in_call.entered, _in_call.may_have_stored = True, False
+def _entered(call: Callable[[], Answer], asked: list[None]) -> Answer:
+    in_call.entered, in_call.may_have_stored, in_call.asked = True, False, asked
     try:
         return call()
     except Exception as error:
-        if _in_call.may_have_stored and may_come_back(error):
+        if in_call.may_have_stored and may_come_back(error):
             _logger.debug("%s", error, exc_info=error)
             raise _LostAnswerError(clause(error)) from error.__cause__
         raise
     finally:
-        _in_call.entered = False
-
-
-def _watched_sessions(session_maker: SessionMaker) -> SessionMaker:
-    """Wrap one of MLflow's session makers: the call learns whether what it wrote may be stored."""
-
-    @contextmanager
-    def session(*args: Any, read_only: bool = True, **kwargs: Any) -> Iterator[Any]:
-        outer, before = _in_call.writing, _in_call.may_have_stored
-        try:
-            with session_maker(*args, read_only=read_only, **kwargs) as opened:
-                _in_call.writing = None if read_only else opened.connection()
-                yield opened
-        except HubBusyError:
-            # An answer: this one is not stored.
-            _in_call.may_have_stored = before
-            raise
-        finally:
-            _in_call.writing = outer
-
-    return session
-
-
-def _note_commit(connection: Connection) -> None:
-    """Take notice that from here on the database may have stored what a session wrote."""
-    if connection is _in_call.writing:
-        _in_call.may_have_stored = True
+        in_call.entered, in_call.asked = False, None
 
 
 def after_the_journal(store: type[Patient], beneath: type) -> None:
@@ -294,7 +232,7 @@ def after_the_journal(store: type[Patient], beneath: type) -> None:
         beneath: the class whose methods are meant.
     """
     for name, method in inspect.getmembers(beneath, inspect.isfunction):
-        inherits = name not in vars(store) and not isinstance(
+        inherits = _inherits(store, beneath, name) and not isinstance(
             inspect.getattr_static(beneath, name), staticmethod
         )
         # What is about MLflow's own queue asks the database nothing.
@@ -311,8 +249,13 @@ def beside_the_journal(store: type[Patient], beneath: type) -> None:
             lost.
     """
     for name, method in inspect.getmembers(beneath, inspect.isfunction):
-        if name not in vars(store) and not name.startswith("_"):
+        if _inherits(store, beneath, name) and not name.startswith("_"):
             setattr(store, name, _answered_at_once(method))
+
+
+def _inherits(store: type, beneath: type, name: str) -> bool:
+    """Whether a store has a method as the class beneath has it."""
+    return inspect.getattr_static(store, name) is inspect.getattr_static(beneath, name)
 
 
 def _answered_at_once(method: Callable[..., Any]) -> Callable[..., Any]:
