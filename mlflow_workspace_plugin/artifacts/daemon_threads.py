@@ -2,8 +2,8 @@
 
 import threading
 from collections import deque
-from collections.abc import Callable
-from concurrent.futures import Future
+from collections.abc import Callable, Iterable
+from concurrent.futures import FIRST_EXCEPTION, Future, wait
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -46,6 +46,23 @@ class DaemonThreads:
             # too.
             self._work(idle_s=0)
         return future
+
+    def do_all(self, calls: Iterable[Callable[[], object]]) -> None:
+        """Do many calls, and wait for them.
+
+        Raises:
+            Exception: what one of the calls raised; those that had not begun are left out.
+        """
+        running = [self.submit(call) for call in calls]
+        try:
+            wait(running, return_when=FIRST_EXCEPTION)
+        finally:
+            for each in running:
+                each.cancel()
+            wait(running)
+        for each in running:
+            if not each.cancelled():
+                each.result()
 
     def _work(self, idle_s: float = _IDLE_S) -> None:
         while (todo := self._next(idle_s)) is not None:

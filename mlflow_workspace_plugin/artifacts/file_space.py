@@ -39,6 +39,10 @@ class FileSpace(HubRepository):
         """Yield all files below a path, or the one at it, by path (ours)."""
 
     @abstractmethod
+    def file_at(self, path: str) -> StoredFile | None:
+        """Return the file at a path; None if there is none (ours)."""
+
+    @abstractmethod
     def present(self, paths: Sequence[str]) -> set[str]:
         """Return those of some paths at which there is a file (ours)."""
 

@@ -224,6 +224,12 @@ class FolderRepository(FileSpace, StreamUploadMixin):
         with self._checked(path):
             yield from in_order(list(self._files(path)))
 
+    def file_at(self, path: str) -> StoredFile | None:
+        """Return the file at a path; None if there is none (ours)."""
+        with self._checked(path):
+            status = self._status(path)
+        return _stored_file(path, status) if status and stat.S_ISREG(status.st_mode) else None
+
     def _files(self, path: str) -> Iterator[StoredFile]:
         status = self._status(path)
         if status is not None and stat.S_ISREG(status.st_mode):

@@ -19,10 +19,12 @@ INTERNAL_FOLDER = ".mlflow-workspace"
 """The folder among a run's artifacts that holds what is ours; SDK v1's calls do not list it."""
 
 _WORKSPACES = "workspaces"
-_SKILLS = "skills"
+SKILLS = "skills"
 _DEFAULT = "default"
 _NOT_PLAIN = re.compile(r"^/|\.\.|[%\\:\x00]")
 """What a path has that leads elsewhere, on any system; most paths have none of it."""
+_MOST_DECODED = 100
+_SHOWN = 200
 _OUTSIDE = f"{ARTIFACT_ROOT}outside-the-hub/"
 _BY_NAME = ("runs", "models")
 """Schemes of URIs that name a run or a model, and no place."""
@@ -63,7 +65,7 @@ def location_of(artifact_uri: str, workspace: str) -> PurePosixPath:
     path = artifact_uri.partition(":")[2].lstrip("/")
     check_path(path)
     location = PurePosixPath(path)
-    if location.parts[:1] == (_SKILLS,) and workspace != _DEFAULT:
+    if location.parts[:1] == (SKILLS,) and workspace != _DEFAULT:
         # Where MLflow's server puts them. It lets those of default lie at the root.
         return workspace_root(workspace) / location
     if location.parts and location.parts[0].lower() != _WORKSPACES:
@@ -111,7 +113,9 @@ def check_path(path: str | None, *, is_only_here: bool = False) -> None:
             it, or it contains NUL.
     """
     decoded = path or ""
-    while _NOT_PLAIN.search(decoded):
+    for _ in range(_MOST_DECODED):
+        if not _NOT_PLAIN.search(decoded):
+            return
         windows = PureWindowsPath(decoded)
         if (
             "\x00" in decoded
@@ -128,6 +132,10 @@ def check_path(path: str | None, *, is_only_here: bool = False) -> None:
         if once_more == decoded:
             return
         decoded = once_more
+    raise _unsafe()(
+        f"Artifact path {(path or '')[:_SHOWN]!r} is encoded more than {_MOST_DECODED} times. "
+        "Give it as it is."
+    )
 
 
 def _is_of_hub(location: str) -> bool:

@@ -15,6 +15,8 @@ from mlflow_workspace_plugin.artifacts.file_space import FileSpace
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import (
     ARTIFACT_ROOT,
+    INTERNAL_FOLDER,
+    SKILLS,
     location_of,
     workspace_of,
     workspace_root,
@@ -28,10 +30,12 @@ from mlflow_workspace_plugin.errors import (
     ForeignFileError,
     HubError,
     HubSettingsError,
+    HubUnreachableError,
     ServedHubError,
     UnsafeArtifactPathError,
     WorkspaceException,
     WorkspaceNotEmptyError,
+    WorkspaceUnknownError,
     clause,
 )
 from mlflow_workspace_plugin.hub.azure import AzureRoot
@@ -47,6 +51,9 @@ _logger = get_logger(__name__)
 
 DATASTORES = "datastores"
 """The folder of a workspace that holds one for each datastore in the hub's own storage."""
+
+ROOMS = (DATASTORES, INTERNAL_FOLDER, SKILLS)
+"""Folders of a workspace that belong to all in it: data, snapshots, skills. No row names them."""
 
 _SENDING_PATIENCE_S = 30.0
 """Nobody waits for what is sent later: an answer may come late."""
@@ -192,9 +199,17 @@ def open_to_send(hub: Hub, location: PurePosixPath) -> HubRepository:
 
     Raises:
         ArtifactRefusedError: the workspace that it is in was deleted meanwhile.
+        WorkspaceUnknownError: the database does not answer, so nobody knows.
     """
     workspace = workspace_of(location)
-    if workspace is not None and not hub.catalog.holds(workspace):
+    try:
+        is_there = workspace is None or hub.catalog.holds(workspace)
+    except HubUnreachableError as error:
+        raise WorkspaceUnknownError(
+            f"Whether workspace {workspace!r} is still there is not known: {error.message} What "
+            "waits for it is sent when the database answers."
+        ) from error
+    if not is_there:
         raise ArtifactRefusedError(
             f"A file was logged to workspace {workspace!r} of hub {str(hub.path)!r}, which was "
             "deleted before it could be stored. Create the workspace again, or delete the file."
@@ -258,20 +273,21 @@ def refuse_with_files_left(hub: Hub, name: str) -> None:
         name: the name MLflow knows.
 
     Raises:
-        WorkspaceException: files are in its datastores.
+        WorkspaceException: files are in its datastores, or its other rooms.
     """
-    location = workspace_root(name) / DATASTORES
-    place = hub.place_of(location)
+    place = hub.place_of(workspace_root(name))
     try:
-        # Behind somebody's link nothing is the workspace's.
-        with suppress(ForeignFileError):
-            if next(repository_at(hub, location, patience_s=PATIENCE_S).files(), None) is None:
-                return
-            raise WorkspaceException(
-                f"Workspace {name!r} was not created: files of the datastores of an earlier "
-                f"workspace of that name are in {place!r}, and would be its own. Move them away or "
-                "remove them, or choose another name."
-            )
+        for room in ROOMS:
+            location = workspace_root(name) / room
+            # Behind somebody's link nothing is the workspace's.
+            with suppress(ForeignFileError):
+                files = repository_at(hub, location, patience_s=PATIENCE_S).files()
+                if next(files, None) is not None:
+                    raise WorkspaceException(
+                        f"Workspace {name!r} was not created: files of an earlier workspace of "
+                        f"that name are in {hub.place_of(location)!r}, and would be its own. Move "
+                        "them away or remove them, or choose another name."
+                    )
     except HubError as error:
         _logger.warning(
             "Whether files of an earlier workspace %r are left in %r is not known: %s",

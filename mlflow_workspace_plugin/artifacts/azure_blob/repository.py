@@ -2,7 +2,6 @@
 
 import io
 import os
-import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,14 +13,8 @@ from azure.core.exceptions import ResourceNotFoundError
 from azure.storage.blob import BlobProperties
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import (
-    INVALID_PARAMETER_VALUE,
-    INVALID_STATE,
-    RESOURCE_DOES_NOT_EXIST,
-)
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 from mlflow.store.artifact.artifact_repo import verify_artifact_path
-from mlflow.utils.file_utils import create_tmp_dir
-from mlflow.utils.uri import validate_path_within_directory
 from tqdm.auto import tqdm
 
 from mlflow_workspace_plugin.artifacts.azure_blob import listing
@@ -36,15 +29,15 @@ from mlflow_workspace_plugin.artifacts.azure_blob.transfer.digests import record
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.download import download_file, read_piece
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import progress_bar, unseen
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.reading import BlobFile
-from mlflow_workspace_plugin.artifacts.azure_blob.transfer.upload import (
-    properties_of,
-    upload_file,
-    upload_stream,
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.upload import upload_file, upload_stream
+from mlflow_workspace_plugin.artifacts.distant_space import (
+    DistantSpace,
+    check_no_folder_is_a_file,
+    local_place,
 )
-from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile, Told
+from mlflow_workspace_plugin.artifacts.file_space import StoredFile, Told
 from mlflow_workspace_plugin.artifacts.local_files import files_in
 from mlflow_workspace_plugin.artifacts.paths import check_path, workspace_root
-from mlflow_workspace_plugin.artifacts.uri_names import stored_path
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 
@@ -52,7 +45,7 @@ _ASKED_ONE_BY_ONE = 50
 """Of so many files each is asked for by itself; of more there is a listing."""
 
 
-class AzureRepository(FileSpace):
+class AzureRepository(DistantSpace):
     """Files of one run or model, in a container.
 
     Args:
@@ -83,7 +76,7 @@ class AzureRepository(FileSpace):
         file = Path(local_file)
         name = self._name(artifact_path, file.name)
         with self._progress_bar(f"Uploading {file.name}", file.stat().st_size) as bar:
-            upload_file(self._container, name, file, bar.update, None)
+            upload_file(self.container, name, file, bar.update, None)
 
     @answered
     def log_artifacts(self, local_dir: str, artifact_path: str | None = None) -> None:
@@ -92,11 +85,11 @@ class AzureRepository(FileSpace):
             self._name(artifact_path, path): Path(local_dir, path)
             for path in files_in(Path(local_dir))
         }
-        there = listing.contents_below(self._container, self._name(artifact_path))
+        there = listing.contents_below(self.container, self._name(artifact_path))
         size = sum(file.stat().st_size for file in files.values())
         with self._progress_bar(f"Uploading {len(files)} files", size) as bar:
-            self._container.for_files(
-                partial(upload_file, self._container, name, file, bar.update, there.get(name))
+            self.container.for_files(
+                partial(upload_file, self.container, name, file, bar.update, there.get(name))
                 for name, file in files.items()
             )
 
@@ -108,81 +101,39 @@ class AzureRepository(FileSpace):
         check_path(artifact_file_name)
         base = PurePosixPath(artifact_file_name).name
         with self._progress_bar(f"Uploading {base}", None) as bar:
-            upload_stream(self._container, self._name(artifact_path, base), stream, bar.update)
+            upload_stream(self.container, self._name(artifact_path, base), stream, bar.update)
 
     @answered
     def append(self, path: str, lines: bytes, *, goes_on: bool = False) -> None:
         """Append lines to a file, which is made if it is not there (ours)."""
-        append_lines(self._container, self._name(path), lines)
+        append_lines(self.container, self._name(path), lines)
 
     @answered
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under a path."""
         return [
             FileInfo(self._path(each.path), each.is_dir, each.file_size)
-            for each in listing.children(self._container, self._name(path))
+            for each in listing.children(self.container, self._name(path))
         ]
-
-    @answered
-    def download_artifacts(self, artifact_path: str, dst_path: str | None = None) -> str:
-        """Copy a file or folder to ``dst_path``, a new folder by default; return the copy's path.
-
-        Raises:
-            MlflowException: there is no such file or folder, here or there.
-        """
-        folder = Path(create_tmp_dir() if dst_path is None else dst_path).absolute()
-        if not folder.is_dir():
-            raise MlflowException(
-                f"The destination {str(folder)!r} is no folder. Make it first.",
-                INVALID_PARAMETER_VALUE if folder.exists() else RESOURCE_DOES_NOT_EXIST,
-            )
-        path = (artifact_path or "").strip("/")
-        if path:
-            target = _place(path, folder)
-            try:
-                self.fetch(path, target)
-            except MlflowException as error:
-                # Most often a file is wanted. A folder shows by what is below it.
-                if error.error_code != "RESOURCE_DOES_NOT_EXIST":
-                    raise
-            else:
-                return str(target)
-        if not self._download_folder(path, folder):
-            meant = stored_path(self, path)
-            if meant is None or meant == path:
-                raise MlflowException(
-                    f"No such artifact: {path!r} in {self.artifact_uri!r}.", RESOURCE_DOES_NOT_EXIST
-                )
-            return self.download_artifacts(meant, str(folder))
-        return str(folder / path)
-
-    @contextmanager
-    def local(self, path: str) -> Iterator[Path]:
-        """Yield a copy of a file or folder, which is removed afterwards (ours)."""
-        with tempfile.TemporaryDirectory() as folder:
-            yield Path(self.download_artifacts(path, folder))
 
     @answered
     def fetch(self, path: str, target: Path, *, compare: bool = False) -> None:
         """Copy a file to a local path, whole or not at all (ours). It is always compared."""
         with self._progress_bar(f"Downloading {target.name}", None) as bar:
-            download_file(self._container, self._name(path), target, bar.update)
+            download_file(self.container, self._name(path), target, bar.update)
 
     @answered
     def read_from(self, path: str, start: int, size: int) -> bytes:
         """Return a piece of a file that may be growing (ours)."""
-        return read_piece(self._container, self._name(path), start, size)
-
-    def _download_file(self, remote_file_path: str, local_path: str) -> None:
-        self.fetch(remote_file_path, Path(local_path))
+        return read_piece(self.container, self._name(path), start, size)
 
     @answered
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete a file, a folder, or everything."""
         name = self._name(artifact_path)
         # A folder with something in it is not deleted where folders are real.
-        delete_below(self._container, name)
-        _delete(self._container, name)
+        delete_below(self.container, name)
+        _delete(self.container, name)
 
     def check_storable(self, path: str) -> None:
         """Check that there may be a file of that name (ours)."""
@@ -198,26 +149,39 @@ class AzureRepository(FileSpace):
         """Yield all files below a path, or the one at it, by path (ours)."""
         name = self._name(path) if path else self._base
         # Blobs come by name, and a file comes before those of a folder of its name.
-        found = list(listing.blobs_below(self._container, name))
-        alone = properties_of(self._container.blob(name)) if path else None
+        found = list(listing.blobs_below(self.container, name))
+        alone = self.container.properties(name) if path else None
         if alone is not None and not listing.is_folder(alone):
             found.insert(0, alone)
         return (self._stored_file(each) for each in found)
+
+    @answered
+    def file_at(self, path: str) -> StoredFile | None:
+        """Return the file at a path; None if there is none (ours)."""
+        found = self.container.properties(self._name(path))
+        if found is None or listing.is_folder(found):
+            return None
+        return self._stored_file(found)
+
+    @answered
+    def blocks(self, path: str) -> tuple[list[str], list[str]]:
+        """Return the ids of the blocks of a file, and of those that were only staged (ours)."""
+        return self.container.blocks(self._name(path))
 
     @answered
     def present(self, paths: Sequence[str]) -> set[str]:
         """Return those of some paths at which there is a file (ours)."""
         if len(paths) > _ASKED_ONE_BY_ONE:
             above = str(PurePosixPath(os.path.commonpath(paths)))
-            names = listing.contents_below(self._container, self._folder_of(above, paths))
+            names = listing.contents_below(self.container, self._folder_of(above, paths))
             return {path for path in paths if self._name(path) in names}
         found: list[str] = []
 
         def ask(path: str) -> None:
-            if properties_of(self._container.blob(self._name(path))) is not None:
+            if self.container.properties(self._name(path)) is not None:
                 found.append(path)
 
-        self._container.for_files(partial(ask, path) for path in paths)
+        self.container.for_files(partial(ask, path) for path in paths)
         return set(found)
 
     @answered
@@ -229,15 +193,15 @@ class AzureRepository(FileSpace):
         there: dict[str, BlobProperties] = {}
         if len(files) > _ASKED_ONE_BY_ONE:
             above = os.path.commonpath(list(names))
-            there = listing.contents_below(self._container, self._folder_of(above, list(names)))
+            there = listing.contents_below(self.container, self._folder_of(above, list(names)))
 
         def put(source: Path, path: str) -> None:
             name = names[path]
             known = there.get(name)
-            if upload_file(self._container, name, source, unseen, known, overwrite=overwrite):
+            if upload_file(self.container, name, source, unseen, known, overwrite=overwrite):
                 told(source, path)
 
-        self._container.for_files(partial(put, source, path) for source, path in files)
+        self.container.for_files(partial(put, source, path) for source, path in files)
         return []
 
     @answered
@@ -248,22 +212,17 @@ class AzureRepository(FileSpace):
 
         def fetch(path: str, target: Path) -> None:
             with self._asked_for(path):
-                download_file(self._container, self._name(path), target, unseen)
+                download_file(self.container, self._name(path), target, unseen)
             told(path, target)
 
-        self._container.for_files(partial(fetch, path, target) for path, target in files)
+        self.container.for_files(partial(fetch, path, target) for path, target in files)
 
     @answered
     def open_file(self, path: str) -> BinaryIO:
         """Open a file for reading (ours)."""
         with self._asked_for(path):
-            file = BlobFile(self._container, self._name(path))
+            file = BlobFile(self.container, self._name(path))
         return cast("BinaryIO", io.BufferedReader(file))
-
-    def in_place(self, path: str = "") -> Path | None:
-        """Return None: the files are in a container (ours)."""
-        del path
-        return None
 
     @contextmanager
     def _asked_for(self, path: str) -> Iterator[None]:
@@ -296,18 +255,19 @@ class AzureRepository(FileSpace):
             recorded_sha256(blob),
         )
 
+    @answered
     def _download_folder(self, path: str, target: Path) -> bool:
         """Copy the files of a folder; return whether there is one."""
-        found = list(listing.blobs_below(self._container, self._name(path)))
-        _check_names({self._path(each.name) for each in found})
+        found = list(listing.blobs_below(self.container, self._name(path)))
+        check_no_folder_is_a_file({self._path(each.name) for each in found})
         size = sum(each.size for each in found)
         with self._progress_bar(f"Downloading {len(found)} files", size) as bar:
-            self._container.for_files(
+            self.container.for_files(
                 partial(
                     download_file,
-                    self._container,
+                    self.container,
                     each.name,
-                    _place(self._path(each.name), target),
+                    local_place(self._path(each.name), target),
                     bar.update,
                 )
                 for each in found
@@ -315,7 +275,8 @@ class AzureRepository(FileSpace):
         return bool(found) or not path
 
     @property
-    def _container(self) -> Container:
+    def container(self) -> Container:
+        """The connection to where they are (ours)."""
         return container_of(self.root, self.patience_s)
 
     def _progress_bar(self, description: str, size: int | None) -> "tqdm[Any]":
@@ -339,20 +300,30 @@ class WorkspaceFiles:
     """All files of a workspace, in a container."""
 
     def __init__(self, root: AzureRoot, name: str) -> None:
-        self.root = root
+        self._root = root
         self._folder = root.blob(workspace_root(name))
+
+    @property
+    def container(self) -> Container:
+        """The connection to where they are."""
+        return container_of(self._root)
 
     @answered
     def remove(self) -> None:
         """Remove them."""
-        delete_below(container_of(self.root), self._folder)
+        delete_below(self.container, self._folder)
 
 
 class Access:
     """The access of this process to a place for files."""
 
     def __init__(self, root: AzureRoot) -> None:
-        self.root = root
+        self._root = root
+
+    @property
+    def container(self) -> Container:
+        """The connection to it."""
+        return container_of(self._root)
 
     @answered
     def check(self) -> None:
@@ -361,7 +332,7 @@ class Access:
         Raises:
             HubError: it does not; the message says why.
         """
-        listing.check(container_of(self.root))
+        listing.check(self.container)
 
 
 def delete_below(container: Container, folder: str) -> None:
@@ -381,27 +352,3 @@ def _delete(container: Container, name: str) -> None:
     except ResourceNotFoundError as error:
         if code_of(error) != "BlobNotFound":
             raise
-
-
-def _place(path: str, folder: Path) -> Path:
-    """Return where the copy of a stored file is to be, below a local folder; that is made."""
-    check_path(path)
-    place = folder / path
-    validate_path_within_directory(str(folder), str(place))
-    place.parent.mkdir(parents=True, exist_ok=True)
-    return place
-
-
-def _check_names(paths: set[str]) -> None:
-    """Check that there may be files of all these paths on a disk.
-
-    Raises:
-        MlflowException: ``INVALID_STATE``, one of them is a file and a folder, as blobs may be.
-    """
-    for path in paths:
-        if taken := paths & {str(each) for each in PurePosixPath(path).parents}:
-            raise MlflowException(
-                f"Artifacts {taken.pop()!r} and {path!r} are both stored, and no disk takes a file "
-                "and a folder of one name. Download them one by one, or delete one of them.",
-                INVALID_STATE,
-            )

@@ -20,8 +20,10 @@ from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
 from mlflow_workspace_plugin.errors import (
     HubError,
     HubNotWritableError,
+    HubProtocolError,
     HubSettingsError,
     HubUnreachableError,
+    LogInNeededError,
     NoAnswerError,
 )
 
@@ -136,6 +138,11 @@ class StagingRepository(FileSpace):
         self._settle()
         return self._stored.files(path)
 
+    def file_at(self, path: str) -> StoredFile | None:
+        """Return the file at a path; None if there is none (ours)."""
+        self._settle()
+        return self._stored.file_at(path)
+
     def present(self, paths: Sequence[str]) -> set[str]:
         """Return those of some paths at which there is a file (ours)."""
         self._settle()
@@ -206,7 +213,8 @@ class StagingRepository(FileSpace):
             return False
         try:
             store()
-        except HubUnreachableError as error:
+        except (HubUnreachableError, LogInNeededError, HubProtocolError) as error:
+            # As with values: whoever logs in again, or upgrades, lets it go.
             self._sender.note_away(error)
             return False
         except (HubNotWritableError, HubSettingsError) as error:

@@ -12,7 +12,7 @@ from typing import BinaryIO
 
 from mlflow_workspace_plugin.artifacts.staging.sending import OpenAt, send
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
-from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.errors import HubUnreachableError, WorkspaceUnknownError
 from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.journal.remains import Remains
 from mlflow_workspace_plugin.journal.reminder import Reminder
@@ -52,6 +52,7 @@ class FileSender:
         self._hurry = threading.Event()
         self._mine: set[str] = set()
         self._away = False
+        self._is_unknown = False
         # By location, with the time at which it began to be asked for; None is of all.
         self._refusals: dict[PurePosixPath | None, tuple[float, Exception]] = {}
 
@@ -125,7 +126,7 @@ class FileSender:
         least, moved_at = self.waiting, time.monotonic()
         while waiting := self.waiting:
             now = time.monotonic()
-            if waiting < least or not (self._away or self._refusals):
+            if waiting < least or not (self._away or self._is_unknown or self._refusals):
                 # A large file takes long, and nothing is wrong with that.
                 least, moved_at = waiting, now
             if not wait.left_s or now - moved_at >= wait.patience_s:
@@ -190,7 +191,7 @@ class FileSender:
         began = time.monotonic()
         try:
             for outcome in send(self.files, self._open_at):
-                self._away = False
+                self._away = self._is_unknown = False
                 if outcome.error is None:
                     is_sent = True
                     self.note_accepted()
@@ -198,6 +199,10 @@ class FileSender:
                     self._warn(outcome.error)
                     if not outcome.is_aside:
                         self._refusals[outcome.place[0]] = began, outcome.error
+        except WorkspaceUnknownError as error:
+            # That says nothing of the place of the files, where new ones can be stored.
+            self._is_unknown = True
+            self._warn(error)
         except HubUnreachableError as error:
             self.note_away(error)
         except Exception as error:  # noqa: BLE001  the thread goes on, and the files wait

@@ -11,8 +11,10 @@ from mlflow_workspace_plugin.errors import (
     ArtifactRefusedError,
     ForeignFileError,
     HubNotWritableError,
+    HubProtocolError,
     HubSettingsError,
     HubUnreachableError,
+    LogInNeededError,
     UnsafeArtifactPathError,
 )
 
@@ -23,7 +25,7 @@ Place = tuple[PurePosixPath, str]
 """Where a file belongs: its location, and its path below that."""
 
 _AT_ONCE = 8
-_REFUSALS = (HubNotWritableError, HubSettingsError)
+_REFUSALS = (HubNotWritableError, HubSettingsError, LogInNeededError, HubProtocolError)
 _FOR_GOOD = (ArtifactRefusedError, UnsafeArtifactPathError, ValueError)
 
 
@@ -50,7 +52,8 @@ def send(files: StagedFiles, open_at: OpenAt, wait_s: float = 0) -> Iterator[Out
 
     Raises:
         HubUnreachableError: the place of the files does not answer; they wait.
-        HubNotWritableError, HubSettingsError: it takes nothing of this process; they wait.
+        HubNotWritableError, HubSettingsError, LogInNeededError, HubProtocolError: it takes nothing
+            of this process; they wait.
     """
     with files.sending(wait_s) as is_ours:
         if is_ours:

@@ -3,14 +3,15 @@
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_EXCEPTION, Future, wait
+from concurrent.futures import Future, wait
 from typing import TypeVar
 
-from azure.core.exceptions import AzureError, ClientAuthenticationError
+from azure.core.exceptions import AzureError, ClientAuthenticationError, ResourceNotFoundError
 from azure.core.pipeline.transport import RequestsTransport
-from azure.storage.blob import BlobClient, ContainerClient
+from azure.storage.blob import BlobClient, BlobProperties, ContainerClient
 
 from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.codes import code_of
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.credentials import (
     Credential,
     default_login,
@@ -19,6 +20,7 @@ from mlflow_workspace_plugin.artifacts.azure_blob.connection.credentials import 
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.retries import PatientRetry
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.session import DirectSession
 from mlflow_workspace_plugin.artifacts.daemon_threads import DaemonThreads
+from mlflow_workspace_plugin.errors import HubNotWritableError
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 
 Result = TypeVar("Result")
@@ -28,6 +30,9 @@ BLOCK = 8 * 2**20
 
 _FILES_AT_ONCE = 16
 _BLOCKS_AT_ONCE = 8
+CONNECTIONS = _FILES_AT_ONCE + _BLOCKS_AT_ONCE
+"""How many requests of a process there are at once."""
+
 _PIECE = 2**18
 """How many bytes of an answer are taken at a time: the usual 4 kB cost more than all else."""
 _CONNECT_TIMEOUT_S = 10
@@ -46,14 +51,21 @@ class Container:
         root: the place of the hub's files.
         credential: the secret for it.
         patience_s: for how many seconds a request that gets no answer is sent again.
+        session: sends the requests; None is one of its own.
     """
 
-    def __init__(self, root: AzureRoot, credential: Credential, patience_s: float) -> None:
+    def __init__(
+        self,
+        root: AzureRoot,
+        credential: Credential,
+        patience_s: float,
+        session: DirectSession | None = None,
+    ) -> None:
         self.root = root
         self.credential = credential
         self.patience_s = patience_s
         # The SDK's own session keeps ten connections, and drops and opens those above.
-        self._session = DirectSession(credential.service, _FILES_AT_ONCE + _BLOCKS_AT_ONCE)
+        self._session = session or DirectSession(credential.service, CONNECTIONS)
         self.client = ContainerClient(
             credential.service,
             root.container,
@@ -82,6 +94,34 @@ class Container:
         """Return a client for a blob."""
         return self.client.get_blob_client(name)
 
+    def properties(self, name: str) -> BlobProperties | None:
+        """Return what is known of a blob; None where there is none.
+
+        Raises:
+            AzureError: it cannot be asked for.
+        """
+        try:
+            return self.blob(name).get_blob_properties()
+        except ResourceNotFoundError as error:
+            # The answer to HEAD has no body; the container's absence shows at the first block.
+            if code_of(error) not in ("", "BlobNotFound"):
+                raise
+            return None
+
+    def blocks(self, name: str) -> tuple[list[str], list[str]]:
+        """Return the ids of the blocks of a blob, and of those that were staged and not committed.
+
+        Raises:
+            AzureError: they cannot be asked for.
+        """
+        try:
+            committed, staged = self.blob(name).get_block_list("all")
+        except ResourceNotFoundError as error:
+            if code_of(error) != "BlobNotFound":
+                raise
+            return [], []
+        return [each.id for each in committed], [each.id for each in staged]
+
     def is_refusal(self, error: AzureError) -> bool:
         """Whether there is no log-in, however often one is asked for.
 
@@ -92,22 +132,22 @@ class Container:
             return False
         return not (default_login().was_granted or self._session.is_unreachable())
 
+    def refused(self, code: str) -> HubNotWritableError | None:
+        """Return what it means that a request is refused, where that is known without looking.
+
+        Args:
+            code: the service's.
+        """
+        del code
+        return None
+
     def for_files(self, calls: Iterable[Callable[[], object]]) -> None:
         """Do something about each of many whole files, several at once.
 
         Raises:
             Exception: what one of the calls raised; those that had not begun are left out.
         """
-        running = [self._files.submit(call) for call in calls]
-        try:
-            wait(running, return_when=FIRST_EXCEPTION)
-        finally:
-            for each in running:
-                each.cancel()
-            wait(running)
-        for each in running:
-            if not each.cancelled():
-                each.result()
+        self._files.do_all(calls)
 
     def for_blocks(self, calls: Iterator[Callable[[], Result]]) -> list[Result]:
         """Do something about each block of a file, several at once; return what came of it.

@@ -41,7 +41,7 @@ class Credential:
         if self.key is not None:
             return AzureNamedKeyCredential(root.account, self.key)
         if self.sas is not None:
-            _keep_signatures_out_of_logs()
+            keep_signatures_out_of_logs()
             return AzureSasCredential(self.sas)
         return default_login()
 
@@ -190,7 +190,7 @@ class _WithoutSignatures(logging.Filter):
 _without_signatures = _WithoutSignatures()
 
 
-def _keep_signatures_out_of_logs() -> None:
+def keep_signatures_out_of_logs() -> None:
     """A SAS is a part of each address, and urllib3 logs those on the level DEBUG and in warnings.
 
     Its loggers are reached by name: what is added to one does not reach those below it.

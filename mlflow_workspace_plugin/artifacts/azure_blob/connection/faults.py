@@ -13,10 +13,7 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.codes import code_of
-from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import (
-    Container,
-    container_of,
-)
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import Container
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.credentials import scrubbed
 from mlflow_workspace_plugin.errors import (
     ArtifactRefusedError,
@@ -25,7 +22,6 @@ from mlflow_workspace_plugin.errors import (
     HubSettingsError,
     HubUnreachableError,
 )
-from mlflow_workspace_plugin.hub.azure import AzureRoot
 
 Result = TypeVar("Result")
 
@@ -52,7 +48,7 @@ _NO_KEYS = "KeyBasedAuthenticationNotPermitted"
 
 
 def answered(method: Callable[..., Result]) -> Callable[..., Result]:
-    """Let a method of an object with a ``root`` raise errors of ours in place of the SDK's.
+    """Let a method of an object with a ``container`` raise errors of ours in place of the SDK's.
 
     The SDK's error is not their cause, nor in their context: its text, and that of the libraries
     below it, may hold an address with a signature.
@@ -64,23 +60,19 @@ def answered(method: Callable[..., Result]) -> Callable[..., Result]:
             return method(self, *args, **kwargs)
         except AzureError as error:
             original = error
-        raise translate(original, self.root, getattr(self, "patience_s", None))
+        raise translate(original, self.container)
 
     return call
 
 
-def translate(
-    error: AzureError, root: AzureRoot, patience_s: float | None = None
-) -> MlflowException:
+def translate(error: AzureError, container: Container) -> MlflowException:
     """Return the error of ours for one of the SDK's.
 
     Args:
         error: what was raised.
-        root: the place of the hub's files.
-        patience_s: for how many seconds a request was sent again; None is as long as the settings
-            say.
+        container: the connection on which it was.
     """
-    container = container_of(root, patience_s)
+    root = container.root
     status = error.status_code if isinstance(error, HttpResponseError) else None
     code = code_of(error)
     reason = _reason(error)
@@ -124,6 +116,8 @@ def _no_login(error: ClientAuthenticationError, container: Container) -> HubErro
 
 
 def _refusal(error: AzureError, code: str, reason: str, container: Container) -> HubError:
+    if (known := container.refused(code)) is not None:
+        return known
     root, source = container.root, container.credential.source
     where = f"Storage account {root.account!r}, which holds the hub's files,"
     response = getattr(error, "response", None)

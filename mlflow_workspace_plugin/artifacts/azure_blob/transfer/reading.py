@@ -32,7 +32,7 @@ class BlobFile(io.RawIOBase):
         self._name = name
         first = container.blob(name).download_blob()
         self._size = first.properties.size
-        self._etag = first.properties.etag
+        self.etag = first.properties.etag
         self._at = 0
         # The last block that came, and where it begins.
         self._start, self._block = 0, next(iter(first.chunks()), b"")
@@ -81,7 +81,7 @@ class BlobFile(io.RawIOBase):
                 .download_blob(
                     start,
                     min(BLOCK, self._size - start),
-                    etag=self._etag,
+                    etag=self.etag,
                     match_condition=MatchConditions.IfNotModified,
                 )
                 .readall()
@@ -97,4 +97,4 @@ class BlobFile(io.RawIOBase):
                 f"{self._name!r} was replaced while it was read. Read it again when its writer is "
                 "done."
             )
-        raise translate(original, self._container.root)
+        raise translate(original, self._container)

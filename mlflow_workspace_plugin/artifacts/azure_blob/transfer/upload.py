@@ -23,11 +23,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from azure.core import MatchConditions
-from azure.core.exceptions import (
-    HttpResponseError,
-    ResourceExistsError,
-    ResourceNotFoundError,
-)
+from azure.core.exceptions import HttpResponseError, ResourceExistsError
 from azure.storage.blob import BlobBlock, BlobClient, BlobProperties, ContentSettings
 
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.codes import code_of
@@ -40,7 +36,7 @@ _MOST_BLOCKS = 50_000  # of a blob
 _COMMITS = 10
 _ID_LENGTH = 48
 _SHORTEST_ID = 12
-_ASKED_FROM = 2**18
+ASKED_FROM = 2**18
 """The size in bytes from which a question whether a file is there already pays."""
 # Another writer's commit discarded blocks of ours, or one with ids of another length goes on.
 _OTHERS = ("InvalidBlockList", "InvalidBlobOrBlock")
@@ -71,8 +67,8 @@ def upload_file(
         OSError: the file cannot be read.
     """
     size = file.stat().st_size
-    if known is None and size >= _ASKED_FROM:
-        known = properties_of(container.blob(name))
+    if known is None and size >= ASKED_FROM:
+        known = container.properties(name)
     if known is not None and known.size == size and is_content_of(known, file):
         progress(size)
         return True
@@ -86,7 +82,7 @@ def upload_file(
         if overwrite:
             raise
         # It may be ours, stored by a request whose answer was lost.
-        there = properties_of(container.blob(name))
+        there = container.properties(name)
         is_ours = there is not None and there.size == size and is_content_of(there, file)
         return bool(is_ours)
     return True
@@ -199,7 +195,7 @@ def _stage(
     Returns:
         The ids of all blocks, and the SHA-256 of all content.
     """
-    there, id_length = _staged(blob)
+    there, id_length = _staged(container, blob.blob_name)
     whole = hashlib.sha256()
 
     def stage(index: int, block: bytes) -> str:
@@ -228,7 +224,7 @@ def _block_id(index: int, block_size: int, md5: bytes) -> str:
     return hashlib.sha256(f"{index} {block_size} {md5.hex()}".encode()).hexdigest()
 
 
-def _staged(blob: BlobClient) -> tuple[set[str], int]:
+def _staged(container: Container, name: str) -> tuple[set[str], int]:
     """Return the ids of the blocks that a commit could name now, and how long ours are to be.
 
     All staged blocks of a name need ids of one length, those of other programs included.
@@ -236,31 +232,15 @@ def _staged(blob: BlobClient) -> tuple[set[str], int]:
     Raises:
         HubBusyError: another program staged blocks with ids that are too short to tell ours apart.
     """
-    try:
-        committed, uncommitted = blob.get_block_list("all")
-    except ResourceNotFoundError as error:
-        if code_of(error) != "BlobNotFound":
-            raise
-        return set(), _ID_LENGTH
-    length = len(uncommitted[0].id) if uncommitted else _ID_LENGTH
+    committed, uncommitted = container.blocks(name)
+    length = len(uncommitted[0]) if uncommitted else _ID_LENGTH
     if length < _SHORTEST_ID:
         raise HubBusyError(
-            f"Artifact {blob.blob_name!r} cannot be stored now: another program began to store "
+            f"Artifact {name!r} cannot be stored now: another program began to store "
             "one of that name, and has not finished. Wait until it has, or choose another name; "
             "Azure forgets what is unfinished after a week."
         )
-    return {each.id for each in (*committed, *uncommitted)}, length
-
-
-def properties_of(blob: BlobClient) -> BlobProperties | None:
-    """Return what is known of a blob; None where there is none."""
-    try:
-        return blob.get_blob_properties()
-    except ResourceNotFoundError as error:
-        # The answer to HEAD has no body; the container's absence shows at the first block.
-        if code_of(error) not in ("", "BlobNotFound"):
-            raise
-        return None
+    return {*committed, *uncommitted}, length
 
 
 def _read(stream: BinaryIO, size: int) -> bytes:
