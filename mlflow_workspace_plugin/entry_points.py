@@ -26,6 +26,9 @@ _OUR_SCHEMES = frozenset({"workspace", "workspace-hub"})
 _SERVER_STORE = "_MLFLOW_SERVER_FILE_STORE"
 _SERVER_DESTINATION = "_MLFLOW_SERVER_ARTIFACT_DESTINATION"
 
+# A token is for the server that is named beside it. What a script sets later names others.
+STARTED_WITH = os.environ.get("MLFLOW_TRACKING_TOKEN"), os.environ.get("MLFLOW_TRACKING_URI")
+
 
 def _is_ours(uri: str | None) -> bool:
     return uri is not None and urlsplit(uri).scheme in _OUR_SCHEMES
@@ -47,7 +50,7 @@ def tracking_store(store_uri: str, artifact_uri: str | None = None) -> TrackingS
     """Build the tracking store of a workspace or hub URI (``mlflow.tracking_store``).
 
     Args:
-        store_uri: ``workspace:///dir/name`` or ``workspace-hub:///dir``.
+        store_uri: ``workspace:///dir/name``, ``workspace://HOST/name`` or ``workspace-hub:///dir``.
         artifact_uri: the artifact root MLflow was started with; a hub has its own.
 
     Raises:
@@ -56,7 +59,7 @@ def tracking_store(store_uri: str, artifact_uri: str | None = None) -> TrackingS
     from mlflow_workspace_plugin.late_imports import late_imports
 
     with late_imports():
-        from mlflow_workspace_plugin.stores.build import build_tracking_store
+        from mlflow_workspace_plugin.remote.build import build_tracking_store
 
     return build_tracking_store(store_uri, artifact_uri)
 
@@ -65,7 +68,7 @@ def model_registry_store(store_uri: str, tracking_uri: str | None = None) -> Reg
     """Build the model registry of a workspace or hub URI (``mlflow.model_registry_store``).
 
     Args:
-        store_uri: ``workspace:///dir/name`` or ``workspace-hub:///dir``.
+        store_uri: ``workspace:///dir/name``, ``workspace://HOST/name`` or ``workspace-hub:///dir``.
         tracking_uri: where MLflow tracks; logged models are looked up there if it is ours.
 
     Raises:
@@ -74,7 +77,7 @@ def model_registry_store(store_uri: str, tracking_uri: str | None = None) -> Reg
     from mlflow_workspace_plugin.late_imports import late_imports
 
     with late_imports():
-        from mlflow_workspace_plugin.stores.build_registry import build_registry_store
+        from mlflow_workspace_plugin.remote.build import build_registry_store
 
     models_uri = tracking_uri if tracking_uri and _is_ours(tracking_uri) else store_uri
     return build_registry_store(store_uri, models_uri)
@@ -132,7 +135,7 @@ def artifact_repository(
     from mlflow_workspace_plugin.late_imports import late_imports
 
     with late_imports():
-        from mlflow_workspace_plugin.artifacts.repository import open_repository
+        from mlflow_workspace_plugin.remote.files.open import open_repository
 
     return open_repository(artifact_uri, effective)
 

@@ -89,6 +89,19 @@ LINKS_FILE = Variable(
     "The user's own record of workspaces' folders on other disks, written by `hub link`.",
 )
 
+LOG_INS_DIR = Variable(
+    "MLFLOW_WORKSPACE_LOG_INS",
+    str(Path(platformdirs.user_config_dir("mlflow-workspace-plugin", appauthor=False)) / "log-ins"),
+    "Where `mlflow-workspace login` keeps the user's log-ins at served hubs, a file for each.",
+)
+
+OIDC_SECRET = Variable(
+    "MLFLOW_WORKSPACE_OIDC_SECRET",
+    "",
+    "The secret by which a provider of identities knows a served hub (`serve --oidc-issuer`); "
+    "without one the provider has to know it as a public client.",
+)
+
 ALLOWED_LOCATIONS = Variable(
     "MLFLOW_WORKSPACE_ALLOWED_LOCATIONS",
     "",

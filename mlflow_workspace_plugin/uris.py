@@ -72,10 +72,18 @@ class ServedWorkspaceUri:
     scheme: str
 
     def __str__(self) -> str:
-        host = f"[{self.host}]" if ":" in self.host else self.host
-        port = "" if self.port is None else f":{self.port}"
         query = "" if self.scheme == _default_scheme(self.host) else f"?scheme={self.scheme}"
-        return f"{WORKSPACE_SCHEME}://{host}{port}/{self.name}{query}"
+        return f"{WORKSPACE_SCHEME}://{self._host_and_port}/{self.name}{query}"
+
+    @property
+    def address(self) -> str:
+        """The address of the server, without a slash at its end."""
+        return f"{self.scheme}://{self._host_and_port}"
+
+    @property
+    def _host_and_port(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return host if self.port is None else f"{host}:{self.port}"
 
 
 def parse(uri: str) -> WorkspaceUri | HubUri | ServedWorkspaceUri:
@@ -159,6 +167,18 @@ def ui_location(page: str, workspace: str | None, query: Mapping[str, str] | Non
     return before + ui_fragment(page, workspace)
 
 
+def workspace_name(uri: str) -> str:
+    """Return the name that MLflow knows of the workspace that a URI names.
+
+    Raises:
+        InvalidUriError: it names none.
+    """
+    parsed = parse(uri)
+    if isinstance(parsed, HubUri):
+        raise _invalid(f"{str(parsed)!r} names a hub, and no workspace in it. Add /NAME.")
+    return parsed.name
+
+
 def hub_folder(hub: "str | os.PathLike[str]") -> Path:
     """Return the folder of a hub that is given as a folder or as a ``workspace-hub:`` URI.
 
@@ -180,18 +200,46 @@ def hub_folder(hub: "str | os.PathLike[str]") -> Path:
     return folder
 
 
-def typed(command: str, hub: Path) -> str:
+def served_uri(address: str, name: str) -> ServedWorkspaceUri:
+    """Return the URI of a workspace of a served hub.
+
+    Args:
+        address: of the hub's server, such as ``https://hub.example.org``.
+        name: of the workspace, as MLflow knows it.
+
+    Raises:
+        InvalidUriError: it is no address, or no name.
+    """
+    scheme, _, host = address.rstrip("/").partition("://")
+    parsed = parse(f"{WORKSPACE_SCHEME}://{host}/{name}?scheme={scheme}")
+    if not isinstance(parsed, ServedWorkspaceUri):
+        raise _invalid(f"{redact(address)!r} is no address of a server. Write https://HOST[:PORT].")
+    return parsed
+
+
+def is_address(hub: "str | os.PathLike[str]") -> bool:
+    """Whether a hub is given by the address of its server, and not as a folder."""
+    return isinstance(hub, str) and hub.startswith(("https://", "http://"))
+
+
+def typed(command: str, hub: Path | str) -> str:
     """Return a command of ours as it is to be typed, with ``--hub`` where it needs that.
 
     Args:
         command: its name and arguments.
-        hub: the folder that it is to find.
+        hub: the folder that it is to find, or the address of a server.
     """
-    is_default = hub == hub_folder(settings.HUB.get())
+    default = settings.HUB.get()
+    is_default = hub == (default if is_address(default) else hub_folder(default))
     return f"mlflow-workspace {command}" + ("" if is_default else f" --hub {shlex.quote(str(hub))}")
 
 
-def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri:
+def typed_at(command: str, uri: "WorkspaceUri | HubUri | ServedWorkspaceUri") -> str:
+    """Return a command of ours as it is to be typed for the hub of a URI; see :func:`typed`."""
+    return typed(command, uri.address if isinstance(uri, ServedWorkspaceUri) else uri.hub)
+
+
+def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri | ServedWorkspaceUri:
     if parts.query or parts.fragment:
         raise _invalid(
             f"URI {shown!r} has a query or fragment, which a hub folder cannot have. Remove it; "
@@ -199,7 +247,10 @@ def _parse_folder(parts: SplitResult, shown: str) -> WorkspaceUri | HubUri:
         )
     if parts.scheme == WORKSPACE_SCHEME and parts.path and "/" not in parts.path:
         name = _check_name(_decode_path(parts.path, shown)[1:], shown)
-        return WorkspaceUri(hub_folder(settings.HUB.get()), name)
+        default = settings.HUB.get()
+        if is_address(default):
+            return served_uri(default, name)
+        return WorkspaceUri(hub_folder(default), name)
     if not parts.path.startswith("/"):
         raise _invalid(f"URI {shown!r} has a relative path; a hub needs a full one. {_FORMS}")
     path = _decode_path(parts.path, shown)

@@ -16,8 +16,8 @@ from mlflow_workspace_plugin.data.files.found import (
     sources,
     whole_folder,
 )
+from mlflow_workspace_plugin.data.files.kept_manifests import manifests_of
 from mlflow_workspace_plugin.data.files.manifest import Changes, Manifest
-from mlflow_workspace_plugin.data.files.manifests import Manifests
 from mlflow_workspace_plugin.data.files.mount import Mount
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
@@ -103,7 +103,7 @@ def register(
         return store.register_dataset(
             name, dataset_id, description=description, tags=tags, new_version=new_version
         )
-    with Manifests(*store.place).keeping(manifest) as kept:
+    with manifests_of(store.tracking_uri).keeping(manifest) as kept:
         return store.register_dataset(
             name,
             dataset_id,
@@ -151,7 +151,7 @@ def registered_files(store: "WorkspaceTrackingStore", version: DatasetVersion) -
     if version.manifest is None:
         return None
     try:
-        return Manifests(*store.place).read(version.manifest)
+        return manifests_of(store.tracking_uri).read(version.manifest)
     except (AzureMLException, ValueError) as error:
         _logger.debug("The list of the files of %s is not read: %s", _named(version), error)
         return None
@@ -210,7 +210,7 @@ def _listed(store: "WorkspaceTrackingStore", definition: DatasetDefinition) -> M
 
 def _manifest(store: "WorkspaceTrackingStore", version: DatasetVersion) -> Manifest | None:
     try:
-        then = Manifests(*store.place).read(version.manifest or "")
+        then = manifests_of(store.tracking_uri).read(version.manifest or "")
     except ValueError as error:
         reason: object = error
     else:

@@ -15,7 +15,7 @@ from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.errors import (
     ComputeTargetException,
     HubSettingsError,
-    ServedHubError,
+    InvalidUriError,
 )
 from mlflow_workspace_plugin.hub import trust
 from mlflow_workspace_plugin.jobs.engines.engine import Compute, Engine
@@ -75,7 +75,7 @@ def compute_named(store: "WorkspaceTrackingStore", name: str) -> Compute:
         return Compute(LOCAL, LOCAL)
     if compute is None:
         known = ", ".join(sorted({LOCAL, *(each.name for each in store.computes())}))
-        workspace = _place(store.tracking_uri).name
+        workspace = uris.workspace_name(store.tracking_uri)
         raise ComputeTargetException(
             f"Workspace {workspace!r} has no compute target {name!r}: it has {known}. Say where "
             f"its jobs run, with: mlflow-workspace compute add {shlex.quote(name)} --type ray "
@@ -106,7 +106,11 @@ def runner_uri(uri: str, compute: Compute, engine: Engine) -> str:
         ComputeTargetException: they cannot reach the workspace's hub, or nothing says that they
             can; or the engine cannot be asked.
     """
-    here = _place(uri)
+    here = uris.parse(uri)
+    if isinstance(here, uris.ServedWorkspaceUri):
+        return _served_uri(here, compute, engine)
+    if isinstance(here, uris.HubUri):
+        raise InvalidUriError(f"{str(here)!r} names a hub, and no workspace in it. Add /NAME.")
     hub = compute.settings.get("hub")
     if hub is not None:
         return str(uris.WorkspaceUri(Path(hub), here.name))
@@ -164,7 +168,9 @@ def is_trusted(store: "WorkspaceTrackingStore", compute: Compute) -> bool:
     wanted = identity(compute)
     if wanted == LOCAL:
         return True
-    return trust.is_trusted(_place(store.tracking_uri).hub, trust.Destination("compute", wanted))
+    place = uris.parse(store.tracking_uri)
+    hub = None if isinstance(place, uris.ServedWorkspaceUri) else place.hub
+    return trust.is_trusted(hub, trust.Destination("compute", wanted))
 
 
 def remember(compute: Compute) -> None:
@@ -180,8 +186,12 @@ def remember(compute: Compute) -> None:
         trust.remember([trust.Destination("compute", identity(compute))])
 
 
-def _place(uri: str) -> uris.WorkspaceUri:
-    parsed = uris.parse(uri)
-    if not isinstance(parsed, uris.WorkspaceUri):
-        raise ServedHubError.of(uri)
-    return parsed
+def _served_uri(here: uris.ServedWorkspaceUri, compute: Compute, engine: Engine) -> str:
+    """Return the URI by which nodes find a workspace of a served hub: the same as here."""
+    if not engine.runs_here and uris.is_loopback(here.host):
+        raise ComputeTargetException(
+            f"Compute target {compute.name!r} runs jobs on other machines than this one, and the "
+            f"hub's address is {here.address}, which is this machine's own. Name the hub by an "
+            "address that they reach, too."
+        )
+    return str(here)

@@ -1,19 +1,22 @@
 """What readers find out of a job whose runner says nothing, and write down only with proof."""
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 from mlflow import MlflowClient
 
-from mlflow_workspace_plugin.errors import clause
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.errors import InvalidUriError, clause
 from mlflow_workspace_plugin.jobs.computes import LOCAL
 from mlflow_workspace_plugin.jobs.ended import Ended, jobs_folder, left_by
 from mlflow_workspace_plugin.jobs.engines.engine import EngineState
 from mlflow_workspace_plugin.jobs.machine import has_ended, held_to_end
 from mlflow_workspace_plugin.jobs.marked_processes import MARK, end_marked
+from mlflow_workspace_plugin.remote.build import open_workspace_store
+from mlflow_workspace_plugin.remote.left_behind import deliver_left_behind
+from mlflow_workspace_plugin.remote.log_ins import job_logged_in
 from mlflow_workspace_plugin.runs.files.run_files import RunFiles
-from mlflow_workspace_plugin.stores.build import open_workspace_store
-from mlflow_workspace_plugin.stores.deliveries.left_behind import deliver_left_behind
 from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.job import Job
 from mlflow_workspace_plugin.stores.retries.faults import is_away
@@ -62,8 +65,12 @@ def settle_kept(uri: str | None = None) -> dict[str, str]:
     """
     problems = {}
     away: dict[str, str] = {}
+    own = job_logged_in()
     for ended in Ended.all_kept():
         if uri not in (None, ended.uri):
+            continue
+        if own not in (None, ended.run_id) and _is_served(ended.uri):
+            # The log-in of a job is for its run: who may write to the others tells of them.
             continue
         hub = ended.uri.rpartition("/")[0]
         if hub in away:
@@ -85,6 +92,12 @@ def settle_kept(uri: str | None = None) -> dict[str, str]:
         if settled is not None and settled.stored_state not in states.LAST:
             problems[ended.run_id] = "Its runner still tries, or what it logged cannot be stored."
     return problems
+
+
+def _is_served(uri: str) -> bool:
+    with suppress(InvalidUriError):
+        return isinstance(uris.parse(uri), uris.ServedWorkspaceUri)
+    return False
 
 
 def _came_too_late(store: WorkspaceTrackingStore, job: Job | None, ended: Ended) -> None:

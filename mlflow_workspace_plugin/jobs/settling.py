@@ -15,7 +15,7 @@ from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 from mlflow_workspace_plugin.jobs.engines.engine import EngineState
 from mlflow_workspace_plugin.jobs.liveness import settle
 from mlflow_workspace_plugin.jobs.machine import has_ended
-from mlflow_workspace_plugin.stores.build import open_workspace_store
+from mlflow_workspace_plugin.remote.build import open_workspace_store
 from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.job import Job
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore

@@ -28,11 +28,13 @@ from mlflow_workspace_plugin.jobs.engines.engine import ChecksJobs, Compute, Eng
 from mlflow_workspace_plugin.jobs.engines.find import engine_of
 from mlflow_workspace_plugin.jobs.environments.check import check
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
+from mlflow_workspace_plugin.jobs.log_in import variables_of_log_in
 from mlflow_workspace_plugin.jobs.submitter import seen_to_live
 from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.runs.git_facts import git_properties
 from mlflow_workspace_plugin.runs.search import OWN_ID_TAG, PROPERTY_PREFIX, SCRIPT_RUN, TYPE_TAG
-from mlflow_workspace_plugin.runs.snapshots.snapshots import SNAPSHOT_TAG, snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.snapshots import SNAPSHOT_TAG
 from mlflow_workspace_plugin.terminal import get_logger
 
 if TYPE_CHECKING:
@@ -219,7 +221,9 @@ def _start(
     gpus: int,
 ) -> None:
     python = compute.settings.get("python") or sys.executable
-    handle = engine.submit(run_id, [python, *_RUNNER, uri, run_id], variables={}, gpus=gpus)
+    variables = variables_of_log_in(uri, run_id, engine)
+    command = [python, *_RUNNER, uri, run_id]
+    handle = engine.submit(run_id, command, variables=variables, gpus=gpus)
     store.job_queued(run_id, handle)
 
 

@@ -43,8 +43,8 @@ def _run(uri: str, run_id: str) -> int:
         JobTakenError,
         NoAnswerError,
     )
+    from mlflow_workspace_plugin.remote.build import open_patiently, open_workspace_store
     from mlflow_workspace_plugin.runner.job import run_job
-    from mlflow_workspace_plugin.stores.build import open_patiently, open_workspace_store
 
     try:
         open_patiently(uri)

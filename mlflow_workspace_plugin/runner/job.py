@@ -9,7 +9,6 @@ from pathlib import Path
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.errors import ExperimentExecutionException
-from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES
 from mlflow_workspace_plugin.jobs.environments.prepare import Prepared, prepare
@@ -30,8 +29,9 @@ from mlflow_workspace_plugin.runner.processes.stop import Stop
 from mlflow_workspace_plugin.runner.ranks import variables_of_ranks
 from mlflow_workspace_plugin.runner.variables import RunFacts, environment_of
 from mlflow_workspace_plugin.runs import outer_run
-from mlflow_workspace_plugin.runs.snapshots.snapshots import snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 from mlflow_workspace_plugin.stores.jobs import states
+from mlflow_workspace_plugin.stores.journalling.patience import until_answered
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -129,8 +129,7 @@ def _say_of_build(job: OwnedJob, line: str) -> None:
 def _run_command(
     job: OwnedJob, definition: Definition, prepared: Prepared, data: JobData, work: Path
 ) -> Outcome:
-    stored = job.store.get_run(job.run_id)
-    with outer_run.offered(job.run_id, stored.data.tags) as offer:
+    with outer_run.offered(job.run_id, job.stored_run().data.tags) as offer:
         surroundings = {
             **os.environ,
             **prepared.variables,
@@ -200,8 +199,8 @@ def command_of(definition: Definition, prepared: Prepared) -> list[str]:
 
 
 def _facts(job: OwnedJob) -> RunFacts:
-    experiment = job.store.get_experiment(job.job.experiment_id)
-    record = open_hub(job.uri.hub).catalog.get(job.uri.name)
+    experiment = until_answered(lambda _: job.store.get_experiment(job.job.experiment_id))
+    record = until_answered(lambda _: job.store.workspace_record())
     return RunFacts(
         job.store.tracking_uri, record, experiment.experiment_id, experiment.name, job.run_id
     )

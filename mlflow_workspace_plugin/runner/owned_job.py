@@ -13,11 +13,10 @@ from pathlib import Path
 from typing import BinaryIO, Protocol
 
 from mlflow import MlflowClient
+from mlflow.entities import Run
 
 from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
-from mlflow_workspace_plugin.artifacts.paths import location_of
-from mlflow_workspace_plugin.artifacts.repository import open_to_send
 from mlflow_workspace_plugin.errors import (
     ArtifactRefusedError,
     AzureMLAggregatedException,
@@ -28,11 +27,13 @@ from mlflow_workspace_plugin.errors import (
     NoAnswerError,
     clause,
 )
-from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.jobs.ended import Ended as EndedJob
 from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES
 from mlflow_workspace_plugin.jobs.machine import where_locked
 from mlflow_workspace_plugin.jobs.marked_processes import MARK
+from mlflow_workspace_plugin.remote.files.open import open_to_send_of
+from mlflow_workspace_plugin.remote.left_behind import deliver_left_behind
 from mlflow_workspace_plugin.runner.ending import FAILED, Outcome, outcome_of
 from mlflow_workspace_plugin.runner.folder import JobFolder
 from mlflow_workspace_plugin.runner.heartbeat import Heartbeat
@@ -45,8 +46,8 @@ from mlflow_workspace_plugin.runner.variables import OUTPUTS
 from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.runs.files.captured_folders import CapturedOutputs, WatchedLogs
 from mlflow_workspace_plugin.runs.files.run_files import RunFiles
-from mlflow_workspace_plugin.stores.deliveries.left_behind import deliver_left_behind
 from mlflow_workspace_plugin.stores.jobs.job import Job
+from mlflow_workspace_plugin.stores.journalling.patience import until_answered
 from mlflow_workspace_plugin.stores.retries.faults import is_away
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger
@@ -104,9 +105,7 @@ class OwnedJob:
 
     def __init__(self, store: WorkspaceTrackingStore, run_id: str, stop: Stop) -> None:
         self.store = store
-        parsed = uris.parse(store.tracking_uri)
-        assert isinstance(parsed, uris.WorkspaceUri)  # noqa: S101  a store of a folder's
-        self.uri = parsed
+        self.uri = uris.parse(store.tracking_uri)
         self.run_id = run_id
         self.stop = stop
         try:
@@ -123,7 +122,9 @@ class OwnedJob:
         self._lacks: list[str] = []
         try:
             where = where_locked(self.folder.lock, self.folder.descriptor, self.mark)
-            self.job: Job = store.take_job(run_id, self._owner, where)
+            # The same owner may take it again.
+            take = partial(store.take_job, run_id, self._owner, where)
+            self.job: Job = until_answered(lambda _: take())
         except BaseException:
             self.folder.close()
             raise
@@ -141,6 +142,10 @@ class OwnedJob:
     def is_ours(self) -> bool:
         """Whether nobody else has it by now."""
         return self._beat.is_owner
+
+    def stored_run(self) -> Run:
+        """Return its run as it is, asked for again while the hub is away."""
+        return until_answered(lambda _: self.store.get_run(self.run_id))
 
     def advance(self, state: str) -> None:
         """Say how far it is. While the hub is away that is left out."""
@@ -349,7 +354,7 @@ class OwnedJob:
             outputs.upload()
         except AzureMLAggregatedException:
             # Files may be missing because the hub is away, which this finds out.
-            self._hub()
+            self._look_for_hub()
             self.store.ping()
             raise
 
@@ -364,7 +369,7 @@ class OwnedJob:
         while True:
             try:
                 # Connections that are open would go on to use one that was moved away.
-                self._hub()
+                self._look_for_hub()
                 return step()
             except Exception as error:
                 waits = is_away(error) and not isinstance(error, (NoAnswerError, *_OF_FILES))
@@ -384,10 +389,10 @@ class OwnedJob:
             pause = min(2 * pause, _LONGEST_PAUSE_S)
 
     def _shipping(self, names: Sequence[str], outputs: Sequence[Output]) -> Shipping:
-        artifact_uri = self.store.get_run(self.run_id).info.artifact_uri
+        artifact_uri = self.stored_run().info.artifact_uri
 
         def open_repository() -> HubRepository:
-            return open_to_send(self._hub(), location_of(artifact_uri, self.uri.name))
+            return open_to_send_of(self.store.tracking_uri, artifact_uri)
 
         def tick() -> None:
             for each in outputs:
@@ -399,8 +404,9 @@ class OwnedJob:
         ]
         return Shipping(open_repository, [*files, *self._own_logs], before=tick)
 
-    def _hub(self) -> Hub:
-        return open_hub(self.uri.hub)
+    def _look_for_hub(self) -> None:
+        if isinstance(self.uri, uris.WorkspaceUri):
+            open_hub(self.uri.hub)
 
     def _limit(self, limit_s: float | None) -> Request | None:
         return (

@@ -11,6 +11,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_GIT_COMMIT, MLFLOW_SOURCE_NAME, MLFL
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
 from mlflow_workspace_plugin.jobs.definition import Definition
+from mlflow_workspace_plugin.remote.build import open_workspace_store
 from mlflow_workspace_plugin.runner.ending import FINISHED, Outcome
 from mlflow_workspace_plugin.runner.owned_job import OwnedJob, ended_by_errors
 from mlflow_workspace_plugin.runner.processes.stop import Stop
@@ -20,7 +21,6 @@ from mlflow_workspace_plugin.runs.git_facts import git_properties
 from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.runs.creation import tags_of
 from mlflow_workspace_plugin.sdk.runs.run import Run
-from mlflow_workspace_plugin.stores.build import open_workspace_store
 from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.process import run_lines
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG, EXIT_CODE_TAG
@@ -113,7 +113,7 @@ def execute(
         job = OwnedJob(open_workspace_store(uri), run.id, stop)
         is_done = False
         try:
-            tags = job.store.get_run(run.id).data.tags
+            tags = job.stored_run().data.tags
             with ended_by_errors(job), outer_run.offered(run.id, tags) as offer:
                 outcome = job.run(
                     command,
@@ -133,7 +133,7 @@ def execute(
             job.close(is_done=is_done)
             stop.close()
     if outcome.status == FINISHED:
-        warning = job.store.get_run(run.id).data.tags.get(CONFLICT_TAG)
+        warning = job.stored_run().data.tags.get(CONFLICT_TAG)
         if warning:
             _logger.warning("Run %s: %s", run.id, warning)
     return outcome

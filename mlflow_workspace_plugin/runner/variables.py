@@ -10,6 +10,7 @@ from mlflow.environment_variables import (
     MLFLOW_EXPERIMENT_NAME,
     MLFLOW_REGISTRY_URI,
     MLFLOW_RUN_ID,
+    MLFLOW_TRACKING_TOKEN,
     MLFLOW_TRACKING_URI,
 )
 
@@ -58,6 +59,7 @@ def environment_of(run: RunFacts, environment: Mapping[str, str]) -> dict[str, s
         "PYTHONUNBUFFERED": "1",  # so that what is printed is seen while it is printed
         **environment,
         **_of_mlflow(run),
+        **_without_token_of_others(run, environment),
         **_of_sdk_v1(run),
         "PYTHONPATH": _python_path(environment.get("PYTHONPATH", "")),
     }
@@ -75,7 +77,23 @@ def _of_mlflow(run: RunFacts) -> dict[str, str]:
     if isinstance(parsed, uris.WorkspaceUri):
         # Where Workspace.get and a config file of Azure's look workspaces up.
         variables[settings.HUB.name] = str(parsed.hub)
+    elif isinstance(parsed, uris.ServedWorkspaceUri):
+        variables[settings.HUB.name] = parsed.address
     return variables
+
+
+def _without_token_of_others(run: RunFacts, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return what takes the token away that this process has for another server."""
+    name = MLFLOW_TRACKING_TOKEN.name
+    token, parsed = os.environ.get(name), uris.parse(run.uri)
+    if not token or environment.get(name) != token:
+        return {}
+    if not isinstance(parsed, uris.ServedWorkspaceUri):
+        return {}
+    # Only now: most hubs are folders.
+    from mlflow_workspace_plugin.remote.credentials import credentials_of
+
+    return {} if credentials_of(parsed.address).of_environment() else {name: ""}
 
 
 def _of_sdk_v1(run: RunFacts) -> dict[str, str]:

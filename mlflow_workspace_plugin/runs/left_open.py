@@ -101,7 +101,7 @@ def _store_rest(run: "RunLifecycle", wait: EndWait) -> None:
     Python 3.12 starts no thread as it ends, so there it takes as long as it takes.
     """
     # Not sooner: it takes long, and is there since the run was begun.
-    from mlflow_workspace_plugin.stores.patience import answer_within
+    from mlflow_workspace_plugin.stores.journalling.patience import answer_within
 
     try:
         answer_within(wait.left_s, run.store_rest)

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from mlflow import MlflowClient
-from mlflow.entities import RunTag
+from mlflow.entities import RunStatus, RunTag
+from mlflow.utils.time import get_current_time_millis
 
 from mlflow_workspace_plugin.errors import AzureMLAggregatedException
 from mlflow_workspace_plugin.runs import left_open, tag_text
@@ -192,7 +193,12 @@ class RunLifecycle(RunFiles):
             self._captured.upload()
 
     def _set_terminated(self, status: str) -> None:
-        self._client.set_terminated(self.id, status)
+        # As MLflow's client does it, which at a hub's server prints links besides: SDK v1 printed
+        # none, and they name no workspace.
+        self._store.shut_down_async_logging()
+        self._store.update_run_info(
+            self.id, RunStatus.from_string(status), get_current_time_millis(), None
+        )
         left_open.ended(self.id)
 
     def _record_error(self, details: str | BaseException | None, code: str | None) -> None:

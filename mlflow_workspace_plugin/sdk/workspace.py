@@ -3,6 +3,7 @@
 import builtins
 import os
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import datetime, timezone
 from functools import cached_property
 from pathlib import Path
@@ -15,18 +16,14 @@ from mlflow.entities import Experiment as MlflowExperiment
 from mlflow.entities import ViewType
 
 from mlflow_workspace_plugin import names, settings, uris
-from mlflow_workspace_plugin.artifacts.repository import create_workspace, delete_workspace
+from mlflow_workspace_plugin.artifacts.repository import create_workspace
 from mlflow_workspace_plugin.errors import (
     ConfigFileError,
-    ServedHubError,
     UserErrorException,
     WorkspaceExistsError,
     WorkspaceNotFoundError,
 )
 from mlflow_workspace_plugin.hub.hub import Hub, create_hub, open_hub
-from mlflow_workspace_plugin.hub.ui_address import page_address, where_to_look
-from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
-from mlflow_workspace_plugin.late_imports import late_imports
 from mlflow_workspace_plugin.runs.search import all_experiments, find_run
 from mlflow_workspace_plugin.sdk import authentication, config_file
 from mlflow_workspace_plugin.sdk.computes.target import ComputeTarget
@@ -37,10 +34,12 @@ from mlflow_workspace_plugin.sdk.experiment import Experiment
 from mlflow_workspace_plugin.sdk.html_table import html_table
 from mlflow_workspace_plugin.sdk.models.model import Model
 from mlflow_workspace_plugin.sdk.not_served import NotServedOfWorkspace
+from mlflow_workspace_plugin.sdk.places import BehindServer, InFolder, Place, address_of, place_of
 from mlflow_workspace_plugin.sdk.runs.run import Run
 from mlflow_workspace_plugin.sdk.runs.script_run import run_of
 
 if TYPE_CHECKING:
+    from mlflow_workspace_plugin.remote.workspaces import ServedWorkspaces
     from mlflow_workspace_plugin.sdk.data.datasets.registration import RegisteredDatasets
     from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
@@ -49,7 +48,8 @@ class Workspace(NotServedOfWorkspace):
     """A workspace of a hub, under SDK v1's name and with its signatures.
 
     Arguments of SDK v1 that say something about Azure only are accepted and mean nothing here.
-    ``hub=`` is ours: the hub's folder, or its ``workspace-hub:`` URI; the default hub when None.
+    ``hub=`` is ours: the hub's folder, its ``workspace-hub:`` URI, or the address of its server, as
+    ``https://hub.example.org``; the default hub when None.
 
     Args:
         subscription_id: kept, and reported as given.
@@ -79,13 +79,8 @@ class Workspace(NotServedOfWorkspace):
         hub: "str | os.PathLike[str] | None" = None,
     ) -> None:
         authentication.ignore(auth)
-        folder = _hub_folder(hub)
-        with late_imports():
-            from mlflow_workspace_plugin.stores.patience import until_answered
-
-        opened = until_answered(lambda _: open_hub(folder))
-        self._hub = opened
-        self._record = until_answered(lambda _: opened.catalog.get(workspace_name))
+        self._place = place_of(workspace_name, hub)
+        self._record = self._place.record
         self._subscription_id = subscription_id or self._record.subscription_id
         self._resource_group = resource_group or self._record.resource_group
         self._location = _location or self._record.location
@@ -146,6 +141,18 @@ class Workspace(NotServedOfWorkspace):
             HubError: the hub cannot be made or opened.
         """
         names.fold(name)  # before a hub is made for a name that is refused
+        address = address_of(hub)
+        if address is not None:
+            place = _created_behind(
+                address,
+                name,
+                exist_ok=exist_ok,
+                subscription_id=subscription_id,
+                resource_group=resource_group,
+                location=location,
+                tags=tags,
+            )
+            return cls._of(place, subscription_id, resource_group, location, sku, tags)
         opened, notice = create_hub(_hub_folder(hub))
         if notice and show_output:
             print(notice)  # noqa: T201  what show_output asks for
@@ -204,15 +211,14 @@ class Workspace(NotServedOfWorkspace):
             subscription_id: only workspaces created with this one; None means all.
             auth: accepted and ignored.
             resource_group: only workspaces created with this one; None means all.
-            hub: the hub to list.
+            hub: the hub to list. Of a served hub it is those that you have a role in.
         """
         authentication.ignore(auth)
-        opened = open_hub(_hub_folder(hub))
         return {
-            record.display_name: [cls._of(opened, record)]
-            for record in opened.catalog.list()
-            if subscription_id in (None, record.subscription_id)
-            and resource_group in (None, record.resource_group)
+            each.record.display_name: [cls._of(each)]
+            for each in _places_in(hub)
+            if subscription_id in (None, each.record.subscription_id)
+            and resource_group in (None, each.record.resource_group)
         }
 
     @classmethod
@@ -286,6 +292,15 @@ class Workspace(NotServedOfWorkspace):
     def resource_group(self) -> str:
         """As in the config file or call that opened it; ``local`` where nothing was said."""
         return self._resource_group
+
+    @property
+    def _hub(self) -> Hub:
+        return self._place.hub
+
+    @property
+    def _hub_place(self) -> Path | str:
+        """The folder of the hub, or the address of its server."""
+        return self._place.hub_place
 
     # Private in SDK v1, and read by scripts all the same.
     @property
@@ -401,7 +416,7 @@ class Workspace(NotServedOfWorkspace):
             "sku": self.sku,
             "workspaceid": self._record.name,
             "friendlyName": self.name,
-            "storageAccount": self._hub.place_of(),
+            "storageAccount": self._place.storage,
             "mlflowTrackingUri": self.get_mlflow_tracking_uri(),
         }
         if self._record.created_at is not None:
@@ -411,7 +426,7 @@ class Workspace(NotServedOfWorkspace):
 
     def get_mlflow_tracking_uri(self, _with_auth: bool = False) -> str:  # noqa: FBT001, FBT002
         """Return the URI for ``mlflow.set_tracking_uri`` or ``MLFLOW_TRACKING_URI``."""
-        return str(uris.WorkspaceUri(self._hub.path, self._record.name))
+        return self._place.uri
 
     def get_run(self, run_id: str) -> Run:
         """Return a run of this workspace.
@@ -442,7 +457,7 @@ class Workspace(NotServedOfWorkspace):
             WorkspaceNotEmptyError: it holds something.
             WorkspaceException: it is the hub's ``default`` workspace.
         """
-        delete_workspace(self._hub, self._record.name, with_content=delete_dependent_resources)
+        self._place.delete(with_content=delete_dependent_resources)
 
     def portal_url(self, page: str) -> str:
         """Return the address of a page of MLflow's UI, as ``mlflow-workspace ui`` serves it.
@@ -450,7 +465,7 @@ class Workspace(NotServedOfWorkspace):
         Args:
             page: such as ``experiments/1/runs/RUN``.
         """
-        return page_address(self._hub.path, self._record.name, page)
+        return self._place.page(page)
 
     def where_to_look(self, page: str = "experiments", command: str = "ui -w {workspace}") -> str:
         """Return the address of a page of the UI, or the command that shows it if none is served.
@@ -460,7 +475,7 @@ class Workspace(NotServedOfWorkspace):
             command: of ``mlflow-workspace``.
         """
         shown = command.format(workspace=self._record.name)
-        return where_to_look(self._hub.path, self._record.name, page, shown)
+        return self._place.where_to_look(page, shown)
 
     def typed(self, command: str) -> str:
         """Return a command of ``mlflow-workspace`` as it is to be typed for this hub (ours).
@@ -468,7 +483,7 @@ class Workspace(NotServedOfWorkspace):
         Args:
             command: its name and arguments.
         """
-        return uris.typed(command, self._hub.path)
+        return self._place.typed(command)
 
     def __deepcopy__(self, memo: object) -> "Workspace":
         """Return itself: what is copied with it, such as a configuration, means the same one."""
@@ -492,7 +507,7 @@ class Workspace(NotServedOfWorkspace):
     ) -> "Workspace":
         parsed = uris.parse(uri)
         if isinstance(parsed, uris.ServedWorkspaceUri):
-            raise ServedHubError.of(str(parsed))
+            return cls(*given, parsed.name, hub=parsed.address)
         if isinstance(parsed, uris.HubUri):
             raise UserErrorException(
                 f"{str(parsed)!r} names a hub, not a workspace. Correct {told_by}."
@@ -500,17 +515,54 @@ class Workspace(NotServedOfWorkspace):
         return cls(*given, parsed.name, hub=parsed.hub)
 
     @classmethod
-    def _of(cls, hub: Hub, record: WorkspaceRecord) -> "Workspace":
-        """Return the workspace of a record, which need not be looked up for that."""
-        found = cls.__new__(cls)
-        found._hub = hub
+    def _of(
+        cls,
+        place: Place,
+        subscription_id: str | None = None,
+        resource_group: str | None = None,
+        location: str | None = None,
+        sku: str = "basic",
+        tags: dict[str, str] | None = None,
+    ) -> "Workspace":
+        """Return the workspace at a place, whose record need not be looked up for that."""
+        found, record = cls.__new__(cls), place.record
+        found._place = place
         found._record = record
-        found._subscription_id = record.subscription_id
-        found._resource_group = record.resource_group
-        found._location = record.location
-        found._sku = "basic"
-        found._tags = dict(record.tags)
+        found._subscription_id = subscription_id or record.subscription_id
+        found._resource_group = resource_group or record.resource_group
+        found._location = location or record.location
+        found._sku = sku
+        found._tags = dict(record.tags if tags is None else tags)
         return found
+
+
+def _places_in(hub: "str | os.PathLike[str] | None") -> Iterator[Place]:
+    """Yield the workspaces of a hub."""
+    address = address_of(hub)
+    if address is None:
+        opened = open_hub(_hub_folder(hub))
+        yield from (InFolder(opened, each) for each in opened.catalog.list())
+        return
+    for each in _served(address).list():
+        yield BehindServer(uris.served_uri(address, each.name), each)
+
+
+def _created_behind(address: str, name: str, *, exist_ok: bool, **facts: Any) -> Place:
+    """Create a workspace of a served hub; where it may exist, find it first."""
+    hub, record = _served(address), None
+    if exist_ok:
+        with suppress(WorkspaceNotFoundError):
+            record = hub.get(name)
+    if record is None:
+        record = hub.create(name, **facts)
+    return BehindServer(uris.served_uri(address, record.name), record)
+
+
+def _served(address: str) -> "ServedWorkspaces":
+    # Only now: most hubs are folders.
+    from mlflow_workspace_plugin.remote.workspaces import ServedWorkspaces
+
+    return ServedWorkspaces(address)
 
 
 def _hub_folder(hub: "str | os.PathLike[str] | None") -> Path:

@@ -139,7 +139,8 @@ class Delivery:
 
         As sentences; of none of them that is empty.
         """
-        hub, workspace = self._store.place
+        uri = uris.parse(self._store.tracking_uri)
+        workspace = uris.workspace_name(self._store.tracking_uri)
         said = []
         for name, folder in self._folders.items():
             if name in self._stored:
@@ -147,7 +148,7 @@ class Delivery:
             [output] = (each for each in self._outputs if each.name == name)
             words = (str(folder), output.destination(self._run_id))
             options = ("-d", output.datastore or OWN_DATASTORE, "-w", workspace)
-            command = uris.typed(shlex.join(("data", "upload", *words, *options)), hub.path)
+            command = uris.typed_at(shlex.join(("data", "upload", *words, *options)), uri)
             said.append(
                 f"Output {name} is in {str(folder)!r} on {platform.node()}; {command} stores it."
             )

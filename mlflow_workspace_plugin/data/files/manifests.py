@@ -6,7 +6,7 @@ and only after it was seen to be stored; under that lock the others are freed, t
 
 import io
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import PurePosixPath
 
 from mlflow.entities import FileInfo
@@ -14,6 +14,7 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from sqlalchemy import select
 
+from mlflow_workspace_plugin.artifacts.file_space import FileSpace
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.artifacts.repository import repository_at
@@ -24,50 +25,37 @@ from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.hub.lock import locked_hub
 from mlflow_workspace_plugin.hub.tables import DATASET_VERSIONS
 
-_TRIES = 5
+TRIES = 5
 _AT_ONCE = 50
 _SUFFIX = ".json.gz"
 
 
-class Manifests:
-    """The manifests of a workspace.
+def location_of_manifests(workspace: str) -> PurePosixPath:
+    """Return where the manifests of a workspace are, by the name MLflow knows of it."""
+    return workspace_root(workspace) / INTERNAL_FOLDER / "data" / "manifests"
+
+
+class ManifestFiles:
+    """The manifests of a workspace, wherever they are.
 
     Args:
-        hub: the hub.
-        workspace: the name MLflow knows.
+        repository: at their place.
     """
 
-    def __init__(self, hub: Hub, workspace: str) -> None:
-        self._hub = hub
-        self._workspace = workspace
-        location = workspace_root(workspace) / INTERNAL_FOLDER / "data" / "manifests"
-        self._repository = repository_at(hub, location, is_quiet=True)
+    def __init__(self, repository: FileSpace) -> None:
+        self._repository = repository
 
-    @contextmanager
-    def keeping(self, manifest: Manifest) -> Iterator[str]:
+    def keeping(self, manifest: Manifest) -> AbstractContextManager[str]:
         """Store a manifest, and keep it for the version that names it within the block.
 
         Yields:
-            Its name. Within the block none is freed, and no other one can be kept: a version of a
-            dataset is registered there, and nothing else is done.
+            Its name. A version of a dataset is registered within the block, and nothing else is
+            done there: what it names is kept once the block is left.
 
         Raises:
             HubError: it cannot be stored.
         """
-        content = manifest.to_bytes()
-        name = name_of(content)
-        for _ in range(_TRIES):
-            with locked_hub(self._hub):
-                if self._is_stored(name):
-                    yield name
-                    return
-            with quietly():
-                self._repository.log_artifact_from_stream(io.BytesIO(content), f"{name}{_SUFFIX}")
-        raise HubBusyError(
-            f"The list of a dataset's files was removed from {self._repository.artifact_uri!r} "
-            "again and again while it was stored, by mlflow-workspace gc or by hand. Try again "
-            "when that is over."
-        )
+        raise NotImplementedError
 
     def read(self, name: str) -> Manifest | None:
         """Return a stored manifest; None if there is none of that name.
@@ -85,6 +73,67 @@ class Manifests:
                 raise
             return None
 
+    def _store(self, name: str, content: bytes) -> None:
+        with quietly():
+            self._repository.log_artifact_from_stream(io.BytesIO(content), f"{name}{_SUFFIX}")
+
+    def _is_stored(self, name: str) -> bool:
+        try:
+            return self.read(name) is not None
+        except ValueError:
+            # It is written anew.
+            return False
+
+    def _removed(self) -> HubBusyError:
+        return HubBusyError(
+            f"The list of a dataset's files was removed from {self._repository.artifact_uri!r} "
+            "again and again while it was stored, by mlflow-workspace gc or by hand. Try again "
+            "when that is over."
+        )
+
+
+class Manifests(ManifestFiles):
+    """The manifests of a workspace of a hub in a folder.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+    """
+
+    def __init__(self, hub: Hub, workspace: str) -> None:
+        super().__init__(repository_at(hub, location_of_manifests(workspace), is_quiet=True))
+        self._hub = hub
+        self._workspace = workspace
+
+    @contextmanager
+    def keeping(self, manifest: Manifest) -> Iterator[str]:
+        """Store a manifest, and keep it for the version that names it within the block.
+
+        Within the block none is freed, and no other one can be kept.
+        """
+        content = manifest.to_bytes()
+        name = name_of(content)
+        for _ in range(TRIES):
+            with locked_hub(self._hub):
+                if self._is_stored(name):
+                    yield name
+                    return
+            self._store(name, content)
+        raise self._removed()
+
+    def is_kept(self, name: str, within_s: float) -> bool:
+        """Whether a manifest is stored, which is kept from now on if a version names it already.
+
+        Args:
+            name: of it.
+            within_s: for how many seconds to wait for who frees manifests.
+
+        Raises:
+            HubBusyError: they take longer.
+        """
+        with locked_hub(self._hub, within_s):
+            return self._is_stored(name)
+
     def unnamed(self) -> list[FileInfo]:
         """Return the stored manifests that no version of a dataset names."""
         stored = [each for each in self._repository.list_artifacts(None) if not each.is_dir]
@@ -100,13 +149,6 @@ class Manifests:
                 for each in found[start : start + _AT_ONCE]:
                     if _name(each) not in named:
                         self._repository.delete_artifacts(each.path)
-
-    def _is_stored(self, name: str) -> bool:
-        try:
-            return self.read(name) is not None
-        except ValueError:
-            # It is written anew.
-            return False
 
     def _named(self) -> set[str]:
         query = select(DATASET_VERSIONS.c.manifest).where(

@@ -3,11 +3,12 @@
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.data.storages.hub import HubStorage
+from mlflow_workspace_plugin.data.storages.own_files import OfFolder, OfServer
 from mlflow_workspace_plugin.data.storages.secrets import secret_of
 from mlflow_workspace_plugin.data.storages.storage import Storage
 from mlflow_workspace_plugin.errors import DatastoreError, DatastoreNotFoundError
-from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.names import did_you_mean
 from mlflow_workspace_plugin.stores.data.datastore_row import (
     OWN_DATASTORE,
@@ -37,8 +38,12 @@ def storage_of(store: "WorkspaceTrackingStore", name: str, *, keeps: bool = True
         DatastoreNotFoundError: the workspace has none of that name.
         DatastoreError: it cannot be opened.
     """
-    hub, workspace = store.place
-    return storage_at(hub, workspace, row_of(store, name), keeps=keeps)
+    row = row_of(store, name)
+    if row.location is not None:
+        return _storage_elsewhere(row, row.location)
+    uri = uris.parse(store.tracking_uri)
+    own = OfServer(uri) if isinstance(uri, uris.ServedWorkspaceUri) else OfFolder(*store.place)
+    return HubStorage(own, _workspace_of(store), row.name, keeps=keeps)
 
 
 def row_of(store: "WorkspaceTrackingStore", name: str) -> DatastoreRow:
@@ -53,27 +58,23 @@ def row_of(store: "WorkspaceTrackingStore", name: str) -> DatastoreRow:
     if row is None:
         known = {each.name for each in store.datastores()}
         raise DatastoreNotFoundError(
-            f"Workspace {store.place[1]!r} has no datastore {name!r}."
+            f"Workspace {_workspace_of(store)!r} has no datastore {name!r}."
             f"{did_you_mean(name, known)} Register it with "
             "Datastore.register_azure_blob_container, or use ws.get_default_datastore()."
         )
     return row
 
 
-def storage_at(hub: Hub, workspace: str, row: DatastoreRow, *, keeps: bool = True) -> Storage:
-    """Return the files of the datastore of a row.
+def _workspace_of(store: "WorkspaceTrackingStore") -> str:
+    return store.tracking_uri.partition("?")[0].rpartition("/")[2]
 
-    Args:
-        hub: the hub.
-        workspace: the name MLflow knows.
-        row: of the datastore.
-        keeps: as of :func:`storage_of`.
+
+def _storage_elsewhere(row: DatastoreRow, location: str) -> Storage:
+    """Return the files of a datastore in another storage than the hub's own.
 
     Raises:
         DatastoreError: it cannot be opened.
     """
-    if row.location is None:
-        return HubStorage(hub, workspace, row.name, keeps=keeps)
     if row.type == _FILE_SHARE:
         raise DatastoreError(
             f"Datastore {row.name!r} is an Azure file share, for which fsspec has no file system. "
@@ -83,10 +84,10 @@ def storage_at(hub: Hub, workspace: str, row: DatastoreRow, *, keeps: bool = Tru
 
     facts: dict[str, Any] = dict(row.settings)
     account, container = str(facts.get("account", "")), str(facts.get("container", ""))
-    secret = secret_of(row.location, account, facts.get("credential"), facts.get("credential_kind"))
+    secret = secret_of(location, account, facts.get("credential"), facts.get("credential_kind"))
     # What adlfs opens has to be what was trusted.
-    service = row.location.rpartition("/")[0].replace(".dfs.", ".blob.", 1)
-    if row.location.rpartition("/")[2] != container or not account:
+    service = location.rpartition("/")[0].replace(".dfs.", ".blob.", 1)
+    if location.rpartition("/")[2] != container or not account:
         raise DatastoreError(
             f"Datastore {row.name!r} says two things of where it is. Register it again."
         )
@@ -107,4 +108,4 @@ def storage_at(hub: Hub, workspace: str, row: DatastoreRow, *, keeps: bool = Tru
             keys = ("tenant_id", "client_id", "client_secret")
             options |= dict(zip(keys, secret.principal, strict=True))
     filesystem = AzureBlobFileSystem(**options, skip_instance_cache=True)
-    return FilesystemStorage(filesystem, container, row.location)
+    return FilesystemStorage(filesystem, container, location)

@@ -8,7 +8,8 @@ from typing import BinaryIO
 
 from mlflow_workspace_plugin.artifacts.file_space import StoredFile
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of, workspace_root
-from mlflow_workspace_plugin.artifacts.repository import DATASTORES, open_to_log, repository_at
+from mlflow_workspace_plugin.artifacts.repository import DATASTORES
+from mlflow_workspace_plugin.data.storages.own_files import OwnFiles
 from mlflow_workspace_plugin.data.storages.storage import (
     Said,
     Storage,
@@ -19,34 +20,32 @@ from mlflow_workspace_plugin.data.storages.storage import (
     watched,
 )
 from mlflow_workspace_plugin.errors import HubUnreachableError, UnsafeArtifactPathError
-from mlflow_workspace_plugin.hub.hub import Hub
 
 
 class HubStorage(Storage):
     """A folder of the hub's own storage.
 
     Args:
-        hub: the hub.
+        own: opens the files of the workspace.
         workspace: the name MLflow knows.
         name: of the datastore.
         keeps: keep on this machine what cannot be stored now; otherwise that is an error.
     """
 
-    def __init__(self, hub: Hub, workspace: str, name: str, *, keeps: bool = True) -> None:
+    def __init__(self, own: OwnFiles, workspace: str, name: str, *, keeps: bool = True) -> None:
         folder = checked(name.lower())
         if not folder or "/" in folder:
             raise UnsafeArtifactPathError(
                 f"Datastore {name!r} has no folder of its own in the hub's storage: its name is no "
                 "name of a folder. Register one under another name."
             )
-        self._hub = hub
-        self._workspace = workspace
+        self._own = own
         location = workspace_root(workspace) / DATASTORES / folder
         self._uri = f"{ARTIFACT_ROOT}{location}"
         if keeps:
-            self._space = open_to_log(hub, workspace, self._uri)
+            self._space = own.to_log(self._uri)
         else:
-            self._space = repository_at(hub, location_of(self._uri, workspace))
+            self._space = own.at(location_of(self._uri, workspace))
 
     def files(self, prefix: str = "") -> Iterator[StoredFile]:
         """Yield every file below a path, by path; or the one at it."""
@@ -60,7 +59,7 @@ class HubStorage(Storage):
         if files:
             # Whether it was deleted cannot be known while the database is away.
             with suppress(HubUnreachableError):
-                self._hub.catalog.check_holds(self._workspace)
+                self._own.check_there()
         there: set[str] = set()
         if files and not overwrite:
             there = self._space.present([path for _, path in files])

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
-from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.remote.files.open import open_repository
 from mlflow_workspace_plugin.runs.base import RunBase
 from mlflow_workspace_plugin.runs.files.artifact_names import artifact_id, path_in_run, path_of
 from mlflow_workspace_plugin.runs.files.local import files_below

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 from mlflow.utils.validation import MAX_TAG_VAL_LENGTH
 
-from mlflow_workspace_plugin.stores.tags.own_tags import DESCRIPTOR_PREFIX
+from mlflow_workspace_plugin.stores.tags.own_tags import DESCRIPTOR_PREFIX, is_descriptor
 
 SCALAR = "scalar"
 TABLE = "table"
@@ -65,7 +65,7 @@ def read_descriptors(tags: Mapping[str, str]) -> list[Descriptor]:
     """Return the descriptors among the tags of a run, in the order in which they were declared."""
     found = []
     for key, text in tags.items():
-        if key.startswith(DESCRIPTOR_PREFIX):
+        if key.startswith(DESCRIPTOR_PREFIX) and is_descriptor(text):
             declared_at, name, kind, columns = json.loads(text)
             declared = tuple(Column(*column) for column in columns)
             found.append(Descriptor(name, kind, declared, declared_at))

@@ -5,8 +5,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import FunctionType, GeneratorType
 from typing import Any
 
-from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import AzureMLException, InvalidMetricError, UserErrorException
+from mlflow_workspace_plugin.remote.files.open import open_repository
 from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.runs.base import RunBase
 from mlflow_workspace_plugin.runs.metrics import names as metric_names

@@ -17,7 +17,7 @@ from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 
-from mlflow_workspace_plugin import settings, uris
+from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
@@ -25,11 +25,10 @@ from mlflow_workspace_plugin.artifacts.repository import repository_at
 from mlflow_workspace_plugin.errors import (
     HubError,
     HubUnreachableError,
-    ServedHubError,
     SnapshotException,
     clause,
 )
-from mlflow_workspace_plugin.hub.hub import Hub, open_hub
+from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.use import journal_target
 from mlflow_workspace_plugin.private_folder import make_private
 from mlflow_workspace_plugin.runs.files.transfer import store
@@ -52,76 +51,42 @@ _REMEDY = (
 SNAPSHOT_TAG = f"{PROPERTY_PREFIX}ContentSnapshotId"
 """MLflow's tag of a run that names its snapshot."""
 
-_TRIES = 5
+TRIES = 5
 _UNDER_LOCK_S = 3.0
 """For how long a storage account that does not answer is asked while others wait for the lock."""
 
 
-def snapshots_of(tracking_uri: str) -> "Snapshots":
-    """Return the snapshots of the workspace that a URI names.
-
-    Raises:
-        HubError: its hub cannot be opened.
-    """
-    parsed = uris.parse(tracking_uri)
-    if not isinstance(parsed, uris.WorkspaceUri):
-        raise ServedHubError.of(str(parsed))
-    return Snapshots(open_hub(parsed.hub), parsed.name)
+def location_of_snapshots(workspace: str) -> PurePosixPath:
+    """Return where the snapshots of a workspace are, by the name MLflow knows of it."""
+    return workspace_root(workspace) / INTERNAL_FOLDER / "snapshots"
 
 
-class Snapshots:
-    """The snapshots of a workspace.
+class SnapshotFiles:
+    """The snapshots of a workspace, wherever their files are.
 
     Args:
-        hub: the hub.
-        workspace: the name MLflow knows.
+        repository: at their place.
     """
 
-    def __init__(self, hub: Hub, workspace: str) -> None:
-        self.hub = hub
-        self.workspace = workspace
-        self._target = journal_target(hub, workspace)
-        location = workspace_root(workspace) / INTERNAL_FOLDER / "snapshots"
-        self.repository = repository_at(hub, location, is_quiet=True)
+    def __init__(self, repository: HubRepository) -> None:
+        self.repository = repository
         """Their files."""
-        self._glance = repository_at(hub, location, patience_s=_UNDER_LOCK_S, is_quiet=True)
 
-    @contextmanager
-    def keeping(self, source: "str | os.PathLike[str]") -> Iterator[str]:
+    def keeping(self, source: "str | os.PathLike[str]") -> AbstractContextManager[str]:
         """Take a snapshot of a folder, or of a file, and keep it for whom the block names it.
 
         Args:
             source: the folder or file.
 
         Yields:
-            Its id. Within the block nothing of it is freed, and none else can be kept: a run is
-            given it there, and nothing else is done.
+            Its id. A run is given it within the block, and nothing else is done there: what it
+            names is kept once the block is left.
 
         Raises:
             SnapshotException: it cannot be taken or stored.
             WorkspaceNotFoundError: the workspace was deleted.
         """
-        self.hub.catalog.check_holds(self.workspace)
-        with ExitStack() as held:
-            with self._taking(source), quietly():
-                folder = Path(source)
-                memory = Memory(self._target, folder)
-                taking = Taking(folder, self.hub.path.resolve(), memory)
-                lock = self._keep(taking, held)
-                snapshot_id = taking.manifest.id
-            try:
-                yield snapshot_id
-            finally:
-                was_held = lock.is_held()
-        if not was_held:
-            # The server was away. Others may have freed what nobody named then, and now it is.
-            with self._taking(source), quietly(), ExitStack() as again:
-                self._keep(taking, again)
-                if taking.manifest.id != snapshot_id:
-                    raise SnapshotException(
-                        f"Snapshot {snapshot_id} was freed while its hub was away, and its files "
-                        "were changed since then. Start another run."
-                    )
+        raise NotImplementedError
 
     def holds(self, snapshot_id: str) -> bool:
         """Whether there is such a snapshot, be it damaged."""
@@ -205,22 +170,6 @@ class Snapshots:
         """
         return _manifest(self.repository, snapshot_id)
 
-    @contextmanager
-    def locked(self, within_s: float | None = None) -> "Iterator[HubLock]":
-        """Keep out who frees snapshots, and all others who keep one.
-
-        Args:
-            within_s: for how many seconds to wait for them; None is as long as they take.
-
-        Raises:
-            HubBusyError: they take longer.
-        """
-        # Only now: they take long to import, and are there once a hub is open.
-        from mlflow_workspace_plugin.hub.lock import locked_hub
-
-        with locked_hub(self.hub, within_s) as lock:
-            yield lock
-
     def packs(self) -> list[FileInfo]:
         """Return the packs that are stored."""
         return _files_in(self.repository, _PACKS)
@@ -243,38 +192,22 @@ class Snapshots:
                 f"No snapshot of {os.fspath(source)!r} could be taken: {clause(error)}.{remedy}"
             ) from error
 
-    def _keep(self, taking: Taking, held: ExitStack) -> "HubLock":
-        """Store what is new; return the hub's lock, which is taken."""
-        for _ in range(_TRIES):
-            with ExitStack() as taken:
-                lock = taken.enter_context(self.locked(settings.WAIT_S.number()))
-                # However sure one may be that it was stored: the hub may be another one by now, or
-                # one that a backup brought back.
-                try:
-                    is_stored = self._is_stored(taking, self._glance)
-                except HubUnreachableError:
-                    is_stored = None
-                if is_stored:
-                    held.push(taken.pop_all())
-                    return lock
-            # Others are not kept waiting for an account that is away.
-            if is_stored is not None or not self._is_stored(taking, self.repository):
-                self._store(taking)
-        raise SnapshotException(
-            f"The snapshot of {str(taking.source)!r} was removed again and again while it was "
-            "stored, by mlflow-workspace gc or by hand. Try again when that is over."
-        )
-
     def _is_stored(self, taking: Taking, repository: HubRepository) -> bool:
+        stored = self._holds_whole(taking.manifest.id, repository)
+        if stored is not None:
+            taking.memory.keep(stored)
+        return stored is not None
+
+    def _holds_whole(self, snapshot_id: str, repository: HubRepository) -> Manifest | None:
+        """Return what a snapshot holds; None unless all of it is stored."""
         try:
-            stored = _manifest(repository, taking.manifest.id)
+            stored = _manifest(repository, snapshot_id)
         except ValueError:
             # It is written anew.
-            return False
+            return None
         if stored is None or not stored.packs <= _names(_files_in(repository, _PACKS)):
-            return False
-        taking.memory.keep(stored)
-        return True
+            return None
+        return stored
 
     def _store(self, taking: Taking) -> None:
         there = _names(self.packs())
@@ -334,6 +267,112 @@ class Snapshots:
                 f"Snapshot {snapshot_id} in {self.repository.artifact_uri!r} is damaged: a part of "
                 "it is gone. Take it from a backup of the hub, or submit its folder again."
             ) from error
+
+
+class Snapshots(SnapshotFiles):
+    """The snapshots of a workspace of a hub in a folder.
+
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+    """
+
+    def __init__(self, hub: Hub, workspace: str) -> None:
+        location = location_of_snapshots(workspace)
+        super().__init__(repository_at(hub, location, is_quiet=True))
+        self.hub = hub
+        self.workspace = workspace
+        self._target = journal_target(hub, workspace)
+        self._glance = repository_at(hub, location, patience_s=_UNDER_LOCK_S, is_quiet=True)
+
+    @contextmanager
+    def keeping(self, source: "str | os.PathLike[str]") -> Iterator[str]:
+        """Take a snapshot, and keep it for whom the block names it.
+
+        Within the block nothing of it is freed, and none else can be kept.
+        """
+        self.hub.catalog.check_holds(self.workspace)
+        with ExitStack() as held:
+            with self._taking(source), quietly():
+                folder = Path(source)
+                memory = Memory(self._target, folder)
+                taking = Taking(folder, self.hub.path.resolve(), memory)
+                lock = self._keep(taking, held)
+                snapshot_id = taking.manifest.id
+            try:
+                yield snapshot_id
+            finally:
+                was_held = lock.is_held()
+        if not was_held:
+            # The server was away. Others may have freed what nobody named then, and now it is.
+            with self._taking(source), quietly(), ExitStack() as again:
+                self._keep(taking, again)
+                check_same(taking, snapshot_id)
+
+    def is_kept(self, snapshot_id: str, within_s: float) -> bool:
+        """Whether a snapshot is stored, which is kept from now on if a run names it already.
+
+        Args:
+            snapshot_id: of it.
+            within_s: for how many seconds to wait for who frees snapshots.
+
+        Raises:
+            HubBusyError: they take longer.
+            HubUnreachableError: the storage account is away.
+        """
+        with self.locked(within_s):
+            return self._holds_whole(snapshot_id, self._glance) is not None
+
+    @contextmanager
+    def locked(self, within_s: float | None = None) -> "Iterator[HubLock]":
+        """Keep out who frees snapshots, and all others who keep one.
+
+        Args:
+            within_s: for how many seconds to wait for them; None is as long as they take.
+
+        Raises:
+            HubBusyError: they take longer.
+        """
+        # Only now: they take long to import, and are there once a hub is open.
+        from mlflow_workspace_plugin.hub.lock import locked_hub
+
+        with locked_hub(self.hub, within_s) as lock:
+            yield lock
+
+    def _keep(self, taking: Taking, held: ExitStack) -> "HubLock":
+        """Store what is new; return the hub's lock, which is taken."""
+        for _ in range(TRIES):
+            with ExitStack() as taken:
+                lock = taken.enter_context(self.locked(settings.WAIT_S.number()))
+                # However sure one may be that it was stored: the hub may be another one by now, or
+                # one that a backup brought back.
+                try:
+                    is_stored = self._is_stored(taking, self._glance)
+                except HubUnreachableError:
+                    is_stored = None
+                if is_stored:
+                    held.push(taken.pop_all())
+                    return lock
+            # Others are not kept waiting for an account that is away.
+            if is_stored is not None or not self._is_stored(taking, self.repository):
+                self._store(taking)
+        raise SnapshotException(
+            f"The snapshot of {str(taking.source)!r} was removed again and again while it was "
+            "stored, by mlflow-workspace gc or by hand. Try again when that is over."
+        )
+
+
+def check_same(taking: Taking, snapshot_id: str) -> None:
+    """Check that what was taken once more has the same files.
+
+    Raises:
+        SnapshotException: they were changed.
+    """
+    if taking.manifest.id != snapshot_id:
+        raise SnapshotException(
+            f"Snapshot {snapshot_id} was freed while its hub was away, and its files were changed "
+            "since then. Start another run."
+        )
 
 
 def _manifest(repository: HubRepository, snapshot_id: str) -> Manifest | None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.jobs.engines.local.launch import KEPT_FILES, SLOT
 from mlflow_workspace_plugin.jobs.marked_processes import MARK
+from mlflow_workspace_plugin.uris import is_address
 
 # Of the run around the process, and of the notebook that it is the kernel of.
 _NOT_HANDED_ON = re.compile(
@@ -21,6 +22,7 @@ _PATHS = (
     settings.HUB,
     settings.TRUST_FILE,
     settings.LINKS_FILE,
+    settings.LOG_INS_DIR,
     settings.JOURNAL_DIR,
     settings.QUEUE_DIR,
     settings.JOBS_DIR,
@@ -41,7 +43,7 @@ def environment_of_job(variables: Mapping[str, str]) -> dict[str, str]:
         del environment["MPLBACKEND"]
     for each in _PATHS:
         # A job has another working directory.
-        if environment.get(each.name):
+        if environment.get(each.name) and not is_address(environment[each.name]):
             environment[each.name] = str(Path(environment[each.name]).expanduser().absolute())
     return {**environment, **variables}
 

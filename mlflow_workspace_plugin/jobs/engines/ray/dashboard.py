@@ -6,11 +6,11 @@ from typing import Any, NamedTuple
 from urllib.parse import urlsplit
 
 import requests
-from requests.auth import AuthBase
 
 from mlflow_workspace_plugin.errors import ComputeTargetException
 from mlflow_workspace_plugin.jobs.engines.in_time import in_time
 from mlflow_workspace_plugin.jobs.engines.ray import token
+from mlflow_workspace_plugin.web_answers import Bearer, content_within
 
 _CONNECT_S = 5
 _ANSWER_S = 8
@@ -18,7 +18,6 @@ _ANSWER_S = 8
 _DONE_S = 15
 """Until something is done, in all."""
 _LARGEST = 16 * 2**20
-_PART = 8192
 _EXAMPLE = "such as http://ray-head:8265"
 
 
@@ -43,18 +42,6 @@ class Answer(NamedTuple):
 
 class DashboardError(ComputeTargetException):
     """A dashboard does not answer, or not as one does."""
-
-
-class _Bearer(AuthBase):
-    """Sends the token; being given keeps ``requests`` from sending a log-in of ``~/.netrc``."""
-
-    def __init__(self, value: str | None) -> None:
-        self._value = value
-
-    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
-        if self._value is not None:
-            request.headers["Authorization"] = f"Bearer {self._value}"
-        return request
 
 
 class Dashboard:
@@ -102,13 +89,14 @@ class Dashboard:
                 method,
                 f"{self.address}{path}",
                 json=body,
-                auth=_Bearer(bearer),
+                auth=Bearer(bearer),
                 timeout=(_CONNECT_S, within_s),
                 # The token is for this address, and for no other that it names.
                 allow_redirects=False,
                 stream=True,
             ) as response:
-                return response, _read(response, end)
+                content = content_within(response, _LARGEST, end)
+                return response, content.decode("utf-8", "replace")
 
         try:
             # Time-outs of sockets begin anew with each byte.
@@ -130,17 +118,6 @@ class Dashboard:
             f"The Ray cluster of compute target {self._name!r}, {self.address}, {what}. Check that "
             f"this is the address of its dashboard, and {remedy}."
         )
-
-
-def _read(response: requests.Response, end: float) -> str:
-    content = bytearray()
-    for part in response.iter_content(_PART):
-        content += part
-        if len(content) > _LARGEST:
-            raise requests.RequestException("its answer is too long")
-        if time.monotonic() > end:
-            raise requests.Timeout
-    return content.decode("utf-8", "replace")
 
 
 def _checked(name: str, address: str | None) -> str:

@@ -8,13 +8,15 @@ import mlflow
 from mlflow.environment_variables import MLFLOW_RUN_ID
 
 from mlflow_workspace_plugin import uris
-from mlflow_workspace_plugin.errors import RunEnvironmentException, ServedHubError
+from mlflow_workspace_plugin.errors import RunEnvironmentException
 from mlflow_workspace_plugin.fork_safe_lock import fork_safe_lock
 from mlflow_workspace_plugin.sdk.runs.around.offline_run import _OfflineRun
 from mlflow_workspace_plugin.sdk.runs.around.submitted_run import _SubmittedRun
 from mlflow_workspace_plugin.sdk.runs.run import Run
 from mlflow_workspace_plugin.sdk.workspace import Workspace
 from mlflow_workspace_plugin.stores.process.attached import RUN_ID_VARIABLE
+
+_Uri = uris.WorkspaceUri | uris.ServedWorkspaceUri
 
 _lock = fork_safe_lock()
 
@@ -43,22 +45,21 @@ def current_run(*, allow_offline: bool) -> Run | _OfflineRun:
 
 
 @functools.lru_cache(maxsize=100)
-def _submitted_run(uri: uris.WorkspaceUri, run_id: str) -> _SubmittedRun:
+def _submitted_run(uri: _Uri, run_id: str) -> _SubmittedRun:
     """Return the same object each time, whatever became of the one returned before."""
-    found = Workspace(None, None, uri.name, hub=uri.hub).get_run(run_id)
+    hub = uri.address if isinstance(uri, uris.ServedWorkspaceUri) else uri.hub
+    found = Workspace(None, None, uri.name, hub=hub).get_run(run_id)
     return _SubmittedRun(found.experiment, found.id)
 
 
-def _surroundings() -> tuple[uris.WorkspaceUri | None, str | None]:
+def _surroundings() -> tuple[_Uri | None, str | None]:
     tracking_uri = mlflow.get_tracking_uri()
     if urlsplit(tracking_uri).scheme != uris.WORKSPACE_SCHEME:
         return None, None
     # A URI of ours that is malformed is an error: offline, what is logged would only be printed.
     uri = uris.parse(tracking_uri)
-    if isinstance(uri, uris.ServedWorkspaceUri):
-        raise ServedHubError.of(str(uri))
     active = mlflow.active_run()
     # MLflow takes its variable out of the environment when a run is started from it.
     given = MLFLOW_RUN_ID.get() or os.environ.get(RUN_ID_VARIABLE)
     run_id = active.info.run_id if active else given
-    return (uri, run_id) if isinstance(uri, uris.WorkspaceUri) else (None, None)
+    return (None, None) if isinstance(uri, uris.HubUri) else (uri, run_id)

@@ -9,15 +9,12 @@ from mlflow.entities import RunTag
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
-from mlflow_workspace_plugin.artifacts.repository import open_repository
 from mlflow_workspace_plugin.errors import NoAnswerError, SnapshotException, clause
+from mlflow_workspace_plugin.remote.files.open import open_repository
 from mlflow_workspace_plugin.runs.files.run_files import RunFiles
 from mlflow_workspace_plugin.runs.files.transfer import fetch
-from mlflow_workspace_plugin.runs.snapshots.snapshots import (
-    SNAPSHOT_TAG,
-    Snapshots,
-    snapshots_of,
-)
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.snapshots import SNAPSHOT_TAG, SnapshotFiles
 from mlflow_workspace_plugin.sdk.runs.parts.of_experiment import OfExperiment
 
 
@@ -97,7 +94,7 @@ class RunSnapshots(OfExperiment, RunFiles):
             raise _missing(wanted) from error
         return str(target)
 
-    def _snapshots(self) -> Snapshots:
+    def _snapshots(self) -> SnapshotFiles:
         return snapshots_of(self._experiment.workspace.get_mlflow_tracking_uri())
 
     def _repository_with(self, snapshot_id: str) -> HubRepository:

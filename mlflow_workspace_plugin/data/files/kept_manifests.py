@@ -1,0 +1,63 @@
+"""The manifests of a workspace's datasets, wherever its hub is."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.data.files.manifest import Manifest, name_of
+from mlflow_workspace_plugin.data.files.manifests import (
+    TRIES,
+    ManifestFiles,
+    Manifests,
+    location_of_manifests,
+)
+from mlflow_workspace_plugin.errors import InvalidUriError
+from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin.protocol.files import MANIFEST
+from mlflow_workspace_plugin.remote.files.kept import is_kept
+from mlflow_workspace_plugin.remote.files.open import repository_at
+
+
+def manifests_of(tracking_uri: str) -> ManifestFiles:
+    """Return the manifests of the workspace that a URI names.
+
+    Raises:
+        InvalidUriError: it names none.
+        HubError: its hub cannot be opened.
+    """
+    parsed = uris.parse(tracking_uri)
+    if isinstance(parsed, uris.ServedWorkspaceUri):
+        return ServedManifests(parsed)
+    if isinstance(parsed, uris.HubUri):
+        raise InvalidUriError(f"{str(parsed)!r} names a hub, and no workspace in it. Add /NAME.")
+    return Manifests(open_hub(parsed.hub), parsed.name)
+
+
+class ServedManifests(ManifestFiles):
+    """The manifests of a workspace of a served hub.
+
+    Args:
+        uri: of the workspace.
+    """
+
+    def __init__(self, uri: uris.ServedWorkspaceUri) -> None:
+        super().__init__(repository_at(uri, location_of_manifests(uri.name), is_quiet=True))
+        self._uri = uri
+
+    @contextmanager
+    def keeping(self, manifest: Manifest) -> Iterator[str]:
+        """Store a manifest, and keep it for the version that names it within the block.
+
+        Who frees manifests may be about it until a version names it. So the hub is asked then,
+        under its lock, whether it is there; and it is stored once more if it is not.
+        """
+        content = manifest.to_bytes()
+        name = name_of(content)
+        if not self._is_stored(name):
+            self._store(name, content)
+        yield name
+        for _ in range(TRIES):
+            if is_kept(self._uri, MANIFEST, name):
+                return
+            self._store(name, content)
+        raise self._removed()

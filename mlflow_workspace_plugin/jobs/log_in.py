@@ -1,0 +1,65 @@
+"""The log-in of a job at a served hub: its own, for its run, and not that of who submitted it."""
+
+import shutil
+import time
+from collections.abc import Iterator
+from contextlib import suppress
+from pathlib import Path
+
+from mlflow.environment_variables import MLFLOW_TRACKING_TOKEN
+
+from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.jobs.engines.engine import Engine
+from mlflow_workspace_plugin.remote.log_ins import JOBS, KeptLogIn, log_in_of
+from mlflow_workspace_plugin.uris import ServedWorkspaceUri, parse
+
+# Longer than a log-in lasts that nobody uses.
+_KEPT_S = 31 * 86_400
+
+
+def variables_of_log_in(uri: str, run_id: str, engine: Engine) -> dict[str, str]:
+    """Log a job in at the hub of its workspace, and return the variables by which it finds that.
+
+    It lies beside the user's own log-ins, in a folder of the job's.
+
+    Args:
+        uri: of the workspace.
+        run_id: of the job.
+        engine: that starts its runner.
+
+    Returns:
+        Nothing, if the hub is a folder, where nobody logs in; or if the runner may be on another
+        machine, which does not see the file: such a node is logged in by who runs it.
+
+    Raises:
+        AzureMLException: the hub refuses, or cannot be reached.
+        OSError: it cannot be kept.
+    """
+    parsed = parse(uri)
+    if not isinstance(parsed, ServedWorkspaceUri) or not engine.runs_here:
+        return {}
+    # Only now: most hubs are folders.
+    from mlflow_workspace_plugin.remote.logging_in import asked
+
+    folder = _folder()
+    for old in _old_of(folder):
+        shutil.rmtree(old, ignore_errors=True)
+    said = asked(parsed.address, "POST", f"/workspaces/{parsed.name}/runs/{run_id}/token")
+    own = folder / run_id
+    KeptLogIn(parsed.address, own).change(lambda: log_in_of(said, f"job {run_id}"))
+    # That of who submits it is not for its script.
+    return {settings.LOG_INS_DIR.name: str(own), MLFLOW_TRACKING_TOKEN.name: ""}
+
+
+def _folder() -> Path:
+    own = Path(settings.LOG_INS_DIR.get()).expanduser().absolute()
+    # A job that submits another one has its own there.
+    return own.parent if own.parent.name == JOBS else own / JOBS
+
+
+def _old_of(folder: Path) -> Iterator[Path]:
+    with suppress(OSError):
+        for each in folder.iterdir():
+            with suppress(OSError):
+                if max(file.stat().st_mtime for file in each.iterdir()) < time.time() - _KEPT_S:
+                    yield each

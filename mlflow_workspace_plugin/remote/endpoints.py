@@ -1,0 +1,91 @@
+"""MLflow's own routes of a served hub, asked by our HTTP."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from mlflow.environment_variables import MLFLOW_TRACKING_SERVER_CERT_PATH
+from mlflow.exceptions import MlflowException
+from mlflow.utils.proto_json_utils import parse_dict
+from mlflow.utils.rest_utils import MlflowHostCreds
+
+from mlflow_workspace_plugin.remote.http import HubHttp, UnansweredError
+from mlflow_workspace_plugin.stores.journalling.in_call import in_call
+
+_REPEATABLE = ("Get", "Search", "List", "BatchGet", "Query", "Calculate", "Set", "Update")
+"""How the names of MLflow's messages begin that change nothing, or the same if they come again."""
+
+
+class Endpoints:
+    """Asks a hub about one workspace, by MLflow's routes.
+
+    Args:
+        http: asks it.
+    """
+
+    def __init__(self, http: HubHttp) -> None:
+        self._http = http
+
+    def call(
+        self,
+        api: Any,
+        endpoint: str,
+        method: str,
+        json_body: str | None,
+        response: Any,
+        headers: dict[str, str] | None = None,
+        *,
+        may_be_repeated: bool = False,
+    ) -> Any:
+        """Ask by one of MLflow's messages; return the one that is answered.
+
+        Args:
+            api: the class of the message.
+            endpoint: the path.
+            method: HTTP's.
+            json_body: the message as JSON.
+            response: the message that is filled with the answer.
+            headers: more headers.
+            may_be_repeated: whether the caller sees to it that it may come again.
+
+        Raises:
+            HubError: the hub did not answer, or does not know who asks.
+            MlflowException: it refuses what is asked.
+        """
+        body = None if json_body is None else json.loads(json_body)
+        sent: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
+        is_repeatable = method == "GET" or api.__name__.startswith(_REPEATABLE)
+        with may_be_stored(may_be_repeated=is_repeatable or may_be_repeated):
+            answer = self._http.call(method, endpoint, headers=headers, wants_object=True, **sent)
+        parse_dict(answer.json(), response)
+        return response
+
+    def creds(self) -> MlflowHostCreds:
+        """Return what MLflow needs for the few requests that it makes by itself."""
+        return MlflowHostCreds(
+            self._http.address,
+            token=self._http.token,
+            server_cert_path=MLFLOW_TRACKING_SERVER_CERT_PATH.get() or None,
+        )
+
+
+@contextmanager
+def may_be_stored(*, may_be_repeated: bool) -> Iterator[None]:
+    """Note of a request whether a part of the call that it is of may be stored then.
+
+    Args:
+        may_be_repeated: it stores nothing, or the same if it is made again.
+    """
+    asked = None if may_be_repeated else in_call.asked
+    if asked is not None:
+        asked.append(None)
+    try:
+        yield
+    except MlflowException as error:
+        may_be_done = isinstance(error, UnansweredError) and error.may_be_done
+        if asked is not None and not may_be_done:
+            asked.pop()
+        in_call.may_have_stored |= may_be_done and not may_be_repeated
+        raise
+    in_call.may_have_stored |= not may_be_repeated

@@ -1,0 +1,1 @@
+"""Files of a served hub, as a script stores and reads them."""

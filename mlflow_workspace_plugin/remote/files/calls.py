@@ -1,0 +1,232 @@
+"""What is asked of a hub's server about files."""
+
+import json
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import PurePosixPath
+from typing import Any, Protocol, TypeVar
+
+import requests
+from mlflow.exceptions import MlflowException
+
+from mlflow_workspace_plugin.artifacts.file_space import StoredFile
+from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.protocol.files import ENDS_BEFORE, FILES_AT_ONCE, REPLACED
+
+Item = TypeVar("Item")
+
+
+class HubHttp(Protocol):
+    """Asks a hub's server, again where it is away, as whoever is logged in."""
+
+    def request(
+        self,
+        method: str,
+        path: str,
+        *,
+        json: Any = None,
+        params: dict[str, Any] | None = None,
+        data: bytes | None = None,
+        headers: dict[str, str] | None = None,
+        stream: bool = False,
+        patience_s: float | None = None,
+        again: bool = True,
+        wants_object: bool = False,
+    ) -> requests.Response:
+        """Return the answer to a request.
+
+        Raises:
+            HubUnreachableError: there is none.
+            MlflowException: it says no.
+        """
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a hub says of a place.
+
+    Attributes:
+        known: the file that is there.
+        is_same: whether it is the one that was asked about; None where that was not looked at.
+        staged: how many bytes of that one the server has received.
+    """
+
+    known: StoredFile | None
+    is_same: bool | None
+    staged: int
+
+
+@dataclass(frozen=True)
+class Signed:
+    """A signature for a blob.
+
+    Attributes:
+        text: what stands behind its URL.
+        act: what for.
+        seconds: for how long it is to be used.
+        known: the file that is there, if that was looked at.
+        blocks: of it, and those that were staged, if they were looked at.
+    """
+
+    text: str
+    act: str
+    seconds: float
+    known: StoredFile | None = None
+    blocks: tuple[list[str], list[str]] | None = None
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A file that is to be stored.
+
+    Attributes:
+        location: where, below the hub's root.
+        act: for what a signature is wanted; ``look`` is what the hub finds right.
+        size: in bytes.
+    """
+
+    location: str
+    act: str
+    size: int = 0
+
+
+class FileCalls:
+    """What is asked about the files of a workspace.
+
+    Args:
+        http: the way to the hub.
+        workspace: the name MLflow knows.
+        patience_s: for how long a request that gets no answer is sent again; None is as long as the
+            settings say.
+    """
+
+    def __init__(self, http: HubHttp, workspace: str, patience_s: float | None = None) -> None:
+        self.workspace = workspace
+        self._http = http
+        self._patience_s = patience_s
+        self._path = f"/hub/v1/workspaces/{workspace}/files/"
+
+    def storage(self) -> dict[str, Any]:
+        """Return how files come and go."""
+        return self._said("GET", "storage")
+
+    def files(self, location: PurePosixPath, *, deep: bool) -> Iterator[dict[str, Any]]:
+        """Yield what is directly in a folder, or all files below it, or the one at it.
+
+        Raises:
+            HubUnreachableError: the listing broke off.
+        """
+        body = {"location": str(location), "deep": deep}
+        with self._ask("POST", "list", json=body, stream=True) as answer:
+            try:
+                for line in answer.iter_lines():
+                    entry = json.loads(line)
+                    if entry.get("end"):
+                        return
+                    yield entry
+            except (requests.RequestException, ValueError):
+                pass
+        raise HubUnreachableError(
+            f"The listing of files in workspace {self.workspace!r} broke off. Ask again."
+        )
+
+    def find(self, wanted: Sequence[dict[str, Any]]) -> list[Found]:
+        """Return what is at some places, each with what is asked about it.
+
+        Args:
+            wanted: ``location`` of each; with ``size`` and ``sha256`` it is compared.
+        """
+        found: list[Found] = []
+        for some in batches(wanted, FILES_AT_ONCE):
+            answer = self._said("POST", "find", json={"files": list(some)})
+            found += (
+                Found(_stored_file(each["known"]), each["is_same"], each["staged"])
+                for each in answer["files"]
+            )
+        return found
+
+    def sign_reads(self, locations: Sequence[str]) -> list[Signed]:
+        """Return a signature for each of some files."""
+        signed: list[Signed] = []
+        for some in batches(locations, FILES_AT_ONCE):
+            answer = self._said("POST", "sign-reads", json={"locations": list(some)})
+            signed += (
+                Signed(each["signature"], "read", answer["seconds"]) for each in answer["files"]
+            )
+        return signed
+
+    def sign_writes(self, wanted: Sequence[Wanted]) -> list[Signed]:
+        """Return a signature for each of some files that are to be stored."""
+        signed: list[Signed] = []
+        for some in batches(wanted, FILES_AT_ONCE):
+            body = {"files": [vars(each) for each in some]}
+            answer = self._said("POST", "sign-writes", json=body)
+            signed += (
+                Signed(
+                    each["signature"],
+                    each["act"],
+                    answer["seconds"],
+                    _stored_file(each.get("known")),
+                    None if each.get("blocks") is None else tuple(each["blocks"]),
+                )
+                for each in answer["files"]
+            )
+        return signed
+
+    def delete(self, location: PurePosixPath, path: str | None) -> None:
+        """Delete a file, a folder, or everything."""
+        self._said("POST", "delete", json={"location": str(location), "path": path})
+
+    def append(self, location: str, lines: bytes, *, goes_on: bool) -> None:
+        """Append lines to a file; after an error they may be there."""
+        params = {"location": location, "goes_on": int(goes_on)}
+        self._said("POST", "append", params=params, data=lines)
+
+    def store(
+        self, location: str, piece: bytes, *, offset: int, size: int, sha256: str, kind: str
+    ) -> dict[str, Any]:
+        """Send a file, or the next piece of it; return what the server says that it has."""
+        params = {
+            "location": location,
+            "offset": offset,
+            "size": size,
+            "sha256": sha256,
+            "kind": kind,
+        }
+        return self._said("POST", "content", params=params, data=piece)
+
+    def content(
+        self, location: str, start: int, size: int, etag: str | None = None
+    ) -> requests.Response | None:
+        """Return a piece of a file, and what tells its content.
+
+        Returns:
+            None where the file ends before, or has another content than ``etag`` says.
+
+        Raises:
+            MlflowException: ``RESOURCE_DOES_NOT_EXIST``, there is no such file.
+        """
+        headers = {"Range": f"bytes={start}-{start + size - 1}", "Accept-Encoding": "identity"}
+        if etag is not None:
+            headers["If-Match"] = etag
+        try:
+            return self._ask("GET", "content", params={"location": location}, headers=headers)
+        except MlflowException as error:
+            if error.error_code not in (ENDS_BEFORE, REPLACED):
+                raise
+            return None
+
+    def _said(self, method: str, name: str, **options: Any) -> dict[str, Any]:
+        return dict(self._ask(method, name, wants_object=True, **options).json())
+
+    def _ask(self, method: str, name: str, **options: Any) -> requests.Response:
+        return self._http.request(method, self._path + name, patience_s=self._patience_s, **options)
+
+
+def _stored_file(fields: dict[str, Any] | None) -> StoredFile | None:
+    return None if fields is None else StoredFile(**fields)
+
+
+def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    """Return some items, so many at a time."""
+    return (items[at : at + size] for at in range(0, len(items), size))

@@ -1,0 +1,76 @@
+"""The snapshots of a workspace, wherever its hub is."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.artifacts.quiet import quietly
+from mlflow_workspace_plugin.errors import InvalidUriError, SnapshotException
+from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin.protocol.files import SNAPSHOT
+from mlflow_workspace_plugin.remote.files.kept import is_kept
+from mlflow_workspace_plugin.remote.files.open import repository_at
+from mlflow_workspace_plugin.runs.snapshots.memory import Memory
+from mlflow_workspace_plugin.runs.snapshots.snapshots import (
+    TRIES,
+    SnapshotFiles,
+    Snapshots,
+    check_same,
+    location_of_snapshots,
+)
+from mlflow_workspace_plugin.runs.snapshots.taking import Taking
+
+
+def snapshots_of(tracking_uri: str) -> SnapshotFiles:
+    """Return the snapshots of the workspace that a URI names.
+
+    Raises:
+        InvalidUriError: it names none.
+        HubError: its hub cannot be opened.
+    """
+    parsed = uris.parse(tracking_uri)
+    if isinstance(parsed, uris.ServedWorkspaceUri):
+        return ServedSnapshots(parsed)
+    if isinstance(parsed, uris.HubUri):
+        raise InvalidUriError(f"{str(parsed)!r} names a hub, and no workspace in it. Add /NAME.")
+    return Snapshots(open_hub(parsed.hub), parsed.name)
+
+
+class ServedSnapshots(SnapshotFiles):
+    """The snapshots of a workspace of a served hub.
+
+    Args:
+        uri: of the workspace.
+    """
+
+    def __init__(self, uri: uris.ServedWorkspaceUri) -> None:
+        super().__init__(repository_at(uri, location_of_snapshots(uri.name), is_quiet=True))
+        self._uri = uri
+
+    @contextmanager
+    def keeping(self, source: "str | os.PathLike[str]") -> Iterator[str]:
+        """Take a snapshot, and keep it for whom the block names it.
+
+        Who frees snapshots may be about it until a run names it. So the hub is asked then, under
+        its lock, whether it is there; and it is stored once more if it is not.
+        """
+        with self._taking(source), quietly():
+            folder = Path(source)
+            taking = Taking(folder, None, Memory(str(self._uri), folder))
+            if not self._is_stored(taking, self.repository):
+                self._store(taking)
+                self._is_stored(taking, self.repository)
+            snapshot_id = taking.manifest.id
+        yield snapshot_id
+        with self._taking(source), quietly():
+            for _ in range(TRIES):
+                if is_kept(self._uri, SNAPSHOT, snapshot_id):
+                    return
+                self._store(taking)
+                check_same(taking, snapshot_id)
+            raise SnapshotException(
+                f"The snapshot of {str(source)!r} was removed again and again while it was stored, "
+                "by mlflow-workspace gc or by hand. Try again when that is over."
+            )
