@@ -41,9 +41,9 @@ class BrowserImages:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] == "http" and WORKSPACE_HEADER_NAME not in Headers(scope=scope):
-            asked_for = _asked_for(scope)
-            if asked_for is not None:
-                added = await to_thread.run_sync(self._header, *asked_for)
+            asked = asked_for(scope)
+            if asked is not None:
+                added = await to_thread.run_sync(self._header, *asked)
                 scope = {**scope, "headers": [*scope["headers"], *added]}
         await self._app(scope, receive, send)
 
@@ -53,8 +53,12 @@ class BrowserImages:
         return [] if found is None else [(_HEADER, found.encode())]
 
 
-def _asked_for(scope: Scope) -> tuple[Kind, str] | None:
-    """Return what a file is asked of, and its id; None of other requests."""
+def asked_for(scope: Scope) -> tuple[Kind, str] | None:
+    """Return what a file is asked of, and its id; None of other requests.
+
+    Args:
+        scope: of the request.
+    """
     path = scope["path"]
     if found := _OF_MODEL.fullmatch(path):
         return "model", found[1]

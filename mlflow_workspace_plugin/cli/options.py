@@ -17,19 +17,36 @@ Command = TypeVar("Command", bound=Callable[..., Any])
 _SECONDS = {"d": 86_400, "h": 3_600, "m": 60, "s": 1}
 _AGE = re.compile(r"(\d+(?:\.\d+)?)([dhms])")
 _JSON_HELP = "Print JSON, for a program to read."
-_HUB_HELP = f"The hub's folder; by default ${settings.HUB.name}, else a folder of the user's."
+_DEFAULT_HUB = f"by default ${settings.HUB.name}, else a folder of the user's."
+
+HubPlace = Path | str
+"""A hub as ``--hub`` names it: its folder; or, as a text, the address of its server."""
 
 
 def hub_option(command: Command) -> Command:
-    """Add ``--hub``, which arrives as a folder."""
-    option = click.option(
+    """Add ``--hub``, which arrives as a folder, or as the address of a served hub."""
+    return _hub_option(
+        f"The hub's folder, or https://HOST of a served one; {_DEFAULT_HUB}",
+        lambda _context, _parameter, value: value if uris.is_address(value) else _folder(value),
+    )(command)
+
+
+def hub_folder_option(command: Command) -> Command:
+    """Add ``--hub`` to what is done in the folder of a hub only."""
+    return _hub_option(
+        f"The hub's folder; {_DEFAULT_HUB}",
+        lambda _context, _parameter, value: _folder(value),
+    )(command)
+
+
+def _hub_option(sentence: str, callback: Callable[..., HubPlace]) -> Callable[[Command], Command]:
+    return click.option(
         "--hub",
         default=lambda: settings.HUB.get(),
         show_default=settings.HUB.name,
-        help=_HUB_HELP,
-        callback=lambda _context, _parameter, value: _folder(value),
+        help=sentence,
+        callback=callback,
     )
-    return option(command)
 
 
 def json_option(command: Command) -> Command:
@@ -109,6 +126,11 @@ def print_facts(facts: Mapping[str, Any]) -> None:
 
 
 def _folder(hub: str) -> Path:
+    if uris.is_address(hub):
+        raise click.BadParameter(
+            f"{uris.redact(hub)} is a served hub, and this is done on its server's machine, in the "
+            "hub's folder. Name the folder there."
+        )
     try:
         return uris.hub_folder(hub)
     except Exception as error:

@@ -1,7 +1,6 @@
 """Which workspace a command means: the one it names, else the one around it."""
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit
 
@@ -9,6 +8,7 @@ import click
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.cli.completion import complete_workspaces
+from mlflow_workspace_plugin.cli.options import HubPlace
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.workspace import Workspace
@@ -28,16 +28,16 @@ def workspace_option(command: Command) -> Command:
     return option(command)
 
 
-def open_workspace(name: str | None, hub: Path) -> "Workspace":
+def open_workspace(name: str | None, hub: HubPlace) -> "Workspace":
     """Open the workspace of a name, else that of ``MLFLOW_TRACKING_URI``, else of a config file.
 
     Args:
         name: as ``--workspace`` gives it.
         hub: where the name is looked up; where it was named by ``--hub``, the workspace is there.
+        served: whether the workspace of a URI may be one of a served hub.
 
     Raises:
         WorkspaceNotFoundError: there is none of that name.
-        ServedHubError: the URI names one of a served hub.
         ConfigFileError: nothing names one, or the config file cannot be used.
         UserErrorException: what is around is in another hub than the one named.
     """
@@ -67,7 +67,7 @@ def open_workspace(name: str | None, hub: Path) -> "Workspace":
     return found
 
 
-def workspace_around(hub: Path) -> "Workspace | None":
+def workspace_around(hub: HubPlace) -> "Workspace | None":
     """Return the workspace of ``MLFLOW_TRACKING_URI``, else of a config file, if there is one.
 
     Args:
@@ -75,7 +75,6 @@ def workspace_around(hub: Path) -> "Workspace | None":
 
     Raises:
         WorkspaceNotFoundError: there is none of that name.
-        ServedHubError: the URI names one of a served hub.
     """
     from mlflow_workspace_plugin.errors import ConfigFileError
 
@@ -89,7 +88,6 @@ def workspace_around(hub: Path) -> "Workspace | None":
 def _around() -> "Workspace":
     from mlflow.environment_variables import MLFLOW_TRACKING_URI
 
-    from mlflow_workspace_plugin.errors import ServedHubError
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
     uri = MLFLOW_TRACKING_URI.get()
@@ -97,11 +95,12 @@ def _around() -> "Workspace":
         parsed = uris.parse(uri)
         if isinstance(parsed, uris.WorkspaceUri):
             return Workspace.get(parsed.name, hub=parsed.hub)
-        raise ServedHubError.of(uri)
+        if isinstance(parsed, uris.ServedWorkspaceUri):
+            return Workspace.get(parsed.name, hub=parsed.address)
     return Workspace.from_config()
 
 
-def _is_meant(found: "Workspace", hub: Path) -> bool:
+def _is_meant(found: "Workspace", hub: HubPlace) -> bool:
     """Whether the hub of a workspace is the one that the command names, if it names one."""
     from click.core import ParameterSource
 
@@ -109,4 +108,8 @@ def _is_meant(found: "Workspace", hub: Path) -> bool:
     if source in (None, ParameterSource.DEFAULT):
         return True
     around = uris.parse(found.get_mlflow_tracking_uri())
+    if isinstance(hub, str):
+        return isinstance(around, uris.ServedWorkspaceUri) and (
+            around.address == uris.served_uri(hub, around.name).address
+        )
     return isinstance(around, uris.WorkspaceUri) and around.hub.resolve() == hub.resolve()

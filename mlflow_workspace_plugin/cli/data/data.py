@@ -7,6 +7,7 @@ import click
 
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     hub_option,
     json_option,
@@ -43,7 +44,7 @@ def data() -> None:
 @hub_option
 @json_option
 @plain_errors
-def list_(datastores: bool, workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def list_(datastores: bool, workspace: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """List the datasets of a workspace, the newest version of each."""
     store = open_workspace(workspace, hub).tracking_store
     if datastores:
@@ -65,7 +66,7 @@ def list_(datastores: bool, workspace: str | None, hub: Path, as_json: bool) -> 
 @hub_option
 @json_option
 @plain_errors
-def show(dataset: str, workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def show(dataset: str, workspace: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """Show a dataset: what it is, its files, and what became of them since it was registered."""
     from mlflow_workspace_plugin.data import datasets
     from mlflow_workspace_plugin.data.definition import DatasetDefinition
@@ -112,7 +113,7 @@ def upload(
     datastore: str | None,
     overwrite: bool,  # noqa: FBT001
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Store file or folder SOURCE in folder TARGET of a datastore.
 
@@ -157,7 +158,7 @@ def download(
     datastore: str | None,
     overwrite: bool,  # noqa: FBT001
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Copy the files of a dataset, or of a datastore's path, to folder TARGET."""
     from mlflow_workspace_plugin.data import datasets
@@ -206,7 +207,7 @@ def register(
     tags: tuple[str, ...],
     new_version: bool,  # noqa: FBT001
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Register PATHS of a datastore, or URLs, as dataset NAME.
 

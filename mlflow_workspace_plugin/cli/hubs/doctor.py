@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 import click
 
 from mlflow_workspace_plugin.cli.options import (
-    hub_option,
+    hub_folder_option,
     json_option,
     plain_errors,
     print_json,
@@ -39,7 +39,7 @@ class Finding(NamedTuple):
 
 
 @click.command()
-@hub_option
+@hub_folder_option
 @json_option
 @click.pass_context
 @plain_errors

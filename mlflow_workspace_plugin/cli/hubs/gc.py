@@ -9,7 +9,7 @@ from mlflow_workspace_plugin.cli.completion import complete_workspaces
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
     echo,
-    hub_option,
+    hub_folder_option,
     json_option,
     older_than_option,
     plain_errors,
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 @click.option("--all-workspaces", is_flag=True, help="All workspaces of the hub.")
 @older_than_option("0s", "Only what was deleted longer ago, such as 30d or 1d12h.")
 @click.option("--dry-run", is_flag=True, help="Say what would be freed, and free nothing.")
-@hub_option
+@hub_folder_option
 @json_option
 @plain_errors
 def gc(

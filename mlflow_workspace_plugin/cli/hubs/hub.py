@@ -6,7 +6,7 @@ import click
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.cli.completion import complete_workspaces
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import echo, hub_folder_option, plain_errors
 from mlflow_workspace_plugin.hub.files.layout import JOURNAL_MODES, JournalMode
 from mlflow_workspace_plugin.uris import hub_folder
 
@@ -57,7 +57,7 @@ def init(
 @hub.command()
 @click.argument("name", shell_complete=complete_workspaces)
 @click.argument("folder", type=click.Path(file_okay=False, path_type=Path))
-@hub_option
+@hub_folder_option
 @plain_errors
 def link(name: str, folder: Path, hub: Path) -> None:
     """Keep the files of workspace NAME in FOLDER, on another disk, say.

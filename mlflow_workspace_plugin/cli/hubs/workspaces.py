@@ -10,9 +10,12 @@ import click
 from mlflow_workspace_plugin import names, uris
 from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
 from mlflow_workspace_plugin.cli.completion import complete_workspaces_and_runs
+from mlflow_workspace_plugin.cli.hub_seen import seen_hub
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
+    hub_folder_option,
     hub_option,
     json_option,
     plain_errors,
@@ -43,47 +46,57 @@ if TYPE_CHECKING:
 @plain_errors
 def create(
     name: str,
-    hub: Path,
+    hub: HubPlace,
     exist_ok: bool,  # noqa: FBT001
     write_config: bool,  # noqa: FBT001
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Create workspace NAME, and its hub if that is its first."""
+    names.fold(name)  # before a hub is made for a name that is refused
+    if isinstance(hub, str):
+        from mlflow_workspace_plugin.sdk.workspace import Workspace
+
+        record = Workspace.create(name, exist_ok=exist_ok, hub=hub)._record
+    else:
+        hub, record = _created(name, hub, exist_ok=exist_ok)
+    facts = _facts(hub, record)
+    if write_config:
+        facts["config_file"] = _write_config(hub, record)
+    if as_json:
+        print_json(facts)
+        return
+    echo(f"Workspace {record.display_name!r} is in hub {hub}")
+    if write_config:
+        echo(f"Config file {facts['config_file']} names it.")
+    echo(f"export MLFLOW_TRACKING_URI={facts['tracking_uri']}")
+
+
+def _created(name: str, hub: Path, *, exist_ok: bool) -> tuple[Path, WorkspaceRecord]:
+    """Create a workspace of a hub in a folder, and the hub, if need be."""
     from mlflow_workspace_plugin.artifacts.repository import create_workspace
     from mlflow_workspace_plugin.errors import WorkspaceExistsError
     from mlflow_workspace_plugin.hub.hub import create_hub
 
-    names.fold(name)  # before a hub is made for a name that is refused
     opened, notice = create_hub(hub)
     if notice:
         echo(notice, err=True)
     try:
-        record = create_workspace(opened, name)
+        return opened.path, create_workspace(opened, name)
     except WorkspaceExistsError:
         if not exist_ok:
             raise
-        record = opened.catalog.get(name)
-    facts = _facts(opened.path, record)
-    if write_config:
-        facts["config_file"] = _write_config(opened.path, record)
-    if as_json:
-        print_json(facts)
-        return
-    echo(f"Workspace {record.display_name!r} is in hub {opened.path}")
-    if write_config:
-        echo(f"Config file {facts['config_file']} names it.")
-    echo(f"export MLFLOW_TRACKING_URI={facts['tracking_uri']}")
+        return opened.path, opened.catalog.get(name)
 
 
 @click.command("list")
 @hub_option
 @json_option
 @plain_errors
-def list_(hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def list_(hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """List the workspaces of a hub."""
-    records = glance.look(hub, glance.Glance.workspaces)
+    records = glance.look(hub, glance.Glance.workspaces) if isinstance(hub, Path) else None
     if records is None:
-        records = _opened(hub).catalog.list()
+        records = seen_hub(hub).workspaces()
     rows = [_facts(hub, record) for record in records]
     if as_json:
         print_json(rows)
@@ -97,7 +110,7 @@ def list_(hub: Path, as_json: bool) -> None:  # noqa: FBT001
 @hub_option
 @json_option
 @plain_errors
-def show(name: str, workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def show(name: str, workspace: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """Show workspace NAME, its URI and what it holds; or run RUN, and how it went.
 
     RUN is a run's id, the beginning of it, or its name. What may be both is a workspace; with
@@ -109,8 +122,7 @@ def show(name: str, workspace: str | None, hub: Path, as_json: bool) -> None:  #
 
         show_run(_found(name, workspace, hub), as_json=as_json)
         return
-    opened = _opened(hub)
-    facts = _facts(opened.path, record) | opened.catalog.count(record.name)
+    facts = _facts(hub, record) | seen_hub(hub).counts(record.name)
     if as_json:
         print_json(facts)
     else:
@@ -119,7 +131,7 @@ def show(name: str, workspace: str | None, hub: Path, as_json: bool) -> None:  #
 
 @click.command()
 @optional_run_argument
-@hub_option
+@hub_folder_option
 @workspace_option
 @json_option
 @plain_errors
@@ -165,7 +177,7 @@ def _where(
 
 def _where_of_opened(given: str | None, workspace: str | None, hub: Path) -> dict[str, Any]:
     found = None if given is None else find_run(given, workspace, hub)
-    opened = _opened(hub) if found is None else found.hub
+    opened = _opened(hub) if found is None else found.source().hub
     facts: dict[str, Any] = {"hub": opened.path, "rows": opened.rows}
     if found is not None:
         return facts | _where_run(found)
@@ -191,21 +203,21 @@ def _where_run(found: "FoundRun") -> dict[str, Any]:
         "workspace": found.place.workspace,
         "experiment_id": info.experiment_id,
         "run_id": info.run_id,
-        "files": found.hub.place_of(location_of(info.artifact_uri, found.place.workspace)),
+        "files": found.source().hub.place_of(location_of(info.artifact_uri, found.place.workspace)),
     }
 
 
-def _workspace_of(hub: Path, name: str) -> WorkspaceRecord | None:
+def _workspace_of(hub: HubPlace, name: str) -> WorkspaceRecord | None:
     from mlflow_workspace_plugin.errors import HubNotFoundError, WorkspaceNotFoundError
 
     try:
-        return _opened(hub).catalog.get(name)
+        return seen_hub(hub).workspace(name)
     except (HubNotFoundError, WorkspaceNotFoundError):
         # A run may be meant, of the hub around.
         return None
 
 
-def _found(given: str, workspace: str | None, hub: Path) -> "FoundRun":
+def _found(given: str, workspace: str | None, hub: HubPlace) -> "FoundRun":
     from mlflow_workspace_plugin.errors import RunNotFoundError
 
     try:
@@ -213,11 +225,11 @@ def _found(given: str, workspace: str | None, hub: Path) -> "FoundRun":
     except RunNotFoundError as error:
         if workspace is None and "Did you mean" not in error.message:
             # What is said of workspaces is of more use.
-            _opened(hub).catalog.get(given)
+            seen_hub(hub).workspace(given)
         raise
 
 
-def _write_config(hub: Path, record: WorkspaceRecord) -> Path:
+def _write_config(hub: HubPlace, record: WorkspaceRecord) -> Path:
     from mlflow_workspace_plugin.sdk import config_file
 
     return config_file.write(
@@ -227,7 +239,7 @@ def _write_config(hub: Path, record: WorkspaceRecord) -> Path:
     )
 
 
-def _print_list(hub: Path, rows: Sequence[Mapping[str, Any]]) -> None:
+def _print_list(hub: HubPlace, rows: Sequence[Mapping[str, Any]]) -> None:
     """Print the facts of workspaces, as JSON has them, so that they fit a terminal."""
     from mlflow_workspace_plugin.cli.layout.tables import Column, print_columns
 
@@ -237,7 +249,7 @@ def _print_list(hub: Path, rows: Sequence[Mapping[str, Any]]) -> None:
     columns.append(Column("created", [_day(row["created"]) for row in rows]))
     echo(f"Workspaces of hub {hub}")
     print_columns(columns)
-    uri = uris.WorkspaceUri(hub, "NAME")
+    uri = uris.WorkspaceUri(hub, "NAME") if isinstance(hub, Path) else _served_form(hub)
     echo(f"\nTo log to one: export MLFLOW_TRACKING_URI={uri}")
 
 
@@ -245,7 +257,7 @@ def _day(time: str | None) -> str:
     return "" if time is None else words.ago(int(datetime.fromisoformat(time).timestamp() * 1000))
 
 
-def _facts(hub: Path, record: WorkspaceRecord) -> dict[str, Any]:
+def _facts(hub: HubPlace, record: WorkspaceRecord) -> dict[str, Any]:
     created = record.created_at and datetime.fromtimestamp(record.created_at / 1000, timezone.utc)
     return {
         "name": record.display_name,
@@ -255,5 +267,10 @@ def _facts(hub: Path, record: WorkspaceRecord) -> dict[str, Any]:
     }
 
 
-def _uri(hub: Path, record: WorkspaceRecord) -> str:
-    return str(uris.WorkspaceUri(hub, record.name))
+def _uri(hub: HubPlace, record: WorkspaceRecord) -> str:
+    return seen_hub(hub).uri(record.name)
+
+
+def _served_form(address: str) -> str:
+    before, _, behind = str(uris.served_uri(address, "name")).rpartition("/name")
+    return f"{before}/NAME{behind}"

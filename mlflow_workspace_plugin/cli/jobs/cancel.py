@@ -1,10 +1,8 @@
 """``mlflow-workspace cancel``: the end of a job."""
 
-from pathlib import Path
-
 import click
 
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import HubPlace, echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.stores.jobs import states
@@ -24,7 +22,7 @@ def cancel(
     run: str,
     force: bool,  # noqa: FBT001
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Cancel job RUN: what waits is canceled at once, what runs is told to stop.
 

@@ -4,13 +4,13 @@ import re
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     hub_option,
     json_option,
@@ -71,7 +71,7 @@ def add(
     hub_on_nodes: str | None,
     options: Sequence[str],
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Let jobs that name compute target NAME run there from now on.
 
@@ -111,11 +111,11 @@ def add(
 @hub_option
 @json_option
 @plain_errors
-def list_(workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def list_(workspace: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """List the compute targets of a workspace, and how much runs there."""
     from concurrent.futures import ThreadPoolExecutor
 
-    from mlflow_workspace_plugin.overview.queue import targets
+    from mlflow_workspace_plugin.overview.computes.queue import targets
 
     found = open_workspace(workspace, hub)
     store = found.tracking_store
@@ -133,7 +133,7 @@ def list_(workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT
 @workspace_option
 @hub_option
 @plain_errors
-def remove(name: str, workspace: str | None, hub: Path) -> None:
+def remove(name: str, workspace: str | None, hub: HubPlace) -> None:
     """Forget compute target NAME. Jobs that it has already go on."""
     from mlflow_workspace_plugin.errors import ComputeTargetException
 
@@ -152,7 +152,7 @@ def remove(name: str, workspace: str | None, hub: Path) -> None:
 @workspace_option
 @hub_option
 @plain_errors
-def trust(name: str, yes: bool, workspace: str | None, hub: Path) -> None:  # noqa: FBT001
+def trust(name: str, yes: bool, workspace: str | None, hub: HubPlace) -> None:  # noqa: FBT001
     """Let jobs of yours go where compute target NAME leads.
 
     One that somebody else added, or changed, is used only after that. Nothing is sent meanwhile,
@@ -175,7 +175,7 @@ def trust(name: str, yes: bool, workspace: str | None, hub: Path) -> None:  # no
 @workspace_option
 @hub_option
 @plain_errors
-def token(name: str, workspace: str | None, hub: Path) -> None:
+def token(name: str, workspace: str | None, hub: HubPlace) -> None:
     """Keep the token of compute target NAME, a Ray cluster, in a file that is yours only.
 
     It is asked for, or read from standard input.
@@ -199,7 +199,7 @@ def token(name: str, workspace: str | None, hub: Path) -> None:
     echo(f"The token for {address} is in {file}")
 
 
-def _target(name: str, workspace: str | None, hub: Path) -> "Compute":
+def _target(name: str, workspace: str | None, hub: HubPlace) -> "Compute":
     """Return a compute target, trusted or not."""
     from mlflow_workspace_plugin.errors import ComputeTargetException
 
@@ -243,7 +243,7 @@ def _notes(target: "Compute", store: "WorkspaceTrackingStore") -> list[str]:
 
 
 def _row(store: "WorkspaceTrackingStore", target: "Compute") -> dict[str, Any]:
-    from mlflow_workspace_plugin.overview.queue import room_of
+    from mlflow_workspace_plugin.overview.computes.queue import room_of
 
     room = room_of(store, target)
     return {

@@ -1,10 +1,8 @@
 """``mlflow-workspace logs``: what a run prints."""
 
-from pathlib import Path
-
 import click
 
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import HubPlace, echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import find_run, run_argument
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 
@@ -21,7 +19,7 @@ def logs(
     run: str,
     follow: bool,  # noqa: FBT001
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Print what run RUN has printed, on both of its streams.
 

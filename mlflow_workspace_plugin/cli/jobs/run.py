@@ -11,7 +11,7 @@ import click
 
 from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.cli.jobs.run_options import experiment_option, name_and_tag_options
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import HubPlace, echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 
 # What only a shell understands.
@@ -32,7 +32,7 @@ def run(
     experiment: str,
     name: str | None,
     tags: dict[str, str],
-    hub: Path,
+    hub: HubPlace,
     command: tuple[str, ...],
 ) -> None:
     """Run a script, such as `train.py --rate 0.1`, inside a recorded run.

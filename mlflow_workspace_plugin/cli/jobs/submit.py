@@ -11,7 +11,7 @@ import click
 from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.cli.jobs import follow as following
 from mlflow_workspace_plugin.cli.jobs.run_options import experiment_option, name_and_tag_options
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import HubPlace, echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import SHORT_ID, title
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 
@@ -68,7 +68,7 @@ def submit(
     gpus: int,
     wait: bool,  # noqa: FBT001
     follow: bool,  # noqa: FBT001
-    hub: Path,
+    hub: HubPlace,
     command: tuple[str, ...],
 ) -> None:
     """Queue a script, such as `train.py --rate 0.1`, to be run as a job.

@@ -1,12 +1,12 @@
 """``mlflow-workspace jobs``: what waits and what runs."""
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     hub_option,
     json_option,
@@ -17,7 +17,7 @@ from mlflow_workspace_plugin.cli.runs.find import SHORT_ID
 from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspace_option
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.overview.queue import QueuedJob
+    from mlflow_workspace_plugin.overview.computes.queue import QueuedJob
 
 _NEWEST = 50
 
@@ -42,7 +42,7 @@ def jobs(
     all_jobs: bool,  # noqa: FBT001
     number: int,
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """List the jobs of a workspace that wait or run, the newest first, and for what they wait.
@@ -50,7 +50,7 @@ def jobs(
     "before" is how many jobs go before one on its compute target. Without --workspace it is the
     workspace of MLFLOW_TRACKING_URI, else of the config.json above this folder.
     """
-    from mlflow_workspace_plugin.overview.queue import queued_jobs
+    from mlflow_workspace_plugin.overview.computes.queue import queued_jobs
 
     found = open_workspace(workspace, hub)
     listed = queued_jobs(found.tracking_store, compute=compute, limit=number, with_ended=all_jobs)

@@ -1,13 +1,11 @@
 """What ``mlflow-workspace sync`` does with each folder of journals: send, drop."""
 
 import shutil
-from functools import partial
 from pathlib import Path
 
 import click
 
 from mlflow_workspace_plugin import settings, uris
-from mlflow_workspace_plugin.artifacts.repository import open_to_send
 from mlflow_workspace_plugin.artifacts.staging import sending
 from mlflow_workspace_plugin.cli.journals.ends import ends_of, tell_ends
 from mlflow_workspace_plugin.cli.journals.status import (
@@ -25,7 +23,6 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceNotFoundError,
     clause,
 )
-from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.journal.files.folder import (
     JournalFolder,
     Leftover,
@@ -33,36 +30,62 @@ from mlflow_workspace_plugin.journal.files.folder import (
     all_folders,
     base_folder,
 )
+from mlflow_workspace_plugin.journal.sending.again import send_again
 from mlflow_workspace_plugin.journal.sending.dropping import drop
 from mlflow_workspace_plugin.journal.sending.replay import Replay, replay
+from mlflow_workspace_plugin.journal.sending.target import Target
+from mlflow_workspace_plugin.remote.leftovers import destination_of
 from mlflow_workspace_plugin.runner.folder import remove_unused
-from mlflow_workspace_plugin.stores.build import open_hub_of, open_workspace_store
-from mlflow_workspace_plugin.stores.reads.receipts import stored_sequences
-from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 # Why a workspace cannot be opened that does not come back by itself.
 _GONE = (HubNotFoundError, WorkspaceNotFoundError)
 
 
-def send(folder: JournalFolder, row: Row, *, of_all_machines: bool = False) -> None:
-    """Send the journals and files of a workspace; fill in what became of them."""
+def send(
+    folder: JournalFolder,
+    row: Row,
+    *,
+    of_all_machines: bool = False,
+    is_refused_sent: bool = False,
+) -> None:
+    """Send the journals and files of a workspace; fill in what became of them.
+
+    Args:
+        folder: the journals.
+        row: what is said of them, filled in.
+        of_all_machines: those that were written on other machines, too.
+        is_refused_sent: send what was refused again, too.
+    """
     total = Replay()
     row |= {"sent calls": 0, "sent files": 0} | _facts_of(total)
     if not folder.target:
         return
-    store = open_workspace_store(folder.target)
+    to = destination_of(folder)
     for leftover in folder.leftovers(of_all_machines=of_all_machines):
-        row["problem"] = _replay(folder, leftover, store, total) or row["problem"]
+        row["problem"] = _replay(folder, leftover, to.target, total) or row["problem"]
         row |= _facts_of(total)
-    open_at = partial(open_to_send, open_hub_of(folder.target))
+    if is_refused_sent:
+        _send_refused(folder, row, to.target, total)
     wait_s = settings.WAIT_S.number()
     for staged in staged_files(folder, of_all_machines=of_all_machines):
         before = set(staged.names())
-        for outcome in sending.send(staged, open_at, wait_s):
+        for outcome in sending.send(staged, to.open_files, wait_s):
             row["sent files"] += outcome.error is None
             row["problem"] = str(outcome.error) if outcome.error else row["problem"]
         if not row["problem"] and before.intersection(staged.names()):
             row["problem"] = "Another process of this machine sends the files just now."
+
+
+def _send_refused(folder: JournalFolder, row: Row, target: Target, total: Replay) -> None:
+    """Send what was refused again; fill in what became of it."""
+    try:
+        again = send_again(folder, target)
+    except Exception as error:  # noqa: BLE001  what else there is is to be sent
+        row["problem"] = clause(error)
+        return
+    row["sent again"] = again.sent
+    total.refused += again.refused
+    row |= _facts_of(total)
 
 
 def drop_rest(name: str, *, is_confirmed: bool, is_given_up: bool, as_json: bool) -> None:
@@ -116,9 +139,9 @@ def _remove(folder: JournalFolder, *, is_whole: bool) -> None:
         if folder.path.exists():
             shutil.rmtree(folder.path)
         return
-    store = open_workspace_store(folder.target)
+    to = destination_of(folder)
     for leftover in folder.leftovers(of_all_machines=True):
-        drop(folder, leftover, store, partial(_stored, store))
+        drop(folder, leftover, to.target, to.stored)
     for staged in staged_files(folder, of_all_machines=True):
         for each in staged.names():
             staged.remove(each)
@@ -150,15 +173,10 @@ def _find(name: str) -> Folder:
 
 def _why_not_opened(folder: JournalFolder) -> Exception | None:
     try:
-        open_workspace_store(folder.target).ping()
+        destination_of(folder).target.ping()
     except Exception as error:  # noqa: BLE001  it is judged by who asks
         return error
     return None
-
-
-def _stored(store: WorkspaceTrackingStore, names: set[str]) -> dict[str, int]:
-    with connected(store.engine) as connection:
-        return stored_sequences(connection, names)
 
 
 def _said(row: Row) -> dict[str, str]:
@@ -178,12 +196,10 @@ def _facts_of(total: Replay) -> Row:
     }
 
 
-def _replay(
-    folder: JournalFolder, leftover: Leftover, store: WorkspaceTrackingStore, total: Replay
-) -> str | None:
+def _replay(folder: JournalFolder, leftover: Leftover, target: Target, total: Replay) -> str | None:
     """Send one journal; return why that was not possible, so that the others are sent."""
     try:
-        for part in replay(folder, leftover, store):
+        for part in replay(folder, leftover, target):
             total.calls += part.calls
             total.refused += part.refused
             total.damaged += part.damaged

@@ -48,7 +48,7 @@ def show(folder: JournalFolder, row: Row) -> None:
     stored = {}
     try:
         if folder.target:
-            stored = _stored(folder.target, names_of_writers([folder]))
+            stored = _stored(folder, names_of_writers([folder]))
     except Exception as error:  # noqa: BLE001  what waits can be said all the same
         row["problem"] = str(error)
     held = waiting([folder], stored)
@@ -71,9 +71,9 @@ def staged_files(folder: JournalFolder, *, of_all_machines: bool) -> list[Staged
     return [StagedFiles(folder, host) for host in hosts]
 
 
-def _stored(target: str, writers: set[str]) -> dict[str, int]:
+def _stored(folder: JournalFolder, writers: set[str]) -> dict[str, int]:
     """Return what the hub of a workspace says of writers, and open it only if that is needed."""
-    parsed = uris.parse(target)
+    parsed = uris.parse(folder.target)
     if isinstance(parsed, uris.WorkspaceUri):
         workspace = parsed.name
         # A folder of that name may be a hub, which is refused.
@@ -81,12 +81,9 @@ def _stored(target: str, writers: set[str]) -> dict[str, int]:
             found = glance.look(parsed.hub, lambda seen: _seen(seen, workspace, writers))
             if found is not None:
                 return found
-    from mlflow_workspace_plugin.hub.databases.database import connected
-    from mlflow_workspace_plugin.stores.build import open_workspace_store
-    from mlflow_workspace_plugin.stores.reads.receipts import stored_sequences
+    from mlflow_workspace_plugin.remote.leftovers import destination_of
 
-    with connected(open_workspace_store(target).engine) as connection:
-        return stored_sequences(connection, writers)
+    return destination_of(folder).stored(writers)
 
 
 def _seen(seen: glance.Glance, workspace: str, writers: set[str]) -> dict[str, int] | None:

@@ -26,6 +26,11 @@ _ALWAYS = "workspace", "MB on disk"
     is_flag=True,
     help="Also journals of other machines in the same folder. None of their processes may live.",
 )
+@click.option(
+    "--refused",
+    is_flag=True,
+    help="Also what was refused and set aside, after what was in its way is mended.",
+)
 @click.option("--status", is_flag=True, help="Only say what waits; send nothing.")
 @click.option(
     "--drop",
@@ -43,6 +48,7 @@ _ALWAYS = "workspace", "MB on disk"
 @plain_errors
 def sync(
     all_machines: bool,  # noqa: FBT001
+    refused: bool,  # noqa: FBT001
     status: bool,  # noqa: FBT001
     drop: str | None,
     yes: bool,  # noqa: FBT001
@@ -57,7 +63,7 @@ def sync(
     keep the others back.
     """
     if drop is not None:
-        if status or all_machines or (as_json and not yes):
+        if status or all_machines or refused or (as_json and not yes):
             raise click.UsageError("--drop goes alone, or with --yes, --give-up-hub and --json.")
         from mlflow_workspace_plugin.cli.journals.folders import drop_rest
 
@@ -71,7 +77,7 @@ def sync(
     else:
         from mlflow_workspace_plugin.cli.journals.folders import send
 
-        make = partial(send, of_all_machines=all_machines)
+        make = partial(send, of_all_machines=all_machines, is_refused_sent=refused)
         rows = [row_of(folder, make) for folder in all_folders()]
         add_ends(rows, tell_ends())
     if as_json:

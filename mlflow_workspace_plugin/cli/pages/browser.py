@@ -38,3 +38,8 @@ def open_in_browser(link: str, folder: Path) -> None:
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
         file.write(_PAGE.format(link=html.escape(link)))
     webbrowser.open(page.as_uri())
+
+
+def show_page(link: str) -> None:
+    """Open a link that lets nobody in, such as one to where one logs in."""
+    webbrowser.open(link)

@@ -20,7 +20,7 @@ from mlflow_workspace_plugin import settings, uris
 from mlflow_workspace_plugin.app.asgi import HUB_VARIABLE, SECRET_VARIABLE
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.cli.completion import complete_workspaces
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import echo, hub_folder_option, plain_errors
 from mlflow_workspace_plugin.cli.pages.browser import open_in_browser
 from mlflow_workspace_plugin.hub.ui_address import ServedUi, announced, ui_folder
 
@@ -43,7 +43,7 @@ _END_S = 1.0
     help="Open the UI in this workspace.",
     shell_complete=complete_workspaces,
 )
-@hub_option
+@hub_folder_option
 @click.option(
     "--port",
     type=click.IntRange(1, 65535),

@@ -2,13 +2,13 @@
 
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 
 import click
 
 from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.cli.hub_seen import seen_hub
 from mlflow_workspace_plugin.cli.layout import words
-from mlflow_workspace_plugin.cli.options import echo, hub_option, plain_errors
+from mlflow_workspace_plugin.cli.options import HubPlace, echo, hub_option, plain_errors
 from mlflow_workspace_plugin.cli.runs.find import FoundRun, find_run, run_argument, said
 from mlflow_workspace_plugin.cli.which_workspace import workspace_option
 from mlflow_workspace_plugin.terminal import shown
@@ -34,7 +34,7 @@ def delete(
     workspace: str | None,
     with_everything: bool,  # noqa: FBT001
     yes: bool,  # noqa: FBT001
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Delete runs, or without RUN the workspace that --workspace names.
 
@@ -56,8 +56,6 @@ def delete(
 
 def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
     from mlflow_workspace_plugin.cli.layout.tables import cut, terminal_width
-    from mlflow_workspace_plugin.hub.databases.database import connected
-    from mlflow_workspace_plugin.stores.reads.run_lookup import number_of_children
 
     there = [each for each in runs if not each.place.is_deleted]
     for each in runs:
@@ -71,34 +69,37 @@ def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
         _confirm(question, remedy, is_confirmed=is_confirmed)
     for each in there:
         each.workspace().client.delete_run(each.id)
-        with connected(each.hub.engine) as connection:
-            left = number_of_children(connection, each.id)
+        left = each.source().store.number_of_children(each.id)
         kept = f" Its {words.count(left, 'child run')} stayed." if left else ""
         echo(f"Deleted run {each.title} of workspace {each.place.workspace}.{kept}")
     for name in sorted({each.place.workspace for each in there}):
+        place, free = there[0].hub.place, f"gc -w {name}"
         echo(
-            f"To free what was deleted, for good: {uris.typed(f'gc -w {name}', there[0].hub.path)}"
+            f"To free what was deleted, for good, on the server's machine: mlflow-workspace {free}"
+            if isinstance(place, str)
+            else f"To free what was deleted, for good: {uris.typed(free, place)}"
         )
 
 
-def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirmed: bool) -> None:
+def _delete_workspace(
+    name: str, hub: HubPlace, *, with_everything: bool, is_confirmed: bool
+) -> None:
     from mlflow_workspace_plugin.errors import WorkspaceNotEmptyError
-    from mlflow_workspace_plugin.hub.hub import open_hub
     from mlflow_workspace_plugin.sdk.workspace import Workspace
 
-    opened = open_hub(hub)
-    record = opened.catalog.get(name)
-    counts = opened.catalog.count(record.name)
+    opened = seen_hub(hub)
+    record = opened.workspace(name)
+    counts = opened.counts(record.name)
     holds = ", ".join(
         words.count(number, what.replace("_", " ").removesuffix("s"))
         for what, number in counts.items()
         if number
     )
-    what = f"workspace {record.display_name!r} of hub {str(opened.path)!r}"
+    what = f"workspace {record.display_name!r} of hub {str(opened.place)!r}"
     not_empty = click.ClickException(
         f"Workspace {record.display_name!r} is not empty: it holds "
         f"{holds or 'files in its datastores'}. Nothing was deleted. To delete it with all that: "
-        + uris.typed(f"delete -w {record.name} --with-everything", opened.path)
+        + uris.typed(f"delete -w {record.name} --with-everything", opened.place)
     )
     if with_everything:
         what += f", with {holds} and their files," if holds else ""
@@ -106,7 +107,7 @@ def _delete_workspace(name: str, hub: Path, *, with_everything: bool, is_confirm
         raise not_empty
     _confirm(f"Delete {what} for good?", "Give --yes.", is_confirmed=is_confirmed)
     try:
-        Workspace.get(record.name, hub=opened.path).delete(
+        Workspace.get(record.name, hub=opened.place).delete(
             delete_dependent_resources=with_everything
         )
     except WorkspaceNotEmptyError as error:

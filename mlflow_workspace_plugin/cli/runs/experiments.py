@@ -1,11 +1,10 @@
 """``mlflow-workspace experiments``: what a workspace's runs belong to."""
 
-from pathlib import Path
-
 import click
 
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     hub_option,
     json_option,
@@ -20,23 +19,17 @@ from mlflow_workspace_plugin.cli.which_workspace import open_workspace, workspac
 @hub_option
 @json_option
 @plain_errors
-def experiments(workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def experiments(workspace: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """List the experiments of a workspace, that with the newest run first.
 
     Without --workspace it is the workspace of MLFLOW_TRACKING_URI, else of the config.json above
     this folder.
     """
     from mlflow_workspace_plugin.cli.layout.tables import Column, print_columns
-    from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
-    from mlflow_workspace_plugin.stores.reads.run_lookup import experiments_of
+    from mlflow_workspace_plugin.overview.source import source_of
 
     found = open_workspace(workspace, hub)
-    opened = found._hub
-    with (
-        translated_errors(opened.path, opened.database_uri),
-        connected(opened.engine) as connection,
-    ):
-        rows = experiments_of(connection, found._record.name)
+    rows = source_of(found.get_mlflow_tracking_uri()).store.experiments_with_runs()
     if as_json:
         print_json(
             [

@@ -14,6 +14,7 @@ import click
 from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     hub_option,
     json_option,
@@ -48,7 +49,7 @@ def files(
     path: str | None,
     all_files: bool,  # noqa: FBT001
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """List the files of run RUN, or those below PATH, with their sizes.
@@ -96,7 +97,7 @@ def download(
     force: bool,  # noqa: FBT001
     all_files: bool,  # noqa: FBT001
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Copy the files of run RUN, or the file or folder PATH of it, to a folder.
 
@@ -128,7 +129,7 @@ def download(
 
 
 def _repository(found: FoundRun) -> "HubRepository":
-    from mlflow_workspace_plugin.artifacts.repository import open_repository
+    from mlflow_workspace_plugin.remote.files.open import open_repository
 
     opened = found.workspace()
     info = opened.client.get_run(found.id).info

@@ -4,17 +4,18 @@ import difflib
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import click
 
 from mlflow_workspace_plugin.cli.completion import complete_runs
+from mlflow_workspace_plugin.cli.hub_seen import SeenHub, seen_hub
 from mlflow_workspace_plugin.cli.layout import words
+from mlflow_workspace_plugin.cli.options import HubPlace
 from mlflow_workspace_plugin.terminal import shown
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.hub.hub import Hub
+    from mlflow_workspace_plugin.overview.source import Source
     from mlflow_workspace_plugin.sdk.runs.run import Run
     from mlflow_workspace_plugin.sdk.workspace import Workspace
     from mlflow_workspace_plugin.stores.reads.run_lookup import RunPlace
@@ -47,7 +48,7 @@ class FoundRun:
         is_by_id: whether it was named by its full id.
     """
 
-    hub: "Hub"
+    hub: "SeenHub"
     place: "RunPlace"
     is_by_id: bool
 
@@ -65,7 +66,13 @@ class FoundRun:
         """Open its workspace."""
         from mlflow_workspace_plugin.sdk.workspace import Workspace
 
-        return Workspace.get(self.place.workspace, hub=self.hub.path)
+        return Workspace.get(self.place.workspace, hub=self.hub.place)
+
+    def source(self) -> "Source":
+        """Return its workspace as it is stored, beside what this process logs."""
+        from mlflow_workspace_plugin.overview.source import source_of
+
+        return source_of(self.hub.uri(self.place.workspace))
 
     def read(self) -> "Run":
         """Read it from its workspace."""
@@ -86,7 +93,7 @@ def said(place: "RunPlace") -> str:
     )
 
 
-def find_run(given: str, workspace: str | None, hub: Path) -> FoundRun:
+def find_run(given: str, workspace: str | None, hub: HubPlace) -> FoundRun:
     """Return the run that is meant: in a workspace, else in the one around, else in the hub.
 
     Args:
@@ -100,47 +107,34 @@ def find_run(given: str, workspace: str | None, hub: Path) -> FoundRun:
         HubError: the hub cannot be opened.
     """
     from mlflow_workspace_plugin.cli.which_workspace import workspace_around
-    from mlflow_workspace_plugin.hub.hub import open_hub
 
     around = None
     if workspace is None and (found := workspace_around(hub)) is not None:
-        opened, around = found._hub, found._record.name
+        seen, around = seen_hub(found._hub_place), found._record.name
     else:
-        opened = open_hub(hub)
+        seen = seen_hub(hub)
     if workspace is not None:
-        workspace = opened.catalog.get(workspace).name
-    runs = [] if around is None else _called(opened, given, around)
-    runs = runs or _called(opened, given, workspace)
+        workspace = seen.workspace(workspace).name
+    runs = [] if around is None else seen.runs_called(given, around)
+    runs = runs or seen.runs_called(given, workspace)
     if not runs:
-        _raise_unknown(opened, given, workspace)
+        _raise_unknown(seen, given, workspace)
     if len(runs) > 1:
-        _raise_ambiguous(opened, given, runs)
-    return FoundRun(opened, runs[0], is_by_id=runs[0].run_id == given)
+        _raise_ambiguous(seen, given, runs)
+    return FoundRun(seen, runs[0], is_by_id=runs[0].run_id == given)
 
 
-def _called(hub: "Hub", given: str, workspace: str | None) -> "list[RunPlace]":
-    from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
-    from mlflow_workspace_plugin.runs.search import OWN_ID_TAG
-    from mlflow_workspace_plugin.stores.reads.run_lookup import runs_called
-
-    with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
-        return runs_called(connection, given, OWN_ID_TAG, workspace)
-
-
-def _raise_unknown(hub: "Hub", given: str, workspace: str | None) -> NoReturn:
+def _raise_unknown(hub: "SeenHub", given: str, workspace: str | None) -> NoReturn:
     from mlflow_workspace_plugin.errors import RunNotFoundError
-    from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
     from mlflow_workspace_plugin.hub.workspace_record import find
-    from mlflow_workspace_plugin.stores.reads.run_lookup import newest_runs
 
-    with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
-        newest = newest_runs(connection, _COMPARED, workspace)
-    hint = _did_you_mean(given, newest)
-    if workspace is None and find(hub.catalog.list(), given) is not None:
+    hint = _did_you_mean(given, hub.newest_runs(_COMPARED, workspace))
+    if workspace is None and find(hub.workspaces(), given) is not None:
         hint = f"A workspace is called so: -w {shlex.quote(given)} names it."
     where = "any workspace" if workspace is None else f"workspace {workspace!r}"
     raise RunNotFoundError(
-        f"There is no such run: '{shown(given)}' is not in {where} of hub {str(hub.path)!r}. {hint}"
+        f"There is no such run: '{shown(given)}' is not in {where} of hub "
+        f"{str(hub.place)!r}. {hint}"
     )
 
 
@@ -161,7 +155,7 @@ def _did_you_mean(given: str, newest: "Sequence[RunPlace]") -> str:
     return "mlflow-workspace runs lists those of a workspace; --hub names another hub."
 
 
-def _raise_ambiguous(hub: "Hub", given: str, runs: "Sequence[RunPlace]") -> NoReturn:
+def _raise_ambiguous(hub: "SeenHub", given: str, runs: "Sequence[RunPlace]") -> NoReturn:
     from mlflow_workspace_plugin.cli.layout.tables import cut, terminal_width
     from mlflow_workspace_plugin.errors import UserErrorException
 
@@ -169,6 +163,6 @@ def _raise_ambiguous(hub: "Hub", given: str, runs: "Sequence[RunPlace]") -> NoRe
     if len(runs) > _LISTED:
         lines.append(f"  and {len(runs) - _LISTED:,} more")
     raise UserErrorException(
-        f"'{shown(given)}' may mean {len(runs):,} runs of hub {str(hub.path)!r}. "
+        f"'{shown(given)}' may mean {len(runs):,} runs of hub {str(hub.place)!r}. "
         "Name one by its id:\n" + "\n".join(lines)
     )

@@ -2,13 +2,13 @@
 
 from collections.abc import Mapping
 from itertools import zip_longest
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     hub_option,
     json_option,
@@ -35,7 +35,7 @@ def metrics(
     run: str,
     name: str | None,
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Show the metrics of run RUN: the last value of each, or all values of metric NAME.

@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -12,6 +11,7 @@ import click
 from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     hub_option,
     json_option,
@@ -87,7 +87,7 @@ def runs(
     param: tuple[str, ...],
     ids: bool,  # noqa: FBT001
     workspace: str | None,
-    hub: Path,
+    hub: HubPlace,
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """List the runs of a workspace, the newest first, children below their parents.

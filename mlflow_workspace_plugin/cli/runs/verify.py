@@ -1,12 +1,12 @@
 """``mlflow-workspace verify``: whether all that was logged to a run can be read."""
 
 from dataclasses import asdict
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     hub_option,
     json_option,
@@ -32,17 +32,17 @@ _CODES = {"equal": 0, "different": 1, "unknown": 3}
 @hub_option
 @json_option
 @plain_errors
-def verify(run: str, workspace: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def verify(run: str, workspace: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """Say whether all values that were logged to run RUN can be read, or what is different.
 
     RUN is a run's id, the beginning of it, or its name. The exit code is 0 for "equal", 1 for
     "different", and 3 for "unknown": a part of a journal is missing or damaged, or a process was
     killed that held values in memory only.
     """
-    from mlflow_workspace_plugin.overview.receipt import receipt_of_run
+    from mlflow_workspace_plugin.overview.run.receipt import receipt_of_run
 
     found = find_run(run, workspace, hub)
-    receipt = receipt_of_run(found.hub, found.place.workspace, found.id)
+    receipt = receipt_of_run(found.source(), found.id)
     if as_json:
         print_json(
             {

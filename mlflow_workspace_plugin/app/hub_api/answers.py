@@ -1,0 +1,197 @@
+"""Routes of our own that clients of this package ask: each is answered in a thread.
+
+A route is made by :func:`get` or :func:`post` from a function that is given what was asked, and
+returns what JSON can say, or a response of its own.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeGuard
+
+from anyio import CapacityLimiter, to_thread
+from mlflow.exceptions import MlflowException
+from starlette.datastructures import Headers
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from mlflow_workspace_plugin.accounts.access import Access
+from mlflow_workspace_plugin.accounts.principal import Principal
+from mlflow_workspace_plugin.app.served.asking.identity import current_principal
+from mlflow_workspace_plugin.app.served.configuration import Served
+from mlflow_workspace_plugin.app.served.faults import is_away, unavailable
+from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
+from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
+
+PREFIX = "/hub/v1"
+_MAX_BODY = 4 * 2**20
+AT_ONCE = 16
+"""How many requests a process answers at a time; the others wait."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """What a request asks.
+
+    Attributes:
+        principal: who asks; None on public routes.
+        hub: of which it is asked.
+        access: what who may.
+        served: how the hub is served.
+        path: the parts of the route, such as ``workspace``.
+        query: the parameters behind ``?``.
+        headers: of the request, without what logs in.
+        body: what was sent.
+        client: the address that it came from.
+        state: of the request, as the layers before left it.
+    """
+
+    principal: Principal | None
+    hub: Hub
+    access: Access
+    served: Served
+    path: Mapping[str, Any]
+    query: Mapping[str, str]
+    headers: Headers
+    body: bytes
+    client: str | None
+    state: Mapping[str, Any]
+
+    def json(self) -> dict[str, Any]:
+        """Return what was sent, a JSON object; nothing is an empty one.
+
+        Raises:
+            UserErrorException: it is none.
+        """
+        try:
+            found = json.loads(self.body or b"{}")
+        except (ValueError, RecursionError):
+            found = None
+        if not isinstance(found, dict):
+            raise UserErrorException("What was sent is no JSON object. Send one.")
+        return found
+
+
+Answer = Callable[[Asked], Any]
+
+
+def get(path: str, answer: Answer) -> Route:
+    """Return a route that is asked by GET.
+
+    Args:
+        path: the whole of it, such as ``/hub/v1/workspaces/{workspace}/charts``.
+        answer: what answers it.
+    """
+    return _route("GET", path, answer, 0)
+
+
+def post(path: str, answer: Answer, max_body: int = _MAX_BODY) -> Route:
+    """Return a route that is sent something by POST.
+
+    Args:
+        path: the whole of it.
+        answer: what answers it.
+        max_body: the most bytes that may be sent; more is answered 413.
+    """
+    return _route("POST", path, answer, max_body)
+
+
+def refusal(status: int, code: str, message: str, **more: Any) -> Response:
+    """Return an answer that says no, in MLflow's form.
+
+    Args:
+        status: of HTTP.
+        code: MLflow's name for the reason.
+        message: the thing, the reason, the remedy.
+        more: what else the client is told.
+    """
+    content = {"error_code": code, "message": message, **more}
+    return JSONResponse(content, status_code=status)
+
+
+def error_response(error: MlflowException) -> Response:
+    """Return the answer that an error is to a client, in MLflow's form.
+
+    Of an error of ours the class is told, too.
+    """
+    more = {"error": type(error).__name__} if isinstance(error, AzureMLException) else {}
+    return refusal(int(error.get_http_status_code()), error.error_code, error.message, **more)
+
+
+def _route(method: str, path: str, answer: Answer, max_body: int) -> Route:
+    async def endpoint(request: Request) -> Response:
+        try:
+            body = await _body(request, max_body)
+        except ClientDisconnect:
+            # Nobody reads it.
+            return Response(status_code=400)
+        if body is None:
+            return refusal(
+                413,
+                "REQUEST_LIMIT_EXCEEDED",
+                f"More than {max_body} bytes were sent to {path}. Send less at a time.",
+            )
+        return await to_thread.run_sync(_answered, request, answer, body, limiter=_limiter(request))
+
+    return Route(path, endpoint, methods=[method])
+
+
+def _answered(request: Request, answer: Answer, body: bytes) -> Response:
+    state = request.app.state
+    asked = Asked(
+        current_principal.get(),
+        state.hub,
+        state.access,
+        state.served,
+        request.path_params,
+        dict(request.query_params),
+        request.headers,
+        body,
+        request.client.host if request.client else None,
+        request.scope.get("state", {}),
+    )
+    try:
+        values = (*asked.query.values(), *asked.path.values())
+        if any("\0" in str(each) for each in values):
+            # Not every database may be asked for that.
+            raise UserErrorException("The address has a NUL character in it. Ask without.")
+        found = answer(asked)
+        return found if isinstance(found, Response) else JSONResponse(found)
+    except Exception as error:
+        if is_away(error):
+            _logger.warning("%s was answered 503: %s", request.url.path, type(error).__name__)
+            # Whether anything was stored, an error of ours may know.
+            return error_response(error) if _is_503(error) else unavailable()
+        if isinstance(error, MlflowException):
+            return error_response(error)
+        _logger.exception("%s could not be answered.", request.url.path)
+        message = "The server could not answer. What went wrong stands in its log."
+        return refusal(500, "INTERNAL_ERROR", message)
+
+
+def _is_503(error: Exception) -> TypeGuard[MlflowException]:
+    return isinstance(error, AzureMLException) and error.get_http_status_code() == 503
+
+
+async def _body(request: Request, max_body: int) -> bytes | None:
+    """Return what was sent; None if it is too long."""
+    received = bytearray()
+    async for piece in request.stream():
+        received += piece
+        if len(received) > max_body:
+            return None
+    return bytes(received)
+
+
+def _limiter(request: Request) -> CapacityLimiter:
+    """Return what keeps our routes from taking the threads that MLflow's need."""
+    state = request.app.state
+    # It is of the loop that it is made in, which runs by now.
+    if state.limiter is None:
+        state.limiter = CapacityLimiter(AT_ONCE)
+    limiter: CapacityLimiter = state.limiter
+    return limiter

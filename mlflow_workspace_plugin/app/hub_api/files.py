@@ -1,0 +1,455 @@
+"""Files of a served hub: signed for, so that they go straight to storage, or passed on.
+
+Where the hub's files are in a storage account, a client is given signatures of single blobs and
+talks to the account itself. Where they are in a folder, or the account gives no signatures, they
+come and go through here, piece by piece. Either way each place is asked about: whose it is, and
+whether who asks may read or write there.
+"""
+
+import hashlib
+import io
+import json
+import os
+import re
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path, PurePosixPath
+from typing import TYPE_CHECKING, Any, BinaryIO
+
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_CONFLICT
+from starlette.responses import Response, StreamingResponse
+from starlette.routing import BaseRoute
+
+from mlflow_workspace_plugin.app.hub_api.answers import PREFIX, Asked, get, post, refusal
+from mlflow_workspace_plugin.app.hub_api.file_owners import Level, may
+from mlflow_workspace_plugin.artifacts.file_space import FileSpace
+from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of
+from mlflow_workspace_plugin.artifacts.repository import repository_at
+from mlflow_workspace_plugin.artifacts.uploads import Uploads, name_of
+from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.protocol.files import (
+    ACTS,
+    ENDS_BEFORE,
+    FILES_AT_ONCE,
+    PIECE,
+    REPLACED,
+    SIGNED,
+    STREAMED,
+)
+
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.artifacts.azure_blob.signing import Signer
+
+_FILES = PREFIX + "/workspaces/{workspace}/files"
+_PATIENCE_S = 5.0
+"""Who asks waits, too, and asks again."""
+_LONGEST = 2_000
+_MOST_HASHED = 2 * 2**30
+"""Bytes that are read for one request, to tell whether a file is there already."""
+_HASHING = threading.BoundedSemaphore(2)
+"""Of the threads that answer, so many read whole files at a time; who has to wait asks again."""
+_TURN_S = 1.0
+_CHUNK = 2**20
+_VERBS: dict[Level, str] = {"read": "read", "edit": "store", "manage": "delete"}
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+_RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})")
+_BLOCK = 8 * 2**20
+"""From this size on a file is stored in blocks."""
+
+
+def _storage(asked: Asked) -> dict[str, Any]:
+    """Say how files come and go."""
+    signer = _signer(asked.hub)
+    if signer is None:
+        return {"kind": STREAMED}
+    return {"kind": SIGNED, **_place(signer)}
+
+
+def _list(asked: Asked) -> Response:
+    """List what is directly in a folder, or all files below it, a line for each and one at the end.
+
+    A listing may be as long as it likes, and who reads it knows whether it is whole.
+    """
+    body = asked.json()
+    location = _location(asked, body.get("location"), "read")
+    if body.get("deep"):
+        repository, name = _above(asked.hub, location)
+        found = (
+            {**asdict(each), "path": each.path[len(name) + 1 :]} for each in repository.files(name)
+        )
+    else:
+        listed = _at(asked.hub, location).list_artifacts(None)
+        found = (
+            {"path": each.path, "size": each.file_size, "is_folder": bool(each.is_dir)}
+            for each in listed
+        )
+    # What goes wrong at once is answered with its status.
+    first = next(found, None)
+    return StreamingResponse(_lines(first, found), media_type="application/x-ndjson")
+
+
+def _lines(first: dict[str, Any] | None, others: Iterator[dict[str, Any]]) -> Iterator[bytes]:
+    if first is not None:
+        yield _line(first)
+    for each in others:
+        yield _line(each)
+    yield _line({"end": True})
+
+
+def _line(entry: dict[str, Any]) -> bytes:
+    return json.dumps(entry).encode() + b"\n"
+
+
+def _find(asked: Asked) -> dict[str, Any]:
+    """Say of some places which file is there, and whether it is the one that the caller has."""
+    left = _MOST_HASHED
+    found = []
+    for each in _each(asked, "files"):
+        location = _location(asked, each.get("location"), "read")
+        repository, name = _above(asked.hub, location)
+        known = repository.file_at(name)
+        is_same: bool | None = None
+        staged = 0
+        sha256, size = each.get("sha256"), each.get("size")
+        if sha256 is not None:
+            sha256, size = _hash(sha256), _number(size, "size")
+            staged = Uploads(asked.hub.folder).size(name_of(location, size, sha256))
+            is_same = known is not None and known.size == size
+            if is_same and known is not None and known.sha256 is not None:
+                is_same = known.sha256 == sha256
+            elif is_same:
+                is_same = None
+                # What is not looked at is not known.
+                if size <= left and (its_hash := _hash_in_turn(repository, name)) is not None:
+                    left -= size
+                    is_same = its_hash == sha256
+        found.append(
+            {
+                "known": None if known is None else asdict(known),
+                "is_same": is_same,
+                "staged": staged,
+            }
+        )
+    return {"files": found}
+
+
+def _sign_reads(asked: Asked) -> dict[str, Any]:
+    signer = _needed_signer(asked.hub)
+    locations = [_location(asked, each, "read") for each in _list_of(asked, "locations")]
+    return _signed(signer, [{"signature": _sign(signer, each, "read")} for each in locations])
+
+
+def _sign_writes(asked: Asked) -> dict[str, Any]:
+    """Sign for files that are to be stored, and say what is known of those that may be there."""
+    signer = _needed_signer(asked.hub)
+    answers = []
+    for each in _each(asked, "files"):
+        location = _location(asked, each.get("location"), "edit")
+        repository, name = _above(asked.hub, location)
+        repository.check_storable(name)
+        act = each.get("act")
+        answer: dict[str, Any] = {}
+        if act == "look":
+            known = repository.file_at(name)
+            is_large = _number(each.get("size"), "size") >= _BLOCK
+            act = "write" if known is not None or is_large else "create"
+            answer["known"] = None if known is None else asdict(known)
+            if is_large:
+                answer["blocks"] = _blocks(repository, name)
+        if act not in ACTS:
+            raise UserErrorException(f"act is to be one of: look, {', '.join(ACTS)}.")
+        answers.append({**answer, "act": act, "signature": _sign(signer, location, act)})
+    return _signed(signer, answers)
+
+
+def _blocks(repository: FileSpace, name: str) -> list[list[str]]:
+    from mlflow_workspace_plugin.artifacts.azure_blob.repository import AzureRepository
+
+    if not isinstance(repository, AzureRepository):
+        return [[], []]
+    return list(repository.blocks(name))
+
+
+def _store(asked: Asked) -> Any:
+    """Take a file, or the next piece of it."""
+    location = _location(asked, asked.query.get("location"), "edit")
+    size = _number(asked.query.get("size"), "size")
+    offset = _number(asked.query.get("offset"), "offset")
+    sha256 = _hash(asked.query.get("sha256"))
+    repository, name = _above(asked.hub, location)
+    repository.check_storable(name)
+    if offset == 0 and len(asked.body) == size:
+        if hashlib.sha256(asked.body).hexdigest() != sha256:
+            raise UserErrorException("What was sent has not the SHA-256 that was announced.")
+        return {"stored": _put(asked, repository, name, io.BytesIO(asked.body)), "staged": size}
+    uploads, upload = Uploads(asked.hub.folder), name_of(location, size, sha256)
+    if offset + len(asked.body) > size or not asked.body:
+        raise UserErrorException("The piece that was sent is empty, or longer than the file.")
+    staged = uploads.add(upload, offset, asked.body)
+    if staged < size:
+        if not staged:
+            # It may have been the last piece, whose answer was lost.
+            known = repository.file_at(name)
+            if known and known.size == size:
+                its_hash = known.sha256 or _hash_in_turn(repository, name)
+                if its_hash is None:
+                    message = "This hub has too much to read just now. Send it again."
+                    busy = refusal(429, "REQUEST_LIMIT_EXCEEDED", message)
+                    busy.headers["Retry-After"] = "1"
+                    return busy
+                if its_hash == sha256:
+                    return {"stored": True, "staged": size}
+        return {"stored": None, "staged": staged}
+    with uploads.whole(upload, sha256) as file:
+        return {"stored": _put(asked, repository, name, file), "staged": size}
+
+
+def _put(asked: Asked, repository: FileSpace, name: str, file: BinaryIO) -> bool:
+    """Store a file that was received; return whether it is, for another may be there."""
+    kind = asked.query.get("kind", "artifact")
+    if kind == "artifact":
+        repository.log_artifact_from_stream(file, name)
+        return True
+    stored: list[str] = []
+
+    def told(_: Path, path: str) -> None:
+        stored.append(path)
+
+    with _with_path(file) as path:
+        repository.put_files([(path, name)], told, overwrite=kind != "new")
+    return bool(stored)
+
+
+@contextmanager
+def _with_path(file: BinaryIO) -> Iterator[Path]:
+    """Yield a path under which an open file can be read, whatever became of its name."""
+    if isinstance(file, io.BytesIO):
+        with tempfile.NamedTemporaryFile() as copy:
+            copy.write(file.getvalue())
+            copy.flush()
+            yield Path(copy.name)
+    else:
+        yield Path(f"/dev/fd/{file.fileno()}")
+
+
+def _append(asked: Asked) -> dict[str, Any]:
+    location = _location(asked, asked.query.get("location"), "edit")
+    repository, name = _above(asked.hub, location)
+    repository.check_storable(name)
+    repository.append(name, asked.body, goes_on=asked.query.get("goes_on") == "1")
+    return {}
+
+
+def _delete(asked: Asked) -> dict[str, Any]:
+    # As MLflow's own route has it: it takes more than storing there.
+    body = asked.json()
+    location = _location(asked, body.get("location"), "manage", is_removal=True)
+    path = body.get("path")
+    if path is None:
+        _at(asked.hub, location).delete_artifacts()
+        return {}
+    if not isinstance(path, str):
+        raise UserErrorException("path is to be a text.")
+    below = _location(asked, f"{location}/{path}", "manage", is_removal=True)
+    _at(asked.hub, location).delete_artifacts(str(below.relative_to(location)))
+    return {}
+
+
+def _content(asked: Asked) -> Response:
+    """Send a file, or a piece of it."""
+    location = _location(asked, asked.query.get("location"), "read")
+    repository, name = _above(asked.hub, location)
+    file = repository.open_file(name)
+    try:
+        size = file.seek(0, os.SEEK_END)
+        etag = _etag(file)
+        headers = {
+            "ETag": etag,
+            "Accept-Ranges": "bytes",
+            # A browser is never to show what somebody's script wrote as a page of the hub's.
+            "X-Content-Type-Options": "nosniff",
+            "Content-Disposition": "attachment",
+        }
+        if asked.headers.get("if-match", etag) != etag:
+            file.close()
+            return refusal(412, REPLACED, f"{name!r} was replaced meanwhile.", **headers)
+        start, end = 0, size
+        wanted = _RANGE.fullmatch(asked.headers.get("range", ""))
+        if wanted is not None:
+            start, end = int(wanted[1]), min(int(wanted[2]) + 1, size)
+            if start >= end:
+                file.close()
+                headers["Content-Range"] = f"bytes */{size}"
+                return refusal(416, ENDS_BEFORE, f"{name!r} ends before.", **headers)
+            headers["Content-Range"] = f"bytes {start}-{end - 1}/{size}"
+        headers["Content-Length"] = str(end - start)
+        file.seek(start)
+    except BaseException:
+        file.close()
+        raise
+    return StreamingResponse(
+        _pieces(file, end - start),
+        status_code=200 if wanted is None else 206,
+        headers=headers,
+        media_type="application/octet-stream",
+    )
+
+
+def _pieces(file: BinaryIO, left: int) -> Iterator[bytes]:
+    with file:
+        while left > 0 and (piece := file.read(min(_CHUNK, left))):
+            left -= len(piece)
+            yield piece
+
+
+def _etag(file: BinaryIO) -> str:
+    """Return what tells the content of an open file from what may replace it."""
+    etag = getattr(getattr(file, "raw", None), "etag", None)
+    if etag is not None:
+        return str(etag)
+    status = os.fstat(file.fileno())
+    return f'"{status.st_ino:x}-{status.st_mtime_ns:x}"'
+
+
+def _location(asked: Asked, text: Any, level: Level, *, is_removal: bool = False) -> PurePosixPath:
+    """Return a place that was asked about, if who asks may do there what they ask.
+
+    Raises:
+        UnsafeArtifactPathError: it is in no place of the workspace.
+        MlflowException: ``PERMISSION_DENIED``; what is nobody's is nobody's to read, either.
+    """
+    if not isinstance(text, str) or not 0 < len(text) <= _LONGEST:
+        raise UserErrorException("location is to be a path below the hub's root.")
+    workspace = asked.path["workspace"]
+    location = location_of(f"{ARTIFACT_ROOT}{text}", workspace)
+    if asked.principal is None or not may(
+        asked.hub,
+        asked.access,
+        asked.principal,
+        workspace,
+        location,
+        level,
+        is_removal=is_removal,
+    ):
+        raise MlflowException(
+            f"There is no place {text!r} in workspace {workspace!r} where you may "
+            f"{_VERBS[level]} files. It may be of a run that is not "
+            "there. Ask a manager of the workspace for access.",
+            PERMISSION_DENIED,
+        )
+    return location
+
+
+def _each(asked: Asked, name: str) -> list[dict[str, Any]]:
+    found = _list_of(asked, name)
+    if not all(isinstance(each, dict) for each in found):
+        raise UserErrorException(f"{name} is to be a list of objects.")
+    return found
+
+
+def _list_of(asked: Asked, name: str) -> list[Any]:
+    found = asked.json().get(name)
+    if not isinstance(found, list) or len(found) > FILES_AT_ONCE:
+        raise UserErrorException(f"{name} is to be a list of at most {FILES_AT_ONCE}.")
+    return found
+
+
+def _number(given: Any, name: str) -> int:
+    try:
+        number = int(given)
+    except (TypeError, ValueError, OverflowError):
+        number = -1
+    if not 0 <= number < 2**63:
+        raise UserErrorException(f"{name} is to be a number of bytes.")
+    return number
+
+
+def _hash(given: Any) -> str:
+    if not isinstance(given, str) or not _SHA256.fullmatch(given):
+        raise UserErrorException("sha256 is to be a SHA-256 in hexadecimal digits.")
+    return given
+
+
+def _hash_in_turn(repository: FileSpace, name: str) -> str | None:
+    """Return the SHA-256 of a file; None where too many others are being read."""
+    if not _HASHING.acquire(timeout=_TURN_S):
+        return None
+    try:
+        return _hash_of(repository, name)
+    finally:
+        _HASHING.release()
+
+
+def _hash_of(repository: FileSpace, name: str) -> str:
+    digest = hashlib.sha256()
+    with repository.open_file(name) as file:
+        while chunk := file.read(_CHUNK):
+            digest.update(chunk)
+    return digest.hexdigest()
+
+
+def _at(hub: Hub, location: PurePosixPath) -> FileSpace:
+    return repository_at(hub, location, patience_s=_PATIENCE_S, is_quiet=True)
+
+
+def _above(hub: Hub, location: PurePosixPath) -> tuple[FileSpace, str]:
+    """Return the folder that a place is in, and its name there."""
+    return _at(hub, location.parent), location.name
+
+
+def _signer(hub: Hub) -> "Signer | None":
+    root = hub.settings.artifact_root
+    if root is None:
+        return None
+    from mlflow_workspace_plugin.artifacts.azure_blob.signing import signer_of
+
+    return signer_of(root)
+
+
+def _needed_signer(hub: Hub) -> "Signer":
+    signer = _signer(hub)
+    if signer is None:
+        raise MlflowException(
+            "Nothing is signed here: the hub's files come and go through its server. Ask how they "
+            "are stored again.",
+            RESOURCE_CONFLICT,
+        )
+    return signer
+
+
+def _sign(signer: "Signer", location: PurePosixPath, act: Any) -> str:
+    return signer.sign(signer.root.blob(location), act)
+
+
+def _signed(signer: "Signer", files: list[dict[str, Any]]) -> dict[str, Any]:
+    from mlflow_workspace_plugin.artifacts.azure_blob.signing import GIVEN_S
+
+    return {**_place(signer), "seconds": GIVEN_S, "files": files}
+
+
+def _place(signer: "Signer") -> dict[str, Any]:
+    root = signer.root
+    return {
+        "service": signer.credential.service,
+        "account": root.account,
+        "container": root.container,
+        "prefix": root.prefix,
+    }
+
+
+ROUTES: list[BaseRoute] = [
+    get(_FILES + "/storage", _storage),
+    post(_FILES + "/list", _list),
+    post(_FILES + "/find", _find),
+    post(_FILES + "/sign-reads", _sign_reads),
+    post(_FILES + "/sign-writes", _sign_writes),
+    post(_FILES + "/delete", _delete),
+    post(_FILES + "/append", _append, max_body=PIECE),
+    get(_FILES + "/content", _content),
+    post(_FILES + "/content", _store, max_body=PIECE),
+]

@@ -1,0 +1,54 @@
+"""What a request is told that does not get what it asked for."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from starlette.responses import JSONResponse, Response
+
+_CODES = {
+    400: "BAD_REQUEST",
+    401: "UNAUTHENTICATED",
+    403: "PERMISSION_DENIED",
+    429: "RESOURCE_EXHAUSTED",
+}
+
+
+@dataclass(frozen=True)
+class Refusal:
+    """A request that is refused.
+
+    Attributes:
+        status: of HTTP.
+        message: the thing, the reason, the remedy.
+        headers: of the answer.
+    """
+
+    status: int
+    message: str
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+    def response(self) -> Response:
+        """Return it as MLflow's clients read it."""
+        content = {"error_code": _CODES[self.status], "message": self.message}
+        headers = {"Cache-Control": "no-store", **self.headers}
+        return JSONResponse(content, status_code=self.status, headers=headers)
+
+
+def not_logged_in(*, is_token: bool) -> Refusal:
+    """Return the refusal of a request of nobody known.
+
+    Args:
+        is_token: a token or a password was sent, but is no good any more.
+    """
+    if is_token:
+        return Refusal(
+            401,
+            "This log-in is not known here, has ended, or was revoked. Log in again: "
+            "mlflow-workspace login",
+            {"WWW-Authenticate": 'Bearer error="invalid_token"'},
+        )
+    return Refusal(
+        401,
+        "Nobody is logged in. Log in: mlflow-workspace login, or by a browser.",
+        {"WWW-Authenticate": "Bearer"},
+    )

@@ -1,0 +1,1 @@
+"""What browsers are answered: the log-in page, our pages, MLflow's UI."""

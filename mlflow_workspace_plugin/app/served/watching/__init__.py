@@ -1,0 +1,1 @@
+"""What a served hub says of itself: health, readiness, metrics, the access log."""

@@ -1,0 +1,1 @@
+"""Serving a hub to a team."""
