@@ -3,7 +3,10 @@
 Whatever is marked ``store`` or ``databases`` and uses a hub runs twice: with the rows in SQLite,
 and in PostgreSQL. The mark ``sqlite`` keeps to SQLite what is about its files. What is marked
 ``hubs`` runs a third time, with the rows in PostgreSQL and the files in Azurite; but not what is
-marked ``folder``, too, as it is about the folder of a hub's files.
+marked ``folder``, too, as it is about the folder of a hub's files. And it runs a fourth time behind
+a hub's server, of which each process of tests starts one; but not what is marked ``beneath``, too.
+What is marked ``alike`` is about what is above all of that, and runs in a folder with SQLite and
+behind a server only, unless ``ALL_HUBS`` is set.
 """
 
 import itertools
@@ -15,6 +18,7 @@ import sys
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 import pytest
 
@@ -39,6 +43,10 @@ def pytest_generate_tests(metafunc):
         on = ["sqlite"] if "sqlite" in marks else ["sqlite", "postgresql"]
         if "hubs" in marks and "folder" not in marks:
             on.append("postgresql+azure")
+            if not marks & {"beneath", "sqlite"}:
+                on.append("served")
+        if "alike" in marks and "ALL_HUBS" not in os.environ:
+            on = [each for each in on if each in ("sqlite", "served")]
         metafunc.parametrize("database", on, indirect=True, scope="session")
 
 
@@ -66,6 +74,7 @@ def clean_environment(monkeypatch, tmp_path, record_of_trust) -> Iterator[None]:
     # A runner would wait for an hour for a hub that a test has taken away.
     monkeypatch.setenv("MLFLOW_WORKSPACE_END_WAIT", "30")
     monkeypatch.setenv("MLFLOW_WORKSPACE_TRUST_FILE", str(record_of_trust))
+    monkeypatch.setenv("MLFLOW_WORKSPACE_LOG_INS", str(tmp_path / "config" / "log-ins"))
     monkeypatch.setenv("MLFLOW_WORKSPACE_LINKS_FILE", str(tmp_path / "config" / "links.json"))
     monkeypatch.setenv("MLFLOW_WORKSPACE_CACHE_DIR", str(tmp_path / "cache"))
     monkeypatch.setenv("MLFLOW_DISABLE_TELEMETRY", "true")
@@ -98,7 +107,7 @@ def close_journals() -> None:
 
 @pytest.fixture(scope="session")
 def database(request) -> str:
-    """Where the test's hubs are: ``sqlite``, ``postgresql`` or ``postgresql+azure``."""
+    """Where the test's hubs are: ``sqlite``, ``postgresql``, ``postgresql+azure``, ``served``."""
     return getattr(request, "param", "sqlite")
 
 
@@ -127,6 +136,15 @@ def sqlite_template(tmp_path_factory) -> Path:
     hub, _ = create_hub(folder)
     hub.engine.dispose()
     return folder
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Any]:
+    """Chromium, for the tests of a module: two of playwright's do not stand side by side."""
+    from tests.chromium import chromium
+
+    with chromium() as opened:
+        yield opened
 
 
 @pytest.fixture(scope="session")
@@ -158,7 +176,7 @@ def copied_hub(request, database) -> Callable[[Path], Path]:
     """Make a hub in a folder by copying the template; on PostgreSQL, on a database of its own."""
 
     def copy(folder: Path) -> Path:
-        if database == "sqlite":
+        if database in ("sqlite", "served"):
             shutil.copytree(request.getfixturevalue("sqlite_template"), folder)
             return folder
         template = request.getfixturevalue("postgresql_template")
@@ -178,8 +196,54 @@ def copied_hub(request, database) -> Callable[[Path], Path]:
     return copy
 
 
+@pytest.fixture(scope="session")
+def hub_server(sqlite_template, tmp_path_factory) -> Iterator[Any]:
+    """A hub behind its server, started by the first test of the process that needs it."""
+    import mlflow
+    from packaging.version import Version
+
+    from tests.served import served_hub
+
+    if Version(mlflow.__version__) < Version("3.17"):
+        pytest.skip("MLflow before 3.17 is not served.")
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(sqlite_template, folder / "hub")
+    with served_hub(folder / "hub", folder / "server.log") as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def log_ins_of_server(hub_server, tmp_path_factory) -> Path:
+    """The folder of a log-in there, of an administrator: the tests make workspaces."""
+    from mlflow_workspace_plugin.remote import logging_in
+    from tests.served import ADMIN
+
+    folder = tmp_path_factory.mktemp("log-ins")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("MLFLOW_WORKSPACE_LOG_INS", str(folder))
+        # A machine's: nobody has to renew it.
+        logging_in.keep_token(
+            hub_server.address, hub_server.token(ADMIN, kind="machine", seconds=86_400)
+        )
+    return folder
+
+
 @pytest.fixture
-def hub_path(request, copied_hub, database, tmp_path) -> Iterator[Path]:
+def hub_path(request, database) -> Path:
+    """The folder of a hub of the test's own; behind a server, of one that others had before it."""
+    name = "hub_of_server" if database == "served" else "own_hub_path"
+    return request.getfixturevalue(name)
+
+
+@pytest.fixture
+def hub_of_server(hub_server, log_ins_of_server, monkeypatch) -> Path:
+    """The folder of the hub behind the server, which the process has for all of its tests."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_LOG_INS", str(log_ins_of_server))
+    return hub_server.path
+
+
+@pytest.fixture
+def own_hub_path(request, copied_hub, database, tmp_path) -> Iterator[Path]:
     """The folder of a hub of the test's own."""
     server = request.getfixturevalue("server") if database != "sqlite" else None
     path = copied_hub(tmp_path / "hub")
@@ -269,11 +333,23 @@ def stock_url(new_database, tmp_path) -> str:
 
 
 @pytest.fixture
-def workspace(hub_path):
+def hub(request, hub_path, database) -> Path | str:
+    """The hub, as a script names it: its folder, or the address of its server."""
+    return request.getfixturevalue("hub_server").address if database == "served" else hub_path
+
+
+@pytest.fixture
+def workspace_suffix(database) -> str:
+    """What the names of a test's workspaces end with: others had some on the hub of a server."""
+    return f"-{next(_numbers)}" if database == "served" else ""
+
+
+@pytest.fixture
+def workspace(hub, workspace_suffix):
     """A workspace ``team-a``."""
     from mlflow_workspace_plugin import Workspace
 
-    return Workspace.create("team-a", hub=hub_path)
+    return Workspace.create(f"team-a{workspace_suffix}", hub=hub)
 
 
 @pytest.fixture
@@ -285,11 +361,11 @@ def new_job(workspace, tmp_path):
 
 
 @pytest.fixture
-def other_workspace(workspace, hub_path):
+def other_workspace(workspace, hub, workspace_suffix):
     """A workspace ``team-b`` of the same hub."""
     from mlflow_workspace_plugin import Workspace
 
-    return Workspace.create("team-b", hub=hub_path)
+    return Workspace.create(f"team-b{workspace_suffix}", hub=hub)
 
 
 @pytest.fixture
@@ -307,11 +383,12 @@ def client(uri):
 
 
 @pytest.fixture
-def direct(uri):
+def direct(workspace, hub_path):
     """The store of the workspace beneath the journal, which sees what is in the database only."""
     from mlflow_workspace_plugin.stores.build import open_workspace_store
+    from mlflow_workspace_plugin.uris import WorkspaceUri
 
-    return open_workspace_store(uri)
+    return open_workspace_store(str(WorkspaceUri(hub_path, workspace._workspace_id)))
 
 
 @pytest.fixture

@@ -42,6 +42,8 @@ class Cut:
     of_request: int | None = None
     of_answer: int | None = None
     before_answer: bool = False
+    is_silent: bool = False
+    """Take the request, and neither pass it on, nor answer, nor break anything."""
 
 
 @dataclass
@@ -150,6 +152,9 @@ async def _exchange(
         await reader.readexactly(request.size)
         await _answer(writer, *fault)
         return True
+    if fault is not None and fault.is_silent:
+        await reader.readexactly(request.size)
+        await asyncio.Event().wait()
     # One for each request: the server closes those that are idle for some seconds.
     server, to_server = await asyncio.open_connection("127.0.0.1", port)
     try:

@@ -71,7 +71,8 @@ class PostgreSQL:
 
     def create_database(self, name: str, template: str = "template1") -> str:
         """Make a database, a copy of another one that nobody is connected to; return its URL."""
-        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}"')
+        # Not through the log, which takes three times as long.
+        self.execute(f'CREATE DATABASE "{name}" TEMPLATE "{template}" STRATEGY FILE_COPY')
         return self.url(name)
 
     def drop_database(self, url: str) -> None:

@@ -17,7 +17,7 @@ import requests
 from tests.processes import of_folder
 from tests.servers import free_port
 
-_START_S = 180
+_START_S = 90
 
 
 @dataclass
@@ -39,8 +39,21 @@ class RayCluster:
         """What it prints."""
         return self.folder / "ray.log"
 
-    def start(self) -> None:
-        """Start it, and wait until it takes jobs."""
+    def start(self, tries: int = 3) -> None:
+        """Start it, and wait until it takes jobs.
+
+        Args:
+            tries: how often, on other ports: one that was free may be another's when it is bound.
+        """
+        try:
+            self._start()
+        except (AssertionError, subprocess.SubprocessError) as error:
+            self.kill()
+            if tries == 1:
+                raise AssertionError(self.log.read_text()[-4000:]) from error
+            self.start(tries - 1)
+
+    def _start(self) -> None:
         ports = {
             name: free_port()
             for name in (
@@ -76,7 +89,7 @@ class RayCluster:
             )
         end = time.monotonic() + _START_S
         while not self._takes_jobs():
-            assert time.monotonic() < end, self.log.read_text()[-4000:]
+            assert time.monotonic() < end
             time.sleep(0.2)
 
     def kill(self) -> None:

@@ -20,7 +20,7 @@ from pathlib import Path
 from mlflow_workspace_plugin.jobs.environments.built import prune
 from mlflow_workspace_plugin.jobs.environments.prepare import prepare
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
-from mlflow_workspace_plugin.runs.snapshots.snapshots import snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 from tests.benchmarks.measure import in_turn, stopwatch
 from tests.benchmarks.report import Line
 from tests.benchmarks.sides import Side, sides_in

@@ -25,6 +25,8 @@ from tests.benchmarks import (
     ray_jobs,
     reads,
     sdk_v1,
+    served,
+    signing,
     start,
     tables,
     workspaces,
@@ -45,6 +47,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *sdk_v1.WORKLOADS,
     *workspaces.WORKLOADS,
     *pages.WORKLOADS,
+    *served.WORKLOADS,
 )
 # What has nothing to do with a database.
 OTHERS: dict[str, Callable[[Sizes, int], list[Line]]] = {
@@ -57,6 +60,7 @@ OTHERS: dict[str, Callable[[Sizes, int], list[Line]]] = {
     "data": datastores.data_times,
     "tables": tables.rows_of_files,
     **azure.WORKLOADS,
+    **signing.WORKLOADS,
     **job_needs.WORKLOADS,
 }
 TITLES = {"sqlite": "SQLite", "postgresql": "PostgreSQL"}

@@ -15,13 +15,13 @@ from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.files.records import Kind
 from mlflow_workspace_plugin.journal.sending.refused import count_refused
 from mlflow_workspace_plugin.journal.sending.sender import Sender
-from mlflow_workspace_plugin.stores.reads.receipts import receipts_of
+from mlflow_workspace_plugin.stores.reads.receipts import read_stored, receipts_of
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 from tests.crash.processes import fork, moment
 
 pytestmark = [pytest.mark.databases, pytest.mark.timeout(600)]
 
-KILLS = int(os.environ.get("KILLS", "110"))
+KILLS = int(os.environ.get("KILLS", "60"))
 LONGEST_S = 0.4
 
 
@@ -159,7 +159,7 @@ def test_while_a_refused_value_is_stored(uri, client, direct, gone, when, sends)
     client.get_run(gone)
     assert count_refused(folder.refused) == 1
     with direct.engine.connect() as connection:
-        (receipt,) = receipts_of(connection, gone, {})
+        (receipt,) = receipts_of(read_stored(connection, gone), {})
     assert (receipt.stored, receipt.refused) == (1, 1)
 
 

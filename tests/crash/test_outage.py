@@ -28,7 +28,7 @@ from tests import python_processes
 from tests.jobs import TELL, until
 from tests.postgres import postgresql
 
-OUTAGE_S = float(os.environ.get("OUTAGE_S", "60"))
+OUTAGE_S = float(os.environ.get("OUTAGE_S", "30"))
 POINTS = int(os.environ.get("POINTS", "300000"))
 STORED_S = 300 + POINTS / 5_000  # at most
 

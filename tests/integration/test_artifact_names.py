@@ -10,7 +10,7 @@ from mlflow.exceptions import MlflowException
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 
-pytestmark = pytest.mark.hubs
+pytestmark = [pytest.mark.hubs, pytest.mark.alike]
 
 NAMES = [
     "q?.txt",

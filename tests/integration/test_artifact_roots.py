@@ -91,6 +91,7 @@ check_everything(Workspace.get("team-a", hub=hub), run_id, Path(target))
 
 
 @pytest.mark.hubs
+@pytest.mark.beneath
 def test_hub_that_is_pointed_at_a_copy_of_its_files(
     request, workspace, hub_path, database, azure, container, tmp_path, run_python
 ):

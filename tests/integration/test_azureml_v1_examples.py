@@ -18,7 +18,7 @@ from mlflow_workspace_plugin import Model, Run
 from mlflow_workspace_plugin.cli import main
 from tests.conftest import EXAMPLES
 
-pytestmark = pytest.mark.hubs
+pytestmark = [pytest.mark.hubs, pytest.mark.alike]
 
 SCRIPTS = EXAMPLES / "azureml_v1"
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -301,6 +301,8 @@ def test_training_without_a_run(run_python):
 
 
 @pytest.mark.frameworks
+@pytest.mark.sqlite
+@pytest.mark.folder
 def test_lightning_in_a_submitted_run(run_script, fresh):
     """Its logger and SDK v1's log go on in the one run, which the runner ends."""
     around = run_script("lightning_training").around
@@ -320,6 +322,8 @@ def test_lightning_in_a_submitted_run(run_script, fresh):
 
 
 @pytest.mark.frameworks
+@pytest.mark.sqlite
+@pytest.mark.folder
 def test_notebook(workspace, fresh, tmp_path, monkeypatch):
     """All cells run in a kernel, objects show themselves, and what they logged is there."""
     import nbformat

@@ -35,12 +35,6 @@ FILES = ["a/.hidden/z.csv", "a/b/x [1].csv", "a/two.csv", "one.csv", "é #%20?.t
 
 
 @pytest.fixture
-def workspace(hub_path) -> Workspace:
-    """A workspace of a hub."""
-    return Workspace.create("team-a", hub=hub_path)
-
-
-@pytest.fixture
 def folder(tmp_path) -> Path:
     """A folder of files, whose contents are their names."""
     for name in FILES:
@@ -209,7 +203,7 @@ def test_paths_that_are_none_are_refused(store, workspace):
         FileDataset()
 
 
-def test_versions(store, workspace):
+def test_versions(store, workspace, other_workspace):
     """A name has versions, each a definition, found by name, number, ``latest``, and id."""
     first = Dataset.File.from_files((store, "d/*"))
     one = first.register(workspace, "Odd näme / 1", description="D", tags={"k": "v"})
@@ -241,7 +235,7 @@ def test_versions(store, workspace):
     assert "none" not in everything
     assert everything.get("none") is None
     assert "DatasetRegistration(id=" in repr(everything)
-    assert Workspace.create("team-b", hub=workspace._hub.path).datasets == {}
+    assert other_workspace.datasets == {}
     two.unregister_all_versions()
     assert (two.name, two.id) == (None, None)
     assert len(workspace.datasets) == 0
@@ -336,7 +330,7 @@ def test_gc_frees_what_no_version_names(store, workspace, hub_path):
     """Lists of files go once their versions are unregistered, and not one before."""
 
     def freed() -> str:
-        done = CliRunner().invoke(main, ["gc", "--hub", str(hub_path), "-w", "team-a"])
+        done = CliRunner().invoke(main, ["gc", "--hub", str(hub_path), "-w", workspace.name])
         assert done.exit_code == 0, done.output
         return done.output
 
@@ -352,6 +346,7 @@ def test_gc_frees_what_no_version_names(store, workspace, hub_path):
             Dataset.get_by_name(workspace, "two").to_path()
 
 
+@pytest.mark.beneath
 def test_gc_spares_what_is_being_registered(store, workspace, hub_path):
     """However often lists of files are freed meanwhile, each registered version keeps its own."""
     is_over = threading.Event()
@@ -378,7 +373,7 @@ def test_gc_spares_what_is_being_registered(store, workspace, hub_path):
     assert [len(manifests.read(each.manifest).files) for each in versions] == [1, 2, 3, 4, 5]
 
 
-def test_a_workspace_with_datasets_is_not_deleted_as_an_empty_one(workspace):
+def test_a_workspace_with_datasets_is_not_deleted_as_an_empty_one(workspace, hub):
     """Dataset versions alone keep a workspace; with its content it goes, and they do."""
     Path("a.csv").write_text("a")
     dataset = Dataset.File.from_files("a.csv")
@@ -388,7 +383,7 @@ def test_a_workspace_with_datasets_is_not_deleted_as_an_empty_one(workspace):
     workspace.delete(delete_dependent_resources=True)
     with pytest.raises(WorkspaceNotFoundError):
         dataset.register(workspace, "n")
-    again = Workspace.create("team-a", hub=workspace._hub.path)
+    again = Workspace.create(workspace.name, hub=hub)
     assert dict(again.datasets) == {}
 
 
@@ -434,7 +429,7 @@ import os, sys
 from pathlib import Path
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.sdk.data.datasets.dataset import Dataset
-store = Workspace.get("team-a", hub=sys.argv[1]).get_default_datastore()
+store = Workspace.get(sys.argv[2], hub=sys.argv[1]).get_default_datastore()
 for _ in range(2):
     with Dataset.File.from_files((store, "d/*.csv")).mount() as mounted:
         file = Path(mounted.mount_point, "one.csv")
@@ -457,7 +452,7 @@ for _ in range(2):
 def test_mounts_without_the_means_of_root(store, hub_path, without, refusal):
     """Root that may mount nothing gets copies; who may not write to the files gets links."""
     command = ["setpriv", f"--bounding-set={without}", f"--inh-caps={without}", sys.executable]
-    done = output_of([*command, "-c", MOUNTING, str(hub_path)])
+    done = output_of([*command, "-c", MOUNTING, str(hub_path), "team-a"])
     assert done.splitlines() == ["one.csv", refusal] * 2
     assert (
         Path(Dataset.File.from_files((store, "d/one.csv")).download()[0]).read_text() == "one.csv"

@@ -128,13 +128,12 @@ def test_what_is_uploaded_comes_back(storage, tmp_path):
 
 
 @hubs
-def test_uri_is_one_of_mlflows(storage, source, uri, tmp_path):
+def test_uri_is_one_of_mlflows(workspace, storage, source, uri, tmp_path):
     """Whoever has the workspace's tracking URI downloads by it."""
     storage.upload([(source / "a.txt", "d/a b%20#?.txt")])
     found = storage.uri("d/a b%20#?.txt")
-    assert found == "mlflow-artifacts:/workspaces/team-a/datastores/workspaceblobstore/d/" + (
-        "a b%20#?.txt"
-    )
+    root = f"mlflow-artifacts:/workspaces/{workspace.name}/datastores/workspaceblobstore"
+    assert found == f"{root}/d/a b%20#?.txt"
     got = mlflow.artifacts.download_artifacts(
         artifact_uri=storage.uri("d"), tracking_uri=uri, dst_path=str(tmp_path / "got")
     )
@@ -374,7 +373,7 @@ UPLOAD = """
 import sys
 from pathlib import Path
 from mlflow_workspace_plugin.data.storages.find import OWN, storage_of
-from mlflow_workspace_plugin.stores.build import build_tracking_store
+from mlflow_workspace_plugin.remote.build import build_tracking_store
 
 uri, folder, ready = sys.argv[1:]
 storage = storage_of(build_tracking_store(uri), OWN)
@@ -437,26 +436,30 @@ def test_ten_thousand_files(storage, tmp_path, datastore):
 
 
 @hubs
-def test_workspace_with_files_in_a_datastore_is_not_empty(workspace, storage, source, hub_path):
+@pytest.mark.beneath
+def test_workspace_with_files_in_a_datastore_is_not_empty(
+    workspace, storage, source, hub, hub_path
+):
     """It is deleted with them only when that is asked for; no collection of garbage frees them."""
     storage.upload([(source / "a.txt", "a.txt")])
     with pytest.raises(WorkspaceNotEmptyError, match="datastores"):
         workspace.delete()
-    shown = CliRunner().invoke(main, ["delete", "-w", "team-a", "--hub", str(hub_path), "--yes"])
+    shown = CliRunner().invoke(main, ["delete", "-w", workspace.name, "--hub", str(hub), "--yes"])
     assert shown.exit_code == 1
     assert "is not empty" in shown.output
-    freed = CliRunner().invoke(main, ["gc", "-w", "team-a", "--hub", str(hub_path)])
+    freed = CliRunner().invoke(main, ["gc", "-w", workspace.name, "--hub", str(hub_path)])
     assert freed.exit_code == 0, freed.output
     assert contents(storage) == {"a.txt": b"a"}
     workspace.delete(delete_dependent_resources=True)
     with pytest.raises(WorkspaceNotFoundError, match="was deleted"):
         storage.upload([(source / "a.txt", "late.txt")])
-    again = Workspace.create("team-a", hub=hub_path)
+    again = Workspace.create(workspace.name, hub=hub)
     assert contents(again.get_default_datastore()._storage) == {}
     again.delete()
 
 
 @hubs
+@pytest.mark.beneath
 def test_files_of_an_earlier_workspace_are_nobody_else_s(
     workspace, storage, source, hub_path, monkeypatch
 ):

@@ -90,12 +90,13 @@ def test_public_names_load_when_used():
         _ = mlflow_workspace_plugin.Nothing
 
 
-def test_served_hub_is_recognised():
-    """A host in the URI is understood, and answered with what it needs."""
+def test_served_hub_is_recognised(monkeypatch):
+    """A host in the URI is understood, and asked; nobody answers there."""
     import mlflow
 
-    from mlflow_workspace_plugin.errors import ServedHubError
+    from mlflow_workspace_plugin.errors import NoAnswerError
 
-    mlflow.set_tracking_uri("workspace://example.org/team-a")
-    with pytest.raises(ServedHubError, match="served hubs need"):
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "0")
+    mlflow.set_tracking_uri("workspace://127.0.0.1:9/team-a")
+    with pytest.raises(NoAnswerError, match=r"127\.0\.0\.1:9.*nobody takes connections"):
         mlflow.search_experiments()

@@ -19,7 +19,7 @@ from mlflow_workspace_plugin.stores.garbage import find_garbage, free
 from tests.deep_folders import nest
 from tests.hubs import execute
 
-pytestmark = pytest.mark.hubs
+pytestmark = [pytest.mark.hubs, pytest.mark.beneath]
 
 
 @pytest.fixture

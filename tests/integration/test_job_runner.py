@@ -21,7 +21,7 @@ from mlflow_workspace_plugin.jobs.liveness import settle
 from mlflow_workspace_plugin.jobs.machine import where_locked
 from mlflow_workspace_plugin.runner.folder import remove_old
 from mlflow_workspace_plugin.runner.job import command_of
-from mlflow_workspace_plugin.runs.snapshots.snapshots import snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 from mlflow_workspace_plugin.stores.jobs import states
 from tests import python_processes
 from tests.commands import output_of

@@ -338,7 +338,7 @@ from mlflow import MlflowClient
 client = MlflowClient({uri!r}, {uri!r})
 run_id = client.create_run(client.create_experiment("direct")).info.run_id
 client.log_metric(run_id, "m", 1)
-print(run_id)
+print(run_id, flush=True)
 import os
 os.kill(os.getpid(), 9)
 """

@@ -10,7 +10,7 @@ from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.runs.reason import reason_of
 from tests import python_processes
 
-pytestmark = pytest.mark.databases
+pytestmark = [pytest.mark.databases, pytest.mark.alike]
 
 BEGIN = """
 import os, signal, sys

@@ -6,7 +6,7 @@ import mlflow
 import pytest
 from mlflow import MlflowClient
 
-from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.data import datasets
 from mlflow_workspace_plugin.data.definition import DatasetDefinition
 from mlflow_workspace_plugin.data.delivery.inputs import DataInput
@@ -17,12 +17,6 @@ from mlflow_workspace_plugin.sdk.data.datasets.dataset import Dataset
 from tests.jobs import jobs_of
 
 NAME = "n" * 600
-
-
-@pytest.fixture
-def workspace(hub_path) -> Workspace:
-    """A workspace of a hub."""
-    return Workspace.create("team-a", hub=hub_path)
 
 
 @pytest.fixture

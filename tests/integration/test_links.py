@@ -16,7 +16,7 @@ from mlflow_workspace_plugin.errors import ForeignFileError, HubError, UnsafeArt
 from mlflow_workspace_plugin.hub.hub import create_hub
 from tests.integration.test_hub import execute
 
-pytestmark = [pytest.mark.databases, pytest.mark.folder]
+pytestmark = [pytest.mark.databases, pytest.mark.folder, pytest.mark.alike]
 
 
 @pytest.fixture

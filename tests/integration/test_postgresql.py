@@ -34,10 +34,10 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.databases import postgresql as database
 from mlflow_workspace_plugin.hub.hub import create_hub, open_hub, upgrade_hub
 from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 from mlflow_workspace_plugin.runs.snapshots.snapshots import (
     SNAPSHOT_TAG,
     Snapshots,
-    snapshots_of,
 )
 from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
 from mlflow_workspace_plugin.stores.retries import lost_races

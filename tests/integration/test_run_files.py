@@ -26,7 +26,7 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.runs.files.artifact_names import artifact_uri
 from mlflow_workspace_plugin.runs.files.captured_folders import CapturedOutputs, WatchedLogs
 
-pytestmark = pytest.mark.hubs
+pytestmark = [pytest.mark.hubs, pytest.mark.alike]
 
 
 @pytest.fixture

@@ -36,7 +36,7 @@ from mlflow_workspace_plugin.sdk.runs.run import get_run
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 from tests import python_processes
 
-pytestmark = pytest.mark.databases
+pytestmark = [pytest.mark.databases, pytest.mark.alike]
 
 _QUERY = "workspace=team-a&workflowType=machine_learning"
 

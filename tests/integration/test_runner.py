@@ -368,10 +368,12 @@ class TestCommand:
         assert "Write KEY=VALUE" in self.call(*where, "--tag", tag, "true", status=2)
         assert self.runs(workspace, "mine") == []
 
-    def test_served_hub_is_an_error(self, monkeypatch):
-        """As elsewhere."""
-        monkeypatch.setenv("MLFLOW_TRACKING_URI", "workspace://example.org/team-a")
-        assert "served hubs need" in self.call("true", status=1)
+    def test_hub_that_nobody_serves_is_an_error(self, monkeypatch):
+        """As elsewhere; the command is not run."""
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", "workspace://127.0.0.1:1/team-a")
+        monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+        assert "cannot be reached" in self.call("touch", "ran", status=1)
+        assert not Path("ran").exists()
 
 
 def test_workspace_in_the_script_is_found_by_azures_config(workspace, run, tmp_path):

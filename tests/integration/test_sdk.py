@@ -18,6 +18,7 @@ from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
     ConfigFileError,
+    HubUnreachableError,
     InvalidMetricError,
     InvalidWorkspaceNameError,
     NotServedError,
@@ -31,7 +32,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.sdk.authentication import ServicePrincipalAuthentication
 
-pytestmark = pytest.mark.store
+pytestmark = [pytest.mark.store, pytest.mark.alike]
 
 
 @pytest.fixture
@@ -140,13 +141,14 @@ class TestWorkspace:
     @pytest.mark.parametrize(
         ("uri", "expected"),
         [
-            ("workspace://example.org/team-a", ProjectSystemException),
+            ("workspace://127.0.0.1:1/team-a", HubUnreachableError),
             ("workspace-hub:///hub", UserErrorException),
             ("sqlite:///x.db", UserErrorException),
         ],
     )
-    def test_config_file_with_another_uri_is_refused(self, tmp_path, uri, expected):
-        """A tracking_uri that is no workspace's is an error, not a guess."""
+    def test_config_file_with_another_uri_is_refused(self, tmp_path, monkeypatch, uri, expected):
+        """A tracking_uri that leads to no workspace is an error, not a guess."""
+        monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
         keys = {"subscription_id": "S", "resource_group": "R", "workspace_name": "w"}
         (tmp_path / "config.json").write_text(json.dumps(keys | {"tracking_uri": uri}))
         with pytest.raises(expected):

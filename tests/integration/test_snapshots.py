@@ -27,11 +27,11 @@ from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.jobs.submission import submit
 from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 from mlflow_workspace_plugin.runs.snapshots.snapshots import (
     SNAPSHOT_TAG,
     Snapshots,
     manifest_path,
-    snapshots_of,
 )
 from tests import python_processes
 from tests.azurite import ACCOUNT, connection_string
@@ -310,16 +310,21 @@ def test_of_what_is_left_out_a_few_are_named(snapshots, code, caplog):
 
 
 KEEPER = """
-import sys
+import itertools, os, sys
 from mlflow_workspace_plugin import Experiment, Workspace
 experiment = Experiment(Workspace.from_config(sys.argv[1]), sys.argv[2])
-for number in range(int(sys.argv[3])):
-    with open(f"{sys.argv[4]}/changing.py", "w") as file:
-        file.write(f"{number % 3}")
-    run = experiment.start_logging(snapshot_directory=sys.argv[4])
+for number in itertools.count():
+    if number >= 12 and os.path.exists(f"{sys.argv[1]}/enough"):
+        break
+    # What others keep at the same time is deleted, then kept; and what nobody else has is deleted.
+    text = sys.argv[2] + f" {number}" if number % 3 == 2 else f"{number // 3}"
+    with open(f"{sys.argv[3]}/changing.py", "w") as file:
+        file.write(f"# {text}")
+    run = experiment.start_logging(snapshot_directory=sys.argv[3])
     run.complete()
-    print(run.id, number % 3, flush=True)
-    if number % 2:
+    kept = number % 3 == 1
+    print(run.id, int(kept), text, sep="\t", flush=True)
+    if not kept:
         experiment.workspace.client.delete_run(run.id)
 """
 
@@ -331,7 +336,7 @@ def test_submitters_race_each_other_and_gc(workspace, snapshots, code, tmp_path)
     folders = [shutil.copytree(code, tmp_path / f"code{number}") for number in range(3)]
     keepers = [
         python_processes.Popen(
-            ["-c", KEEPER, str(tmp_path), f"e{number}", "12", str(folder)],
+            ["-c", KEEPER, str(tmp_path), f"e{number}", str(folder)],
             stdout=subprocess.PIPE,
             text=True,
             # Each as of a user of its own, who knows nothing of what others stored.
@@ -347,18 +352,19 @@ def test_submitters_race_each_other_and_gc(workspace, snapshots, code, tmp_path)
         )
         assert done.exit_code == 0, done.output
         garbage += json.loads(done.output)["workspaces"][0]["files"]
-    runs = [line.split() for each in keepers for line in each.communicate()[0].splitlines()]
+        if garbage:
+            (tmp_path / "enough").touch()
+    runs = [line.split("\t") for each in keepers for line in each.communicate()[0].splitlines()]
     assert [each.returncode for each in keepers] == [0] * 3
-    assert len(runs) == 36
-    assert garbage > 0
+    assert len(runs) >= 36
+    texts = {run_id: f"# {text}" for run_id, kept, text in runs if kept == "1"}
     left = [
         (each.info.run_id, each.data.tags[SNAPSHOT_TAG])
         for each in workspace.client.search_runs(
-            [each.id for each in workspace.experiments.values()], max_results=100
+            [each.id for each in workspace.experiments.values()], max_results=1000
         )
     ]
-    assert len(left) == 18
-    texts = dict(runs)
+    assert {run_id for run_id, _ in left} == set(texts)
     for run_id, snapshot_id in left:
         target = restored(snapshots, snapshot_id, tmp_path)
         assert (target / "changing.py").read_text() == texts[run_id]
@@ -380,7 +386,7 @@ def test_gc_frees_what_no_run_names(workspace, hub_path, snapshots, code, tmp_pa
     assert len(stored(snapshots)) == 6
 
     def gc(*options):
-        command = ["gc", "--workspace", "team-a", "--json", "--hub", str(hub_path), *options]
+        command = ["gc", "--workspace", workspace.name, "--json", "--hub", str(hub_path), *options]
         done = CliRunner().invoke(main, command)
         assert done.exit_code == 0, done.output
         (row,) = json.loads(done.output)["workspaces"]
@@ -423,7 +429,7 @@ def test_gc_frees_nothing_that_it_cannot_judge(workspace, hub_path, snapshots, c
 
 @pytest.mark.hubs
 def test_workspaces_have_snapshots_of_their_own(
-    workspace, other_workspace, snapshots, code, tmp_path, stored_in_hub
+    workspace, other_workspace, hub_path, snapshots, code, tmp_path, stored_in_hub
 ):
     """No other one restores them, or finds what it stored itself there; all go with their own."""
     others = snapshots_of(other_workspace.get_mlflow_tracking_uri())
@@ -439,9 +445,9 @@ def test_workspaces_have_snapshots_of_their_own(
     assert stored(others) == {}
     assert keep(others, code) == snapshot_id
     assert len(stored(others)) == 2
-    assert SnapshotGarbage(open_hub(tmp_path / "hub"), "team-b").find()
+    assert SnapshotGarbage(open_hub(hub_path), other_workspace.name).find()
     other_workspace.delete(delete_dependent_resources=True, no_wait=False)
-    assert not [each for each in stored_in_hub() if "team-b" in each]
+    assert not [each for each in stored_in_hub() if other_workspace.name in each]
     assert_equal(restored(snapshots, snapshot_id, tmp_path), code)
 
 

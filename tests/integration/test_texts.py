@@ -23,6 +23,7 @@ from mlflow_workspace_plugin.journal.files.records import Kind, body, line, pars
 from mlflow_workspace_plugin.journal.journal import Journal
 from mlflow_workspace_plugin.runs.metrics.latest import latest_values
 from mlflow_workspace_plugin.runs.metrics.names import key_of
+from mlflow_workspace_plugin.stores.deliveries.writers import HubWriter
 from mlflow_workspace_plugin.stores.tags.text_tags import MARK_PREFIX, mark_of
 from mlflow_workspace_plugin.stores.writes.typed_values import FOLDER, ExactValue, read_exact
 from tests import python_processes
@@ -451,7 +452,7 @@ def test_delivering_again_changes_nothing(workspace, client, direct, data, conte
         start = data.draw(st.integers(0, done))
         done = data.draw(st.integers(done + 1, len(to_send)))
         deliver_all(direct, writer, to_send[start:done])
-    writer = os.urandom(8).hex()
+    writer = HubWriter(os.urandom(8).hex())
     for record in records(alone):
         # As records that MLflow's own methods have to see, of which one was stored in part before.
         direct._apply_values(writer, record)

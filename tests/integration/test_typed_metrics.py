@@ -7,6 +7,7 @@ import json
 import math
 import pickle
 from contextlib import ExitStack
+from functools import partial
 from subprocess import PIPE
 
 import mlflow
@@ -20,7 +21,7 @@ from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 from tests import python_processes
 
-pytestmark = pytest.mark.hubs
+pytestmark = [pytest.mark.hubs, pytest.mark.alike]
 
 NUMBERS = st.one_of(st.floats(), st.integers(-(2**70), 2**70))
 VALUES = st.one_of(NUMBERS, st.booleans(), st.none(), st.text(max_size=5), st.just(10**400))
@@ -42,30 +43,36 @@ READER = """
 import json, pickle, sys
 from mlflow_workspace_plugin import Workspace
 for line in sys.stdin:
-    hub, run_id, name = json.loads(line)
-    run = Workspace.get("team-a", hub=hub).get_run(run_id)
+    hub, workspace, run_id, name = json.loads(line)
+    run = Workspace.get(workspace, hub=hub).get_run(run_id)
     pickle.dump(run.get_metrics(name), sys.stdout.buffer)
     sys.stdout.flush()
 """
 
 
 @pytest.fixture(scope="module")
-def read_elsewhere():
-    """Read the metrics of a run in another process, as ``get_metrics`` returns them."""
+def reader():
+    """Read the metrics of a run of a hub in another process, as ``get_metrics`` returns them."""
     with ExitStack() as running:
         # Not before the first run is there: the process is to have the variables of its hub.
         started = []
 
-        def read(run, name=None):
+        def read(hub, run, name=None):
             if not started:
                 process = python_processes.Popen(["-c", READER], stdin=PIPE, stdout=PIPE)
                 started.append(running.enter_context(process))
-            where = [str(run.experiment.workspace._hub.path), run.id, name]
+            where = [str(hub), run.experiment.workspace.name, run.id, name]
             started[0].stdin.write(json.dumps(where).encode() + b"\n")
             started[0].stdin.flush()
             return pickle.load(started[0].stdout)
 
         yield read
+
+
+@pytest.fixture
+def read_elsewhere(hub, reader):
+    """Read the metrics of a run of the test's hub in another process."""
+    return partial(reader, hub)
 
 
 def same(found, expected):
@@ -373,8 +380,8 @@ class TestAfterTheEnd:
 LOG_ROWS = f"""
 import sys
 from mlflow_workspace_plugin import Workspace
-hub, run_id, number = sys.argv[1], sys.argv[2], int(sys.argv[3])
-run = Workspace.get("team-a", hub=hub).get_run(run_id)
+hub, workspace, run_id, number = *sys.argv[1:4], int(sys.argv[4])
+run = Workspace.get(workspace, hub=hub).get_run(run_id)
 {python_processes.WAIT_FOR_THE_OTHERS}
 for index in range(100):
     run.log_row("table", process=number, index=index, text=f"{{number}}-{{index}}")
@@ -384,10 +391,10 @@ for index in range(100):
 """
 
 
-def test_processes_lose_nothing(hub_path, workspace, run):
+def test_processes_lose_nothing(hub, workspace, run):
     """Rows of one table from four processes: each is whole, and in the order of its process."""
     python_processes.run_at_once(
-        [["-c", LOG_ROWS, hub_path, run.id, str(number)] for number in range(4)]
+        [["-c", LOG_ROWS, hub, workspace.name, run.id, str(number)] for number in range(4)]
     )
     found = run.get_metrics()
     rows = list(zip(*(found["table"][c] for c in ("process", "index", "text")), strict=True))

@@ -27,7 +27,7 @@ from mlflow_workspace_plugin.errors import UnstorableValueError
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.files.records import Kind, Record, body, line, parse
 from mlflow_workspace_plugin.journal.sending.refused import count_refused
-from mlflow_workspace_plugin.stores.reads.receipts import receipts_of
+from mlflow_workspace_plugin.stores.reads.receipts import read_stored, receipts_of
 from tests import python_processes
 from tests.conftest import write_settings
 from tests.deliveries import deliver_all
@@ -327,7 +327,7 @@ class TestDelivered:
         outcomes = deliver_all(direct, "writer", records)
         assert [each is not None for each in outcomes] == [False] * 4 + [True]
         with direct.engine.connect() as connection:
-            (receipt,) = receipts_of(connection, run_id, {})
+            (receipt,) = receipts_of(read_stored(connection, run_id), {})
         counts = receipt.logged, receipt.dropped, receipt.refused, receipt.lost
         assert (receipt.metric, *counts) == ("a\\ud800b", 4, 2, 1, 1)
         assert direct.get_run(run_id).info.status == "FINISHED"

@@ -264,7 +264,7 @@ def test_no_child_inherits_a_transaction(client, run_id):
     for thread in threads:
         thread.start()
     statuses = []
-    for _ in range(15):
+    for _ in range(8):
         time.sleep(0.02)
         child = os.fork()
         if child == 0:
@@ -277,7 +277,7 @@ def test_no_child_inherits_a_transaction(client, run_id):
     stop.set()
     for thread in threads:
         thread.join()
-    assert statuses == [0] * 15
+    assert statuses == [0] * 8
 
 
 def _in_transaction(connection: sqlite3.Connection) -> bool:

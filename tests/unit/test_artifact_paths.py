@@ -106,3 +106,10 @@ def test_location_of_another_workspace_is_refused(uri, workspace):
     """No spelling of a location opens another workspace's files, or all of them."""
     with pytest.raises(UnsafeArtifactPathError):
         location_of(uri, workspace)
+
+
+def test_path_is_decoded_so_often_only():
+    """One that was encoded again and again is refused, and takes no time that grows with it."""
+    check_path("%" + "25" * 20 + "a")
+    with pytest.raises(UnsafeArtifactPathError, match="encoded more than"):
+        check_path("%" + "25" * 200_000 + "2e")

@@ -80,3 +80,12 @@ def test_how_long_the_end_waits(monkeypatch):
         monkeypatch.setenv("MLFLOW_WORKSPACE_EXIT_WAIT", text)
         wait = EndWait()
         assert (round(wait.left_s), wait.patience_s) == (120, 10)
+
+
+def test_call_that_was_told_before_a_target_was_restored():
+    """Its record comes again, and why it is refused then is for nobody who waits."""
+    progress = Progress()
+    progress.note_sent(5)
+    progress.note_behind(0)
+    assert not progress.answer(3, Exception())
+    assert progress.answer(6, Exception())

@@ -1,0 +1,621 @@
+"""Scripts at a served hub: all of a run goes through its address, which may go away at any moment.
+
+Between a script and the hub stands a proxy that breaks connections and answers in its own words.
+"""
+
+import json
+import shutil
+import subprocess
+import sys
+import textwrap
+from contextlib import contextmanager
+from pathlib import Path
+from subprocess import PIPE
+
+import mlflow
+import pytest
+import requests
+from click.testing import CliRunner
+from mlflow import MlflowClient
+from mlflow.entities import Metric, RunTag
+from mlflow.exceptions import MlflowException
+from packaging.version import Version
+
+from mlflow_workspace_plugin import Experiment, Run, Workspace, uris
+from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.errors import (
+    HubProtocolError,
+    InvalidUriError,
+    LogInNeededError,
+    NoAnswerError,
+    RunExistsError,
+    RunNotFoundError,
+    ServedHubError,
+)
+from mlflow_workspace_plugin.overview.run.overview import overview_of_run
+from mlflow_workspace_plugin.overview.source import source_of
+from mlflow_workspace_plugin.protocol import headers
+from mlflow_workspace_plugin.protocol.calls import route_of
+from mlflow_workspace_plugin.remote import http
+from mlflow_workspace_plugin.remote.http import HubHttp, UnansweredError
+from mlflow_workspace_plugin.remote.logging_in import address_of
+from mlflow_workspace_plugin.remote.tracking import RemoteTrackingStore, ServedTrackingStore
+from mlflow_workspace_plugin.remote.workspaces import ServedWorkspaces
+from mlflow_workspace_plugin.stores.build import workspace_store
+from mlflow_workspace_plugin.stores.jobs.compute import Compute
+from mlflow_workspace_plugin.stores.views import View
+from tests import python_processes
+from tests.fault_proxy import Cut, fault_proxy
+from tests.served import ADMIN, served_hub
+
+pytestmark = pytest.mark.skipif(
+    Version(mlflow.__version__) < Version("3.17"), reason="MLflow before 3.17 is not served."
+)
+
+_LOGS = """
+import sys
+from mlflow import MlflowClient
+client = MlflowClient()
+for step in range(30):
+    client.log_metric(sys.argv[1], "loss", step, step=step)
+"""
+PAGE = "<html><body>Something is wrong.</body></html>"
+HTML = {"Content-Type": "text/html"}
+
+
+@pytest.fixture(scope="module")
+def served(sqlite_template, tmp_path_factory):
+    """A hub with two workspaces, of which the first has people."""
+    folder = tmp_path_factory.mktemp("served")
+    hub = folder / "hub"
+    shutil.copytree(sqlite_template, hub)
+    for name in ("team-a", "team-b"):
+        Workspace.create(name, hub=hub)
+    with served_hub(hub, folder / "server.log") as server:
+        server.add_user("member", team_a="member")
+        server.add_user("reader", team_a="reader")
+        server.add_user("stranger", team_b="manager")
+        yield server
+
+
+@pytest.fixture
+def line(served, monkeypatch):
+    """The line to the hub, which a test breaks; its requests are those of a member."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "60")
+    with fault_proxy(served.port) as proxy:
+        yield Line(served, proxy, monkeypatch)
+
+
+class Line:
+    """The way from a script to the hub."""
+
+    def __init__(self, served, proxy, monkeypatch):
+        self.served = served
+        self.proxy = proxy
+        self._monkeypatch = monkeypatch
+
+    def uri(self, workspace="team-a"):
+        return f"workspace://127.0.0.1:{self.proxy.port}/{workspace}"
+
+    def log_in(self, name, workspace="team-a", **options):
+        """Let this process be somebody; return the URI."""
+        uri = self.uri(workspace)
+        self._monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
+        self._monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", self.served.token(name, **options))
+        return uri
+
+    def client(self, name="member", workspace="team-a", **options):
+        uri = self.log_in(name, workspace, **options)
+        return MlflowClient(tracking_uri=uri, registry_uri=uri)
+
+    def stored(self, workspace="team-a"):
+        """The store of the workspace, beneath the server."""
+        return workspace_store(self.served.hub, workspace)
+
+    @contextmanager
+    def broken(self, fault, times=1, of=""):
+        """Break the first requests of a kind; yield those that were."""
+        left = [times]
+        broken = []
+
+        def decide(request):
+            if left[0] and of in request.target:
+                left[0] -= 1
+                broken.append(request)
+                return fault
+            return None
+
+        self.proxy.fault = decide
+        try:
+            yield broken
+        finally:
+            self.proxy.fault = lambda _: None
+
+
+def store_of(client):
+    return client._tracking_client.store
+
+
+def new_run(client, name="of tests"):
+    found = client.get_experiment_by_name(name)
+    experiment = client.create_experiment(name) if found is None else found.experiment_id
+    return client.create_run(experiment).info.run_id
+
+
+class TestRuns:
+    def test_run_is_read_back_as_it_was_logged(self, line):
+        """By the calls of a script, which say nothing of a server; and files, and a model."""
+        uri = line.log_in("member")
+        mlflow.set_tracking_uri(uri)
+        mlflow.set_registry_uri(uri)
+        with mlflow.start_run() as active:
+            mlflow.log_params({"depth": 3})
+            for step in range(100):
+                mlflow.log_metric("loss", 1 / (step + 1), step=step)
+            mlflow.set_tag("kind", "good")
+            mlflow.log_text("hello", "notes/first.txt")
+        client, run_id = MlflowClient(), active.info.run_id
+        run = client.get_run(run_id)
+        assert isinstance(store_of(client), ServedTrackingStore)
+        assert (run.info.status, run.data.params) == ("FINISHED", {"depth": "3"})
+        assert run.data.tags["kind"] == "good"
+        assert [each.step for each in client.get_metric_history(run_id, "loss")] == [*range(100)]
+        assert mlflow.artifacts.load_text(f"runs:/{run_id}/notes/first.txt") == "hello"
+        assert client.get_experiment(run.info.experiment_id).name == "Default"
+        assert [each.info.run_id for each in mlflow.search_runs(output_format="list")] == [run_id]
+        client.create_registered_model("trees")
+        version = client.create_model_version("trees", f"runs:/{run_id}/notes", run_id)
+        assert client.get_model_version("trees", version.version).run_id == run_id
+        # By the journal, whose receipts are kept by the hub.
+        assert line.stored().stored_counts(run_id) == {"loss": 100}
+
+    def test_calls_of_ours_answer_as_beneath_the_server(self, line):
+        """What MLflow's routes do not have."""
+        client = line.client()
+        run_id = new_run(client)
+        for step in range(50):
+            client.log_metric(run_id, "loss", step, step=step)
+        store, beneath = store_of(client), line.stored()
+        view = beneath.put_view(View("a" * 32, "mine", "me", {"runs": [run_id]}))
+        store.put_compute(Compute("there", "ray", "http://127.0.0.1:9", {"slots": 2}))
+        job = store.create_job(
+            "0",
+            run_name=None,
+            tags=[],
+            definition={"command": ["true"]},
+            compute="local",
+            engine="local",
+        ).info.run_id
+        store.log_values(run_id, [Metric("rows", 1, 2, 3)], descriptors={"mlflow.x": "y"})
+        client.get_run(run_id)
+        for name, *given in (
+            ("view", view.id),
+            ("views",),
+            ("chart_points", run_id, "loss"),
+            ("get_run_points", run_id),
+            ("latest_points", run_id),
+            ("stored_counts", run_id),
+            ("datastores",),
+            ("computes",),
+            ("newest_datasets",),
+            ("descriptor_tags", [run_id]),
+            ("table_places", run_id, "rows", 0, 10),
+        ):
+            assert getattr(store, name)(*given) == getattr(beneath, name)(*given)
+        assert [each.run_id for each in store.jobs()] == [job]
+        assert store.job(job).definition == {"command": ["true"]}
+        assert store.job(run_id) is None
+
+    def test_without_a_journal_each_call_is_one_of_the_hubs(self, line, monkeypatch):
+        """As strict users want it."""
+        monkeypatch.setenv("MLFLOW_WORKSPACE_STRICT", "1")
+        client = line.client(seconds=600)
+        run_id = new_run(client)
+        client.log_metric(run_id, "loss", 1)
+        assert type(store_of(client)) is RemoteTrackingStore
+        assert line.stored().get_run(run_id).data.metrics == {"loss": 1}
+
+
+class TestFaults:
+    @pytest.mark.parametrize(
+        "fault",
+        [
+            Cut(before_answer=True),
+            (502, HTML, PAGE),
+            (503, HTML, PAGE),
+            (403, HTML, PAGE),
+            (200, HTML, PAGE),
+            (200, HTML, "ok"),
+            (200, {"Content-Type": "text/plain"}, "ok"),
+            (302, {"Location": "http://127.0.0.1:9/log-in"}, ""),
+            (429, {"Retry-After": "0"}, '{"error_code": "REQUEST_LIMIT_EXCEEDED"}'),
+            (400, {}, '{"error_code": "BAD_REQUEST", "message": "QueuePool limit of size 5"}'),
+        ],
+        ids=[
+            "cut",
+            "502",
+            "503",
+            "403 of a proxy",
+            "page",
+            "no page",
+            "text",
+            "redirection",
+            "429",
+            "pool",
+        ],
+    )
+    def test_hub_that_is_away_is_asked_again(self, line, fault):
+        """Whoever says so, and however."""
+        client = line.client()
+        new_run(client)
+        with line.broken(fault, times=2, of="search") as broken:
+            assert "of tests" in [each.name for each in client.search_experiments()]
+        assert len(broken) == 2
+
+    @pytest.mark.parametrize("fault", [Cut(before_answer=True), (502, HTML, PAGE)])
+    def test_lost_answer_makes_no_second_run(self, line, fault):
+        """Nor a second job, whose ids a client chooses; and an experiment is what was created."""
+        client = line.client()
+        with line.broken(fault, of="experiments/create") as broken:
+            experiment = client.create_experiment(f"lost {fault}"[:40])
+        assert len(broken) == 1
+        with line.broken(fault, of="create_run_of") as broken:
+            run = client.create_run(experiment)
+        with line.broken(fault, of="create_job") as broken_too:
+            job = store_of(client).create_job(
+                experiment, run_name="j", tags=[], definition={}, compute="local", engine="local"
+            )
+        assert (len(broken), len(broken_too)) == (1, 1)
+        found = line.stored().search_runs([experiment], "", 1, 10)
+        assert {each.info.run_id for each in found} == {run.info.run_id, job.info.run_id}
+
+    def test_what_cannot_be_asked_again_says_that_it_may_be_done(self, line):
+        """A registered model is MLflow's own to create."""
+        client = line.client()
+        with (
+            line.broken(Cut(before_answer=True), of="registered-models/create"),
+            pytest.raises(NoAnswerError, match="Look what is there"),
+        ):
+            client.create_registered_model("once")
+        assert client.get_registered_model("once").name == "once"
+
+    def test_what_did_not_arrive_is_asked_again(self, line):
+        """Nobody has taken it, so it is not done."""
+        client = line.client()
+        with line.broken((503, HTML, PAGE), times=2, of="registered-models/create"):
+            client.create_registered_model("after all")
+        assert client.get_registered_model("after all").name == "after all"
+
+    @pytest.mark.parametrize("status", [401, 403, 502])
+    def test_values_wait_while_nobody_takes_them(self, line, status):
+        """A call that logs returns all the same, and nothing is lost."""
+        client = line.client()
+        run_id = new_run(client)
+        with line.broken((status, HTML, PAGE), times=10**6, of="/journal"):
+            for step in range(20):
+                client.log_metric(run_id, "loss", step, step=step)
+            assert not store_of(client).journal.flush(1)
+        assert store_of(client).journal.flush(60)
+        assert line.stored().stored_counts(run_id) == {"loss": 20}
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            (401, HTML, PAGE),
+            (426, {}, '{"error_code": "INVALID_STATE", "message": "Install another version."}'),
+            (200, {"Content-Type": "text/plain"}, "ok"),
+        ],
+        ids=["log-in", "upgrade", "text"],
+    )
+    def test_files_wait_while_nobody_takes_them(self, line, answer):
+        """As values do: the call returns all the same."""
+        client = line.client()
+        run_id = new_run(client)
+        with line.broken(answer, times=10**6, of="/files/"):
+            client.log_text(run_id, "hello", "a.txt")
+        assert [each.path for each in client.list_artifacts(run_id)] == ["a.txt"]
+
+    def test_call_that_logs_does_not_raise_what_something_else_says(self, line):
+        """Though it asks about the run first."""
+        run_id = new_run(line.client())
+        script = f"from mlflow import MlflowClient\nMlflowClient().log_metric({run_id!r}, 'm', 1)"
+        with line.broken((200, {"Content-Type": "text/plain"}, "ok"), times=10**6, of="runs/get"):
+            done = python_processes.run(["-c", script], stderr=PIPE, text=True)
+        assert done.returncode == 0, done.stderr
+        assert line.stored().stored_counts(run_id) == {"m": 1}
+
+    def test_long_pause_that_a_proxy_names_is_not_waited_for(self, line):
+        """The hub may be back before."""
+        client = line.client()
+        run_id = new_run(client)
+        client.log_text(run_id, "hello", "a.txt")
+        away = (503, {"Retry-After": "120", **HTML}, PAGE)
+        with line.broken(away, of="/files/") as broken:
+            assert Path(client.download_artifacts(run_id, "a.txt")).read_text() == "hello"
+        assert len(broken) == 1
+
+    def test_what_nobody_answers_may_be_done(self, line, monkeypatch):
+        """It may be stored later, too, when nobody waits any more."""
+        client = line.client()
+        new_run(client)
+        monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "2")
+        with (
+            line.broken(Cut(is_silent=True), of="registered-models/create"),
+            pytest.raises(NoAnswerError, match="Look what is there"),
+        ):
+            client.create_registered_model("perhaps")
+        with (
+            line.broken(Cut(is_silent=True), of="registered-models/get"),
+            pytest.raises(NoAnswerError, match="MLFLOW_WORKSPACE_WAIT"),
+        ):
+            client.get_registered_model("perhaps")
+
+    def test_workspace_that_may_be_created_is_said_to_be(self, line):
+        """By who asks for one and loses the answer."""
+        line.log_in(ADMIN)
+        hub = f"http://127.0.0.1:{line.proxy.port}"
+        with (
+            line.broken(Cut(before_answer=True), of="/workspaces"),
+            pytest.raises(NoAnswerError, match="Look what is there"),
+        ):
+            ServedWorkspaces(hub).create("perhaps")
+        ServedWorkspaces(hub).delete("perhaps", with_content=False)
+
+    def test_answer_that_breaks_off_was_one(self, line, monkeypatch):
+        """The request had arrived, whatever breaks then; so has TLS."""
+
+        def broken(*_):
+            raise requests.exceptions.SSLError("a damaged record")
+
+        asks = HubHttp(uris.parse(line.log_in("member")))
+        monkeypatch.setattr(http, "_read", broken)
+        with pytest.raises(UnansweredError) as raised:
+            asks.call("GET", "/hub/v1/me")
+        assert raised.value.may_be_done
+
+    def test_mlflow_is_told_of_the_authority_of_a_hub(self, line, monkeypatch, tmp_path):
+        """It sends traces by itself."""
+        store = store_of(line.client())
+        monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "ca.pem"))
+        assert store._endpoints.creds().verify == str(tmp_path / "ca.pem")
+
+    def test_token_stays_with_the_hub_that_it_came_with(self, line):
+        """Though the script goes on to another hub; the first one has what was logged to it."""
+        run_id = new_run(line.client())
+        script = textwrap.dedent(
+            """
+            import sys
+            import mlflow
+            client = mlflow.MlflowClient()
+            mlflow.set_tracking_uri(sys.argv[2])
+            try:
+                mlflow.search_experiments()
+            except Exception as error:
+                print(type(error).__name__)
+            client.log_metric(sys.argv[1], "m", 1)
+            """
+        )
+        with fault_proxy(line.served.port) as other:
+            elsewhere = f"workspace://127.0.0.1:{other.port}/team-a"
+            # What the environment says at the start of a process is the claim.
+            command = [sys.executable, "-c", script, run_id, elsewhere]
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=300)
+            assert done.stdout == "LogInNeededError\n", done.stderr
+            assert other.requests
+            assert all("authorization" not in each.headers for each in other.requests)
+        assert line.stored().stored_counts(run_id) == {"m": 1}
+
+    def test_call_waits_no_longer_than_it_may(self, line, monkeypatch):
+        """And says how to wait longer."""
+        client = line.client()
+        monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+        with (
+            line.broken((503, HTML, PAGE), times=10**6),
+            pytest.raises(NoAnswerError, match="MLFLOW_WORKSPACE_WAIT"),
+        ):
+            client.search_experiments()
+
+    def test_token_goes_to_its_hub_only(self, line, monkeypatch):
+        """Neither to another address, nor where an answer leads to."""
+        client = line.client()
+        with fault_proxy(line.served.port) as other:
+            elsewhere = f"http://127.0.0.1:{other.port}/hub/v1/"
+            monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+            with (
+                line.broken((307, {"Location": elsewhere}, ""), times=10**6),
+                pytest.raises(NoAnswerError),
+            ):
+                client.search_experiments()
+            assert other.requests == []
+            stranger = MlflowClient(f"workspace://127.0.0.1:{other.port}/team-a")
+            with pytest.raises(LogInNeededError, match=f"login http://127.0.0.1:{other.port}"):
+                stranger.search_experiments()
+            assert all("authorization" not in each.headers for each in other.requests)
+
+    def test_what_an_ended_process_left_is_sent_by_a_command(self, line, monkeypatch):
+        """Under whatever log-in, as the journal has a secret of its own."""
+        run_id = new_run(line.client())
+        monkeypatch.setenv("MLFLOW_WORKSPACE_EXIT_WAIT", "0")
+        with line.broken((503, HTML, PAGE), times=10**6):
+            left = python_processes.run(["-c", _LOGS, run_id], stderr=PIPE, text=True)
+        assert left.returncode == 0, left.stderr
+        assert "mlflow-workspace sync" in left.stderr
+        line.log_in("member")
+        shown = CliRunner().invoke(main, ["sync", "--status", "--json"])
+        assert json.loads(shown.output)[0]["waiting calls"] == 30
+        sent = CliRunner().invoke(main, ["sync", "--json"])
+        assert sent.exit_code == 0, sent.output
+        assert json.loads(sent.output)[0]["sent calls"] == 30
+        assert line.stored().stored_counts(run_id) == {"loss": 30}
+
+
+class TestRights:
+    def test_reader_reads_and_changes_nothing(self, line):
+        """Not by our calls, either."""
+        client = line.client()
+        run_id = new_run(client)
+        experiment = client.get_run(run_id).info.experiment_id
+        store = store_of(line.client("reader"))
+        assert store.chart_points(run_id, "loss").total == 0
+        for name, *given in (
+            ("set_tag_now", run_id, RunTag("a", "b")),
+            ("put_environment", "e", {"a": 1}),
+            ("put_dataset", {"a": 1}),
+            ("create_run", experiment, "me", 1, [], "n"),
+            ("drop_compute", "local"),
+        ):
+            with pytest.raises(MlflowException) as refused:
+                getattr(store, name)(*given)
+            assert refused.value.error_code == "PERMISSION_DENIED", name
+
+    def test_workspace_of_others_is_closed(self, line):
+        """And theirs is not seen from another one."""
+        run_id = new_run(line.client())
+        line.log_in("stranger")
+        http = requests.Session()
+        token = line.served.token("stranger")
+        for workspace, expected in (("team-a", {403, 404}), ("team-b", {404})):
+            answer = http.post(
+                line.served.address + route_of(workspace, "latest_points"),
+                json={"run_id": run_id},
+                headers={"Authorization": f"Bearer {token}"},
+                timeout=60,
+            )
+            assert answer.status_code in expected
+
+    def test_token_of_a_job_is_for_its_run(self, line):
+        """And for what that makes below it."""
+        client = line.client()
+        own, other = new_run(client), new_run(client)
+        experiment = client.get_run(own).info.experiment_id
+        job = store_of(line.client("member", run_id=own, workspaces=["team-a"]))
+        job.set_tag_now(own, RunTag("a", "b"))
+        child = job.create_run(experiment, "me", 1, [RunTag("mlflow.parentRunId", own)], "child")
+        assert child.info.run_id
+        for name, *given in (
+            ("set_tag_now", other, RunTag("a", "b")),
+            ("create_run", experiment, "me", 1, [], "n"),
+            ("create_run", experiment, "me", 1, [RunTag("mlflow.parentRunId", other)], "n"),
+            ("set_default_datastore", "workspaceblobstore"),
+        ):
+            with pytest.raises(MlflowException) as refused:
+                getattr(job, name)(*given)
+            assert refused.value.error_code == "PERMISSION_DENIED", name
+
+
+class TestSdkV1:
+    def test_script_of_sdk_v1_uses_a_served_hub(self, line, tmp_path, monkeypatch):
+        """Opened by address or by a config file, and without a word about a server."""
+        line.log_in("member")
+        workspace = Workspace.get("team-a", hub=f"http://127.0.0.1:{line.proxy.port}")
+        assert workspace.get_mlflow_tracking_uri() == line.uri()
+        workspace.write_config(tmp_path)
+        assert Workspace.from_config(tmp_path).get_details()["workspaceid"] == "team-a"
+        run = Experiment(workspace, "of-sdk-v1").start_logging(snapshot_directory=None)
+        run.log("accuracy", 0.5)
+        run.log_row("row", a=1, b="text")
+        (tmp_path / "model.txt").write_text("trees")
+        run.upload_file("outputs/model.txt", str(tmp_path / "model.txt"))
+        with run.child_run("child") as child:
+            child.log("loss", 1)
+        run.complete()
+        assert run.get_metrics() == {"accuracy": 0.5, "row": {"a": 1, "b": "text"}}
+        assert [each.get_metrics() for each in run.get_children()] == [{"loss": 1}]
+        assert run.get_file_names() == ["outputs/model.txt"]
+        model = run.register_model("of-sdk-v1", model_path="outputs/model.txt")
+        stored = Path(model.download(target_dir=tmp_path / "there", exist_ok=True))
+        assert stored.read_text() == "trees"
+        datastore = workspace.get_default_datastore()
+        datastore.upload_files([str(tmp_path / "model.txt")], target_path="data")
+        datastore.download(str(tmp_path / "down"), prefix="data")
+        assert (tmp_path / "down" / "data" / "model.txt").read_text() == "trees"
+        shown = overview_of_run(source_of(line.uri()), run.id)
+        assert (shown["head"]["status"], shown["experiment"]) == ("Completed", "of-sdk-v1")
+        with pytest.raises(RunNotFoundError):
+            workspace.get_run("0" * 32)
+        monkeypatch.setenv("MLFLOW_RUN_ID", run.id)
+        mlflow.set_tracking_uri(line.uri())
+        assert Run.get_context().id == run.id
+
+    def test_what_needs_the_folder_of_the_hub_says_so(self, line):
+        """And where it is done."""
+        line.log_in("member")
+        workspace = Workspace.get("team-a", hub=f"http://127.0.0.1:{line.proxy.port}")
+        with pytest.raises(ServedHubError, match="the folder of the hub"):
+            _ = workspace._hub
+        done = CliRunner().invoke(main, ["gc", "-w", "team-a", "--hub", workspace._place.storage])
+        assert done.exit_code == 2
+        assert "on its server's machine" in " ".join(done.output.split())
+
+    def test_workspace_that_is_not_there_is_not_opened(self, line):
+        """Nor is it said whether others have it."""
+        line.log_in("member")
+        for name in ("team-b", "team-z"):
+            with pytest.raises(MlflowException):
+                Workspace.get(name, hub=f"http://127.0.0.1:{line.proxy.port}")
+
+
+class TestErrors:
+    def test_errors_are_those_that_the_hub_raised(self, line):
+        """Of our classes, by their names; and MLflow's, by their codes."""
+        client = line.client()
+        run_id = new_run(client)
+        with pytest.raises(RunExistsError, match="exists already"):
+            store_of(client).create_job(
+                "0",
+                run_name=None,
+                tags=[],
+                definition={},
+                compute="local",
+                engine="local",
+                run_id=run_id,
+            )
+        with pytest.raises(MlflowException, match="not found") as missing:
+            client.get_run("0" * 32)
+        assert missing.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+        with pytest.raises(MlflowException) as missing:
+            store_of(client).chart_points("0" * 32, "loss")
+        assert missing.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+    def test_other_protocol_says_who_is_to_upgrade(self, line, monkeypatch):
+        """The server knows which is the older."""
+        client = line.client()
+        monkeypatch.setitem(store_of(client)._http._headers, headers.VERSION, "99")
+        with pytest.raises(HubProtocolError, match="on the server"):
+            store_of(client).views()
+
+
+class TestCommands:
+    def test_script_of_sdk_v1_is_run_in_a_recorded_run(self, line, tmp_path):
+        """What it logs, prints and leaves in ./outputs is stored, and how it ended."""
+        line.log_in("member")
+        script = """
+            import sys
+            from pathlib import Path
+            from azureml.core import Run
+
+            run = Run.get_context(allow_offline=False)
+            run.log("loss", 0.5)
+            Path("outputs/model.txt").write_text("weights")
+            print("of run", run.id)
+            sys.exit(3)
+        """
+        (tmp_path / "train.py").write_text(textwrap.dedent(script))
+        command = [sys.executable, "-m", "mlflow_workspace_plugin.cli", "run", "train.py"]
+        done = subprocess.run(
+            command, cwd=tmp_path, capture_output=True, text=True, timeout=120, check=False
+        )
+        assert done.returncode == 3, done.stderr
+        run_id = done.stdout.split("of run")[1].split()[0]
+        run = line.stored().get_run(run_id)
+        assert (run.info.status, run.data.metrics) == ("FAILED", {"loss": 0.5})
+        job = line.stored().job(run_id)
+        assert (job.state, job.exit_code) == ("Failed", 3)
+        of_run = f"runs:/{run_id}"
+        assert mlflow.artifacts.load_text(f"{of_run}/outputs/model.txt") == "weights"
+        assert run_id in mlflow.artifacts.load_text(f"{of_run}/user_logs/std_log.txt")
+
+    def test_address_that_is_none_is_refused(self):
+        """Its scheme is not taken for a host."""
+        with pytest.raises(InvalidUriError, match="is no address of a hub"):
+            address_of("ftp://hub.example.org")

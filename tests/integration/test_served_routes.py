@@ -1,0 +1,149 @@
+"""Every route of a served hub, asked by everybody: nobody learns or changes what is not theirs."""
+
+import shutil
+
+import mlflow
+import pytest
+
+from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines, our_lines
+from tests.planted import MARK, asked_about, path_of, plant, rows_of
+from tests.served import ADMIN, served_hub
+
+MLFLOW = mlflow_lines(mlflow.__version__)
+pytestmark = pytest.mark.skipif(
+    MLFLOW is None, reason="MLflow before 3.17 is not served to a team."
+)
+OURS = our_lines()
+LINES = [*(MLFLOW or []), *OURS]
+OF_WORKSPACE = ("read", "edit", "manage")
+
+
+@pytest.fixture(scope="module")
+def served(sqlite_template, tmp_path_factory):
+    """A hub with two tenants, of which team-b holds something of everything."""
+    folder = tmp_path_factory.mktemp("served")
+    hub = folder / "hub"
+    shutil.copytree(sqlite_template, hub)
+    Workspace.create("team-a", hub=hub)
+    workspace = Workspace.create("team-b", hub=hub)
+    code = folder / "code"
+    code.mkdir()
+    ids = plant(workspace, code)
+    with served_hub(hub, folder / "server.log") as server:
+        server.ids = ids
+        server.workspace = workspace
+        server.add_user("stranger")
+        server.add_user("outsider", team_a="manager")
+        for role in ("reader", "member", "manager"):
+            server.add_user(role, team_b=role)
+        yield server
+
+
+def ask(session, line, ids, **headers):
+    """Ask a route about what was planted, in all the ways that routes are told of it."""
+    told = asked_about(ids, line.path)
+    workspace = headers.pop("workspace", None)
+    if workspace is not None:
+        headers["X-MLFLOW-WORKSPACE"] = workspace
+        told["workspace"] = workspace
+    parameters = {name: value for name, value in told.items() if name != "locations"}
+    return session.request(
+        line.method,
+        path_of(line.path, ids),
+        params=parameters if line.method in ("GET", "DELETE") else {"workspace": workspace},
+        json=None if line.method == "GET" else told,
+        headers=headers,
+        allow_redirects=False,
+    )
+
+
+def test_every_route_of_ours_has_a_line():
+    """One that has none is denied, and one that is no more is not in the table."""
+    # They need what only a server does.
+    from mlflow_workspace_plugin.app.hub_api.api import routes as hub_routes
+    from mlflow_workspace_plugin.app.pages.pages import routes as page_routes
+
+    there = {
+        (method, route.path)
+        for route in [*hub_routes(), *page_routes()]
+        for method in route.methods - {"HEAD"}
+    }
+    pages = {("GET", "/log-in"), ("POST", "/log-in"), ("POST", "/log-out")}
+    pages |= {("GET", "/log-in/oidc"), ("GET", "/log-in/oidc/back")}
+    assert {line[:2] for line in OURS} == there | pages
+
+
+def test_nobody_gets_past_the_log_in(served):
+    """Whatever is asked, in whatever workspace: all but what is public answers 401."""
+    session = served.session(None)
+    for line in LINES:
+        for workspace in ("team-b", "nowhere") if line.kind in OF_WORKSPACE else ("team-b",):
+            answer = ask(session, line, served.ids, workspace=workspace)
+            is_open = line.kind in ("public", "operator")
+            assert (answer.status_code == 401) is (not is_open), (line, answer.text[:300])
+            assert MARK not in answer.text, line
+            if not is_open:
+                assert answer.headers["WWW-Authenticate"] == "Bearer"
+
+
+@pytest.mark.parametrize("name", ["stranger", "outsider"])
+def test_other_tenants_learn_and_change_nothing(served, name):
+    """Neither by the other's workspace, nor by their own with the other's ids."""
+    before = rows_of(served.hub)
+    session = served.session(name)
+    for line in LINES:
+        answer = ask(session, line, served.ids, workspace="team-b")
+        assert MARK not in answer.text, (line, answer.text[:300])
+        assert answer.status_code != 401, line
+        if line.kind in ("denied", "admin", *OF_WORKSPACE):
+            assert answer.status_code == 403, (line, answer.text[:300])
+        if name == "outsider" and line.kind in OF_WORKSPACE and "create" not in line.path:
+            answer = ask(session, line, served.ids, workspace="team-a")
+            assert MARK not in answer.text, (line, answer.text[:300])
+    after = rows_of(served.hub)
+    for table, rows in before.items():
+        missing = set(rows) - set(after[table])
+        assert missing == set(), table
+
+
+def test_readers_see_and_change_nothing(served):
+    """A reader finds what was planted, so that the search for it means something."""
+    before = rows_of(served.hub)
+    session = served.session("reader")
+    found = []
+    for line in LINES:
+        answer = ask(session, line, served.ids, workspace="team-b")
+        if MARK in answer.text and line.kind == "read":
+            found.append(line)
+        if line.kind in ("denied", "admin"):
+            assert answer.status_code == 403, (line, answer.text[:300])
+        if line.kind in ("edit", "manage"):
+            assert not answer.ok, (line, answer.text[:300])
+    assert rows_of(served.hub) == before
+    assert len([line for line in found if line.path.startswith("/api/")]) >= 15, found
+    assert len([line for line in found if line.path.startswith("/pages/")]) >= 12, found
+
+
+@pytest.mark.parametrize("name", ["member", "manager", ADMIN])
+def test_what_is_denied_is_denied_to_all(served, name):
+    """Whoever asks, with whatever role."""
+    session = served.session(name)
+    for line in LINES:
+        if line.kind == "denied" or (line.kind == "admin" and name != ADMIN):
+            answer = ask(session, line, served.ids, workspace="team-b")
+            assert answer.status_code == 403, (line, answer.text[:300])
+
+
+def test_names_of_workspaces_cannot_be_tried_out(served):
+    """Those that are there and those that are not answer the same, to all without a role."""
+    for session in (served.session(None), served.session("stranger"), served.session("outsider")):
+        for path in ("/api/2.0/mlflow/experiments/search?max_results=1", "/health", "/version"):
+            answers = [
+                session.get(path, headers={"X-MLFLOW-WORKSPACE": workspace})
+                for workspace in ("team-b", "team-z", "Team_B", "Team_Z")
+            ]
+            there, not_there, *by_other_names = answers
+            assert there.status_code == not_there.status_code
+            assert there.text == not_there.text
+            assert {each.text for each in by_other_names} == {there.text}
