@@ -8,8 +8,6 @@ from typing import Any
 from mlflow_workspace_plugin import errors
 from mlflow_workspace_plugin.alias.names import is_exception
 
-# What is not right below the root of SDK v1's tree.
-_PARENTS: dict[str, type[Exception]] = {"AuthenticationException": errors.UserErrorException}
 # What SDK v1's ``ServiceException`` is one of.
 _SERVICE_EXCEPTIONS = ("AzureMLRestClientException", "ErrorResponseException")
 
@@ -22,6 +20,6 @@ def __getattr__(name: str) -> Any:
     found: type[Exception] | None = getattr(errors, ours, None)
     if found is None:
         docs = {"__module__": __name__, "__doc__": "SDK v1's; nothing here raises it."}
-        found = type(name, (_PARENTS.get(name, errors.AzureMLException),), docs)
+        found = type(name, (errors.AzureMLException,), docs)
     globals()[name] = found
     return found
