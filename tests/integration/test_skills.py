@@ -21,6 +21,8 @@ from tests.servers import free_port, serving
 pytestmark = [
     pytest.mark.store,
     pytest.mark.hubs,
+    # A hub's server is closed to them.
+    pytest.mark.beneath,
     pytest.mark.skipif(
         not hasattr(MlflowClient, "create_skill"), reason="MLflow has skills from 3.18 on"
     ),
