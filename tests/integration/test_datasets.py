@@ -3,7 +3,7 @@
 import os
 import sys
 import threading
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from datetime import datetime, timedelta, timezone
 from pathlib import Path
 
@@ -371,6 +371,30 @@ def test_gc_spares_what_is_being_registered(store, workspace, hub_path):
 
     manifests = Manifests(*workspace.tracking_store.place)
     assert [len(manifests.read(each.manifest).files) for each in versions] == [1, 2, 3, 4, 5]
+
+
+@pytest.mark.beneath
+def test_who_frees_lists_each_time_is_kept_out(store, workspace, monkeypatch):
+    """However often others free what was just stored: a version is registered in the end."""
+    from mlflow_workspace_plugin.data.files import manifests
+
+    stored = manifests.Manifests(*workspace.tracking_store.place)
+    taken, freed = manifests.locked_hub, []
+
+    @contextmanager
+    def locked_hub(*arguments):
+        with monkeypatch.context() as patch:
+            patch.setattr(manifests, "locked_hub", taken)
+            freed.extend(stored.unnamed())
+            stored.free_unnamed()
+        with taken(*arguments) as lock:
+            yield lock
+
+    monkeypatch.setattr(manifests, "locked_hub", locked_hub)
+    dataset = Dataset.File.from_files((store, "d")).register(workspace, "n")
+    assert len(freed) > 3
+    (version,) = workspace.tracking_store.newest_datasets()
+    assert len(stored.read(version.manifest).files) == len(dataset.to_path())
 
 
 def test_a_workspace_with_datasets_is_not_deleted_as_an_empty_one(workspace, hub):

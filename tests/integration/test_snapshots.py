@@ -372,6 +372,24 @@ def test_submitters_race_each_other_and_gc(workspace, snapshots, code, tmp_path)
         assert_equal(target, code)
 
 
+@pytest.mark.databases
+def test_who_frees_it_each_time_is_kept_out(
+    workspace, hub_path, snapshots, code, tmp_path, monkeypatch
+):
+    """However often others free what was just stored: it is kept in the end."""
+    garbage = SnapshotGarbage(open_hub(hub_path), workspace.name)
+    freed = []
+
+    def locked(within_s=None):
+        freed.extend(garbage.find())
+        garbage.free()
+        return Snapshots.locked(snapshots, within_s)
+
+    monkeypatch.setattr(snapshots, "locked", locked)
+    assert_equal(restored(snapshots, keep(snapshots, code), tmp_path), code)
+    assert len(freed) > 4
+
+
 @pytest.mark.hubs
 def test_gc_frees_what_no_run_names(workspace, hub_path, snapshots, code, tmp_path):
     """And says so beforehand; packs that others need stay, and what a killed submit left goes."""

@@ -86,8 +86,8 @@ class ManifestFiles:
 
     def _removed(self) -> HubBusyError:
         return HubBusyError(
-            f"The list of a dataset's files was removed from {self._repository.artifact_uri!r} "
-            "again and again while it was stored, by mlflow-workspace gc or by hand. Try again "
+            f"The list of a dataset's files was removed from {self._repository.artifact_uri!r} in "
+            f"each of {TRIES} tries to store it: somebody removes files there by hand. Try again "
             "when that is over."
         )
 
@@ -113,8 +113,11 @@ class Manifests(ManifestFiles):
         """
         content = manifest.to_bytes()
         name = name_of(content)
-        for _ in range(TRIES):
+        for tried in range(TRIES):
             with locked_hub(self._hub):
+                if tried == TRIES - 1 and not self._is_stored(name):
+                    # Whoever freed it each time cannot now.
+                    self._store(name, content)
                 if self._is_stored(name):
                     yield name
                     return

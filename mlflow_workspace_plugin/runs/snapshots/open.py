@@ -60,7 +60,7 @@ class ServedSnapshots(SnapshotFiles):
             folder = Path(source)
             taking = Taking(folder, None, Memory(str(self._uri), folder))
             if not self._is_stored(taking, self.repository):
-                self._store(taking)
+                self._store(taking, self.repository)
                 self._is_stored(taking, self.repository)
             snapshot_id = taking.manifest.id
         yield snapshot_id
@@ -68,9 +68,10 @@ class ServedSnapshots(SnapshotFiles):
             for _ in range(TRIES):
                 if is_kept(self._uri, SNAPSHOT, snapshot_id):
                     return
-                self._store(taking)
+                self._store(taking, self.repository)
                 check_same(taking, snapshot_id)
             raise SnapshotException(
-                f"The snapshot of {str(source)!r} was removed again and again while it was stored, "
-                "by mlflow-workspace gc or by hand. Try again when that is over."
+                f"The snapshot of {str(source)!r} was removed in each of {TRIES} tries to store "
+                "it: its run was deleted, or somebody removes files by hand. Start another run "
+                "when that is over."
             )

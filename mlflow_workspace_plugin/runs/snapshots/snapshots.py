@@ -209,19 +209,19 @@ class SnapshotFiles:
             return None
         return stored
 
-    def _store(self, taking: Taking) -> None:
-        there = _names(self.packs())
+    def _store(self, taking: Taking, repository: HubRepository) -> None:
+        there = _names(_files_in(repository, _PACKS))
         # On the disk of temporary files: the names are known at the end only.
         with tempfile.TemporaryFile() as pack:
             name = taking.pack(there, pack)
             if name is not None and name not in there:
                 pack.seek(0)
-                store(self.repository, pack_path(name), pack)
+                store(repository, pack_path(name), pack)
         manifest = taking.manifest
         with tempfile.TemporaryFile() as file:
             file.write(manifest.to_bytes())
             file.seek(0)
-            store(self.repository, manifest_path(manifest.id), file)
+            store(repository, manifest_path(manifest.id), file)
         taking.memory.manifest = manifest
 
     def _pack(self, name: str) -> AbstractContextManager[Path]:
@@ -341,13 +341,17 @@ class Snapshots(SnapshotFiles):
 
     def _keep(self, taking: Taking, held: ExitStack) -> "HubLock":
         """Store what is new; return the hub's lock, which is taken."""
-        for _ in range(TRIES):
+        for tried in range(TRIES):
             with ExitStack() as taken:
                 lock = taken.enter_context(self.locked(settings.WAIT_S.number()))
                 # However sure one may be that it was stored: the hub may be another one by now, or
                 # one that a backup brought back.
                 try:
                     is_stored = self._is_stored(taking, self._glance)
+                    if not is_stored and tried == TRIES - 1:
+                        # Whoever freed it each time cannot now.
+                        self._store(taking, self._glance)
+                        is_stored = self._is_stored(taking, self._glance)
                 except HubUnreachableError:
                     is_stored = None
                 if is_stored:
@@ -355,10 +359,11 @@ class Snapshots(SnapshotFiles):
                     return lock
             # Others are not kept waiting for an account that is away.
             if is_stored is not None or not self._is_stored(taking, self.repository):
-                self._store(taking)
+                self._store(taking, self.repository)
         raise SnapshotException(
-            f"The snapshot of {str(taking.source)!r} was removed again and again while it was "
-            "stored, by mlflow-workspace gc or by hand. Try again when that is over."
+            f"The snapshot of {str(taking.source)!r} could not be stored in {TRIES} tries: its "
+            "storage account comes and goes, or somebody removes its files by hand. Try again when "
+            "that is over."
         )
 
 
