@@ -25,7 +25,9 @@ def create_app() -> "ASGIApp":
 
     from mlflow_workspace_plugin.accounts.access import Access
     from mlflow_workspace_plugin.app.hub_api.api import hub_api
+    from mlflow_workspace_plugin.app.log_batch import LogBatch
     from mlflow_workspace_plugin.app.served.asking.gate import gate
+    from mlflow_workspace_plugin.app.served.asking.identity import current_principal
     from mlflow_workspace_plugin.app.served.asking.limits import Limits
     from mlflow_workspace_plugin.app.served.browsers.ui import ui
     from mlflow_workspace_plugin.app.served.faults import Faults, MlflowFaults
@@ -34,7 +36,14 @@ def create_app() -> "ASGIApp":
     # It logs a database's errors with their stacks; what became of a request is logged by ours.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     access = Access(hub, takes_passwords=served.takes_passwords)
-    mlflow_app = MlflowFaults(create_mlflow_app())
+
+    def may_write(workspace: str, run_id: str) -> bool:
+        principal = current_principal.get()
+        if principal is None:
+            return False
+        return bool(access.may_runs(principal, workspace, [run_id], "edit"))
+
+    mlflow_app = MlflowFaults(LogBatch(create_mlflow_app(), hub, may_write))
     others = ui(mlflow_app, hub, access, served)
     inner = _Split(hub_api(hub, access, served), others)
     app: ASGIApp = Faults(Limits(gate(inner, hub, access, served.public_url), served))

@@ -57,7 +57,7 @@ def is_away(error: BaseException) -> bool:
 
 
 class Faults:
-    """Answers 503 where what is within raises that a database is away.
+    """Answers 503 where what is within raises that a database is away, and counts all of those.
 
     Args:
         app: answers all requests.
@@ -78,6 +78,7 @@ class Faults:
             if message["type"] == "http.response.start":
                 started = True
                 if message["status"] == 503:
+                    metrics.AWAY.inc()
                     MutableHeaders(scope=message).setdefault("Retry-After", str(RETRY_AFTER_S))
             await send(message)
 
@@ -87,7 +88,7 @@ class Faults:
             if started or not is_away(error):
                 raise
             _say(scope, error)
-            await unavailable()(scope, receive, send)
+            await unavailable()(scope, receive, pass_on)
 
 
 class MlflowFaults:
@@ -141,8 +142,7 @@ class MlflowFaults:
 
 
 def unavailable() -> JSONResponse:
-    """Return the answer that a request may be made again, in MLflow's form; it is counted."""
-    metrics.AWAY.inc()
+    """Return the answer that a request may be made again, in MLflow's form."""
     return JSONResponse(
         {"error_code": _AWAY, "message": _MESSAGE},
         status_code=503,

@@ -22,7 +22,6 @@ from mlflow_workspace_plugin.app.served.browsers.log_in_form import LogInForm, l
 from mlflow_workspace_plugin.app.served.faults import is_away
 from mlflow_workspace_plugin.app.served.oidc.begun import Begun
 from mlflow_workspace_plugin.app.served.oidc.options import BACK, BEGIN, OidcOptions
-from mlflow_workspace_plugin.app.served.watching import metrics
 from mlflow_workspace_plugin.errors import (
     AccountError,
     IdentityProviderError,
@@ -129,7 +128,6 @@ class OidcPage:
                 raise
             # The code may be used up: who asks for the same again would be refused.
             _logger.warning("A log-in failed: %s", type(error).__name__)
-            metrics.AWAY.inc()
             return self._form.page(there, _AWAY, 503)
 
     async def _begin(self, there: str, provider: "Provider") -> Response:

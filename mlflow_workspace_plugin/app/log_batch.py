@@ -1,0 +1,172 @@
+"""MLflow's ``runs/log-batch`` with nothing but metrics, as scripts send it all day.
+
+MLflow makes Python objects of a request by protobuf's reflection, and with accounts twice, which
+takes several times as long as storing the values. What is usual is read and stored here; what is
+not, or may not be done, is left to MLflow's app, which knows what to say of it.
+"""
+
+import json
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+from anyio import to_thread
+from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
+from mlflow.utils.validation import MAX_METRICS_PER_BATCH
+from starlette.datastructures import Headers
+from starlette.responses import Response
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.build import workspace_store
+
+_ROUTES = ("/api/2.0/mlflow/runs/log-batch", "/ajax-api/2.0/mlflow/runs/log-batch")
+_WORKSPACE = "x-mlflow-workspace"
+_JSON = "application/json"
+_MOST_BYTES = 2**20
+_LIMIT = 1 << 63
+_REQUIRED = frozenset(("key", "value", "timestamp"))
+_NULL = frozenset(("model_id", "dataset_name", "dataset_digest", "run_id"))
+"""What is usual of a metric if it is null, as in JSON made of MLflow's own ``Metric``."""
+_KNOWN = _REQUIRED | _NULL | {"step"}
+
+MayWrite = Callable[[str, str], bool]
+"""Whether who asks may write to a run, by the name of a workspace and the id of the run."""
+
+
+class Batch(NamedTuple):
+    """Metrics of a run."""
+
+    run_id: str
+    metrics: list[Metric]
+
+
+class LogBatch:
+    """Stores batches of metrics; hands on what else is asked.
+
+    Args:
+        app: MLflow's app.
+        hub: that is served.
+        may_write: what decides; everybody may where nobody has to log in.
+    """
+
+    def __init__(
+        self, app: ASGIApp, hub: Hub, may_write: MayWrite = lambda _workspace, _run_id: True
+    ) -> None:
+        self._app = app
+        self._hub = hub
+        self._may_write = may_write
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer one request."""
+        workspace = _workspace_of(scope)
+        if workspace is not None:
+            messages = await _begin(receive)
+            receive = _from(messages, receive)
+            body = b"".join(each.get("body", b"") for each in messages)
+            if not messages[-1].get("more_body", False):
+                answer = await to_thread.run_sync(self._answer, workspace, body)
+                if answer is not None:
+                    await answer(scope, receive, send)
+                    return
+        await self._app(scope, receive, send)
+
+    def _answer(self, workspace: str, body: bytes) -> Response | None:
+        batch = usual_batch(body)
+        if batch is None or not self._may_write(workspace, batch.run_id):
+            return None
+        try:
+            workspace_store(self._hub, workspace).log_batch(batch.run_id, batch.metrics, [], [])
+        except MlflowException as error:
+            status = int(error.get_http_status_code())
+            return Response(error.serialize_as_json(), status, media_type=_JSON)
+        return Response("{}", media_type=_JSON)
+
+
+def usual_batch(body: bytes) -> Batch | None:
+    """Return what a request logs; None if it is not as MLflow's clients send metrics.
+
+    Args:
+        body: what was sent.
+    """
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        return None
+    if not isinstance(sent, dict) or not sent.keys() <= {"run_id", "metrics", "params", "tags"}:
+        return None
+    run_id, metrics = sent.get("run_id"), sent.get("metrics")
+    is_more = any(sent.get(each, []) != [] for each in ("params", "tags"))
+    if is_more or not isinstance(run_id, str) or not run_id.isalnum():
+        return None
+    if not isinstance(metrics, list) or not 0 < len(metrics) <= MAX_METRICS_PER_BATCH:
+        return None
+    if not all(map(_is_usual, metrics)):
+        return None
+    return Batch(
+        run_id,
+        [
+            Metric(each["key"], float(each["value"]), each["timestamp"], each.get("step", 0))
+            for each in metrics
+        ],
+    )
+
+
+def _is_usual(metric: Any) -> bool:
+    return (
+        isinstance(metric, dict)
+        and _REQUIRED <= metric.keys() <= _KNOWN
+        and isinstance(metric["key"], str)
+        and _is_text(metric["key"])
+        and _is_number(metric["value"])
+        and _is_integer(metric["timestamp"])
+        and _is_integer(metric.get("step", 0))
+        and all(metric[each] is None for each in _NULL & metric.keys())
+    )
+
+
+def _is_text(key: str) -> bool:
+    return bool(key) and (key.isascii() or key.isprintable())
+
+
+def _is_number(value: Any) -> bool:
+    return _is_integer(value) or (type(value) is float and math.isfinite(value))
+
+
+def _is_integer(number: Any) -> bool:
+    # True is one to Python, too.
+    return type(number) is int and -_LIMIT <= number < _LIMIT
+
+
+def _workspace_of(scope: Scope) -> str | None:
+    """Return the workspace of a request that may be answered here; None if it may not."""
+    if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _ROUTES:
+        return None
+    headers = Headers(scope=scope)
+    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
+    # Browsers name the page that asks, and MLflow's app knows which ones may.
+    if content_type != _JSON or "origin" in headers:
+        return None
+    return headers.get(_WORKSPACE)
+
+
+async def _begin(receive: Receive) -> list[Message]:
+    """Return what was sent, or a beginning of it that is longer than what is usual."""
+    messages, size = [], 0
+    while True:
+        message = await receive()
+        messages.append(message)
+        size += len(message.get("body", b""))
+        if size > _MOST_BYTES or not message.get("more_body", False):
+            return messages
+
+
+def _from(messages: list[Message], receive: Receive) -> Receive:
+    """Return what gives messages once more, and then what comes after them."""
+    left = iter(messages)
+
+    async def call() -> Message:
+        return next(left, None) or await receive()
+
+    return call

@@ -1,0 +1,176 @@
+"""``runs/log-batch`` of a served hub: the same answers and rows, here or by MLflow's app."""
+
+import asyncio
+import json
+import shutil
+
+import mlflow
+import pytest
+from mlflow.entities import Metric
+
+from mlflow_workspace_plugin import Workspace
+from mlflow_workspace_plugin.app.log_batch import LogBatch
+from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
+from mlflow_workspace_plugin.hub.hub import open_hub
+from tests.served import served_hub
+from tests.waiting import wait_until
+
+pytestmark = pytest.mark.skipif(
+    mlflow_lines(mlflow.__version__) is None, reason="MLflow before 3.17 is not served to a team."
+)
+ROUTE = "/api/2.0/mlflow/runs/log-batch"
+AJAX_ROUTE = "/ajax-api/2.0/mlflow/runs/log-batch"
+START = 1_700_000_000_000
+ONE = {"key": "loss", "value": 0.5, "timestamp": START, "step": 1}
+MANY = [{"key": f"k{n % 7}", "value": n / 3, "timestamp": START + n, "step": n} for n in range(999)]
+# NaN, other names of the same fields, and numbers as text are read by MLflow's app only.
+BODIES = {
+    "one": {"metrics": [ONE]},
+    "many": {"metrics": MANY},
+    "with what is null": {"metrics": [dict(Metric("loss", 0.5, START, 1))]},
+    "of a model": {"metrics": [ONE | {"model_id": "m-0"}]},
+    "the same twice": {"metrics": [ONE, ONE]},
+    "no step": {"metrics": [{"key": "loss", "value": 1, "timestamp": START}]},
+    "whole numbers": {"metrics": [ONE | {"value": 3, "timestamp": 0, "step": -7}]},
+    "a name in Japanese": {"metrics": [ONE | {"key": "損失/β"}]},
+    "with a param": {"metrics": [ONE], "params": [{"key": "p", "value": "v"}]},
+    "not a number": {"metrics": [ONE | {"value": "NaN"}, ONE | {"step": 2, "value": "Infinity"}]},
+    "numbers as text": {"metrics": [ONE | {"timestamp": str(START), "step": "4"}]},
+    "nothing": {},
+    "no metrics": {"metrics": []},
+    "too many": {"metrics": MANY + MANY},
+    "a name that is refused": {"metrics": [ONE, ONE | {"key": "a\0b"}]},
+    "a name that leads elsewhere": {"metrics": [ONE, ONE | {"key": "../x"}]},
+    "a name that is too long": {"metrics": [ONE, ONE | {"key": "x" * 300}]},
+    "a value that is none": {"metrics": [ONE, ONE | {"value": "x"}]},
+    "a step that no column holds": {"metrics": [ONE | {"step": 2**70}]},
+    "metrics that are none": {"metrics": [1]},
+}
+
+
+@pytest.fixture(scope="module")
+def served(sqlite_template, tmp_path_factory):
+    """A served hub with two workspaces."""
+    folder = tmp_path_factory.mktemp("log-batch")
+    hub = folder / "hub"
+    shutil.copytree(sqlite_template, hub)
+    for name in ("team-a", "team-b"):
+        Workspace.create(name, hub=hub)
+    with served_hub(hub, folder / "server.log") as server:
+        for role in ("reader", "member"):
+            server.add_user(role, team_a=role)
+        yield server
+
+
+@pytest.fixture(scope="module")
+def client(served):
+    """Of team-a, beneath the server."""
+    return Workspace.get("team-a", hub=served.path).client
+
+
+def new_run(client):
+    return client.create_run("0").info.run_id
+
+
+def rows(client, run_id):
+    """All values of a run, and the last of each metric."""
+    latest = client.get_run(run_id).data.metrics
+    history = [dict(each) for key in latest for each in client.get_metric_history(run_id, key)]
+    return json.dumps([latest, sorted(history, key=str)], sort_keys=True)
+
+
+@pytest.mark.parametrize("route", [ROUTE, AJAX_ROUTE])
+@pytest.mark.parametrize("body", BODIES.values(), ids=BODIES)
+def test_answers_and_rows_are_mlflows(served, client, body, route):
+    """Whoever answers: a page of the server's own is answered by MLflow's app, a script here."""
+    session = served.session("member", "team-a")
+    found = []
+    for headers in ({}, {"Origin": served.address}):
+        run_id = new_run(client)
+        answer = session.post(route, json={"run_id": run_id, **body}, headers=headers)
+        said = answer.text.replace(run_id, "ID")
+        kind = answer.headers["Content-Type"]
+        found.append((answer.status_code, kind, said, rows(client, run_id)))
+    assert found[0] == found[1]
+
+
+def test_who_may_not_write_stores_nothing(served, client):
+    """A reader, a stranger to the workspace, nobody, and a token of another run; run or not."""
+    run_id, other = new_run(client), new_run(client)
+    elsewhere = Workspace.get("team-b", hub=served.path).client
+    foreign = new_run(elsewhere)
+    sent = {"run_id": run_id, "metrics": [ONE]}
+    member = served.session("member", "team-a")
+    assert served.session("reader", "team-a").post(ROUTE, json=sent).status_code == 403
+    assert served.session("member", "team-b").post(ROUTE, json=sent).status_code == 403
+    assert served.session(None, "team-a").post(ROUTE, json=sent).status_code == 401
+    of_job = served.session("member", "team-a", run_id=other, workspaces=["team-a"])
+    assert of_job.post(ROUTE, json=sent).status_code == 403
+    assert not member.post(ROUTE, json={**sent, "run_id": foreign}).ok
+    assert not member.post(ROUTE, json={**sent, "run_id": "0" * 32}).ok
+    client.delete_run(other)
+    assert not member.post(ROUTE, json={**sent, "run_id": other}).ok
+    assert "loss" not in client.get_run(run_id).data.metrics
+    assert "loss" not in elsewhere.get_run(foreign).data.metrics
+    assert member.post(ROUTE, json=sent).ok
+    assert client.get_run(run_id).data.metrics == {"loss": 0.5}
+
+
+def test_role_that_was_taken_away_writes_no_more(served, client):
+    """Within the time that a standing is kept."""
+    served.add_user("leaver", team_a="member")
+    session = served.session("leaver", "team-a")
+    run_id = new_run(client)
+    sent = {"run_id": run_id, "metrics": [ONE]}
+    assert session.post(ROUTE, json=sent).ok
+    served.people.grant("leaver", "team-a", "reader")
+    wait_until(lambda: session.post(ROUTE, json=sent).status_code == 403)
+
+
+def test_what_is_usual_does_not_reach_mlflow(served, client):
+    """Nor does more of a long body than is looked at: MLflow's app is given all of it."""
+    given = []
+
+    async def mlflow_app(_scope, receive, send):
+        body = b""
+        while True:
+            message = await receive()
+            body += message.get("body", b"")
+            if not message.get("more_body", False):
+                break
+        given.append(body)
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    app = LogBatch(mlflow_app, open_hub(served.path))
+    run_id = new_run(client)
+    usual = json.dumps({"run_id": run_id, "metrics": [dict(Metric("loss", 0.5, START, 1))]})
+    assert asyncio.run(_status(app, [usual.encode()])) == 200
+    assert given == []
+    assert client.get_run(run_id).data.metrics == {"loss": 0.5}
+    long = [b"{" + b" " * 700_000] * 4
+    assert asyncio.run(_status(app, long)) == 299
+    assert asyncio.run(_status(app, [usual.encode()], content_type="text/plain")) == 299
+    assert asyncio.run(_status(app, [usual.encode()], workspace=None)) == 299
+    assert given == [b"".join(long), usual.encode(), usual.encode()]
+
+
+async def _status(app, pieces, content_type="application/json", workspace="team-a"):
+    headers = [(b"content-type", content_type.encode())]
+    if workspace is not None:
+        headers.append((b"x-mlflow-workspace", workspace.encode()))
+    scope = {"type": "http", "method": "POST", "path": ROUTE, "headers": headers}
+    left = [
+        {"type": "http.request", "body": each, "more_body": number < len(pieces)}
+        for number, each in enumerate(pieces, 1)
+    ]
+    statuses = []
+
+    async def receive():
+        return left.pop(0)
+
+    async def send(message):
+        statuses.append(message.get("status"))
+
+    await app(scope, receive, send)
+    return statuses[0]
