@@ -5,9 +5,13 @@ turn the order of others round, ends of lines that make one message look like tw
 """
 
 import logging
+import os
+import sys
 import unicodedata
+from contextlib import suppress
 from typing import Any
 
+_STDERR = 2
 _HARMLESS = frozenset("\u200c\u200d")
 """Joiners, without which some languages and emoji cannot be written."""
 
@@ -34,6 +38,25 @@ def shown_in_json(text: str) -> str:
         each if _is_plain(each) or each == "\n" or each in _HARMLESS else _escaped_in_json(each)
         for each in text
     )
+
+
+def tell(text: str) -> None:
+    """Write something to the user's ``sys.stderr``, where logging may be shut down already.
+
+    It raises nothing: whoever has closed that stream is told nothing.
+
+    Args:
+        text: whole lines.
+    """
+    try:
+        sys.stderr.write(text)
+        sys.stderr.flush()
+    except RuntimeError:
+        # A signal came while this thread wrote there, and until that goes on it takes nothing else.
+        with suppress(OSError):
+            os.write(_STDERR, text.encode(errors="backslashreplace"))
+    except Exception:  # noqa: BLE001  it is closed, its reader is gone, or it never was there
+        return
 
 
 def get_logger(name: str) -> logging.Logger:

@@ -6,20 +6,29 @@ not, or may not be done, is left to MLflow's app, which knows what to say of it.
 """
 
 import json
+import logging
 import math
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from anyio import to_thread
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.server.fastapi_security import get_allowed_hosts
+from mlflow.server.security_utils import is_allowed_host_header
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
+from mlflow.utils.workspace_context import set_server_request_workspace
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.stores.build import workspace_store
+from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
 
 _ROUTES = ("/api/2.0/mlflow/runs/log-batch", "/ajax-api/2.0/mlflow/runs/log-batch")
 _WORKSPACE = "x-mlflow-workspace"
@@ -57,10 +66,13 @@ class LogBatch:
         self._app = app
         self._hub = hub
         self._may_write = may_write
+        self._hosts = get_allowed_hosts()
+        self._opened: HubTrackingStore | None = None
+        self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        workspace = _workspace_of(scope)
+        workspace = _workspace_of(scope, self._hosts)
         if workspace is not None:
             messages = await _begin(receive)
             receive = _from(messages, receive)
@@ -77,11 +89,25 @@ class LogBatch:
         if batch is None or not self._may_write(workspace, batch.run_id):
             return None
         try:
-            workspace_store(self._hub, workspace).log_batch(batch.run_id, batch.metrics, [], [])
+            # Of this request only: each has a context of its own.
+            set_server_request_workspace(workspace)
+            self._store().log_batch(batch.run_id, batch.metrics, [], [])
         except MlflowException as error:
+            if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                # Nothing was stored, and it may be the workspace that is not there.
+                return None
             status = int(error.get_http_status_code())
+            if status >= 500:
+                is_debug = _logger.isEnabledFor(logging.DEBUG)
+                _logger.error("A batch of metrics was not stored: %s", error, exc_info=is_debug)
             return Response(error.serialize_as_json(), status, media_type=_JSON)
         return Response("{}", media_type=_JSON)
+
+    def _store(self) -> HubTrackingStore:
+        # Opening it takes long, and the first requests come at once.
+        with self._lock:
+            self._opened = self._opened or HubTrackingStore(self._hub)
+            return self._opened
 
 
 def usual_batch(body: bytes) -> Batch | None:
@@ -139,8 +165,13 @@ def _is_integer(number: Any) -> bool:
     return type(number) is int and -_LIMIT <= number < _LIMIT
 
 
-def _workspace_of(scope: Scope) -> str | None:
-    """Return the workspace of a request that may be answered here; None if it may not."""
+def _workspace_of(scope: Scope, hosts: list[str]) -> str | None:
+    """Return the workspace of a request that may be answered here; None if it may not.
+
+    Args:
+        scope: of the request.
+        hosts: the names by which MLflow's app is asked; it says what is wrong with others.
+    """
     if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _ROUTES:
         return None
     headers = Headers(scope=scope)
@@ -148,7 +179,9 @@ def _workspace_of(scope: Scope) -> str | None:
     # Browsers name the page that asks, and MLflow's app knows which ones may.
     if content_type != _JSON or "origin" in headers:
         return None
-    return headers.get(_WORKSPACE)
+    if not is_allowed_host_header(hosts, headers.get("host", "")):
+        return None
+    return headers.get(_WORKSPACE, "").strip() or None
 
 
 async def _begin(receive: Receive) -> list[Message]:

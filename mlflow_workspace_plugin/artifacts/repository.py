@@ -55,6 +55,9 @@ DATASTORES = "datastores"
 ROOMS = (DATASTORES, INTERNAL_FOLDER, SKILLS)
 """Folders of a workspace that belong to all in it: data, snapshots, skills. No row names them."""
 
+UNDER_LOCK_S = 3.0
+"""For how long a storage account that does not answer is asked while others wait for a lock."""
+
 _SENDING_PATIENCE_S = 30.0
 """Nobody waits for what is sent later: an answer may come late."""
 

@@ -2,10 +2,10 @@
 
 import math
 import os
-import sys
 import time
 
 from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.terminal import tell
 
 _PATIENCE_S = 10.0
 _LONGEST_S = 120.0
@@ -45,8 +45,7 @@ class EndWait:
         """
         if not self._is_said:
             self._is_said = True
-            # Logging may be shut down by now.
-            sys.stderr.write(
+            tell(
                 f"mlflow-workspace-plugin: storing {what}, for {self.left_s:.0f} s more at most "
                 f"({settings.EXIT_WAIT_S.name}).\n"
             )

@@ -17,6 +17,7 @@ from mlflow_workspace_plugin.journal import end_wait
 from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.remains import Remains
+from mlflow_workspace_plugin.terminal import tell
 
 
 class Keeper(Protocol):
@@ -46,6 +47,7 @@ AtEnd = Callable[[EndWait, "signal.Signals | None"], None]
 
 _PID = os.getpid()
 _MOMENT_S = 0.02
+_MOST_MOMENTS = 50
 
 Kept = TypeVar("Kept", bound=Keeper)
 
@@ -53,6 +55,7 @@ _keepers: dict[tuple[type[Any], str], Any] = {}
 _at_end: list[AtEnd] = []
 _closes_at_end = False
 _finalizes = False
+_put_off = 0
 _lock = fork_safe_lock()
 
 
@@ -181,14 +184,13 @@ def _close(keeper: Keeper, target: str, wait: EndWait) -> None:
         left, reason = keeper.remains, "were not sent yet"
     except Exception as error:  # noqa: BLE001  it would hide how the program ended
         left, reason = keeper.remains, f"could not be sent ({error})"
-    # Logging may be shut down by now.
     if left.waiting:
-        sys.stderr.write(
+        tell(
             f"mlflow-workspace-plugin: {left.waiting} {keeper.what} for {target} {reason} "
             f"and wait in {keeper.folder.path}. To send them: mlflow-workspace sync\n"
         )
     if left.lost:
-        sys.stderr.write(
+        tell(
             f"mlflow-workspace-plugin: {left.lost} {keeper.what} for {target} are lost: "
             f"{left.reason}. mlflow-workspace verify RUN names them.\n"
         )
@@ -205,8 +207,7 @@ def _close_on_termination() -> None:
 def _terminate(number: int, _frame: FrameType | None) -> None:
     # A handler that was set later, and called this one, decides itself whether the process ends.
     decides = signal.getsignal(number) is _terminate
-    if decides and any(keeper.is_interrupted for keeper in list(_keepers.values())):
-        # What is logged here would be written when that goes on, so it goes on first.
+    if decides and _goes_on_first():
         again = threading.Timer(_MOMENT_S, os.kill, (os.getpid(), number))
         again.daemon = True
         again.start()
@@ -219,3 +220,27 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
         if decides:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
+
+
+def _goes_on_first() -> bool:
+    """Whether what the signal has interrupted in this thread has to go on before the process ends.
+
+    What is logged here would be written when that goes on; and while the thread writes to
+    ``sys.stderr``, nothing can be said there, by logging neither.
+    """
+    global _put_off
+    if any(keeper.is_interrupted for keeper in list(_keepers.values())):
+        return True
+    _put_off += 1
+    # Its reader may be stuck, and the process has to end all the same.
+    return _put_off <= _MOST_MOMENTS and _writes_to_stderr()
+
+
+def _writes_to_stderr() -> bool:
+    try:
+        sys.stderr.flush()
+    except RuntimeError:
+        return True
+    except Exception:  # noqa: BLE001  it is closed, or its reader is gone
+        return False
+    return False

@@ -39,6 +39,8 @@ _ASK_S = 10.0
 _LEAST_S = 0.1
 """Who may not wait is told all the same what answers at once."""
 _AT_ONCE = 32
+_IDLE_S = 20.0
+"""Less than any server, or what is in between, keeps a connection that is not used."""
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _SHOWN = 200
@@ -313,22 +315,35 @@ def _content_of(response: requests.Response) -> bytes:
     return content
 
 
-_sessions: dict[tuple[int, str], requests.Session] = {}
+class _Session(requests.Session):
+    """The connections of this process to a hub."""
+
+    used_at = 0.0
+
+
+_sessions: dict[tuple[int, str], _Session] = {}
 _lock = threading.Lock()
 
 
 def _session_of(address: str) -> requests.Session:
-    """Return the connections of this process to a hub."""
+    """Return the connections of this process to a hub, but none that was idle for long.
+
+    Whoever is at its other end may be closing it just when the next request is sent.
+    """
     key = os.getpid(), address
     session = _sessions.get(key)
     if session is None:
         with _lock:
             session = _sessions.setdefault(key, _new_session())
+    now = time.monotonic()
+    if now - session.used_at > _IDLE_S:
+        session.close()
+    session.used_at = now
     return session
 
 
-def _new_session() -> requests.Session:
-    session = requests.Session()
+def _new_session() -> _Session:
+    session = _Session()
     for scheme in ("http://", "https://"):
         session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=0))
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))

@@ -1,13 +1,13 @@
 """One line to begin with."""
 
 import os
-import sys
 
 import mlflow
 from mlflow.environment_variables import MLFLOW_REGISTRY_URI
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.sdk.workspace import Workspace
+from mlflow_workspace_plugin.terminal import tell
 
 
 def use(name: str, hub: "str | os.PathLike[str] | None" = None) -> Workspace:
@@ -36,5 +36,5 @@ def use(name: str, hub: "str | os.PathLike[str] | None" = None) -> Workspace:
         # Spark's at each call otherwise, which takes longer than all else of a logging call.
         mlflow.set_registry_uri("")
     if settings.QUIET.get() != "1":
-        sys.stderr.write(f"Workspace {workspace.name}: {workspace.where_to_look()}\n")
+        tell(f"Workspace {workspace.name}: {workspace.where_to_look()}\n")
     return workspace

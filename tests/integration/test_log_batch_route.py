@@ -12,6 +12,7 @@ from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.app.log_batch import LogBatch
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
 from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
 from tests.served import served_hub
 from tests.waiting import wait_until
 
@@ -66,6 +67,13 @@ def served(sqlite_template, tmp_path_factory):
 def client(served):
     """Of team-a, beneath the server."""
     return Workspace.get("team-a", hub=served.path).client
+
+
+@pytest.fixture
+def app_of(served, monkeypatch):
+    """Makes the layer around an app, as it is in a server."""
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    return lambda mlflow_app: LogBatch(mlflow_app, open_hub(served.path))
 
 
 def new_run(client):
@@ -127,7 +135,7 @@ def test_role_that_was_taken_away_writes_no_more(served, client):
     wait_until(lambda: session.post(ROUTE, json=sent).status_code == 403)
 
 
-def test_what_is_usual_does_not_reach_mlflow(served, client):
+def test_what_is_usual_does_not_reach_mlflow(app_of, client):
     """Nor does more of a long body than is looked at: MLflow's app is given all of it."""
     given = []
 
@@ -142,7 +150,7 @@ def test_what_is_usual_does_not_reach_mlflow(served, client):
         await send({"type": "http.response.start", "status": 299, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
-    app = LogBatch(mlflow_app, open_hub(served.path))
+    app = app_of(mlflow_app)
     run_id = new_run(client)
     usual = json.dumps({"run_id": run_id, "metrics": [dict(Metric("loss", 0.5, START, 1))]})
     assert asyncio.run(_status(app, [usual.encode()])) == 200
@@ -151,14 +159,41 @@ def test_what_is_usual_does_not_reach_mlflow(served, client):
     long = [b"{" + b" " * 700_000] * 4
     assert asyncio.run(_status(app, long)) == 299
     assert asyncio.run(_status(app, [usual.encode()], content_type="text/plain")) == 299
-    assert asyncio.run(_status(app, [usual.encode()], workspace=None)) == 299
-    assert given == [b"".join(long), usual.encode(), usual.encode()]
+    assert given == [b"".join(long), usual.encode()]
 
 
-async def _status(app, pieces, content_type="application/json", workspace="team-a"):
-    headers = [(b"content-type", content_type.encode())]
-    if workspace is not None:
-        headers.append((b"x-mlflow-workspace", workspace.encode()))
+@pytest.mark.parametrize(
+    "asked",
+    [{"workspace": ""}, {"workspace": "no-such"}, {"host": "evil.test"}],
+    ids=str,
+)
+def test_what_mlflow_refuses_it_is_asked(app_of, client, asked):
+    """A host that is not one of the server's; no workspace, and one that is none."""
+    app = app_of(_teapot)
+    body = json.dumps({"run_id": new_run(client), "metrics": [ONE]}).encode()
+    assert asyncio.run(_status(app, [body])) == 200
+    assert asyncio.run(_status(app, [body], **asked)) == 418
+
+
+async def _teapot(_scope, _receive, send):
+    await send({"type": "http.response.start", "status": 418, "headers": []})
+    await send({"type": "http.response.body", "body": b""})
+
+
+def test_fault_of_ours_is_in_the_log(app_of, client, monkeypatch, caplog):
+    """Whoever runs the server can find out what went wrong."""
+    app = app_of(_teapot)
+    monkeypatch.setattr(HubTrackingStore, "_write_rows", lambda *_: 1 / 0)
+    body = json.dumps({"run_id": new_run(client), "metrics": [ONE]}).encode()
+    assert asyncio.run(_status(app, [body])) == 500
+    assert "division by zero" in caplog.text
+
+
+async def _status(
+    app, pieces, content_type="application/json", workspace="team-a", host="127.0.0.1:5000"
+):
+    said = {"content-type": content_type, "x-mlflow-workspace": workspace, "host": host}
+    headers = [(name.encode(), value.encode()) for name, value in said.items()]
     scope = {"type": "http", "method": "POST", "path": ROUTE, "headers": headers}
     left = [
         {"type": "http.request", "body": each, "more_body": number < len(pieces)}

@@ -115,6 +115,19 @@ def test_who_supervises_it_needs_no_log_in(served):
     assert sorted(spoken) == ["oldest", "protocol", "version"]
 
 
+def test_connection_is_kept_while_a_script_computes(served):
+    """For longer than a client of ours uses one that was idle: none is closed under a request."""
+    context = ssl.create_default_context(cafile=served.verify)
+    with closing(HTTPSConnection("127.0.0.1", served.port, timeout=60, context=context)) as kept:
+        for pause_s in (0, 7):
+            time.sleep(pause_s)
+            # Not by a new connection: this one opens itself again where it was closed.
+            kept.auto_open = pause_s == 0
+            kept.request("GET", "/hub/health")
+            answer = kept.getresponse()
+            assert answer.read() == b"OK\n"
+
+
 def test_metrics_take_a_token_of_their_own(served, alice):
     """They count what all processes answered; no account's token opens them, nor theirs a hub."""
     alice.get(SEARCH, params={"max_results": 1})

@@ -246,6 +246,53 @@ sys.stdin.readline()
     assert direct.get_run(ids[1]).data.metrics["n"] == 1
 
 
+WRITING = """
+import io, signal, time
+class Reader(io.RawIOBase):
+    def writable(self):
+        return True
+    def write(self, said):
+        if b"%" in bytes(said):
+            os.kill(os.getpid(), signal.SIGTERM)
+            time.sleep(float(sys.argv[2]))
+        return os.write(2, said)
+sys.stderr = io.TextIOWrapper(io.BufferedWriter(Reader()), line_buffering=True)
+sys.stdin.readline()
+sys.stderr.write("100 %\\n")
+time.sleep(60)
+"""
+
+
+@pytest.mark.parametrize("stuck_s", [0.1, 600], ids=["for a moment", "for ever"])
+@pytest.mark.sqlite
+@pytest.mark.databases
+def test_signal_while_something_is_written(uri, hub_path, direct, stuck_s):
+    """To ``sys.stderr``, which takes nothing else meanwhile: what is left is said all the same."""
+    process = python_processes.Popen(
+        ["-c", ENDING + WRITING, uri, str(stuck_s)],
+        env=os.environ | {"MLFLOW_WORKSPACE_EXIT_WAIT": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    ids = process.stdout.readline().split()
+    other = read_by_another(hub_path)
+    try:
+        _, said = process.communicate("\n", timeout=60)
+    finally:
+        other.rollback()
+        other.close()
+    assert process.returncode == -signal.SIGTERM
+    assert "mlflow-workspace sync" in said
+    assert "Traceback" not in said
+    folder = JournalFolder(uri)
+    for leftover in folder.leftovers():
+        list(replay(folder, leftover, direct))
+    assert {direct.get_run(each).info.status for each in ids} == {"KILLED"}
+    assert len(direct.get_metric_history(ids[1], "m")) == 2_000
+
+
 @pytest.mark.sqlite
 @pytest.mark.databases
 def test_no_child_inherits_a_transaction(client, run_id):

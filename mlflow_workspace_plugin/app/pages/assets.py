@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import mlflow_workspace_plugin
+from mlflow_workspace_plugin.web.bundle import modules_of
 
 _FOLDER = Path(mlflow_workspace_plugin.__file__).parent / "web"
 _TYPES = {".js": "text/javascript", ".css": "text/css", ".svg": "image/svg+xml"}
@@ -21,6 +22,7 @@ _TITLES = {
 }
 """Of the frames, before their scripts say it better."""
 _OF_SEVERAL = ("compare", "views", "computes", "experiment")
+_MODULE = '<link rel="modulepreload" href="{{{{assets}}}}/{}">\n'
 _STYLES_OF_SEVERAL = '<link rel="stylesheet" href="{{assets}}/pages/several.css">\n'
 
 
@@ -67,6 +69,8 @@ def _frame(page: str, version: str) -> bytes:
     text = page_text("page")
     for name, value in {
         "styles": _STYLES_OF_SEVERAL if page in _OF_SEVERAL else "",
+        # A browser would find them one behind the other, each by what imports it.
+        "modules": "".join(map(_MODULE.format, modules_of(f"pages/{page}.js"))),
         "title": _TITLES[page],
         "page": page,
         "assets": f"{PREFIX}/{version}",

@@ -1,6 +1,9 @@
 """Routes of the pages about several runs: comparisons, and experiments."""
 
 import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from starlette.responses import Response
@@ -14,25 +17,29 @@ from mlflow_workspace_plugin.overview.runs import compare, experiment
 from mlflow_workspace_plugin.overview.runs.facts import Column
 
 _MOST_POINTS, _FEWEST_POINTS = 2000, 100
-_POINTS_OF_A_CHART = 20_000
+_POINTS_OF_A_CHART = 10_000
 _MOST_NAMES = 20
+_TURN_S = 2.0
+
+_turn = threading.Lock()
 
 
 def _compare(asked: Asked) -> dict[str, Any]:
-    return compare.comparison(
-        asked.source,
-        _runs(asked),
-        columns=_columns(asked, "columns"),
-        axes=_columns(asked, "axes"),
+    runs = _runs(asked)
+    # Before anything is read that may be old then: what comes later has another mark.
+    marks = compare.marks_of_runs(asked.source, runs)["runs"]
+    compared = compare.comparison(
+        asked.source, runs, columns=_columns(asked, "columns"), axes=_columns(asked, "axes")
     )
+    return {**compared, "marks": marks}
 
 
 def _figures(asked: Asked) -> list[Any]:
     runs = _runs(asked)[: compare.MOST_RUNS]
     # As many as can be told apart: a chart of 100 curves has no room for 2,000 points of each.
     points = _POINTS_OF_A_CHART // max(len(runs), 1)
-    return list(
-        figures_of_runs(
+    with _in_turn():
+        return figures_of_runs(
             asked.source,
             runs,
             names=names_asked(asked, _MOST_NAMES),
@@ -41,7 +48,21 @@ def _figures(asked: Asked) -> list[Any]:
             end=asked.real("end"),
             points=min(_MOST_POINTS, max(_FEWEST_POINTS, points)),
         )
-    )
+
+
+@contextmanager
+def _in_turn() -> Iterator[None]:
+    """Let one thread at a time read the values of many runs, for a moment's wait at most.
+
+    SQLite's driver gives Python to other threads at each row. Two that read, and compute from what
+    they read, wait for each other then so often that each takes several times as long.
+    """
+    is_ours = _turn.acquire(timeout=_TURN_S)
+    try:
+        yield
+    finally:
+        if is_ours:
+            _turn.release()
 
 
 def _csv(asked: Asked) -> Response:

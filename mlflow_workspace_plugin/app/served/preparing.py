@@ -42,6 +42,9 @@ _CACHE_S = 5
 # In MLflow's patterns a bracket that stands for itself is in brackets.
 _THIS_MACHINE = "localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*", "[::1]", "[[]::1]:*"
 _STOP_S = 30
+# Longer than a client that goes by our own rules keeps a connection that it does not use.
+_KEEP_ALIVE_S = 75
+_HANGS_S = 60
 # Twice as many as a worker has threads: some of MLflow's methods take a second connection.
 _KEPT_CONNECTIONS, _MORE_CONNECTIONS = 8, 64
 
@@ -160,6 +163,9 @@ def _uvicorn_options(plan: Plan) -> str:
     # The access log is ours. Who is at work when the server is stopped is answered.
     options = ["--log-level", "warning", "--no-access-log", "--no-server-header"]
     options += ["--timeout-graceful-shutdown", str(_STOP_S)]
+    options += ["--timeout-keep-alive", str(_KEEP_ALIVE_S)]
+    # A worker that is busy is not one that hangs; by default it is killed after 5 s.
+    options += ["--timeout-worker-healthcheck", str(_HANGS_S)]
     if plan.trusted_proxies:
         options += ["--proxy-headers", "--forwarded-allow-ips", ",".join(plan.trusted_proxies)]
     else:

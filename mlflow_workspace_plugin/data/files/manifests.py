@@ -17,9 +17,9 @@ from sqlalchemy import select
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
-from mlflow_workspace_plugin.artifacts.repository import repository_at
+from mlflow_workspace_plugin.artifacts.repository import UNDER_LOCK_S, repository_at
 from mlflow_workspace_plugin.data.files.manifest import Manifest, name_of
-from mlflow_workspace_plugin.errors import HubBusyError
+from mlflow_workspace_plugin.errors import HubBusyError, HubUnreachableError
 from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.hub.lock import locked_hub
@@ -101,7 +101,11 @@ class Manifests(ManifestFiles):
     """
 
     def __init__(self, hub: Hub, workspace: str) -> None:
-        super().__init__(repository_at(hub, location_of_manifests(workspace), is_quiet=True))
+        location = location_of_manifests(workspace)
+        super().__init__(repository_at(hub, location, is_quiet=True))
+        self._under_lock = ManifestFiles(
+            repository_at(hub, location, patience_s=UNDER_LOCK_S, is_quiet=True)
+        )
         self._hub = hub
         self._workspace = workspace
 
@@ -113,16 +117,17 @@ class Manifests(ManifestFiles):
         """
         content = manifest.to_bytes()
         name = name_of(content)
-        for tried in range(TRIES):
+        for _ in range(TRIES - 1):
             with locked_hub(self._hub):
-                if tried == TRIES - 1 and not self._is_stored(name):
-                    # Whoever freed it each time cannot now.
-                    self._store(name, content)
-                if self._is_stored(name):
+                if self._is_seen(name):
                     yield name
                     return
             self._store(name, content)
-        raise self._removed()
+        with locked_hub(self._hub):
+            # Whoever freed it each time cannot now.
+            if not self._is_seen(name):
+                self._under_lock._store(name, content)
+            yield name
 
     def is_kept(self, name: str, within_s: float) -> bool:
         """Whether a manifest is stored, which is kept from now on if a version names it already.
@@ -135,7 +140,14 @@ class Manifests(ManifestFiles):
             HubBusyError: they take longer.
         """
         with locked_hub(self._hub, within_s):
-            return self._is_stored(name)
+            return self._under_lock._is_stored(name)
+
+    def _is_seen(self, name: str) -> bool:
+        """Whether a manifest is stored, as far as that can be told while others wait."""
+        try:
+            return self._under_lock._is_stored(name)
+        except HubUnreachableError:
+            return False
 
     def unnamed(self) -> list[FileInfo]:
         """Return the stored manifests that no version of a dataset names."""

@@ -21,7 +21,7 @@ from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
-from mlflow_workspace_plugin.artifacts.repository import repository_at
+from mlflow_workspace_plugin.artifacts.repository import UNDER_LOCK_S, repository_at
 from mlflow_workspace_plugin.errors import (
     HubError,
     HubUnreachableError,
@@ -52,8 +52,6 @@ SNAPSHOT_TAG = f"{PROPERTY_PREFIX}ContentSnapshotId"
 """MLflow's tag of a run that names its snapshot."""
 
 TRIES = 5
-_UNDER_LOCK_S = 3.0
-"""For how long a storage account that does not answer is asked while others wait for the lock."""
 
 
 def location_of_snapshots(workspace: str) -> PurePosixPath:
@@ -283,7 +281,7 @@ class Snapshots(SnapshotFiles):
         self.hub = hub
         self.workspace = workspace
         self._target = journal_target(hub, workspace)
-        self._glance = repository_at(hub, location, patience_s=_UNDER_LOCK_S, is_quiet=True)
+        self._glance = repository_at(hub, location, patience_s=UNDER_LOCK_S, is_quiet=True)
 
     @contextmanager
     def keeping(self, source: "str | os.PathLike[str]") -> Iterator[str]:
@@ -357,6 +355,8 @@ class Snapshots(SnapshotFiles):
                 if is_stored:
                     held.push(taken.pop_all())
                     return lock
+            if tried == TRIES - 1:
+                break
             # Others are not kept waiting for an account that is away.
             if is_stored is not None or not self._is_stored(taking, self.repository):
                 self._store(taking, self.repository)

@@ -18,7 +18,7 @@ from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.journal.use import is_server
 from mlflow_workspace_plugin.stores.process import notebook
-from mlflow_workspace_plugin.terminal import shown
+from mlflow_workspace_plugin.terminal import shown, tell
 
 _ENDS = {"FINISHED": "completed", "FAILED": "failed", "KILLED": "was canceled"}
 
@@ -87,8 +87,7 @@ def unsaid() -> Iterator[None]:
 
 def _say(line: _Line, what: str) -> None:
     where = line.where(line.page, line.command)
-    sys.stderr.write(f"Run {shown(line.name)} {what}: {where}\n")
-    sys.stderr.flush()
+    tell(f"Run {shown(line.name)} {what}: {where}\n")
 
 
 def _is_seen() -> bool:

@@ -138,7 +138,7 @@ export function drawLines(body, first, frame) {
       const { place: at, size } = places[index];
       // Curves that lie on each other are drawn as stripes of all their colours.
       const dash = size > 1 ? stripe(at, size) : dashOf(index);
-      const width = isFocused(index) ? 2.5 : curves.length > 12 ? 1.25 : 1.75;
+      const width = isFocused(index) ? 2.5 : curves.length > 12 ? 1 : 1.75;
       if (isSmooth) {
         series.push(
           newSeries({

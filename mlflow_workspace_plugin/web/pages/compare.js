@@ -47,7 +47,8 @@ async function showPage(page) {
   const hidden = new Set();
   // Before any figure is read: what comes later has another mark.
   const marked = async () => (page.runs.length === 0 ? null : (await ask("/compare/marks", { runs: page.runs.join(",") })).runs);
-  let [marks, shown] = await Promise.all([marked(), compared()]);
+  let shown = await compared();
+  let marks = shown.marks;
   const turn = newTurns();
   // What was chosen, and is not shown yet: its values, and its figures.
   const due = { values: false, figures: false };
@@ -143,7 +144,7 @@ async function showPage(page) {
     const isLast = turn();
     due.values = true;
     due.figures ||= figures;
-    const found = await Promise.all([marked(), compared()]).catch((error) => error);
+    const found = await compared().catch((error) => error);
     if (!isLast()) {
       return;
     }
@@ -151,7 +152,8 @@ async function showPage(page) {
       tellOld(found);
       return;
     }
-    [marks, shown] = found;
+    shown = found;
+    marks = shown.marks;
     showAll();
     charts.update();
     if (due.figures) {
@@ -166,7 +168,7 @@ async function showPage(page) {
   function compared() {
     const columns = page.definition.columns;
     return page.runs.length === 0
-      ? { runs: [], missing: [], left_out: 0, differences: [], same: 0, axes: [], columns: [], metrics: [], is_over: true }
+      ? { runs: [], missing: [], left_out: 0, differences: [], same: 0, axes: [], columns: [], metrics: [], marks: null, is_over: true }
       : ask("/compare", {
           runs: page.runs.join(","),
           columns: columns === null ? null : JSON.stringify(columns),
@@ -341,8 +343,10 @@ async function showPage(page) {
       el("div", { class: "mw-content" }, tools, chartsHost, axesSection, tableSection),
     ),
   );
-  showAll();
+  // Figures take longest, so the first are asked for before all else is drawn.
   charts.update();
+  await null;
+  showAll();
   keepUpWithRuns();
 
   function keepUpWithRuns() {

@@ -26,7 +26,7 @@ SECONDS = Histogram(
     ("part",),
     buckets=_BUCKETS,
 )
-AWAY = Counter("mlflow_workspace_away", "Answers 503 because a database was away or busy.")
+AWAY = Counter("mlflow_workspace_away", "Answers 503: a database or its storage was away or busy.")
 REFUSED = Counter(
     "mlflow_workspace_refused",
     "Requests that were refused before anybody looked who asks.",

@@ -5,8 +5,9 @@ import { drawFigure } from "../../figures/figure.js";
 import { newTurns } from "../../turns.js";
 import { apiUrl, ask, pathOf } from "../api.js";
 
-const AT_ONCE = 4;
-const ASKING = 3;
+// The next ones are read while the last ones are drawn.
+const AT_ONCE = 2;
+const ASKING = 2;
 const FEW = 8;
 const AGAIN_MS = 5000;
 
@@ -171,6 +172,7 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
 
   const update = () => {
     const chosen = definition.charts === null ? names() : definition.charts.map((chart) => chart.metric);
+    const isFirst = places.size === 0;
     for (const [name, place] of places) {
       if (!chosen.includes(name)) {
         observer.unobserve(place.waits);
@@ -195,6 +197,10 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
     const hosts = chosen.map((name) => places.get(name).host);
     if (hosts.length !== grid.children.length || hosts.some((each, index) => grid.children[index] !== each)) {
       replaceChildren(grid, hosts);
+    }
+    if (isFirst) {
+      // They come into view, and can be read before anything is laid out.
+      chosen.slice(0, AT_ONCE * ASKING).forEach((name) => want(places.get(name)));
     }
     showFiltered();
   };
