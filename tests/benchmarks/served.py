@@ -61,6 +61,23 @@ print(json.dumps({"longest": longest, "stored": stored, "errors": errors}), flus
 """
 
 
+ONE_BY_ONE = """
+import json, sys, time
+import mlflow
+run_id, calls, start = sys.argv[1], *map(int, sys.argv[2:])
+with mlflow.start_run(run_id=run_id):
+    begin = time.perf_counter()
+    for step in range(calls):
+        mlflow.log_metric("loss", 0.5, step=step, timestamp=start + step)
+    returned = time.perf_counter() - begin
+    flush = getattr(mlflow.MlflowClient()._tracking_client.store, "flush", None)
+    if flush is not None:
+        flush(600)
+    stored = time.perf_counter() - begin
+print(json.dumps([returned, stored]), flush=True)
+"""
+
+
 @dataclass(frozen=True)
 class Server:
     """A server, as its clients reach it.
@@ -89,6 +106,7 @@ def served(bench: Bench) -> list[Line]:
     sides = bench.datasets.empty("served")
     with without_settings(), TemporaryDirectory() as folder:
         return [
+            *_logged(bench, sides, Path(folder)),
             *_one_by_one(bench, sides, Path(folder)),
             *_at_once(bench, sides, Path(folder)),
         ]
@@ -161,6 +179,45 @@ def our_server(side: Side, folder: Path, workers: int, *, accounts: bool) -> Ite
         }
         bearer = {"Authorization": f"Bearer {token}"}
         yield Server(side, running.address, {**header, **bearer}, client)
+
+
+def _logged(bench: Bench, sides: list[Side], folder: Path) -> Iterator[Line]:
+    """One script that logs value by value, as most do: until all calls returned, and are stored."""
+    # MLflow's client stores some ten a second.
+    calls = {"mlflow": bench.sizes.calls, "ours": 20 * bench.sizes.calls}
+    title = f"served: mlflow.log_metric, {calls['ours']:,} calls (MLflow: {calls['mlflow']:,})"
+    progress(f"{bench.database}: {title}")
+    found = {}
+    for name, side, server in zip(calls, sides, (mlflow_server, our_server), strict=True):
+        with server(side, folder, 1, accounts=name == "ours") as started:
+            rates = [_rates(started, calls[name]) for _ in range(bench.slow_rounds)]
+        found[name] = [statistics.median(each) for each in zip(*rates, strict=True)]
+    for place, what, wanted in ((0, "returned", 400), (1, "stored", 150)):
+        yield Line(
+            f"{title}: {what}",
+            bench.database,
+            "calls/s",
+            found["mlflow"][place],
+            found["ours"][place],
+            bench.slow_rounds,
+            wanted=wanted,
+        )
+
+
+def _rates(server: Server, calls: int) -> tuple[float, float]:
+    """Return how many calls a second returned, and were stored."""
+    run_id = server.side.new_run()
+    kept = {name: text for name, text in os.environ.items() if name not in _SERVER_ONLY}
+    done = python_processes.run(
+        ["-c", ONE_BY_ONE, run_id, str(calls), str(START)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**kept, **server.client},
+        timeout=900,
+    )
+    assert server.side.stored_values(run_id) == calls
+    returned, stored = json.loads(done.stdout.splitlines()[-1])
+    return calls / returned, calls / stored
 
 
 def _one_by_one(bench: Bench, sides: list[Side], folder: Path) -> Iterator[Line]:
