@@ -92,6 +92,8 @@ _TABLES_OF_VERSION = {
         *("journals", "refusals"),
     ),
 }
+_COLUMNS_OF_VERSION = {"0006": (("0005", "log_ins", "parent"), ("0005", "codes", "parent"))}
+"""The columns of a step, each with that of its table."""
 
 
 def take_back(folder, version):
@@ -99,6 +101,11 @@ def take_back(folder, version):
     for step, tables in _TABLES_OF_VERSION.items():
         for table in tables if step > version else ():
             execute(folder, f"DROP TABLE workspace_plugin_{table}")
+    for step, columns in _COLUMNS_OF_VERSION.items():
+        for of_table, table, column in columns:
+            if of_table <= version < step:
+                execute(folder, f"DROP INDEX IF EXISTS workspace_plugin_{table}_by_{column}")
+                execute(folder, f"ALTER TABLE workspace_plugin_{table} DROP COLUMN {column}")
     execute(folder, f"UPDATE workspace_plugin_version SET version_num = '{version}'")
 
 

@@ -26,7 +26,7 @@ from mlflow_workspace_plugin.accounts.standing import Standing, read_standing
 from mlflow_workspace_plugin.accounts.token_rows import (
     DAY_MS,
     TokenKind,
-    end_log_ins,
+    end_with_children,
     hash_of,
     is_token,
     now_ms,
@@ -240,7 +240,7 @@ class Access:
         if standing is None or standing.user_id != token.user_id:
             # An account that is made anew has nothing to do with it.
             with token_transaction(self._hub) as connection:
-                end_log_ins(connection, [token.log_in], "gone")
+                end_with_children(connection, [token.log_in], "gone")
             return None
         is_scoped = not (token.workspaces is None and token.cap is None and token.run_id is None)
         return Principal(

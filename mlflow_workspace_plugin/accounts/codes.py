@@ -96,7 +96,7 @@ class Codes:
             update(CODES)
             .where(CODES.c.shown == _shown(typed), CODES.c.expires_at > now_ms())
             .where(CODES.c.name.is_(None))
-            .values(name=principal.name)
+            .values(name=principal.name, parent=principal.token)
         )
         with token_transaction(self._hub) as connection:
             while_good(principal.token)(connection)
@@ -119,11 +119,11 @@ class Codes:
                 return None
 
         def take(connection: Connection) -> None:
-            # Of two that ask at once, one gets it; and none if the account's are ended meanwhile.
+            # Of two that ask at once, one gets it; and none if what said yes is ended meanwhile.
             if connection.execute(delete(CODES).where(of_code)).rowcount == 0:
                 raise LogInEndedError("This code was used. Log in again.")
 
-        return self._tokens.issue(row.name, label=row.label, only_if=take)
+        return self._tokens.issue(row.name, label=row.label, parent=row.parent, only_if=take)
 
 
 def _shown(typed: str) -> str:

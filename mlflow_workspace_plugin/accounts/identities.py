@@ -257,7 +257,7 @@ class Identities:
         tokens = Tokens(self._hub)
         # What machines and jobs have goes on: it is of the same person.
         for kind in ("person", "session"):
-            tokens.revoke_all(name, kind)
+            tokens.revoke_all(name, kind, with_children=False)
 
 
 _ORDER = ("name", "issuer", "subject")

@@ -10,17 +10,29 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any, Literal
 
-from sqlalchemy import Connection, Row, Select, delete, insert, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    delete,
+    exists,
+    insert,
+    select,
+    update,
+)
 
 from mlflow_workspace_plugin.hub.databases.database import transaction, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.hub.tables import LOG_INS, TOKENS
+from mlflow_workspace_plugin.hub.tables import CODES, LOG_INS, TOKENS
 
 TokenKind = Literal["access", "refresh", "cookie"]
-Why = Literal["reused", "revoked", "gone"]
+Why = Literal["reused", "revoked", "gone", "with parent"]
 """Why a log-in ended before its time."""
 
 DAY_MS = 86_400_000
+OLDEST_FIRST = (LOG_INS.c.created_at, LOG_INS.c.id)
+"""The order in which log-ins were given."""
 _PREFIXES: dict[TokenKind, str] = {"access": "mws_", "refresh": "mwr_", "cookie": "mwc_"}
 _TOKEN = re.compile(r"mw[src]_[A-Za-z0-9_-]{43}")
 # Until then it is said why one ended.
@@ -79,9 +91,7 @@ def query_log_in(id: str) -> Select[Any]:  # noqa: A002
 
 def lock_log_in(connection: Connection, id: str) -> Row[Any] | None:  # noqa: A002
     """Return the row of a log-in, which nobody else changes before the transaction ends."""
-    of_id = LOG_INS.c.id == id
-    # On SQLite it is the first write that keeps others out.
-    connection.execute(update(LOG_INS).where(of_id).values(seconds=LOG_INS.c.seconds))
+    _hold(connection, LOG_INS.c.id == id)
     return connection.execute(query_log_in(id)).one_or_none()
 
 
@@ -114,12 +124,15 @@ def put_token(
 
 
 def end_log_ins(connection: Connection, ids: Collection[str], why: Why) -> int:
-    """End log-ins with all their tokens; return how many had not ended.
+    """End log-ins with all their tokens, and nothing that came from them.
 
     Args:
         connection: in a transaction.
         ids: of the log-ins.
         why: what is said of it later.
+
+    Returns:
+        How many had not ended.
     """
     now = now_ms()
     ended = (
@@ -130,10 +143,50 @@ def end_log_ins(connection: Connection, ids: Collection[str], why: Why) -> int:
     return connection.execute(ended).rowcount
 
 
+def end_with_children(connection: Connection, ids: Collection[str], why: Why) -> int:
+    """End log-ins, and all that came from them, also from those that had ended themselves.
+
+    Whoever gives a log-in on the word of another one holds the row of that (:func:`lock_log_in`)
+    until the new one is there, or the row of the code that it said yes to. Both are waited for
+    here before the children are looked up, so none is missed.
+
+    Args:
+        connection: in a transaction.
+        ids: of the log-ins, in the order of :data:`OLDEST_FIRST`: all hold them in that order, so
+            no two wait for each other.
+        why: what is said of these later.
+
+    Returns:
+        How many had not ended.
+    """
+    ended = 0
+    while ids:
+        for each in ids:
+            # One that has just expired may still be giving. Those that are dropped are not held.
+            may_give = LOG_INS.c.ended_at.is_(None) & (LOG_INS.c.expires_at > now_ms() - DAY_MS)
+            _hold(connection, (LOG_INS.c.id == each) & may_give)
+        ended += end_log_ins(connection, ids, why)
+        connection.execute(delete(CODES).where(CODES.c.parent.in_(ids)))
+        children = select(LOG_INS.c.id).where(LOG_INS.c.parent.in_(ids))
+        ids, why = connection.scalars(children.order_by(*OLDEST_FIRST)).all(), "with parent"
+    return ended
+
+
 def drop_ended(connection: Connection) -> None:
-    """Drop the log-ins that ended so long ago that nobody asks why, with their tokens."""
+    """Drop the log-ins that ended so long ago that nobody asks why, with their tokens.
+
+    One that another came from stays as long as that: it leads there from what it came from itself.
+    """
     before = now_ms() - _KEPT_MS
     is_over = (LOG_INS.c.expires_at < before) | (LOG_INS.c.ended_at < before)
     over = select(LOG_INS.c.id).where(is_over)
     connection.execute(delete(TOKENS).where(TOKENS.c.log_in.in_(over)))
-    connection.execute(delete(LOG_INS).where(is_over))
+    child = LOG_INS.alias()
+    has_children = exists().where(child.c.parent == LOG_INS.c.id)
+    connection.execute(delete(LOG_INS).where(is_over, ~has_children))
+
+
+def _hold(connection: Connection, which: ColumnElement[bool]) -> None:
+    """Keep others from changing a log-in until the transaction ends."""
+    # On SQLite it is the first write that keeps others out.
+    connection.execute(update(LOG_INS).where(which).values(seconds=LOG_INS.c.seconds))

@@ -5,6 +5,10 @@ for an hour and comes with a refresh token, which is exchanged for the next pair
 exchanged for is made out of it and of a key of the log-in: asked again because the answer was lost,
 the hub gives the same, and keeps neither. A refresh token that is used although its successor is in
 use was copied, and ends the log-in.
+
+A log-in may give others: to jobs, to machines, to terminals whose code it says yes to. Whoever
+revokes it, or has copied it, ends those as well, and theirs. That it is not used any more, or logs
+out, does not: a job goes on.
 """
 
 import secrets
@@ -20,9 +24,11 @@ from mlflow_workspace_plugin.accounts.principal import Cap
 from mlflow_workspace_plugin.accounts.roles import is_missing
 from mlflow_workspace_plugin.accounts.token_rows import (
     DAY_MS,
+    OLDEST_FIRST,
     derived_token,
     drop_ended,
     end_log_ins,
+    end_with_children,
     lock_log_in,
     new_token,
     now_ms,
@@ -53,6 +59,7 @@ _ENDED = {
     "reused": "was ended, because an old token of it was used: it may have been copied",
     "revoked": "was ended by its owner or an administrator",
     "gone": "was ended, because its account is no more",
+    "with parent": "was ended with the log-in that it came from",
     None: f"ended, because it was not used for {IDLE_DAYS} days",
 }
 
@@ -77,7 +84,11 @@ class Issued(NamedTuple):
 
 @dataclass(frozen=True)
 class LogIn:
-    """A log-in as it is listed; no secret is in it. Times are in milliseconds since 1970."""
+    """A log-in as it is listed; no secret is in it. Times are in milliseconds since 1970.
+
+    ``parent`` is the id of the log-in that it came from, which may have ended; None if somebody
+    gave a password, or it was made beneath the server.
+    """
 
     id: str
     name: str
@@ -89,6 +100,7 @@ class LogIn:
     created_at: int
     used_at: int | None
     expires_at: int
+    parent: str | None
 
 
 class Tokens:
@@ -113,6 +125,7 @@ class Tokens:
         cap: Cap | None = None,
         run_id: str | None = None,
         label: str = "",
+        parent: str | None = None,
         only_if: Condition | None = None,
     ) -> Issued:
         """Log an account in.
@@ -125,7 +138,8 @@ class Tokens:
             cap: it may do no more than this, whatever the roles allow.
             run_id: it may write to this run only, and to what that makes below it.
             label: says to people what it is for.
-            only_if: what has to be so in that moment.
+            parent: the id of the log-in on whose word it is given, and with which it is revoked.
+            only_if: what has to be so in that moment; :func:`while_good` of the parent.
 
         Raises:
             AccountNotFoundError: there is no account of that name.
@@ -147,6 +161,7 @@ class Tokens:
             "seconds": seconds,
             "created_at": now,
             "expires_at": ends,
+            "parent": parent,
         }
         access = new_token("cookie" if kind == "session" else "access")
         refresh = new_token("refresh") if is_refreshed else None
@@ -187,34 +202,61 @@ class Tokens:
             if self._may_ask_again(connection, token, newest, now):
                 return _repeated(connection, log_in, text, now)
             # Not undone by raising what says so.
-            end_log_ins(connection, [log_in.id], "reused")
+            end_with_children(connection, [log_in.id], "reused")
         raise _ended(_ENDED["reused"])
 
-    def revoke(self, id: str) -> bool:  # noqa: A002
-        """End a log-in; return whether there was one of that id that had not ended."""
-        with token_transaction(self._hub) as connection:
-            return end_log_ins(connection, [id], "revoked") > 0
+    def revoke(self, id: str, name: str | None = None) -> bool:  # noqa: A002
+        """End a log-in, and all that came from it.
 
-    def revoke_all(self, name: str, kind: Kind | None = None) -> int:
-        """End the log-ins of an account, or those of one kind; return how many there were.
+        Args:
+            id: of the log-in. It may have ended, and what came from it go on.
+            name: only if it is of this account.
+
+        Returns:
+            Whether there was any that had not ended.
+        """
+        query = select(LOG_INS.c.id).where(LOG_INS.c.id == id)
+        if name is not None:
+            query = query.where(LOG_INS.c.name == name)
+        with token_transaction(self._hub) as connection:
+            return end_with_children(connection, connection.scalars(query).all(), "revoked") > 0
+
+    def revoke_all(self, name: str, kind: Kind | None = None, *, with_children: bool = True) -> int:
+        """End the log-ins of an account.
 
         Neither begins one that the account has said yes to, and that nobody has fetched yet.
+
+        Args:
+            name: of the account.
+            kind: those of this kind only.
+            with_children: and all that came from them, also what is another account's.
+
+        Returns:
+            How many had not ended.
         """
+        end = end_with_children if with_children else end_log_ins
         query = select(LOG_INS.c.id).where(LOG_INS.c.name == name, LOG_INS.c.ended_at.is_(None))
+        query = query.order_by(*OLDEST_FIRST)
         if kind is not None:
             query = query.where(LOG_INS.c.kind == kind)
+        query = query.where(LOG_INS.c.expires_at > now_ms())
         ended = 0
         with token_transaction(self._hub) as connection:
+            ids = connection.scalars(query).all()
             while True:
-                codes = connection.execute(delete(CODES).where(CODES.c.name == name)).rowcount
-                ids = connection.scalars(query.where(LOG_INS.c.expires_at > now_ms())).all()
-                if not codes and not ids:
-                    return ended
+                # Log-ins before codes, as whoever ends one log-in has it.
+                ended += end(connection, ids, "revoked")
+                connection.execute(delete(CODES).where(CODES.c.name == name))
                 # What was being given on the word of one of these is there once that has ended.
-                ended += end_log_ins(connection, ids, "revoked")
+                ids = connection.scalars(query).all()
+                if not ids:
+                    return ended
 
     def end(self, text: str) -> bool:
-        """End the log-in that a token belongs to, whichever of its tokens it is."""
+        """End the log-in that a token belongs to, whichever of its tokens it is.
+
+        What came from it goes on: who logs out leaves jobs running.
+        """
         with token_transaction(self._hub) as connection:
             row = connection.execute(query_token(text)).one_or_none()
             return row is not None and end_log_ins(connection, [row.log_in], "revoked") > 0
@@ -248,6 +290,7 @@ class Tokens:
                     row.created_at,
                     row.used_at,
                     row.expires_at,
+                    row.parent,
                 )
                 for row in connection.execute(query)
             ]

@@ -51,5 +51,5 @@ OUR_TABLES = frozenset(
         "version",
     )
 )
-OUR_VERSION = "0005"
+OUR_VERSION = "0006"
 """The newest of the steps in ``hub.tables.versions``."""

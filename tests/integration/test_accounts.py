@@ -200,6 +200,102 @@ def test_a_refresh_token_may_be_used_again_while_its_answer_may_be_lost(hub, ali
         assert "copied" in ended(tokens.refresh, each.refresh)
 
 
+def given_by(hub, parent, name, **options):
+    """A log-in that is given on the word of another one."""
+    from mlflow_workspace_plugin.accounts.tokens import while_good
+
+    return tokens_of(hub).issue(name, parent=parent.id, only_if=while_good(parent.id), **options)
+
+
+def let_in_by(hub, parent, name):
+    """The log-in of a terminal whose code another log-in has said yes to."""
+    from mlflow_workspace_plugin.accounts.codes import Codes
+    from mlflow_workspace_plugin.accounts.principal import Principal
+
+    code = Codes(hub).new("a terminal")
+    assert Codes(hub).allow(code.shown, Principal(name, token=parent.id))
+    return Codes(hub).redeem(code.secret)
+
+
+def in_rows(hub, issued, **values):
+    """Change the row of a log-in, as time does."""
+    from mlflow_workspace_plugin.hub.tables import LOG_INS
+
+    with hub.engine.begin() as connection:
+        connection.execute(LOG_INS.update().where(LOG_INS.c.id == issued.id).values(values))
+
+
+def good(hub, issued):
+    """Which of some log-ins are good."""
+    return [access_of(hub).by_token(each.access) is not None for each in issued]
+
+
+@pytest.mark.parametrize("end", ["revoked", "reused", "password", "removed"])
+def test_what_came_from_a_log_in_ends_with_it(hub, people, alice, bob, end):
+    """A terminal's code, what that gave a job, and the job a machine; no other log-in does."""
+    browser, other = (tokens_of(hub).issue(alice, kind="session") for _ in range(2))
+    terminal = tokens_of(hub).issue(alice) if end == "reused" else let_in_by(hub, browser, alice)
+    job = given_by(hub, terminal, alice, kind="job", run_id="0" * 32)
+    machine = given_by(hub, job, bob, kind="machine")
+    unrelated = tokens_of(hub).issue(bob)
+    assert good(hub, [terminal, job, machine]) == [True] * 3
+    if end == "revoked":
+        assert tokens_of(hub).revoke(browser.id)
+    elif end == "reused":
+        second = tokens_of(hub).refresh(terminal.refresh)
+        tokens_of(hub).refresh(second.refresh)
+        assert "copied" in ended(tokens_of(hub, again_s=0.0).refresh, terminal.refresh)
+    elif end == "password":
+        people.set_password(alice, f"{PASSWORD} 2")
+    else:
+        people.remove(alice)
+    assert good(hub, [terminal, job, machine, unrelated]) == [False] * 3 + [True]
+    is_good = access_of(hub).by_cookie(other.access) is not None
+    assert is_good == (end in ("revoked", "reused"))
+    if end != "removed":
+        assert "ended with the log-in that it came from" in ended(
+            tokens_of(hub).refresh, job.refresh
+        )
+
+
+def test_what_came_from_a_log_in_goes_on_when_that_is_over(hub, alice):
+    """A job runs on when its user logs out, or has been away; revoking finds it nevertheless."""
+    tokens = tokens_of(hub)
+    for over in ("log-out", "expiry", "dropped"):
+        browser = tokens.issue(alice, kind="session")
+        terminal = let_in_by(hub, browser, alice)
+        job = given_by(hub, terminal, alice, kind="job", run_id="0" * 32)
+        long_ago = int(time.time() * 1000) - 8 * 86_400_000
+        if over == "log-out":
+            assert tokens.end(terminal.access)
+        elif over == "expiry":
+            in_rows(hub, terminal, expires_at=long_ago + 8 * 86_400_000)
+        else:
+            in_rows(hub, terminal, ended_at=long_ago, why="revoked")
+            tokens.issue(alice)
+        assert good(hub, [terminal, job]) == [False, True], over
+        assert next(each for each in tokens.list(alice) if each.id == job.id).parent == terminal.id
+        if over == "log-out":
+            assert not tokens.revoke(terminal.id, "somebody else")
+            assert tokens.revoke(terminal.id, alice)
+        else:
+            assert tokens.revoke(browser.id)
+        assert good(hub, [job]) == [False], over
+
+
+def test_who_is_given_another_account_leaves_its_jobs_running(hub, people, alice):
+    """They, and what machines have, are of the same person; terminals and browsers are not."""
+    from mlflow_workspace_plugin.accounts.identities import Identities
+
+    identities, who = Identities(hub), ("https://provider.example", "given another")
+    identities.bind(alice, *who)
+    browser = tokens_of(hub).issue(alice, kind="session")
+    terminal = let_in_by(hub, browser, alice)
+    job = given_by(hub, terminal, alice, kind="job", run_id="0" * 32)
+    assert identities.bind(new_account(people), *who) == alice
+    assert good(hub, [terminal, job]) == [False, True]
+
+
 @pytest.mark.sqlite
 def test_what_ends_takes_effect_in_every_worker_within_five_seconds(hub, people, alice):
     """Log-out, revocation, a role that is withdrawn, an account that is removed."""
@@ -431,6 +527,50 @@ def test_what_is_revoked_gives_nothing_more(hub, alice, monkeypatch):
     monkeypatch.setattr(Tokens, "issue", meanwhile)
     assert "was used" in ended(codes.redeem, code.secret)
     assert tokens.list(alice) == []
+
+
+@pytest.mark.parametrize("seconds", [3600, 1])
+def test_what_is_given_while_its_parent_is_revoked_ends_too(hub, alice, monkeypatch, seconds):
+    """Also if the parent expires at that moment; and so does a code that it said yes to."""
+    from mlflow_workspace_plugin.accounts.codes import Codes
+    from mlflow_workspace_plugin.accounts.principal import Principal
+    from mlflow_workspace_plugin.accounts.tokens import Tokens, while_good
+
+    tokens, codes, issue = tokens_of(hub), Codes(hub), Tokens.issue
+    parent = tokens.issue(alice, kind="machine", seconds=seconds)
+    is_looked_at, goes_on, given = threading.Event(), threading.Event(), []
+
+    def slowly(connection):
+        while_good(parent.id)(connection)
+        is_looked_at.set()
+        assert goes_on.wait(60)
+
+    def give():
+        given.append(tokens.issue(alice, kind="machine", parent=parent.id, only_if=slowly))
+
+    giving = threading.Thread(target=give)
+    revoking = threading.Thread(target=lambda: tokens.revoke(parent.id))
+    giving.start()
+    assert is_looked_at.wait(60)
+    while seconds == 1 and time.time() * 1000 < parent.expires_at:
+        time.sleep(0.05)
+    revoking.start()
+    # Until it waits for what is being given.
+    revoking.join(1)
+    goes_on.set()
+    giving.join(60)
+    revoking.join(60)
+    assert good(hub, given) == [False]
+    parent = tokens.issue(alice)
+    code = codes.new("a terminal")
+    assert codes.allow(code.shown, Principal(alice, token=parent.id))
+
+    def meanwhile(self, *args, **options):
+        tokens.revoke(parent.id)
+        return issue(self, *args, **options)
+
+    monkeypatch.setattr(Tokens, "issue", meanwhile)
+    assert "was used" in ended(codes.redeem, code.secret)
 
 
 def test_yes_to_a_code_ends_with_the_password_that_said_it(hub, people, alice):

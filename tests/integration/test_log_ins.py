@@ -398,6 +398,58 @@ def test_a_job_has_a_log_in_of_its_own(hub, address, log_ins, monkeypatch):
     assert Access(hub).by_token(users).name == "alice"
 
 
+def test_what_a_log_in_gave_is_revoked_with_it(hub, address):
+    """What a terminal asked for, whose code a browser said yes to; token list says from where."""
+    from mlflow import MlflowClient
+
+    from mlflow_workspace_plugin.accounts.access import Access
+    from mlflow_workspace_plugin.accounts.tokens import Tokens
+
+    def post(path, token=None, **body):
+        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+        answer = requests.post(f"{address}/hub/v1/{path}", json=body, headers=headers, timeout=20)
+        return answer.json() | {"status": answer.status_code}
+
+    client = MlflowClient(f"workspace://{hub.path}/team-a")
+    store = Workspace.get("team-a", hub=hub.path).tracking_store
+    job = store.create_job(
+        client.create_experiment("of what is revoked"),
+        run_name=None,
+        tags=[],
+        definition={},
+        compute="local",
+        engine="local",
+    ).info.run_id
+    session = Tokens(hub).issue("alice", kind="session")
+    code = post("codes", label="a terminal")
+    answer = requests.post(
+        f"{address}{code['page']}",
+        {"shown": code["shown"], "yes": "yes"},
+        headers={"Origin": address, "Cookie": f"mlflow-workspace-hub={session.access}"},
+        timeout=20,
+    )
+    assert answer.ok
+    terminal = post("codes/redeem", code=code["code"])
+    machine = post("tokens", terminal["access"], label="a machine")
+    of_job = post(f"workspaces/team-a/runs/{job}/token", machine["access"])
+    of_its_job = post(f"workspaces/team-a/runs/{job}/token", of_job["access"])
+    given = [terminal, machine, of_job, of_its_job]
+    run("login", address, "--name", "alice", typed=f"{PASSWORD}\n")
+    listed = json.loads(run("token", "list", "--json", "--server", address))
+    parents = {each["id"]: each["parent"] for each in listed}
+    above = [session.id, *(each["id"] for each in given)]
+    assert [parents[each["id"]] for each in given] == above[:-1]
+    assert above[1] in run("token", "list", "--server", address).split("a machine")[1]
+    assert post("log-out", token=terminal["access"])["ended"]
+    good = [Access(hub).by_token(each["access"]) is not None for each in given]
+    assert good == [False, True, True, True]
+    root = Tokens(hub).issue("root")
+    run("token", "revoke", session.id, "--server", address)
+    assert not any(Access(hub).by_token(each["access"]) for each in given)
+    assert "no such log-in" in fail("token", "revoke", root.id, "--server", address)
+    assert Access(hub).by_token(root.access) is not None
+
+
 def test_a_hub_that_is_away_is_not_asked_for_a_token_by_every_call(hub, address):
     """The token that was there is shown then, once it was asked in vain for the next one."""
     from mlflow_workspace_plugin.accounts.tokens import Tokens

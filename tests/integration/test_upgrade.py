@@ -26,6 +26,8 @@ from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.hub import integrity_problems, open_hub, upgrade_hub
 from mlflow_workspace_plugin.hub.lock import held_alone
 from mlflow_workspace_plugin.hub.tables import (
+    CODES,
+    LOG_INS,
     METADATA,
     RECEIPTS,
     ROWS,
@@ -40,6 +42,7 @@ from tests.hubs import (
     fill_with_tables_without_version,
     older_hub,
     set_revision,
+    take_back,
     url_of_hub,
 )
 from tests.python_processes import WAIT_FOR_THE_OTHERS, run_at_once
@@ -263,6 +266,47 @@ class TestOurTables:
         assert difference_to_a_new_hub(hub_path) == []
         names = [each.display_name for each in open_hub(hub_path).catalog.list()]
         assert names == ["default"]  # MLflow knows of no other
+
+    def test_log_ins_of_before_stay(self, hub_path):
+        """Of those it is not known what they came from."""
+        log_in = {
+            "id": "1" * 32,
+            "name": "alice",
+            "user_id": 1,
+            "kind": "person",
+            "label": "",
+            "workspaces": ["team-a"],
+            "cap": "read",
+            "run_uuid": None,
+            "key": b"key",
+            "seconds": 3600,
+            "created_at": 1,
+            "expires_at": 2,
+            "ended_at": None,
+            "why": None,
+        }
+        code = {"hash": "2" * 64, "shown": "BCDF-GHJK", "label": "", "name": None, "expires_at": 3}
+        engine = create_engine(url_of_hub(hub_path))
+        with engine.begin() as connection:
+            connection.execute(LOG_INS.insert().values(log_in))
+            connection.execute(CODES.insert().values(code))
+        take_back(hub_path, "0005")
+        with pytest.raises(HubTooOldError, match="hub upgrade"):
+            open_hub(hub_path)
+        assert difference_to_a_new_hub(hub_path) != []
+        upgrade_hub(hub_path)
+        open_hub(hub_path)
+        assert difference_to_a_new_hub(hub_path) == []
+        with engine.connect() as connection:
+            assert dict(connection.execute(LOG_INS.select()).mappings().one()) == {
+                **log_in,
+                "parent": None,
+            }
+            assert dict(connection.execute(CODES.select()).mappings().one()) == {
+                **code,
+                "parent": None,
+            }
+        engine.dispose()
 
     def test_those_of_a_newer_version_are_refused(self, hub_path):
         """Whether it shows by the version or by a table; neither is ever upgraded."""

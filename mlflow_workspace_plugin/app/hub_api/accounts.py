@@ -60,6 +60,7 @@ def _new_token(asked: Asked) -> Any:
         workspaces=workspaces,
         cap=cap,
         label=text_of(said, "label", 200, default=""),
+        parent=principal.token,
         only_if=while_good(principal.token),
     )
     return said_of(issued)
@@ -89,20 +90,19 @@ def _job_token(asked: Asked) -> Any:
         cap=min(caps, key=LEVELS.index),
         run_id=run_id,
         label=f"job {run_id}",
+        parent=principal.token,
         only_if=while_good(principal.token),
     )
     return said_of(issued)
 
 
 def _revoke(asked: Asked) -> Any:
-    principal, tokens = _known(asked), Tokens(asked.hub)
-    wanted = text_of(asked.json(), "id")
-    owned = tokens.list(None if principal.is_admin else principal.name)
-    if not any(each.id == wanted for each in owned):
+    principal, wanted = _known(asked), text_of(asked.json(), "id")
+    if not Tokens(asked.hub).revoke(wanted, None if principal.is_admin else principal.name):
         raise MlflowException(
             "There is no such log-in of yours, or it has ended already.", RESOURCE_DOES_NOT_EXIST
         )
-    return {"ended": tokens.revoke(wanted)}
+    return {"ended": True}
 
 
 def _users(asked: Asked) -> Any:

@@ -85,7 +85,10 @@ def create(
 @json_option
 @plain_errors
 def list_(of_all: bool, server: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
-    """List what accounts are logged in by: terminals, browsers, machines, jobs."""
+    """List what accounts are logged in by, and from which of these it came, if from one.
+
+    Those are terminals, browsers, machines and jobs.
+    """
     found = open_place(server, hub).tokens(of_all=of_all)
     if as_json:
         print_json(found)
@@ -96,6 +99,8 @@ def list_(of_all: bool, server: str | None, hub: Path, as_json: bool) -> None:  
             "account": each["name"],
             "what": f"{_KINDS[each['kind']]} {each['label']}".strip(),
             "for": _scope(each),
+            # A server of before does not say it.
+            "from": each.get("parent") or "",
             "used": words.ago(each["used_at"]) if each["used_at"] else "",
             "until": _day(each["expires_at"]),
         }
@@ -109,7 +114,10 @@ def list_(of_all: bool, server: str | None, hub: Path, as_json: bool) -> None:  
 @place_options
 @plain_errors
 def revoke(id_: str, server: str | None, hub: Path) -> None:
-    """End the log-in ID, with all its tokens, within five seconds."""
+    """End the log-in ID, with all its tokens and the log-ins that came from it.
+
+    It takes effect within five seconds.
+    """
     was_there = open_place(server, hub).revoke(id_)
     echo("It is ended." if was_there else "It has ended already, or there is none of this id.")
 

@@ -231,15 +231,18 @@ LOG_INS = Table(
     Column("expires_at", BigInteger, nullable=False),
     Column("ended_at", BigInteger),
     Column("why", String(16)),
+    Column("parent", String(32)),
     Index("workspace_plugin_log_ins_by_name", "name"),
+    Index("workspace_plugin_log_ins_by_parent", "parent"),
 )
 """Who was let in, by what, and what they may do at most; the tokens of one end together.
 
 ``key`` makes the next tokens out of the last one, which is not kept; neither tells the other.
 ``seconds`` is the life of an access token. ``ended_at`` and ``why`` say that somebody, or the use
-of an old token, ended it before its time. ``user_id`` is MLflow's number of the account: another
-one of its name is not let in. On SQLite it may be the number of the next account, so what there is
-of a name is ended whenever an account of that name is made.
+of an old token, ended it before its time. ``parent`` is the log-in that asked for this one, or said
+yes to it: what revokes that ends this one, too. ``user_id`` is MLflow's number of the account:
+another one of its name is not let in. On SQLite it may be the number of the next account, so what
+there is of a name is ended whenever an account of that name is made.
 """
 
 TOKENS = Table(
@@ -267,8 +270,12 @@ CODES = Table(
     Column("label", String(LABEL_LENGTH), nullable=False),
     Column("name", String(NAME_LENGTH)),
     Column("expires_at", BigInteger, nullable=False),
+    Column("parent", String(32)),
 )
-"""Log-ins that wait until somebody says yes in a browser, by what the terminal ``shown`` there."""
+"""Log-ins that wait until somebody says yes in a browser, by what the terminal ``shown`` there.
+
+``name`` is the account that said yes, and ``parent`` the log-in by which it did.
+"""
 
 ATTEMPTS = Table(
     "workspace_plugin_attempts",
