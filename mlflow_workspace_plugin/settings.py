@@ -62,7 +62,8 @@ class Variable:
 HUB = Variable(
     "MLFLOW_WORKSPACE_HUB",
     str(Path(platformdirs.user_data_dir("mlflow-workspace-plugin", appauthor=False)) / "hub"),
-    "The default hub: the folder in which workspaces are created and looked up by name.",
+    "The default hub, in which workspaces are created and looked up by name: a folder, or the "
+    "address of a served hub, `https://HOST`.",
 )
 
 TRUST = Variable(
@@ -159,7 +160,8 @@ WAIT_S = Variable(
     "MLFLOW_WORKSPACE_WAIT",
     "60",
     "For how many seconds a call that needs an answer waits: for what comes before it to be "
-    "stored, and for the database while that is away.",
+    "stored, and for the database, or the server of a served hub, while that is away. A worker of "
+    "`mlflow-workspace serve` waits 5 s unless set: its clients ask again.",
 )
 
 EXIT_WAIT_S = Variable(
@@ -282,7 +284,8 @@ SLURM_OUTPUT_DIR = Variable(
 )
 
 ALL = (
-    *(HUB, TRUST, TRUST_FILE, LINKS_FILE, ALLOWED_LOCATIONS, UI_URL, LINKS, WIDGET),
+    *(HUB, TRUST, TRUST_FILE, LINKS_FILE, LOG_INS_DIR, OIDC_SECRET, ALLOWED_LOCATIONS),
+    *(UI_URL, LINKS, WIDGET),
     *(JOURNAL, JOURNAL_DIR, FSYNC, STRICT, WAIT_S, EXIT_WAIT_S, STAGED_GB, QUIET),
     *(QUEUE_DIR, SLOTS, GPUS, RAY_TOKENS_DIR, SLURM_OUTPUT_DIR),
     *(CACHE_DIR, STRICT_DATA, JOBS_IN_THIS_PYTHON),

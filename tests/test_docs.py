@@ -50,7 +50,10 @@ def test_every_command_is_under_what_one_wants():
 def test_every_setting_is_on_its_page(hooks):
     """With its sentence, in the place for it."""
     page = hooks.on_page_markdown(text_of("docs/reference/settings.md"))
-    for variable in settings.ALL:
+    variables = [each for each in vars(settings).values() if isinstance(each, settings.Variable)]
+    for variable in variables:
+        if variable.name.startswith("_"):
+            continue
         assert re.search(rf"^\| `{variable.name}` \| .+ \| .+ \|$", page, re.MULTILINE), variable
         assert variable.sentence in page
     assert str(hooks.ROOT) not in page
