@@ -84,6 +84,27 @@ def test_methods_that_look_only_ask_for_no_more_than_reading():
             assert line.kind not in ("edit", "manage"), line
 
 
+@served
+def test_no_name_of_ours_is_one_that_mlflow_opens_to_everybody():
+    """By its own rule: where a path begins with one of these it asks nobody who they are."""
+    from mlflow_workspace_plugin.app.served.watching.watch import HEALTH, METRICS, READY
+
+    opened = [f"/{each}-of-ours" for each in ("health", "static")]
+    code = (
+        "import json, sys\n"
+        "from mlflow.server.auth import is_unprotected_route\n"
+        "print(json.dumps([*filter(is_unprotected_route, json.load(sys.stdin))]))"
+    )
+    paths = [*opened, HEALTH, READY, METRICS, *(line.path for line in our_lines())]
+    found = subprocess.run(
+        [sys.executable, "-W", "ignore", "-c", code],
+        input=json.dumps(paths).encode(),
+        stdout=subprocess.PIPE,
+        check=True,
+    )
+    assert json.loads(found.stdout) == opened
+
+
 @pytest.mark.parametrize(("lines", "table"), [(lines, Table(lines)) for lines in KEPT])
 @settings(max_examples=100, deadline=None)
 @given(data=st.data())

@@ -23,7 +23,7 @@ from mlflow_workspace_plugin.app.served.asking.limits import LONGEST_BODY
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.hub.databases.schema import head_revision
 from tests.hubs import MLFLOW_3_14, set_revision
-from tests.served import PASSWORD, access_log, served_hub
+from tests.served import ADMIN, PASSWORD, access_log, served_hub
 from tests.servers import free_port
 from tests.waiting import wait_until
 
@@ -248,6 +248,73 @@ ROUTES_OF_ALL_KINDS = [
     ("GET", "/pages/api/experiments?workspace=team-a"),
     ("GET", "/hub/v1/tokens"),
 ]
+
+
+def answered_by_workers(served):
+    """How many requests each worker has answered, as it counts them itself."""
+    from prometheus_client.mmap_dict import MmapedDict
+
+    (folder,) = (served.path / "server").glob("metrics-*")
+    return {
+        file.name: sum(
+            value
+            for key, value, *_ in MmapedDict.read_all_values_from_file(str(file))
+            if "mlflow_workspace_requests" in key
+        )
+        for file in folder.glob("counter_*.db")
+    }
+
+
+def statuses_of_all_workers(served, session, paths):
+    """What is answered to paths, each over connections of its own to each of two workers."""
+    found = []
+    for path in paths:
+        before = answered_by_workers(served)
+
+        def has_asked_both(path=path, before=before):
+            session.close()
+            found.append(session.get(path).status_code)
+            after = answered_by_workers(served)
+            return sum(after[each] > before.get(each, 0) for each in after) >= 2
+
+        wait_until(has_asked_both, 60)
+    return set(found)
+
+
+@pytest.mark.parametrize("how", ["revoked", "withdrawn", "denied"])
+def test_what_is_taken_is_refused_by_every_worker_after_five_seconds(served, alice, how):
+    """Each had just looked what the account may do: a token, a role, an experiment."""
+    from mlflow_workspace_plugin.accounts.tokens import Tokens
+
+    name = f"somebody-{how}"
+    served.add_user(name, team_a="member")
+    session = served.session(name, "team-a")
+    experiment = alice.post(CREATE, json={"name": f"of {name}"}).json()["experiment_id"]
+    paths = [
+        f"/pages/api/experiments/{experiment}?workspace=team-a",
+        f"/api/2.0/mlflow/experiments/get?experiment_id={experiment}",
+    ]
+    assert statuses_of_all_workers(served, session, paths) == {200}
+    if how == "revoked":
+        (log_in,) = Tokens(served.hub).list(name)
+        assert Tokens(served.hub).revoke(log_in.id)
+    elif how == "withdrawn":
+        served.people.withdraw(name, "team-a")
+    else:
+        admin, roles = served.session(ADMIN), "/api/3.0/mlflow/roles"
+        made = admin.post(f"{roles}/create", json={"name": how, "workspace": "team-a"}).json()
+        denial = {
+            "role_id": made["role"]["id"],
+            "resource_type": "experiment",
+            "resource_pattern": experiment,
+            "permission": "DENY",
+        }
+        assert admin.post(f"{roles}/permissions/add", json=denial).ok
+        assigned = {"username": name, "role_id": made["role"]["id"]}
+        assert admin.post(f"{roles}/assign", json=assigned).ok
+    time.sleep(5)
+    refused = 401 if how == "revoked" else 403
+    assert statuses_of_all_workers(served, session, paths) == {refused}
 
 
 def test_a_database_that_is_away_is_503_on_every_route(served, server):
