@@ -405,8 +405,8 @@ def test_what_a_log_in_gave_is_revoked_with_it(hub, address):
     from mlflow_workspace_plugin.accounts.access import Access
     from mlflow_workspace_plugin.accounts.tokens import Tokens
 
-    def post(path, token=None, **body):
-        headers = {} if token is None else {"Authorization": f"Bearer {token}"}
+    def post(path, by=None, **body):
+        headers = {} if by is None else {"Authorization": f"Bearer {by}"}
         answer = requests.post(f"{address}/hub/v1/{path}", json=body, headers=headers, timeout=20)
         return answer.json() | {"status": answer.status_code}
 

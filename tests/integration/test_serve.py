@@ -254,14 +254,13 @@ def answered_by_workers(served):
     """How many requests each worker has answered, as it counts them itself."""
     from prometheus_client.mmap_dict import MmapedDict
 
-    (folder,) = (served.path / "server").glob("metrics-*")
     return {
         file.name: sum(
             value
             for key, value, *_ in MmapedDict.read_all_values_from_file(str(file))
             if "mlflow_workspace_requests" in key
         )
-        for file in folder.glob("counter_*.db")
+        for file in (served.path / "server").glob("metrics-*/counter_*.db")
     }
 
 

@@ -290,6 +290,7 @@ class TestOurTables:
         with engine.begin() as connection:
             connection.execute(LOG_INS.insert().values(log_in))
             connection.execute(CODES.insert().values(code))
+        engine.dispose()
         take_back(hub_path, "0005")
         with pytest.raises(HubTooOldError, match="hub upgrade"):
             open_hub(hub_path)
