@@ -293,6 +293,8 @@ def test_what_is_taken_is_refused_by_every_worker_after_five_seconds(served, ali
         f"/pages/api/experiments/{experiment}?workspace=team-a",
         f"/api/2.0/mlflow/experiments/get?experiment_id={experiment}",
     ]
+    # What a worker does for the first time takes a while, in which it would forget.
+    statuses_of_all_workers(served, alice, paths)
     assert statuses_of_all_workers(served, session, paths) == {200}
     if how == "revoked":
         (log_in,) = Tokens(served.hub).list(name)
