@@ -29,6 +29,10 @@ class Access:
         """The runs of some that may be written to."""
         return set(run_ids) - self.denied if self.role == "edit" else set()
 
+    def may_models(self, principal, workspace, model_ids, level):
+        """The logged models of some that may be written to: whoever may write to runs may."""
+        return set(model_ids) if self.role == "edit" else set()
+
     def writes_somewhere(self, principal, workspace):
         """Whether anything may be written in the workspace."""
         return self.role == "edit"

@@ -9,20 +9,26 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from typing import Any, Literal, NamedTuple
 
-from mlflow.store.tracking.dbmodels.models import SqlExperiment, SqlRun, SqlTag
+from mlflow.store.tracking.dbmodels.models import (
+    SqlExperiment,
+    SqlLoggedModel,
+    SqlRun,
+    SqlTag,
+)
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from sqlalchemy import select, update
+from sqlalchemy import Row, Select, select, update
+from sqlalchemy.orm import InstrumentedAttribute
 
 from mlflow_workspace_plugin.accounts.attempts import Attempts
 from mlflow_workspace_plugin.accounts.database import accounts_of
 from mlflow_workspace_plugin.accounts.kept import Kept
 from mlflow_workspace_plugin.accounts.principal import LEVELS, Cap, Level, Principal
 from mlflow_workspace_plugin.accounts.roles import make_roles
-from mlflow_workspace_plugin.accounts.standing import Standing, read_standing
+from mlflow_workspace_plugin.accounts.standing import Resource, Standing, read_standing
 from mlflow_workspace_plugin.accounts.token_rows import (
     DAY_MS,
     TokenKind,
@@ -170,7 +176,7 @@ class Access:
         if standing is None:
             return False
         is_there = self._is_in(experiment_id, workspace)
-        return is_there and standing.may(workspace, experiment_id, level, of_run=False)
+        return is_there and standing.may(workspace, experiment_id, level)
 
     def may_runs(
         self,
@@ -183,18 +189,40 @@ class Access:
         standing = self._standing_in(principal, workspace, level)
         if standing is None:
             return set()
-        places = self._places_of(set(run_ids))
-        decided: dict[str, bool] = {}
-        allowed = set()
-        for run_id, (place, experiment_id) in places.items():
-            if place != workspace:
-                continue
-            if experiment_id not in decided:
-                may = standing.may(workspace, experiment_id, level, of_run=True)
-                decided[experiment_id] = may
-            if decided[experiment_id] and (level == "read" or self._is_in_scope(principal, run_id)):
-                allowed.add(run_id)
-        return allowed
+        experiments = {
+            run_id: experiment_id
+            for run_id, (place, experiment_id) in self._places_of(set(run_ids)).items()
+            if place == workspace
+        }
+        allowed = _allowed(standing, workspace, experiments, level, "run")
+        if level == "read":
+            return allowed
+        return {each for each in allowed if self._is_in_scope(principal, each)}
+
+    def may_models(
+        self,
+        principal: Principal,
+        workspace: str,
+        model_ids: Iterable[str],
+        level: Act = "read",
+    ) -> set[str]:
+        """Return those of some logged models that somebody may read, or change; see :meth:`may`.
+
+        Of which run they are does not count, for the token of a job either: a job that evaluates
+        the model of another run logs values of it.
+        """
+        standing = self._standing_in(principal, workspace, level)
+        if standing is None:
+            return set()
+        query = select(SqlLoggedModel.model_id, SqlLoggedModel.experiment_id).join_from(
+            SqlLoggedModel,
+            SqlExperiment,
+            SqlExperiment.experiment_id == SqlLoggedModel.experiment_id,
+        )
+        in_workspace = query.where(SqlExperiment.workspace == workspace)
+        rows = self._rows_of(in_workspace, SqlLoggedModel.model_id, model_ids)
+        experiments = {model_id: str(experiment_id) for model_id, experiment_id in rows}
+        return _allowed(standing, workspace, experiments, level, "logged_model")
 
     def sees_all(self, principal: Principal, workspace: str) -> bool:
         """Whether somebody may read every experiment and run of a workspace, as a list needs."""
@@ -338,21 +366,26 @@ class Access:
     def _places_of(self, run_ids: set[str]) -> dict[str, tuple[str, str]]:
         """Return the workspace and experiment of runs, those that there are."""
         found = {each: kept for each in run_ids if (kept := self._runs.get(each)) is not None}
-        missing = [
-            each for each in run_ids - set(found) if not storable.NO_DATABASE_TAKES.search(each)
-        ]
         asked_at = time.monotonic()
         query = select(SqlRun.run_uuid, SqlExperiment.workspace, SqlRun.experiment_id).join_from(
             SqlRun, SqlExperiment, SqlExperiment.experiment_id == SqlRun.experiment_id
         )
-        for start in range(0, len(missing), _AT_ONCE):
-            some = query.where(SqlRun.run_uuid.in_(missing[start : start + _AT_ONCE]))
+        rows = self._rows_of(query, SqlRun.run_uuid, run_ids - set(found))
+        for run_id, workspace, experiment_id in rows:
+            found[run_id] = (workspace, str(experiment_id))
+            self._runs.put(run_id, found[run_id], asked_at)
+        return found
+
+    def _rows_of(
+        self, query: Select[Any], column: InstrumentedAttribute[str], ids: Iterable[str]
+    ) -> Iterator[Row[Any]]:
+        """Yield the rows of a query that have one of some ids, which may be any texts."""
+        wanted = [each for each in ids if not storable.NO_DATABASE_TAKES.search(each)]
+        for start in range(0, len(wanted), _AT_ONCE):
+            some = query.where(column.in_(wanted[start : start + _AT_ONCE]))
             with token_transaction(self._hub) as connection:
                 rows = connection.execute(some).all()
-            for run_id, workspace, experiment_id in rows:
-                found[run_id] = (workspace, str(experiment_id))
-                self._runs.put(run_id, found[run_id], asked_at)
-        return found
+            yield from rows
 
     def _is_in(self, experiment_id: str, workspace: str) -> bool:
         """Whether an experiment is in a workspace."""
@@ -389,6 +422,20 @@ class Access:
                     self._below.put(key, value=True, asked_at=asked_at)
                     return True
         return False
+
+
+def _allowed(
+    standing: Standing,
+    workspace: str,
+    experiments: Mapping[str, str],
+    level: Act,
+    resource: Resource,
+) -> set[str]:
+    """Return those of some runs, or models, that may be touched, by the experiment of each."""
+    may = {
+        each: standing.may(workspace, each, level, resource) for each in set(experiments.values())
+    }
+    return {each for each, experiment_id in experiments.items() if may[experiment_id]}
 
 
 def _is_open(principal: Principal, workspace: str) -> bool:

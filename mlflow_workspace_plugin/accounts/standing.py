@@ -5,7 +5,7 @@ MLflow's own functions reckon, so that a route of ours answers as one of MLflow'
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from sqlalchemy import text
 
@@ -29,6 +29,10 @@ _OF_ONE = "__user_"
 _NOTHING = "NO_PERMISSIONS"
 _DENY = "DENY"
 _WRITING: tuple[Level, ...] = ("edit", "manage")
+
+Resource = Literal["experiment", "run", "logged_model"]
+"""What something is done with, as MLflow calls it: an experiment, or what is in it."""
+
 _ACTIONS = {"read": "read", "edit": "update", "manage": "manage"}
 
 
@@ -94,14 +98,20 @@ class Standing:
         )
         return is_granted and not any(each.permission == _DENY for each in of_all)
 
-    def may(self, workspace: str, experiment_id: str, level: Level, *, of_run: bool) -> bool:
-        """Whether it may do something with an experiment, or with the runs in it.
+    def may(
+        self,
+        workspace: str,
+        experiment_id: str,
+        level: Level,
+        resource: Resource = "experiment",
+    ) -> bool:
+        """Whether it may do something with an experiment, or with the runs or models in it.
 
         Args:
             workspace: where the experiment is.
             experiment_id: of the experiment.
             level: what: ``read``, ``edit``, or ``manage``, which deleting files takes.
-            of_run: with a run, for which there may be other grants.
+            resource: with what; for runs and logged models there may be other grants.
         """
         if self.is_admin:
             return True
@@ -111,10 +121,13 @@ class Standing:
             return True
         action = _ACTIONS[level]
         experiment = ("experiment", experiment_id)
-        wanted = [requirements.Requirement(*experiment, "read" if of_run else action)]
-        if of_run:
-            of_runs = requirements.Requirement("run", "*", action, (experiment,))
-            wanted.append(of_runs)
+        if resource == "experiment":
+            wanted = [requirements.Requirement(*experiment, action)]
+        else:
+            wanted = [
+                requirements.Requirement(*experiment, "read"),
+                requirements.Requirement(resource, "*", action, (experiment,)),
+            ]
         keys = requirements.requirements_to_grant_load_keys(wanted)
         held = {key: requirements.fold_grants_for_key(grants, key) for key in keys}
         nothing = mlflow_auth("permissions").get_permission(_NOTHING)

@@ -18,6 +18,7 @@ class Call(NamedTuple):
         needs: what who calls it must be allowed to do, to the runs that it names, or else in the
             workspace.
         runs: the parameter that names a run, or several.
+        metrics: the parameter that holds metrics, whose logged models count as the run does.
         experiment: the parameter that names the experiment that something is created in.
         lists: what names the run, or the experiment, that each of the things is of which it returns
             all that there are; those are left out which who asks may not see.
@@ -30,6 +31,7 @@ class Call(NamedTuple):
 
     needs: Literal["read", "edit"] = "read"
     runs: str | None = None
+    metrics: str | None = None
     experiment: str | None = None
     lists: Literal["run_id", "experiment_id"] | None = None
     by_jobs: bool = False
@@ -54,7 +56,7 @@ CALLS: dict[str, Call] = {
     "_own_experiment": _CHANGES_DATA,
     "_own_models": _READS,
     "_refuse_deleted": _OF_RUN,
-    "log_values": Call("edit", "run_id", may_be_repeated=False),
+    "log_values": Call("edit", "run_id", "metrics", may_be_repeated=False),
     "set_tag_now": _CHANGES_RUN,
     "runs_of_ids": _OF_RUNS,
     "descriptor_tags": _OF_RUNS,

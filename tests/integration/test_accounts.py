@@ -150,6 +150,9 @@ def test_a_token_takes_away_from_what_its_account_may(hub, people, alice):
     everything = {run, below, deeper, other}
     assert access.may_runs(job, "team-a", everything, "edit") == {run, below, deeper}
     assert access.may_runs(job, "team-a", everything, "read") == everything
+    model = client.create_logged_model(experiment, source_run_id=other).model_id
+    assert access.may_models(job, "team-a", [model, "m \0", "m-1"], "edit") == {model}
+    assert access.may_models(job, "team-b", [model]) == set()
     assert not access.may(job, "team-a", experiment_id=experiment, level="edit")
     assert not access.may(job, "team-a", level="edit")
 
@@ -180,6 +183,11 @@ def test_single_experiments_may_be_given_and_denied(hub, people, alice, bob):
     assert not access.sees_all(who, "team-a")
     store.add_role_permission(denied.id, "run", "*", "DENY")
     assert access_of(hub).may_runs(who, "team-a", [run]) == set()
+    client = MlflowClient(f"workspace://{hub.path}/team-a")
+    models = [client.create_logged_model(each).model_id for each in (experiment, another)]
+    assert access.may_models(who, "team-a", models, "edit") == {models[0]}
+    store.add_role_permission(denied.id, "logged_model", "*", "DENY")
+    assert access_of(hub).may_models(who, "team-a", models) == set()
     assert access.may_runs(who, "team-a", ["0" * 32, "no run \0", ""]) == set()
 
 

@@ -23,8 +23,9 @@ from mlflow_workspace_plugin.app.served.asking.who import COOKIE, SAFE_COOKIE, s
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines, our_lines
 from mlflow_workspace_plugin.errors import WorkspaceNotFoundError
 from mlflow_workspace_plugin.hub.databases.database import connected
+from mlflow_workspace_plugin.journal.files import records
 from mlflow_workspace_plugin.journal.files.folder import new_writer_id
-from mlflow_workspace_plugin.journal.files.records import line, metric_body
+from mlflow_workspace_plugin.journal.files.records import Kind, line, metric_body, metrics_body
 from mlflow_workspace_plugin.overview.runs.views import new_definition
 from mlflow_workspace_plugin.protocol.calls import CALLS
 from mlflow_workspace_plugin.protocol.journal import SECRET_HEADER, Batch, to_bytes
@@ -202,6 +203,78 @@ def test_token_of_a_job_changes_its_run_and_what_that_makes(served, runs):
         assert session.post(f"{API}{path}", json=body).status_code == 403, path
     view = session.post("/pages/api/views?workspace=team-a", json={"name": "v"})
     assert view.status_code == 403
+
+
+def new_model(served, experiment_id, run_id=None):
+    """The id of a new logged model."""
+    store = workspace_store(served.hub, "team-a")
+    return store.create_logged_model(str(experiment_id), "model", run_id).model_id
+
+
+@pytest.mark.parametrize("kind", ["terminal", "job"])
+def test_values_are_logged_of_models_that_one_may_change(served, runs, kind):
+    """By journals and calls as by MLflow's routes; a job does it as its owner, of any run's."""
+    run_id, name = runs[0].id, f"eva-{kind}"
+    experiment_id = str(runs[0].experiment.id)
+    theirs = Experiment(served.workspace, f"theirs-{kind}").id
+    open_one = new_model(served, experiment_id, runs[1].id)
+    closed = [new_model(served, theirs), "m-" + "0" * 32]
+    served.add_user(name)
+    give(served, name, ("experiment", experiment_id, "EDIT"))
+    scope = {"run_id": run_id, "kind": "job"} if kind == "job" else {}
+    session = served.session(name, "team-a", **scope)
+
+    def metric(key, model_id):
+        return [key, 1.0, 1, 1, model_id, None, None]
+
+    bodies = [metrics_body(run_id, 1, [metric("journal", each)]) for each in (open_one, *closed)]
+    bodies += [
+        records.body(Kind.TYPED, run_id, 1, [[metric("typed", each)], [], None])
+        for each in (open_one, *closed)
+    ]
+    lines = [line(number, each) for number, each in enumerate(bodies, 1)]
+    answer = session.post(
+        "/hub/v1/workspaces/team-a/journal",
+        data=to_bytes(Batch(new_writer_id(), 0, lines)),
+        headers={SECRET_HEADER: "0" * 64},
+    )
+    assert answer.json()["sequence"] == len(lines)
+    refused = answer.json()["refused"]
+    assert {each["error_code"] for each in refused} == {"PERMISSION_DENIED"}
+    assert sorted(number for each in refused for number in each["sequences"]) == [2, 3, 5, 6]
+    for model_id in (open_one, *closed):
+        status = 200 if model_id == open_one else 403
+        metrics = [metric("call", model_id), ["call", 2.0, 2, 2, None, None, None]]
+        answer = call(session, "log_values", run_id=run_id, metrics=metrics)
+        assert answer.status_code == status, answer.text
+        sent = {"key": "route", "value": 1.0, "timestamp": 1, "step": 1, "model_id": model_id}
+        batch = {"run_id": run_id, "metrics": [sent]}
+        assert session.post(f"{API}/runs/log-batch", json=batch).status_code == status
+        sent |= {"run_id": run_id, "key": "one"}
+        assert session.post(f"{API}/runs/log-metric", json=sent).status_code == status
+    query = "SELECT model_id, metric_name FROM logged_model_metrics ORDER BY 2"
+    with connected(served.hub.engine) as connection:
+        stored = [
+            (model, key)
+            for model, key in connection.exec_driver_sql(query)
+            if model in (open_one, *closed)
+        ]
+    assert stored == [(open_one, key) for key in ("call", "journal", "one", "route", "typed")]
+
+
+def test_models_that_are_denied_are_denied_as_files(served, runs):
+    """What MLflow grants and denies of logged models holds for what is stored of them, too."""
+    model_id = new_model(served, runs[0].experiment.id, runs[0].id)
+    place = workspace_store(served.hub, "team-a").get_logged_model(model_id).artifact_location
+    served.add_user("mona", team_a="member")
+    give(served, "mona", ("logged_model", "*", "DENY"))
+    for name, status in (("ana", 200), ("mona", 403)):
+        session, path = served.session(name), "/hub/v1/workspaces/team-a/files/content"
+        asked = {"location": f"{place.removeprefix('mlflow-artifacts:/')}/a.txt"}
+        sent = {**asked, "size": 1, "offset": 0, "sha256": sha256(b"a").hexdigest()}
+        answer = session.post(path, params=sent, data=b"a")
+        assert answer.status_code == status, answer.text
+        assert session.get(path, params=asked).status_code == status
 
 
 def test_token_of_a_job_is_for_a_job_and_below_its_run(served, runs):

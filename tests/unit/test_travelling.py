@@ -31,7 +31,7 @@ points = st.builds(Point, whole, whole, st.floats(allow_nan=False), st.booleans(
 def test_each_call_is_of_a_method_and_of_its_parameters(name):
     """The table names what there is."""
     form, call = form_of(name), CALLS[name]
-    for parameter in (call.runs, call.experiment):
+    for parameter in (call.runs, call.metrics, call.experiment):
         assert parameter is None or parameter in form.signature.parameters
     assert method_of(route_of("team-a", name).rpartition("/")[2]) == name
     assert route_of("team-a", name).startswith(ROUTE.partition("{")[0])

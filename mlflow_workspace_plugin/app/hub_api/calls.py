@@ -21,8 +21,9 @@ from mlflow_workspace_plugin.stores.travelling import form_of
 
 _MAX_BODY = 16 * 2**20
 _UPGRADE_REQUIRED = 426
-_MOST_RUNS = 30_000
-"""That a call may name: fewer than a statement has parameters, with any database."""
+_MOST_NAMED = 30_000
+"""So many runs may a call name, or models: fewer than a statement has parameters, with any
+database."""
 
 
 def _called(asked: Asked) -> Response:
@@ -97,6 +98,9 @@ class _Asking:
         if self._call.runs is not None:
             named = given[self._call.runs]
             self._check_runs({named} if isinstance(named, str) else set(named))
+            if self._call.metrics is not None:
+                models = {each.model_id for each in given[self._call.metrics]}
+                self._check_models(models - {None})
         elif self._call.experiment is not None:
             self._check_creation(given, store)
         elif not self._may():
@@ -110,11 +114,17 @@ class _Asking:
         return [each for each in found if str(getattr(each, name)) in allowed]
 
     def _check_runs(self, run_ids: set[str]) -> None:
-        if len(run_ids) > _MOST_RUNS:
-            raise UserErrorException(f"More than {_MOST_RUNS:,} runs are named. Ask in parts.")
+        _check_number(run_ids, "runs")
         # Of those that are not there the store says so.
         left = run_ids - self._allowed(run_ids)
         if self._access.in_workspace(self._workspace, left):
+            raise _denied()
+
+    def _check_models(self, model_ids: set[str]) -> None:
+        # As MLflow's server, which refuses those that are not there, too.
+        _check_number(model_ids, "logged models")
+        needs = self._call.needs
+        if self._access.may_models(self._principal, self._workspace, model_ids, needs) != model_ids:
             raise _denied()
 
     def _check_creation(self, given: Mapping[str, Any], store: WorkspaceTrackingStore) -> None:
@@ -154,6 +164,11 @@ class _Asking:
             for each in experiment_ids
             if self._access.may(self._principal, self._workspace, experiment_id=each)
         }
+
+
+def _check_number(named: set[str], what: str) -> None:
+    if len(named) > _MOST_NAMED:
+        raise UserErrorException(f"More than {_MOST_NAMED:,} {what} are named. Ask in parts.")
 
 
 def _is_there(read: Callable[[str], Any], id: str) -> bool:  # noqa: A002

@@ -36,9 +36,10 @@ class Owner(NamedTuple):
     """Whose the files below a place are."""
 
     place: PurePosixPath
+    id: str
+    """Of a run, or of a logged model."""
     run_id: str | None
-    """A run, or the run that a logged model came from."""
-    experiment_id: str
+    """Of the run, or of that which the model came from."""
     is_run: bool
 
 
@@ -83,14 +84,19 @@ def may(
             return access.reads_shared(principal, workspace)
         return access.may(principal, workspace, level=level)
     owner = _owner(hub, workspace, location, parts)
-    if owner is not None and owner.run_id and (owner.is_run or principal.run_id):
-        return access.may(principal, workspace, run_id=owner.run_id, level=level)
-    experiments = _experiments(hub, workspace, location)
-    if owner is not None:
-        experiments.append(owner.experiment_id)
-    return bool(experiments) and all(
-        access.may(principal, workspace, experiment_id=each, level=level) for each in experiments
-    )
+    if owner is None:
+        experiments = _experiments(hub, workspace, location)
+        return bool(experiments) and all(
+            access.may(principal, workspace, experiment_id=each, level=level)
+            for each in experiments
+        )
+    # A job changes the files of what its own run made.
+    is_of_run = owner.is_run or (principal.run_id is not None and level != "read")
+    if is_of_run and not (
+        owner.run_id and access.may(principal, workspace, run_id=owner.run_id, level=level)
+    ):
+        return False
+    return owner.is_run or bool(access.may_models(principal, workspace, [owner.id], level))
 
 
 def _owner(
@@ -115,11 +121,11 @@ def _asked(hub: Hub, workspace: str, part: str) -> Owner | None:
     is_run = _RUN.fullmatch(part) is not None
     columns: tuple[Any, ...]
     if is_run:
-        columns = (SqlRun.artifact_uri, SqlRun.run_uuid, SqlRun.experiment_id)
+        columns = (SqlRun.artifact_uri, SqlRun.run_uuid)
         is_it, table = SqlRun.run_uuid == part, SqlRun
     else:
         model = SqlLoggedModel
-        columns = (model.artifact_location, model.source_run_id, model.experiment_id)
+        columns = (model.artifact_location, model.source_run_id)
         is_it, table = model.model_id == part, model
     query = (
         select(*columns)
@@ -130,7 +136,7 @@ def _asked(hub: Hub, workspace: str, part: str) -> Owner | None:
         row = connection.execute(query).first()
     if row is None or not is_own(row[0] or "", workspace):
         return None
-    return Owner(location_of(row[0], workspace), row[1], str(row[2]), is_run)
+    return Owner(location_of(row[0], workspace), part, row[1], is_run)
 
 
 def _experiments(hub: Hub, workspace: str, location: PurePosixPath) -> list[str]:

@@ -23,7 +23,7 @@ from mlflow_workspace_plugin.protocol.journal import (
     is_writer,
     reply_to_json,
 )
-from mlflow_workspace_plugin.stores.deliveries.reception import Reception
+from mlflow_workspace_plugin.stores.deliveries.reception import MayWrite, Reception
 
 # How long a request may take: nothing more of it is begun after that, and the rest comes again.
 _SECONDS = 2.0
@@ -92,9 +92,11 @@ def _take(asked: Asked) -> Any:
         with _counter_of(asked.hub).turn() as reception:
             # In its turn only: what was sent may be a thousand times as long.
             batch = from_bytes(asked.body)
-            reply = reception.receive(
-                workspace, secret, batch, lambda runs: _writable(asked, workspace, runs), _SECONDS
+            may_write = MayWrite(
+                lambda runs: _writable(asked, workspace, runs),
+                lambda models: _writable_models(asked, workspace, models),
             )
+            reply = reception.receive(workspace, secret, batch, may_write, _SECONDS)
     except _BusyError:
         message = "This hub has too much to store just now. Nothing was stored; send it again."
         busy = refusal(429, "REQUEST_LIMIT_EXCEEDED", message)
@@ -159,6 +161,14 @@ def _writable(asked: Asked, workspace: str, runs: Collection[str]) -> set[str]:
     ):
         raise _may_not_write(workspace)
     return found
+
+
+def _writable_models(asked: Asked, workspace: str, models: Collection[str]) -> set[str]:
+    """Return those of some logged models that who asks may write to."""
+    principal = asked.principal
+    if principal is None:
+        return set()
+    return asked.access.may_models(principal, workspace, models, "edit")
 
 
 def _may_not_write(workspace: str) -> MlflowException:

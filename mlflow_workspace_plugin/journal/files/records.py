@@ -9,7 +9,7 @@ can be read without this package.
 import json
 import re
 import zlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from enum import Enum
 from json.encoder import encode_basestring_ascii as _quoted
 from types import NoneType
@@ -110,6 +110,11 @@ def values_of(record: Record) -> list[list[Any]]:
         values: list[list[Any]] = record.content[0]
         return values
     return record.content if record.kind == Kind.METRICS else []
+
+
+def models_of(records: Iterable[Record]) -> set[str]:
+    """Return the ids of the logged models whose metrics are among what records hold."""
+    return {value[4] for record in records for value in values_of(record) if len(value) > 4}
 
 
 def keys_of(record: Record) -> list[str]:

@@ -21,6 +21,7 @@ from mlflow_workspace_plugin.journal.files.records import (
     Record,
     keys_of,
     keys_of_texts,
+    models_of,
     values_of,
 )
 from mlflow_workspace_plugin.journal.sending.again import is_sent_again
@@ -181,7 +182,7 @@ class Deliveries(TypedValues):
             last = writer.last(connection)
             new = _rising(records, last)
             runs = self._writable_runs(connection, {record.run_id for record in new})
-            models = self._models_of_workspace(connection, _models_of(new))
+            models = self._models_of_workspace(connection, models_of(new))
             usual = []
             for record in new:
                 if not self._apply_if_usual(connection, record, runs, models, refused):
@@ -338,7 +339,7 @@ class Deliveries(TypedValues):
         if record.kind in NO_CALLS:
             return True
         if record.kind in VALUES:
-            return run_id in refused or (run_id in runs and _models_of([record]) <= models)
+            return run_id in refused or (run_id in runs and models_of([record]) <= models)
         if run_id not in runs:
             return False
         if record.kind == Kind.DESCRIBED:
@@ -492,10 +493,6 @@ def _logged(record: Record) -> Counter[str]:
 def _dropped(record: Record) -> Counter[str]:
     """Return how many values of each metric a record says were lost before it."""
     return Counter(record.content if record.kind == Kind.DROPPED else {})
-
-
-def _models_of(records: Iterable[Record]) -> set[str]:
-    return {value[4] for record in records for value in values_of(record) if len(value) > 4}
 
 
 def _metric(run_id: str, value: list[Any]) -> Metric:

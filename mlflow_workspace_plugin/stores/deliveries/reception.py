@@ -3,6 +3,7 @@
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextvars import ContextVar
+from typing import NamedTuple
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_DOES_NOT_EXIST
@@ -10,14 +11,21 @@ from sqlalchemy import bindparam, text
 
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.journal.files import records
-from mlflow_workspace_plugin.journal.files.records import NO_CALLS, Kind, Record
+from mlflow_workspace_plugin.journal.files.records import NO_CALLS, Kind, Record, models_of
 from mlflow_workspace_plugin.protocol.journal import Batch, InvalidBatchError, Reply
 from mlflow_workspace_plugin.stores.deliveries.checks import Checks
 from mlflow_workspace_plugin.stores.deliveries.served_writer import ServedWriter
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
 
-MayWrite = Callable[[Collection[str]], Collection[str]]
-"""Returns those of some runs of the workspace that whoever sends may write to."""
+
+class MayWrite(NamedTuple):
+    """Says what whoever sends may write to."""
+
+    runs: Callable[[Collection[str]], Collection[str]]
+    """Returns those of some runs of the workspace."""
+    models: Callable[[Collection[str]], Collection[str]]
+    """Returns those of some logged models that are of the workspace."""
+
 
 # How many records, of how many values and runs, are looked at and stored at once.
 _RECORDS_AT_ONCE = 5_000
@@ -64,7 +72,7 @@ class Reception:
             workspace: the workspace, which there is, and in which the sender may write.
             secret: of the journal.
             batch: what was sent.
-            may_write: says to which runs the sender may write.
+            may_write: says to which runs and logged models the sender may write.
             seconds: after that nothing more of it is begun.
 
         Raises:
@@ -118,7 +126,7 @@ class Reception:
             notes = writer.unheard_notes(connection, known, batch.unheard)
         # Whoever may not write to a run may have records of it refused.
         own = self._own_runs({run_id for run_id, _ in notes})
-        writable = set(may_write(own)) & own if own else set()
+        writable = set(may_write.runs(own)) & own if own else set()
         with self._store._delivery() as connection:
             writer.acknowledge(connection, known, (each for each in notes if each[0] in writable))
 
@@ -135,11 +143,15 @@ class Reception:
             else:
                 refused[record.sequence] = record, found
         own = self._own_runs({record.run_id for record in checked})
-        writable = set(may_write(own)) & own if own else set()
+        writable = set(may_write.runs(own)) & own if own else set()
+        named = models_of(checked)
+        closed = named.difference(may_write.models(named)) if named else set()
         for record in checked:
             if record.run_id not in writable:
                 error = _refusal(record.run_id, is_own=record.run_id in own)
                 refused[record.sequence] = record, error
+            elif closed and (of_record := models_of([record]) & closed):
+                refused[record.sequence] = record, _refusal_of_model(min(of_record))
         taken = {record.sequence: record for record in checked if record.sequence not in refused}
         wanted = [taken.get(record.sequence) or _nothing(record.sequence) for record in given]
         # What the journal says of itself is no call of anybody's.
@@ -207,3 +219,12 @@ def _refusal(run_id: str, *, is_own: bool) -> MlflowException:
         )
     # As MLflow's own store, also of runs of other workspaces.
     return MlflowException(f"Run with id={run_id} not found", RESOURCE_DOES_NOT_EXIST)
+
+
+def _refusal_of_model(model_id: str) -> MlflowException:
+    # As MLflow's server, which does not say either whether there is one.
+    return MlflowException(
+        f"There is no logged model {model_id!r} in the workspace, or you may not write to it. Ask "
+        "those who manage the workspace for the right to, and send it again.",
+        PERMISSION_DENIED,
+    )
