@@ -4,6 +4,7 @@ What counts is in the hub's database, so that all workers of a server count toge
 """
 
 import hashlib
+import ipaddress
 import math
 from collections.abc import Iterable
 
@@ -61,7 +62,7 @@ class Attempts:
         Raises:
             TooManyAttemptsError: there were; its ``retry_after_s`` says how long to wait.
         """
-        of_place = _hash("code and place", client or "")
+        of_place = _hash("code and place", _place(client))
         wait_s = self._wait_s({of_place: _CODES_OF_ONE})
         if wait_s > 0:
             raise _too_many("log-ins were begun from here", wait_s, "try again")
@@ -109,14 +110,14 @@ class Attempts:
 
     def succeeded(self, name: str, client: str | None) -> None:
         """Forget what was wrong for an account from one place, as its password was right now."""
-        own = _hash("account and place", name, client or "")
+        own = _hash("account and place", name, _place(client))
         with token_transaction(self._hub) as connection:
             if connection.execute(select(ATTEMPTS.c.hash).where(ATTEMPTS.c.hash == own)).first():
                 connection.execute(delete(ATTEMPTS).where(ATTEMPTS.c.hash == own))
 
 
 def _of_provider(client: str | None) -> str:
-    return _hash("provider and place", client or "")
+    return _hash("provider and place", _place(client))
 
 
 def _too_many(what: str, wait_s: float, remedy: str) -> TooManyAttemptsError:
@@ -128,12 +129,25 @@ def _too_many(what: str, wait_s: float, remedy: str) -> TooManyAttemptsError:
 def _limits(name: str, client: str | None) -> dict[str, int]:
     """Return what a password counts for, and how many of each may be wrong."""
     limits = {
-        _hash("account and place", name, client or ""): _OF_ONE,
+        _hash("account and place", name, _place(client)): _OF_ONE,
         _hash("account", name): _OF_ALL,
     }
     if client is not None:
-        limits[_hash("place", client)] = _OF_ALL
+        limits[_hash("place", _place(client))] = _OF_ALL
     return limits
+
+
+def _place(client: str | None) -> str:
+    """Return what counts as one place: of IPv6 the network of an address, all of which one has."""
+    try:
+        address = ipaddress.ip_address(client or "")
+    except ValueError:
+        return client or ""
+    if isinstance(address, ipaddress.IPv4Address):
+        return str(address)
+    if address.ipv4_mapped is not None:
+        return str(address.ipv4_mapped)
+    return str(ipaddress.IPv6Network((int(address) >> 64 << 64, 64)))
 
 
 def _hash(*parts: str) -> str:

@@ -10,6 +10,8 @@ import zlib
 from dataclasses import dataclass, field
 from typing import Any, TypeGuard
 
+from mlflow_workspace_plugin.bounded import TooMuchError, check_values, unpacked
+
 CONTENT_TYPE = "application/vnd.mlflow-workspace.journal"
 SECRET_HEADER = "X-Workspace-Journal-Secret"  # noqa: S105  only what it is called
 """Holds the secret of the journal: who has it goes on with what its writers began."""
@@ -20,6 +22,9 @@ MAX_TEXT_BYTES = 64 << 20
 """Of the text that it holds, compressed."""
 MAX_RECORDS = 20_000
 """In a batch."""
+
+MAX_VALUES = 4_000_000
+"""In the JSON of a batch: what lists hold, and names; a value of a metric is five of them."""
 
 _MAX_SEQUENCE = (1 << 63) - 1
 _MAX_HEADER_BYTES = 1 << 20
@@ -118,13 +123,15 @@ def from_bytes(body: bytes) -> Batch:
 
     Raises:
         InvalidBatchError: it is none.
-        TooLargeError: it holds more than :data:`MAX_TEXT_BYTES` or :data:`MAX_RECORDS`.
+        TooLargeError: it holds more than :data:`MAX_TEXT_BYTES`, :data:`MAX_RECORDS` or
+            :data:`MAX_VALUES`.
     """
     head, _, text = _decompressed(body).partition(b"\n")
     if len(head) > _MAX_HEADER_BYTES:
         raise InvalidBatchError("The first line is too long.")
     try:
-        said = json.loads(head)
+        # In UTF-8, in which its values were counted.
+        said = json.loads(head.decode())
     except (ValueError, RecursionError):
         raise InvalidBatchError("The first line is not JSON.") from None
     if not isinstance(said, dict) or not is_writer(said.get("writer")):
@@ -186,15 +193,16 @@ def reply_from_json(text: bytes) -> Reply:
 
 
 def _decompressed(body: bytes) -> bytes:
-    decompressing = zlib.decompressobj()
     try:
-        text = decompressing.decompress(body, MAX_TEXT_BYTES)
-    except zlib.error as error:
-        raise InvalidBatchError(f"The body cannot be decompressed: {error}.") from None
-    if decompressing.unconsumed_tail:
-        raise TooLargeError(f"A batch holds {MAX_TEXT_BYTES >> 20} MiB of text at most.")
-    if not decompressing.eof or decompressing.unused_data:
-        raise InvalidBatchError("The body is cut, or goes on behind its end.")
+        text = unpacked(body, MAX_TEXT_BYTES)
+        # Before anything is made of it.
+        check_values(text, MAX_VALUES)
+    except TooMuchError:
+        raise TooLargeError(
+            f"A batch holds {MAX_TEXT_BYTES >> 20} MiB of text and {MAX_VALUES:,} values at most."
+        ) from None
+    except ValueError as error:
+        raise InvalidBatchError(f"The body is no text that was compressed: {error}.") from None
     return text
 
 

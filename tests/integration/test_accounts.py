@@ -4,6 +4,7 @@ import itertools
 import stat
 import threading
 import time
+from contextlib import suppress
 
 import mlflow
 import pytest
@@ -609,6 +610,37 @@ def test_log_ins_by_a_code_are_begun_so_often_from_one_place(hub):
         attempts.count_code("10.0.0.1")
     assert 0 < raised.value.retry_after_s <= 60
     attempts.count_code("10.0.0.2")
+
+
+@pytest.mark.sqlite
+def test_addresses_of_one_network_are_one_place(hub, alice):
+    """Of IPv6 one has 2^64 of them, for passwords, codes and a provider alike."""
+    from mlflow_workspace_plugin.accounts.attempts import Attempts
+    from mlflow_workspace_plugin.errors import TooManyAttemptsError
+
+    attempts, addresses = Attempts(hub), [f"2001:db8::{number:x}" for number in range(101)]
+    refused = [
+        lambda: attempts.count_code("2001:db8::cafe"),
+        lambda: attempts.check_provider("2001:db8::cafe"),
+        lambda: attempts.check(alice, "2001:db8::cafe"),
+    ]
+    for address in addresses:
+        with suppress(TooManyAttemptsError):
+            attempts.count_code(address)
+        attempts.failed_provider(address)
+        attempts.failed(f"nobody at {address}", address)
+    for each in refused:
+        with pytest.raises(TooManyAttemptsError):
+            each()
+    for elsewhere in ("2001:db8:0:1::cafe", "10.1.0.1"):
+        attempts.count_code(elsewhere)
+        attempts.check_provider(elsewhere)
+        attempts.check(alice, elsewhere)
+    # One that a server of both kinds of address sees in the form of the other.
+    for _ in range(100):
+        attempts.failed_provider("::ffff:10.1.0.2")
+    with pytest.raises(TooManyAttemptsError):
+        attempts.check_provider("10.1.0.2")
 
 
 def test_a_workspace_made_anew_is_nobodys(hub, people, alice):

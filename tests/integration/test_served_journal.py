@@ -26,7 +26,7 @@ from mlflow_workspace_plugin.app.hub_api.journal import (
     _counter_of,
 )
 from mlflow_workspace_plugin.cli import main
-from mlflow_workspace_plugin.errors import JournalBehindError
+from mlflow_workspace_plugin.errors import HubUnreachableError, JournalBehindError
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.journal.files import records
@@ -419,6 +419,40 @@ class TestRefusals:
         again = sender.send(metrics_body(run_id, NOW, [("m", 1.0, 1, 1)]), first=2, follows=1)
         assert again.json() == first | {"sequence": 2}
         assert sender.send(follows=2, acknowledged=2).json() == {"sequence": 2}
+
+    def test_who_acknowledges_nothing_is_not_told_more_and_more(self, asking, new_run, direct):
+        """Nothing is taken any more, until what was refused is acknowledged."""
+        sender, sent, lengths = Sender(asking), 0, []
+        value = metrics_body("0" * 32, NOW, [("m", 1.0, 1, 1)])
+        while len(lengths) < 3 or lengths[-3:] != lengths[-1:] * 3:
+            answer = sender.send(*[value] * 20_000, first=sent + 1, follows=sent)
+            assert answer.status_code == 200
+            sent = answer.json()["sequence"]
+            lengths.append(len(answer.content))
+            assert len(lengths) < 30
+        assert lengths[-1] < 1 << 20
+        assert len(sender.last().content) == lengths[-1]
+        run_id = new_run()
+        good = metrics_body(run_id, NOW, [("m", 1.0, 1, 1)])
+        refused = sender.send(good, first=sent + 1, follows=sent)
+        assert refused.json()["sequence"] == sent
+        again = sender.send(good, first=sent + 1, follows=sent, acknowledged=sent)
+        assert again.json() == {"sequence": sent + 1}
+        assert rows(direct, run_id) == [(1, 1.0)]
+
+    def test_who_missed_all_that_was_refused_goes_on(self, asking, folder, new_run, direct):
+        """The journal's own sender, which is told of it and acknowledges it, stores the rest."""
+        run_id, writer = new_run(), new_writer_id()
+        sender, sent = Sender(asking, JournalSecret(folder).of(writer), writer), -1
+        value = metrics_body("0" * 32, NOW, [("m", 1.0, 1, 1)])
+        while sent != (sent := sender.last().json()["sequence"]):
+            assert sender.send(*[value] * 20_000, first=sent + 1, follows=sent).ok
+        target, refused = target_of(asking, folder), {}
+        rest = [Record(sent + 1, "metrics", run_id, NOW, [["m", 1.0, 1, 1]])]
+        with pytest.raises(HubUnreachableError, match="took nothing"):
+            deliver(target, writer, rest, refused)
+        deliver(target, writer, rest, refused)
+        assert rows(direct, run_id) == [(1, 1.0)]
 
     def test_it_is_kept_though_less_is_sent_again(self, asking, folder, new_run):
         """With the record, which comes after what the hub has told of it."""

@@ -6,7 +6,10 @@ import os
 import shutil
 import subprocess
 import threading
+import tracemalloc
+import uuid
 import zipfile
+import zlib
 from pathlib import Path
 
 import pytest
@@ -601,6 +604,25 @@ def test_snapshot_made_by_somebody_else_writes_nothing_outside(
     with pytest.raises(SnapshotException, match="damaged"):
         snapshots.zip(made.id, tmp_path / "in" / "a.zip")
     assert not list((tmp_path / "in").iterdir())
+
+
+def test_a_bomb_in_place_of_a_manifest_is_no_snapshot(snapshots, hub_path):
+    """It is not unpacked any further than the largest manifest, be it asked about or restored."""
+    snapshot_id, packing = str(uuid.uuid4()), zlib.compressobj(1, wbits=31)
+    place = hub_path / "artifacts" / BELOW / manifest_path(snapshot_id)
+    place.parent.mkdir(parents=True)
+    with place.open("wb") as file:
+        for _ in range(1024):
+            file.write(packing.compress(b" " * (1 << 20)))
+        file.write(packing.flush())
+    tracemalloc.start()
+    try:
+        assert not snapshots.is_kept(snapshot_id, 5)
+        with pytest.raises(SnapshotException, match="more than 128 MiB"):
+            snapshots.contents(snapshot_id)
+        assert tracemalloc.get_traced_memory()[1] < 500 << 20
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("how", ["other content", "cut", "no zip", "a link", "gone", "other name"])

@@ -102,11 +102,22 @@ def test_what_a_journal_writes_is_read(sequence, kind, run_id, content):
 
 
 def test_a_bomb_is_not_unpacked():
-    """A small body of a large text, and one of many lines, are told to be too large."""
+    """A small body of a large text, of many lines, or of many values is told to be too large."""
     head = json.dumps({"writer": WRITER}).encode() + b"\n"
-    for text in (b"0" * (journal.MAX_TEXT_BYTES + 1), b"\n" * (journal.MAX_RECORDS + 1)):
+    lists = line(1, f'["metrics","a",1,[{"[]," * (journal.MAX_VALUES // 2)}[]]]')
+    for text in (b"0" * (journal.MAX_TEXT_BYTES + 1), b"\n" * (journal.MAX_RECORDS + 1), lists):
         with pytest.raises(TooLargeError, match="at most"):
             from_bytes(zlib.compress(head + text))
+
+
+def test_values_are_counted_in_what_is_read():
+    """In texts they are none; a first line of another encoding does not hide those behind it."""
+    of_tag = line(1, records.body(Kind.TAG, "a", 1, {"t": '[",' * journal.MAX_VALUES}))
+    assert from_bytes(to_bytes(Batch(WRITER, 0, [of_tag]))).lines == [of_tag]
+    # The letter has a byte that is a quotation mark.
+    head = json.dumps({"writer": WRITER, "\u0122": 1}, ensure_ascii=False).encode("utf-16-le")
+    with pytest.raises(InvalidBatchError, match="not JSON"):
+        from_bytes(zlib.compress(head + b"\n"))
 
 
 @pytest.mark.parametrize(

@@ -3,15 +3,20 @@
 import gzip
 import hashlib
 import json
-import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from mlflow_workspace_plugin.bounded import GZIP, TooMuchError, json_of, unpacked
 from mlflow_workspace_plugin.data.files.found import FoundFile
 from mlflow_workspace_plugin.data.storages.storage import StoredFile
 
+MOST_STORED = 512 << 20
+"""So many bytes has a stored manifest at most, and so many its text, as anybody may store one."""
+
 _VERSION = 1
+_MOST_VALUES = 32_000_000
+"""In JSON, of which a file has six."""
 _NAMED = 3
 
 
@@ -114,14 +119,16 @@ class Manifest:
         """Return what was stored.
 
         Raises:
-            ValueError: it is damaged, or of a newer version.
+            ValueError: it is damaged, of a newer version, or holds more than is read.
         """
         try:
-            read: Any = json.loads(gzip.decompress(stored))
+            read: Any = json_of(unpacked(stored, MOST_STORED, GZIP), _MOST_VALUES)
             version, files = read["version"], read["files"]
             if version == _VERSION:
                 return cls({key: Facts(*facts) for key, *facts in files})
-        except (EOFError, OSError, zlib.error, KeyError, TypeError, ValueError) as error:
+        except TooMuchError:
+            raise
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError("it is damaged") from error
         raise ValueError(f"it is of version {version!r}, which this version cannot read")
 

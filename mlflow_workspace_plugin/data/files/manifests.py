@@ -5,9 +5,10 @@ and only after it was seen to be stored; under that lock the others are freed, t
 """
 
 import io
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
 
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
@@ -15,10 +16,12 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from sqlalchemy import select
 
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace
+from mlflow_workspace_plugin.artifacts.local_files import digest_of
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.artifacts.repository import UNDER_LOCK_S, repository_at
-from mlflow_workspace_plugin.data.files.manifest import Manifest, name_of
+from mlflow_workspace_plugin.bounded import content_of
+from mlflow_workspace_plugin.data.files.manifest import MOST_STORED, Manifest, name_of
 from mlflow_workspace_plugin.errors import HubBusyError, HubUnreachableError
 from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
@@ -26,6 +29,7 @@ from mlflow_workspace_plugin.hub.lock import locked_hub
 from mlflow_workspace_plugin.hub.tables import DATASET_VERSIONS
 
 TRIES = 5
+_Read = TypeVar("_Read")
 _AT_ONCE = 50
 _SUFFIX = ".json.gz"
 
@@ -61,28 +65,29 @@ class ManifestFiles:
         """Return a stored manifest; None if there is none of that name.
 
         Raises:
-            ValueError: it is damaged, or of a newer version.
+            ValueError: it is damaged, of a newer version, or holds more than is read.
         """
-        try:
-            with self._repository.local(f"{name}{_SUFFIX}") as file:
-                return Manifest.from_bytes(file.read_bytes())
-        except FileNotFoundError:
-            return None
-        except MlflowException as error:
-            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
-                raise
-            return None
+        return self._read(name, lambda file: Manifest.from_bytes(content_of(file, MOST_STORED)))
 
     def _store(self, name: str, content: bytes) -> None:
         with quietly():
             self._repository.log_artifact_from_stream(io.BytesIO(content), f"{name}{_SUFFIX}")
 
     def _is_stored(self, name: str) -> bool:
+        # One that is damaged is written anew. Nothing is made of what anybody may have stored.
+        return self._read(name, lambda file: digest_of(file, "sha256").hex()) == name
+
+    def _read(self, name: str, read: Callable[[Path], _Read]) -> _Read | None:
+        """Read the file of a manifest; return None if there is none."""
         try:
-            return self.read(name) is not None
-        except ValueError:
-            # It is written anew.
-            return False
+            with self._repository.local(f"{name}{_SUFFIX}") as file:
+                return read(file)
+        except FileNotFoundError:
+            return None
+        except MlflowException as error:
+            if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+                raise
+            return None
 
     def _removed(self) -> HubBusyError:
         return HubBusyError(

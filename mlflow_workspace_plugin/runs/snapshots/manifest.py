@@ -4,14 +4,20 @@ import gzip
 import hashlib
 import json
 import uuid
-import zlib
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from mlflow_workspace_plugin.bounded import GZIP, TooMuchError, check_values, json_of, unpacked
+from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.runs.snapshots.links import target_within
 
+MOST_STORED = 128 << 20
+"""So many bytes has a stored manifest at most, and so many its text, as anybody may store one."""
+
 _VERSION = 1
+_MOST_VALUES = 4_000_000
+"""In JSON, of which a file has seven."""
 
 
 class File(NamedTuple):
@@ -99,16 +105,31 @@ class Manifest:
         return manifest
 
     def to_bytes(self) -> bytes:
-        """Return it as it is stored."""
-        text = json.dumps(self.to_json(), separators=(",", ":"))
-        return gzip.compress(text.encode(), mtime=0)
+        """Return it as it is stored.
+
+        Raises:
+            SnapshotException: it holds more than is read again.
+        """
+        text = json.dumps(self.to_json(), separators=(",", ":")).encode()
+        try:
+            check_values(text, _MOST_VALUES)
+            if len(text) > MOST_STORED:
+                raise TooMuchError(f"it has {len(text):,} bytes")
+        except TooMuchError as error:
+            raise SnapshotException(
+                f"A snapshot of {len(self.files):,} files is too large: {error} as a list. Name "
+                "what is not code in a .amlignore file."
+            ) from None
+        return gzip.compress(text, mtime=0)
 
     @classmethod
     def from_bytes(cls, stored: bytes) -> "Manifest":
         """Return what was stored; raises as :meth:`from_json`."""
         try:
-            content = json.loads(gzip.decompress(stored))
-        except (OSError, EOFError, zlib.error, ValueError, RecursionError) as error:
+            content = json_of(unpacked(stored, MOST_STORED, GZIP), _MOST_VALUES)
+        except TooMuchError:
+            raise
+        except ValueError as error:
             raise ValueError("it is damaged") from error
         return cls.from_json(content)
 

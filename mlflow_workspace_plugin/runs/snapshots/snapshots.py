@@ -22,6 +22,7 @@ from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.artifacts.repository import UNDER_LOCK_S, repository_at
+from mlflow_workspace_plugin.bounded import content_of
 from mlflow_workspace_plugin.errors import (
     HubError,
     HubUnreachableError,
@@ -34,7 +35,7 @@ from mlflow_workspace_plugin.private_folder import make_private
 from mlflow_workspace_plugin.runs.files.transfer import store
 from mlflow_workspace_plugin.runs.search import PROPERTY_PREFIX
 from mlflow_workspace_plugin.runs.snapshots import restoring
-from mlflow_workspace_plugin.runs.snapshots.manifest import File, Manifest
+from mlflow_workspace_plugin.runs.snapshots.manifest import MOST_STORED, File, Manifest
 from mlflow_workspace_plugin.runs.snapshots.memory import Memory
 from mlflow_workspace_plugin.runs.snapshots.packs import DamagedPackError, pack_reader
 from mlflow_workspace_plugin.runs.snapshots.taking import Taking
@@ -387,7 +388,7 @@ def _manifest(repository: HubRepository, snapshot_id: str) -> Manifest | None:
         return None
     try:
         with repository.local(manifest_path(snapshot_id)) as file:
-            manifest = Manifest.from_bytes(file.read_bytes())
+            manifest = Manifest.from_bytes(content_of(file, MOST_STORED))
     except (MlflowException, FileNotFoundError) as error:
         if isinstance(error, MlflowException) and not _is_missing(error):
             raise

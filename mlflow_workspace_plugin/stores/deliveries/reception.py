@@ -66,7 +66,8 @@ class Reception:
     ) -> Reply:
         """Store the first of some records, but for those that are stored already.
 
-        What is refused is kept, and said in each reply, until the sender acknowledges it.
+        What is refused is kept, and said in each reply, until the sender acknowledges it. Of a
+        sender that acknowledges none of a lot of it nothing more is taken.
 
         Args:
             workspace: the workspace, which there is, and in which the sender may write.
@@ -93,6 +94,8 @@ class Reception:
                 self._acknowledge(writer, batch, may_write)
             checks = Checks(self._store)
             for part in _parts([record for record in given if record.sequence > stored]):
+                if not self._has_room(writer):
+                    break
                 self._deliver(writer, part, checks, may_write)
                 if time.monotonic() >= end:
                     break
@@ -160,6 +163,10 @@ class Reception:
         }
         while wanted:
             wanted = wanted[self._store.deliver_of(writer, wanted, writer.keep) :]
+
+    def _has_room(self, writer: ServedWriter) -> bool:
+        with self._store._statements() as connection:
+            return writer.has_room(connection)
 
     def _own_runs(self, run_ids: set[str]) -> set[str]:
         if not run_ids:

@@ -8,7 +8,18 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_PARAMETER_VALUE, ErrorCode
-from sqlalchemy import ColumnElement, Connection, and_, bindparam, delete, select, text
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    func,
+    select,
+    text,
+)
 from sqlalchemy.exc import SQLAlchemyError
 
 from mlflow_workspace_plugin.errors import (
@@ -49,6 +60,8 @@ _RUNS = text("""
 """).bindparams(bindparam("ids", expanding=True))
 
 _KEPT_MS = 90 * 24 * 3_600_000
+# Each reply says all of it, and the next request can acknowledge it: of some thousand records.
+_MOST_TOLD = 64 << 10
 _SHOWN = 1_000
 _NOTES_AT_ONCE = 100
 
@@ -102,6 +115,12 @@ class ServedWriter:
                 sequence,
             )
         return sequence
+
+    def has_room(self, connection: Connection) -> bool:
+        """Whether more may be refused of the writer before its sender acknowledges what was."""
+        length = func.sum(func.length(cast(REFUSALS.c.refused, Text)))
+        kept = connection.scalar(select(length).where(self._is_ours))
+        return (kept or 0) < _MOST_TOLD
 
     def unheard_notes(
         self, connection: Connection, sequence: int, unheard: Collection[int]
