@@ -6,6 +6,7 @@ import http.client
 import io
 import json
 import shutil
+import threading
 import uuid
 from hashlib import sha256
 from urllib.parse import quote
@@ -18,7 +19,8 @@ from hypothesis import strategies as st
 from starlette.datastructures import Headers
 
 from mlflow_workspace_plugin import Experiment, Workspace
-from mlflow_workspace_plugin.app.served.asking.gate import Gate
+from mlflow_workspace_plugin.accounts.access import Access
+from mlflow_workspace_plugin.app.served.asking.gate import Gate, gate
 from mlflow_workspace_plugin.app.served.asking.who import COOKIE, SAFE_COOKIE, session_cookies
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines, our_lines
 from mlflow_workspace_plugin.errors import WorkspaceNotFoundError
@@ -852,6 +854,54 @@ def test_long_addresses_are_refused_before_anything_is_made_of_them(served):
     scope = {"type": "http", "method": "GET", "path": long, "headers": [], "query_string": b""}
     asyncio.run(Gate(None, None, None, NoTable(), None)(scope, None, send))
     assert sent[0]["status"] == 400
+
+
+def test_bodies_are_read_beside_the_event_loop(served, runs, monkeypatch):
+    """What the gate has to look at keeps no other request waiting, and is of a bounded size."""
+    threads, answered = set(), []
+    real = json.loads
+
+    def loads(*args, **options):
+        threads.add(threading.get_ident())
+        return real(*args, **options)
+
+    async def app(scope, receive, send):
+        answered.append((await receive())["body"])
+        await send({"type": "http.response.start", "status": 299, "headers": []})
+
+    guarded = gate(app, served.hub, Access(served.hub))
+    token = served.token("ana", run_id=runs[0].id, kind="job", workspaces=["team-a"])
+    headers = [(b"authorization", f"Bearer {token}".encode()), (b"x-mlflow-workspace", b"team-a")]
+
+    def status_of(body):
+        sent = []
+
+        async def receive():
+            return {"type": "http.request", "body": body}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {
+            "type": "http",
+            "method": "POST",
+            "path": f"{API}/runs/log-batch",
+            "query_string": b"",
+            "headers": headers,
+        }
+        asyncio.run(guarded(scope, receive, send))
+        return sent[0]["status"]
+
+    body = json.dumps({"run_id": runs[0].id}).encode()
+    monkeypatch.setattr(json, "loads", loads)
+    assert status_of(body) == 299
+    assert answered == [body]
+    assert threads
+    assert threading.get_ident() not in threads
+    many = body[:-1] + b', "metrics": [' + b"[]," * 1_000_000 + b"[]]}"
+    assert status_of(many) == 400
+    assert status_of(json.dumps(many.decode()).encode()) == 400
+    assert len(answered) == 1
 
 
 @pytest.mark.parametrize("host", ["evil.example", "169.254.169.254", "127.0.0.1.evil.example", ""])

@@ -1,14 +1,17 @@
 """What is sent to our pages, and what data say, may be anything: the answer is never a fault."""
 
+import asyncio
 import json
 import math
 import sys
+import threading
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.applications import Starlette
 
-from mlflow_workspace_plugin.app.pages.answers import Asked, _status_of
+from mlflow_workspace_plugin.app.pages.answers import Asked, _status_of, posting
 from mlflow_workspace_plugin.app.pages.compare_routes import _runs
 from mlflow_workspace_plugin.app.pages.figure_routes import names_asked
 from mlflow_workspace_plugin.app.pages.guard import _refusal
@@ -30,6 +33,51 @@ DEEP = "[" * 10 * sys.getrecursionlimit()
 
 def asked(**query):
     return Asked(None, {}, query)
+
+
+def test_bodies_are_read_beside_the_event_loop(monkeypatch):
+    """One keeps no other request waiting; what is too deep, or of too many values, is refused."""
+    read_in, loads = [], json.loads
+
+    class Sources:
+        def of(self, _name):
+            return None
+
+    def noted(*args, **options):
+        read_in.append(threading.get_ident())
+        return loads(*args, **options)
+
+    route = posting("/odd", lambda asked: {"sent": asked.body})
+    app = Starlette(routes=[route])
+    app.state.sources = Sources()
+
+    def answer_to(body):
+        sent = []
+        # It is of one loop.
+        app.state.limiter = None
+
+        async def receive():
+            return {"type": "http.request", "body": body}
+
+        async def send(message):
+            sent.append(message)
+
+        scope = {"type": "http", "method": "POST", "path": route.path, "headers": []}
+        asyncio.run(app({**scope, "query_string": b"", "root_path": ""}, receive, send))
+        return sent[0]["status"], sent[1]["body"]
+
+    monkeypatch.setattr(json, "loads", noted)
+    assert answer_to(b'{"a": [1]}') == (200, b'{"sent":{"a":[1]}}')
+    assert answer_to(b"") == (200, b'{"sent":null}')
+    for odd, said in (
+        (DEEP.encode(), b"no JSON"),
+        (b"[" + b"[]," * 300_000 + b"[]]", b"too large"),
+    ):
+        status, answer = answer_to(odd)
+        assert status == 400
+        assert said in answer
+    assert len(read_in) == 2
+    assert threading.get_ident() not in read_in
 
 
 @pytest.mark.parametrize(

@@ -20,6 +20,7 @@ from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
 from mlflow_workspace_plugin.app.pages.sources import Sources
+from mlflow_workspace_plugin.bounded import TooMuchError, json_of
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.figures.sheet import Sheet, csv_of
 from mlflow_workspace_plugin.overview.numbers import number_of
@@ -31,6 +32,7 @@ _logger = get_logger(__name__)
 
 API = "/pages/api"
 _MAX_BODY = 4 * 2**20
+_MOST_VALUES = 200_000
 _AT_ONCE = 8
 _GREATEST = 1 << 63
 _SHOWN = 100
@@ -119,7 +121,7 @@ def writing(path: str, answer: Answer, method: str) -> Route:
 def _route(path: str, answer: Answer, method: str) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
-            body = None if method == "GET" else await _body(request)
+            body = b"" if method == "GET" else await _body(request)
             return await to_thread.run_sync(
                 _answered, request, answer, body, limiter=_limiter(request)
             )
@@ -144,14 +146,14 @@ def _status_of(error: MlflowException) -> int:
     return 409 if is_state else int(error.get_http_status_code())
 
 
-def _answered(request: Request, answer: Answer, body: Any) -> Response:
+def _answered(request: Request, answer: Answer, body: bytes) -> Response:
     sources: Sources = request.app.state.sources
     query = dict(request.query_params)
     if any("\0" in str(each) for each in (*query.values(), *request.path_params.values())):
         # Not every database may be asked for that.
         raise UserErrorException("The address has a NUL character in it. Ask without.")
     source = sources.of(query.pop("workspace", None))
-    found = answer(Asked(source, request.path_params, query, body))
+    found = answer(Asked(source, request.path_params, query, _said(body)))
     return found if isinstance(found, Response) else json_response(found)
 
 
@@ -206,17 +208,24 @@ def _encoded(pieces: Iterator[str]) -> Iterator[bytes]:
     return (piece.encode("utf-8", "replace") for piece in pieces)
 
 
-async def _body(request: Request) -> Any:
+async def _body(request: Request) -> bytes:
     received = b""
     async for piece in request.stream():
         received += piece
         if len(received) > _MAX_BODY:
             raise UserErrorException(f"More than {_MAX_BODY} bytes were sent. Send less.")
-    if not received:
+    return received
+
+
+def _said(body: bytes) -> Any:
+    """Return what was sent; None is nothing."""
+    if not body:
         return None
     try:
-        return json.loads(received)
-    except (ValueError, RecursionError):
+        return json_of(body, _MOST_VALUES)
+    except TooMuchError as error:
+        raise UserErrorException(f"What was sent is too large: {error}. Send less.") from None
+    except ValueError:
         raise UserErrorException("What was sent is no JSON. Send an object.") from None
 
 

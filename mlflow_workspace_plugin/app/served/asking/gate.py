@@ -17,7 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlflow_workspace_plugin.accounts.principal import LEVELS, Principal
 from mlflow_workspace_plugin.app.served.asking import job_tokens, sources, workspace
 from mlflow_workspace_plugin.app.served.asking.identity import current_principal
-from mlflow_workspace_plugin.app.served.asking.kept_body import OddBodyError, read_body
+from mlflow_workspace_plugin.app.served.asking.kept_body import OddBodyError, object_of, read_body
 from mlflow_workspace_plugin.app.served.asking.refusals import Refusal, not_logged_in
 from mlflow_workspace_plugin.app.served.asking.who import (
     Credentials,
@@ -133,7 +133,8 @@ class Gate:
         outcome = await self._looked_at(scope, headers, found)
         if isinstance(outcome, Passed) and _has_to_be_read(outcome):
             try:
-                body, receive = await read_body(receive)
+                sent, receive = await read_body(receive)
+                body = await self._in_thread(object_of, sent)
             except OddBodyError:
                 outcome = Refusal(400, "What was sent is no JSON object, or too long.")
             else:
