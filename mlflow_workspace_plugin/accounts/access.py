@@ -20,7 +20,7 @@ from mlflow.store.tracking.dbmodels.models import (
     SqlTag,
 )
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from sqlalchemy import Row, Select, select, update
+from sqlalchemy import Select, select, update
 from sqlalchemy.orm import InstrumentedAttribute
 
 from mlflow_workspace_plugin.accounts.attempts import Attempts
@@ -377,8 +377,11 @@ class Access:
         return found
 
     def _rows_of(
-        self, query: Select[Any], column: InstrumentedAttribute[str], ids: Iterable[str]
-    ) -> Iterator[Row[Any]]:
+        self,
+        query: Select[Any],
+        column: InstrumentedAttribute[str],
+        ids: Iterable[str],
+    ) -> Iterator[Any]:
         """Yield the rows of a query that have one of some ids, which may be any texts."""
         wanted = [each for each in ids if not storable.NO_DATABASE_TAKES.search(each)]
         for start in range(0, len(wanted), _AT_ONCE):

@@ -116,7 +116,7 @@ def test_manifests_are_read_up_to_a_limit(module, monkeypatch):
 
 def test_what_would_not_be_read_again_is_not_stored(monkeypatch):
     """A snapshot is refused when it is taken, and not when it is wanted."""
-    files = {f"f{number}": of_snapshot.File("0" * 64, 1, False) for number in range(100)}
+    files = {f"f{number}": of_snapshot.File("0" * 64, 1, False, "pack") for number in range(100)}
     manifest = of_snapshot.Manifest(files, {}, [])
     assert of_snapshot.Manifest.from_bytes(manifest.to_bytes()) == manifest
     monkeypatch.setattr(of_snapshot, "_MOST_VALUES", 700)
