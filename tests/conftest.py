@@ -15,6 +15,7 @@ import shutil
 import signal
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path, PurePosixPath
@@ -82,12 +83,9 @@ def clean_environment(monkeypatch, tmp_path, record_of_trust) -> Iterator[None]:
     yield
     mlflow = sys.modules.get("mlflow")
     if mlflow is not None:
-        while mlflow.active_run():
-            mlflow.end_run()
         mlflow.set_tracking_uri(None)
         mlflow.set_registry_uri(None)
         mlflow.tracking.fluent._active_experiment_id = None
-    close_journals()
     database = sys.modules.get("mlflow_workspace_plugin.hub.databases.database")
     if database is not None:
         from sqlalchemy import QueuePool
@@ -96,6 +94,43 @@ def clean_environment(monkeypatch, tmp_path, record_of_trust) -> Iterator[None]:
         for engine in database._engines.values():
             if isinstance(engine.pool, QueuePool) and engine.pool.checkedin():
                 engine.dispose()
+
+
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_runtest_teardown(item) -> Iterator[None]:
+    """Let what a test has logged be stored while what it is stored in is there.
+
+    That is what fixtures take away, in an order that is theirs. Without it the end waits, as the
+    end of a process does.
+    """
+    del item
+    try:
+        mlflow = sys.modules.get("mlflow")
+        while mlflow is not None and mlflow.active_run():
+            mlflow.end_run()
+        left_open = sys.modules.get("mlflow_workspace_plugin.runs.left_open")
+        if left_open is not None:
+            # They would be ended with the process, when their hubs are gone.
+            left_open._left_open.clear()
+        close_journals()
+    finally:
+        answer = yield
+    return answer
+
+
+def pytest_terminal_summary(terminalreporter, config) -> None:
+    """With ``--durations`` say, too, which modules take most of the workers' time."""
+    wanted = config.getoption("durations")
+    if not wanted:
+        return
+    seconds: Counter[str] = Counter()
+    for reports in terminalreporter.stats.values():
+        for each in reports:
+            if isinstance(each, pytest.TestReport):
+                seconds[each.nodeid.partition("::")[0]] += each.duration
+    terminalreporter.section(f"slowest {wanted} modules of {seconds.total():.0f} s")
+    for module, of_module in seconds.most_common(wanted):
+        terminalreporter.write_line(f"{of_module:7.1f} s {module}")
 
 
 def close_journals() -> None:
@@ -250,7 +285,6 @@ def own_hub_path(request, copied_hub, database, tmp_path) -> Iterator[Path]:
     url = (path / "hub.toml").read_text().split('"')[1] if server else None
     yield path
     if server:
-        close_journals()
         server.drop_database(url)
 
 
