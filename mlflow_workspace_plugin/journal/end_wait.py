@@ -23,8 +23,9 @@ class EndWait:
         set_s = settings.EXIT_WAIT_S.given_number()
         self.patience_s = _PATIENCE_S if set_s is None else math.inf
         """How long nothing may be stored."""
-        self._started = time.monotonic()
-        self._until = self._started + (_LONGEST_S if set_s is None else set_s)
+        self.started = time.monotonic()
+        """When it began, as ``time.monotonic`` has it."""
+        self._until = self.started + (_LONGEST_S if set_s is None else set_s)
         self._is_said = False
 
     @property
@@ -35,7 +36,7 @@ class EndWait:
     @property
     def quiet_s(self) -> float:
         """How much longer nothing is said of it."""
-        return math.inf if self._is_said else self._started + _SAID_AFTER_S - time.monotonic()
+        return math.inf if self._is_said else self.started + _SAID_AFTER_S - time.monotonic()
 
     def say(self, what: str) -> None:
         """Say, once, that the process waits.
@@ -52,7 +53,7 @@ class EndWait:
 
     def end(self) -> None:
         """Let nothing wait any more."""
-        self._until = self._started
+        self._until = self.started
 
 
 _of_process: EndWait | None = None

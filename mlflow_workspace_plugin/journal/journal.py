@@ -308,13 +308,15 @@ class Journal:
         )
 
     def _wait_at_end(self, done: Callable[[], bool], wait: EndWait) -> bool:
-        started = time.monotonic()
-        if self._wait(done, min(wait.left_s, wait.quiet_s), wait.patience_s):
+        # One that is away was asked all the while that the end has waited for others.
+        since = wait.started if self.away else time.monotonic()
+        timeout_s = min(wait.left_s, wait.quiet_s)
+        if self._wait(done, timeout_s, wait.patience_s, since=since):
             return True
         if wait.left_s:
             left = f"{self.waiting} {self.what}" if self.waiting else "what other processes left"
             wait.say(f"{left} for {self.folder.target}")
-        return self._wait(done, wait.left_s, wait.patience_s, since=started)
+        return self._wait(done, wait.left_s, wait.patience_s, since=since)
 
     def note_silence(self) -> None:
         """Take notice that the target gave a call no answer; look now and then for its return."""

@@ -4,10 +4,12 @@ Between a script and the hub stands a proxy that breaks connections and answers 
 """
 
 import json
+import re
 import shutil
 import subprocess
 import sys
 import textwrap
+import threading
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
@@ -32,6 +34,8 @@ from mlflow_workspace_plugin.errors import (
     RunNotFoundError,
     ServedHubError,
 )
+from mlflow_workspace_plugin.journal.end_wait import EndWait
+from mlflow_workspace_plugin.journal.of_process import close_all
 from mlflow_workspace_plugin.overview.run.overview import overview_of_run
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.protocol import headers
@@ -47,6 +51,7 @@ from mlflow_workspace_plugin.stores.views import View
 from tests import python_processes
 from tests.fault_proxy import Cut, fault_proxy
 from tests.served import ADMIN, served_hub
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     Version(mlflow.__version__) < Version("3.17"), reason="MLflow before 3.17 is not served."
@@ -142,6 +147,7 @@ def new_run(client, name="of tests"):
     return client.create_run(experiment).info.run_id
 
 
+@pytest.mark.store
 class TestRuns:
     def test_run_is_read_back_as_it_was_logged(self, line):
         """By the calls of a script, which say nothing of a server; and files, and a model."""
@@ -314,6 +320,33 @@ class TestFaults:
         with line.broken(answer, times=10**6, of="/files/"):
             client.log_text(run_id, "hello", "a.txt")
         assert [each.path for each in client.list_artifacts(run_id)] == ["a.txt"]
+
+    def test_end_waits_once_for_all_that_is_away(self, line, capsys, monkeypatch):
+        """For values and files of one hub, and of another workspace, side by side."""
+        monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "2")
+        clients = [line.client(ADMIN, workspace) for workspace in ("team-a", "team-b")]
+        runs = [new_run(client) for client in clients]
+        with line.broken((502, HTML, PAGE), times=10**6):
+            for client, run_id in zip(clients, runs, strict=True):
+                client.log_metric(run_id, "loss", 1)
+                client.log_text(run_id, "hello", "a.txt")
+            journals = [store_of(client).journal for client in clients]
+            wait_until(lambda: all(each.away for each in journals), 60)
+            wait = EndWait()
+            # It has lasted as long as it may without anything being stored, but not in all.
+            wait.started -= 500
+            for each in journals:
+                each._progress._at -= 500
+            wait.patience_s = 400
+            wait._until = wait.started + 1000
+            end = threading.Thread(target=close_all, args=[wait], daemon=True)
+            end.start()
+            end.join(60)
+            assert not end.is_alive()
+        said = capsys.readouterr().err
+        for workspace in "team-a", "team-b":
+            for what in "calls", "files":
+                assert re.search(f"{what} for .*/{workspace} could not be sent", said), said
 
     def test_call_that_logs_does_not_raise_what_something_else_says(self, line):
         """Though it asks about the run first."""

@@ -53,6 +53,7 @@ class FileSender:
         self._mine: set[str] = set()
         self._away = False
         self._is_unknown = False
+        self._moved_at = -inf
         # By location, with the time at which it began to be asked for; None is of all.
         self._refusals: dict[PurePosixPath | None, tuple[float, Exception]] = {}
 
@@ -124,6 +125,9 @@ class FileSender:
     def close(self, wait: EndWait) -> Remains:
         """Wait until what this process logged is sent; return what is left."""
         least, moved_at = self.waiting, time.monotonic()
+        if self._away:
+            # It was asked all the while that the end has waited for others.
+            moved_at = max(wait.started, self._moved_at)
         while waiting := self.waiting:
             now = time.monotonic()
             if waiting < least or not (self._away or self._is_unknown or self._refusals):
@@ -194,6 +198,7 @@ class FileSender:
                 self._away = self._is_unknown = False
                 if outcome.error is None:
                     is_sent = True
+                    self._moved_at = time.monotonic()
                     self.note_accepted()
                 else:
                     self._warn(outcome.error)
