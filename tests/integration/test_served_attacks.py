@@ -5,10 +5,12 @@ import base64
 import http.client
 import io
 import json
+import pickle
 import shutil
 import threading
 import uuid
 from hashlib import sha256
+from pathlib import Path
 from urllib.parse import quote
 
 import mlflow
@@ -954,6 +956,95 @@ def test_server_asks_nowhere_that_a_user_names(served, runs):
         hook = {"name": "h", "url": f"{address}/hook", "events": []}
         assert session.post("/api/2.0/mlflow/webhooks", json=hook).status_code == 403
         assert listener.connections == 0
+
+
+def test_no_link_leads_out(served, runs, tmp_path):
+    """One that lies in a folder of the hub is followed by no way in, to read, list or write."""
+    run = runs[0]
+    (tmp_path / "secret").write_text(MARK)
+    run.upload_file("links/x.txt", io.BytesIO(b"x"))
+    folder = next(served.path.rglob(f"{run.id}/artifacts")) / "links"
+    (folder / "file").symlink_to(tmp_path / "secret")
+    (folder / "folder").symlink_to(tmp_path)
+    token = [
+        ("Authorization", f"Bearer {served.token('ana')}"),
+        ("X-MLFLOW-WORKSPACE", "team-a"),
+    ]
+    artifacts = f"{run.experiment.id}/{run.id}/artifacts"
+    for way in WAYS:
+        for path in ("links/file", "links/folder/secret", "links/folder"):
+            # By that of the whole workspace a run is named, too.
+            whole = path if "{run}" in way else f"{artifacts}/{path}"
+            target = way.format(path=whole, run=run.id, experiment=run.experiment.id)
+            status, text = raw(served, "GET", target, token)
+            assert status < 500, (target, text[:300])
+            assert MARK.encode() not in text, target
+            assert b"secret" not in text.replace(whole.encode(), b""), (target, text[:300])
+    written = WAYS[3].format(path="links/folder/new", run=run.id, experiment=run.experiment.id)
+    assert raw(served, "PUT", written, token, b"new")[0] >= 400
+    for each in ("file", "folder/secret"):
+        target = WAYS[3].format(path=f"links/{each}", run=run.id, experiment=run.experiment.id)
+        for method in ("PUT", "DELETE"):
+            raw(served, method, target, token, b"planted")
+    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["secret"]
+    assert (tmp_path / "secret").read_text() == MARK
+
+
+class _Loaded:
+    """What writes a file wherever it is loaded."""
+
+    def __init__(self, file):
+        self._file = file
+
+    def __reduce__(self):
+        return Path.touch, (self._file,)
+
+
+def test_nothing_that_was_logged_is_loaded(served, runs, tmp_path):
+    """Neither a page nor a route unpickles a file, whatever it is called and whoever asks."""
+    run, loaded = runs[0], tmp_path / "loaded"
+    content = pickle.dumps(_Loaded(loaded))
+    names = ("model.pkl", "array.npy", "weights.pt", "table.csv", "figure.json", "MLmodel")
+    for name in names:
+        run.upload_file(f"loads/{name}", io.BytesIO(content))
+    session = served.session(ADMIN, "team-a")
+    for way in WAYS:
+        for name in names:
+            target = way.format(path=f"loads/{name}", run=run.id, experiment=run.experiment.id)
+            assert session.get(target, allow_redirects=False).status_code < 500, target
+    for page in ("figures", "preview?path=loads/model.pkl", "snapshot", "names"):
+        target = f"/pages/api/runs/{run.id}/{page}"
+        assert session.get(target, params={"workspace": "team-a"}).status_code < 500, target
+    source = f"{served.workspace.client.get_run(run.id).info.artifact_uri}/loads"
+    version = {"name": "loads", "source": source, "run_id": run.id}
+    for route, sent in (("registered-models", {"name": "loads"}), ("model-versions", version)):
+        assert session.post(f"{API}/{route}/create", json=sent).ok, route
+    session.get("/model-versions/get-artifact?name=loads&version=1&path=model.pkl")
+    assert not loaded.exists()
+    pickle.loads(content)
+    assert loaded.exists()
+
+
+@pytest.mark.parametrize("asked", [10**9, 2**31, 2**63, 10**30])
+def test_no_list_is_longer_than_its_route_has_it(served, runs, asked):
+    """Whoever asks for more in one answer is refused, or gets no more than that."""
+    session = served.session("ana", "team-a")
+    experiment, run_id = str(runs[0].experiment.id), runs[0].id
+    for method, path, sent in (
+        ("GET", "experiments/search", {}),
+        ("POST", "runs/search", {"experiment_ids": [experiment]}),
+        ("GET", "registered-models/search", {}),
+        ("GET", "model-versions/search", {}),
+    ):
+        given = {**sent, "max_results": asked}
+        asking = {"params": given} if method == "GET" else {"json": given}
+        answer = session.request(method, f"{API}/{path}", **asking)
+        assert answer.status_code == 400, (path, answer.text[:300])
+    for path in (f"experiments/{experiment}", f"runs/{run_id}/rows", "compare"):
+        target = f"/pages/api/{path}?workspace=team-a&runs={run_id}&id=x"
+        for name in ("limit", "points", "offset"):
+            answer = session.get(f"{target}&{name}={asked}")
+            assert answer.status_code < 500, (answer.request.url, answer.text[:300])
 
 
 def test_files_are_never_shown_as_pages(served, runs):
