@@ -6,8 +6,10 @@ from typing import Any
 
 from mlflow.entities import LoggedModelTag, TraceInfo, TraceState
 from mlflow.entities.trace_location import TraceLocation
+from sqlalchemy import inspect
 
 from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin.accounts.database import accounts_of
 from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.overview.runs import views
 from mlflow_workspace_plugin.overview.source import source_of
@@ -16,6 +18,10 @@ MARK = "sEcReT"
 """In all that is only there, and in nothing that is asked."""
 KEY = "planted"
 """What parts are called, so that they can be asked for."""
+_LOG_INS = "workspace_plugin_log_ins"
+_CHANGED_BY_ASKING = tuple(
+    f"workspace_plugin_{each}" for each in ("tokens", "attempts", "codes", "states")
+)
 _PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
 
 
@@ -53,7 +59,7 @@ def plant(workspace: Workspace, folder) -> dict[str, str]:
     client.set_registered_model_alias(KEY, KEY, "1")
     trace = store.start_trace(
         TraceInfo(
-            trace_id=f"tr-{KEY}",
+            trace_id=f"tr-{workspace.name}",
             trace_location=TraceLocation.from_experiment_id(experiment_id),
             request_time=1,
             state=TraceState.OK,
@@ -62,6 +68,8 @@ def plant(workspace: Workspace, folder) -> dict[str, str]:
         )
     )
     dataset = store.create_dataset(f"{MARK}-dataset", {KEY: MARK}, [experiment_id])
+    # MLflow makes one of its own for whoever looks first, be it a reader.
+    store.list_label_schemas(experiment_id)
     issue = store.create_issue(experiment_id, f"{MARK} issue", MARK)
     view = views.create(
         source_of(workspace.get_mlflow_tracking_uri()),
@@ -107,6 +115,10 @@ def asked_about(ids: dict[str, str], template: str) -> dict[str, Any]:
     several = "get-history" in template or template.endswith(("/search", "/traces"))
     return {
         **ids,
+        "permission": "MANAGE",
+        "resource_type": "workspace",
+        "resource_pattern": "*",
+        "resource_id": ids["workspace_name"],
         "experiment_name": ids["experiment_name"],
         "experiment_ids": [ids["experiment_id"]],
         "run_ids": [ids["run_id"]],
@@ -125,17 +137,40 @@ def _locations(ids: dict[str, str]) -> list[Any]:
     return [{"type": "MLFLOW_EXPERIMENT", "mlflow_experiment": experiment}]
 
 
-def rows_of(hub) -> dict[str, list[Any]]:
-    """Return what the tables of a hub hold that hold what is logged, for comparing."""
-    tables = (
-        *("experiments", "experiment_tags", "runs", "tags", "params", "metrics"),
-        *("registered_models", "registered_model_tags", "model_versions", "model_version_tags"),
-        *("logged_models", "logged_model_tags", "trace_info", "trace_tags", "assessments"),
-        *("evaluation_datasets", "evaluation_dataset_tags", "issues", "scorers", "workspaces"),
-        "workspace_plugin_views",
-    )
-    with connected(hub.engine) as connection:
+def rows_of(hub, *, of_accounts: bool = False) -> dict[str, set[str]]:
+    """Return what the tables of a served hub hold, for comparing.
+
+    Args:
+        hub: the hub.
+        of_accounts: only of the tables that say who may come in and do what.
+    """
+    accounts = accounts_of(hub)._engine
+    engines = [accounts] if of_accounts else [hub.engine, accounts]
+    found = {table: rows for each in engines for table, rows in _rows(each).items()}
+    if of_accounts:
+        found[_LOG_INS] = _rows(hub.engine)[_LOG_INS]
+    return found
+
+
+def _rows(engine) -> dict[str, set[str]]:
+    with connected(engine) as connection:
         return {
-            each: sorted(map(repr, connection.exec_driver_sql(f"SELECT * FROM {each}")))
-            for each in tables
+            table: {
+                repr(dict(row._mapping))
+                for row in connection.exec_driver_sql(f"SELECT * FROM {table}")
+            }
+            for table in inspect(connection).get_table_names()
+            if table not in _CHANGED_BY_ASKING
         }
+
+
+def names_any_of(row: str, ids: dict[str, str]) -> bool:
+    """Whether a row is of a workspace that was planted, by what names its parts.
+
+    Args:
+        row: as :func:`rows_of` has it.
+        ids: as :func:`plant` has returned.
+    """
+    own = ("run_id", "model_id", "trace_id", "dataset_id", "issue_id", "view_id", "workspace_name")
+    of_experiment = rf"'experiment_id': '?{ids['experiment_id']}\b"
+    return any(ids[name] in row for name in own) or bool(re.search(of_experiment, row))

@@ -1,5 +1,6 @@
 """Every route of a served hub, asked by everybody: nobody learns or changes what is not theirs."""
 
+import itertools
 import shutil
 
 import mlflow
@@ -7,16 +8,19 @@ import pytest
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines, our_lines
-from tests.planted import MARK, asked_about, path_of, plant, rows_of
-from tests.served import ADMIN, served_hub
+from tests.planted import MARK, asked_about, names_any_of, path_of, plant, rows_of
+from tests.served import ADMIN, PASSWORD, served_hub
 
 MLFLOW = mlflow_lines(mlflow.__version__)
-pytestmark = pytest.mark.skipif(
-    MLFLOW is None, reason="MLflow before 3.17 is not served to a team."
-)
+pytestmark = [
+    pytest.mark.store,
+    pytest.mark.skipif(MLFLOW is None, reason="MLflow before 3.17 is not served to a team."),
+]
 OURS = our_lines()
 LINES = [*(MLFLOW or []), *OURS]
 OF_WORKSPACE = ("read", "edit", "manage")
+ROLES = "/hub/v1/workspaces/{workspace}/roles"
+_numbers = itertools.count()
 
 
 @pytest.fixture(scope="module")
@@ -31,13 +35,32 @@ def served(sqlite_template, tmp_path_factory):
     code.mkdir()
     ids = plant(workspace, code)
     with served_hub(hub, folder / "server.log") as server:
+        with_roles(server, "default", "team-a", "team-b")
         server.ids = ids
         server.workspace = workspace
         server.add_user("stranger")
         server.add_user("outsider", team_a="manager")
         for role in ("reader", "member", "manager"):
             server.add_user(role, team_b=role)
+        server.ids |= of_accounts(server, "team-b")
         yield server
+
+
+def with_roles(served, *workspaces):
+    """Make the roles of workspaces, which whoever asks about them first makes else."""
+    from mlflow_workspace_plugin.accounts.roles import make_roles
+
+    make_roles(served.people._accounts, workspaces)
+
+
+def of_accounts(served, workspace):
+    """What names somebody's account, and a role of a workspace."""
+    role = served.people._accounts.store.get_role_by_name(workspace, "member")
+    return {
+        "username": "member",
+        "role_id": str(role.id),
+        "role_permission_id": str(role.permissions[0].id),
+    }
 
 
 def ask(session, line, ids, **headers):
@@ -47,6 +70,8 @@ def ask(session, line, ids, **headers):
     if workspace is not None:
         headers["X-MLFLOW-WORKSPACE"] = workspace
         told["workspace"] = workspace
+    if line.path.startswith(ROLES):
+        told |= {"name": "stranger", "role": "manager"}
     parameters = {name: value for name, value in told.items() if name != "locations"}
     return session.request(
         line.method,
@@ -90,27 +115,29 @@ def test_nobody_gets_past_the_log_in(served):
 @pytest.mark.parametrize("name", ["stranger", "outsider"])
 def test_other_tenants_learn_and_change_nothing(served, name):
     """Neither by the other's workspace, nor by their own with the other's ids."""
-    before = rows_of(served.hub)
     session = served.session(name)
+    before = rows_of(served.hub)
     for line in LINES:
         answer = ask(session, line, served.ids, workspace="team-b")
         assert MARK not in answer.text, (line, answer.text[:300])
         assert answer.status_code != 401, line
         if line.kind in ("denied", "admin", *OF_WORKSPACE):
             assert answer.status_code == 403, (line, answer.text[:300])
-        if name == "outsider" and line.kind in OF_WORKSPACE and "create" not in line.path:
+    assert rows_of(served.hub) == before
+    for line in LINES:
+        if name == "outsider" and line.kind in OF_WORKSPACE:
             answer = ask(session, line, served.ids, workspace="team-a")
             assert MARK not in answer.text, (line, answer.text[:300])
-    after = rows_of(served.hub)
-    for table, rows in before.items():
-        missing = set(rows) - set(after[table])
-        assert missing == set(), table
+    for table, rows in rows_of(served.hub).items():
+        assert before[table] - rows == set(), table
+        added = [row for row in rows - before[table] if names_any_of(row, served.ids)]
+        assert added == [], table
 
 
 def test_readers_see_and_change_nothing(served):
     """A reader finds what was planted, so that the search for it means something."""
-    before = rows_of(served.hub)
     session = served.session("reader")
+    before = rows_of(served.hub)
     found = []
     for line in LINES:
         answer = ask(session, line, served.ids, workspace="team-b")
@@ -133,6 +160,37 @@ def test_what_is_denied_is_denied_to_all(served, name):
         if line.kind == "denied" or (line.kind == "admin" and name != ADMIN):
             answer = ask(session, line, served.ids, workspace="team-b")
             assert answer.status_code == 403, (line, answer.text[:300])
+
+
+@pytest.mark.parametrize("role", ["member", "manager"])
+def test_what_a_role_does_not_open_changes_nothing(served, tmp_path, role):
+    """A member deletes nothing of others; nobody gives roles elsewhere, or more than they have."""
+    name = f"own-{next(_numbers)}"
+    workspace = Workspace.create(name, hub=served.path)
+    ids = plant(workspace, tmp_path)
+    with_roles(served, name)
+    user = f"{role}-of-{name}"
+    served.people.add(user, PASSWORD)
+    served.people.grant(user, name, role)
+    ids |= of_accounts(served, "team-b")
+    session = served.session(user)
+    before = rows_of(served.hub)
+    for line in LINES:
+        if line.kind == "manage" and role == "member":
+            answer = ask(session, line, ids, workspace=name)
+            # MLflow says yes where there is nothing to delete.
+            if line.is_ours:
+                assert not answer.ok, (line, answer.text[:300])
+        elif line.kind == "accounts":
+            answer = ask(session, line, ids, workspace="team-b")
+            assert MARK not in answer.text, (line, answer.text[:300])
+    assert rows_of(served.hub) == before
+    for line in LINES:
+        # Whoever creates something may say who else has a part in it.
+        if line.kind in ("read", "edit") and "create" not in line.path:
+            ask(session, line, ids, workspace=name)
+    before = {table: before[table] for table in rows_of(served.hub, of_accounts=True)}
+    assert rows_of(served.hub, of_accounts=True) == before
 
 
 def test_names_of_workspaces_cannot_be_tried_out(served):
