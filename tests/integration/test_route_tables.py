@@ -37,6 +37,7 @@ def installed():
     return json.loads(found.stdout)
 
 
+@pytest.mark.store
 @served
 def test_table_has_each_route_of_mlflow_and_no_other(installed):
     """A route that a release adds, or takes away, is noticed."""
@@ -44,6 +45,7 @@ def test_table_has_each_route_of_mlflow_and_no_other(installed):
     assert len(LINES) >= FEWEST
 
 
+@pytest.mark.store
 @served
 def test_route_that_a_role_opens_is_one_that_mlflow_decides_on(installed):
     """Within a workspace MLflow's rules say who may what, so there has to be one."""
