@@ -22,6 +22,7 @@ from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.app.served.asking.limits import LONGEST_BODY
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.hub.databases.schema import head_revision
+from mlflow_workspace_plugin.protocol.version import OLDEST, PROTOCOL
 from tests.hubs import MLFLOW_3_14, set_revision
 from tests.served import ADMIN, PASSWORD, access_log, served_hub
 from tests.servers import free_port
@@ -229,11 +230,24 @@ def test_one_answer_carries_what_browsers_are_told(served):
     assert "Server" not in answer.headers
 
 
-def test_unknown_protocol_is_told_what_to_upgrade(served, alice):
-    """A client that is newer than the server learns so from any route of ours."""
-    answer = alice.get("/hub/v1/workspaces/team-a/journal", headers={"X-Workspace-Protocol": "99"})
-    assert answer.status_code == 426
-    assert "Upgrade" in answer.json()["message"]
+@pytest.mark.parametrize(
+    ("protocol", "said"),
+    [
+        (f"{PROTOCOL + 1}", "Upgrade mlflow-workspace-plugin on the server"),
+        (f"{OLDEST - 1}", "newer mlflow-workspace-plugin where the script runs"),
+        ("one", "is a number"),
+    ],
+)
+def test_unknown_protocol_is_told_what_to_upgrade(served, alice, protocol, said):
+    """A client that is newer than the server, or too old, learns so from any route of ours."""
+    for method, path in (("GET", "journal"), ("POST", "journal"), ("POST", "call/computes")):
+        answer = alice.request(
+            method,
+            f"/hub/v1/workspaces/team-a/{path}",
+            headers={"X-Workspace-Protocol": protocol},
+        )
+        assert answer.status_code == 426
+        assert said in answer.json()["message"]
 
 
 ROUTES_OF_ALL_KINDS = [

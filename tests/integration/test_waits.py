@@ -306,6 +306,8 @@ def test_no_child_inherits_a_transaction(client, run_id):
             if number == 0 and step % 500 == 0:
                 client.set_tag(run_id, "t", step)
             step += 1
+            # A child takes seconds, and all of it is to be stored afterwards.
+            stop.wait(0.001)
 
     threads = [threading.Thread(target=log, args=(number,)) for number in range(2)]
     for thread in threads:
