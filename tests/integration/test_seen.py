@@ -70,6 +70,8 @@ def runs(workspace, tmp_path_factory):
         for step in range(300):
             run.log("loss", math.exp(-step / 100) + number + (5 if step == 222 else 0))
         run.log("accuracy", 0.5 + number / 4)
+        if name == "two":
+            run.log_list("two only", [0.5, 0.5, 0.5])
         run.log("note", MARKUP)
         for value in (1.0, math.nan, math.inf, -2.0):
             run.log(FORMULA, value)
@@ -214,6 +216,27 @@ class TestChart:
         assert done.exit_code == 0, done.output
         assert done.stdout_bytes.startswith(b"\x89PNG")
 
+    def test_run_has_one_colour(self, runs, where, tmp_path):
+        """The second of two has the second colour also where the first logged nothing."""
+        from PIL import Image, ImageColor
+
+        from mlflow_workspace_plugin.web.palette import COLOURS
+
+        seen = {}
+        for metric, others in (("loss", 1), ("two only", 1), ("two only", 0)):
+            run_ids = [runs[0].id, "--compare", runs[1].id] if others else [runs[1].id]
+            run, *compared = run_ids
+            command("chart", run, metric, *compared, "-o", tmp_path / "1.png", *where)
+            with Image.open(tmp_path / "1.png") as picture:
+                colours = {each for _, each in picture.convert("RGB").getcolors(1_000_000)}
+            drawn = [each for each in COLOURS if ImageColor.getrgb(each) in colours]
+            seen[metric, others] = drawn
+        assert seen == {
+            ("loss", 1): list(COLOURS[:2]),
+            ("two only", 1): [COLOURS[1]],
+            ("two only", 0): [COLOURS[0]],
+        }
+
     def test_file_is_named_for_the_metric(self, runs, where, tmp_path):
         """Whatever the name is, it is one in this folder."""
         command("chart", runs[0].id, FORMULA, *where)
@@ -298,6 +321,40 @@ class TestReport:
         assert any(row.split() == ["rate", "tag", "0", "1"] for row in rows)
         plot = figure(page, "loss").get_by_role("img").first
         assert "2 curves, 600 points" in plot.get_attribute("aria-label")
+        page.close()
+
+    def test_run_has_one_colour(self, runs, where, browser, tmp_path):
+        """The second of two has the second colour also where the first logged nothing."""
+        from mlflow_workspace_plugin.web.palette import COLOURS
+
+        def colour_in(title):
+            element = figure(page, title)
+            element.get_by_role("img").first.focus()
+            page.keyboard.press("Home")
+            return element.locator(".mw-dot").last.evaluate(
+                "dot => getComputedStyle(dot).backgroundColor"
+            )
+
+        command("report", runs[0].id, "--compare", runs[1].id, "-o", tmp_path / "r.html", *where)
+        page = new_page(browser)
+        page.goto((tmp_path / "r.html").as_uri())
+        second = tuple(bytes.fromhex(COLOURS[1].removeprefix("#")))
+        assert colour_in("two only") == f"rgb{second}"
+        page.close()
+
+    def test_rows_that_are_not_in_the_file_are_said(self, workspace, where, browser, tmp_path):
+        """A page of a table cannot be turned in a file: how much of it is there is said."""
+        run = Experiment(workspace, "e").start_logging()
+        run.log_table("long", {"name": [f"row {each}" for each in range(250)]})
+        run.log_table("short", {"name": ["row 0", "row 1"]})
+        run.complete()
+        _, told = command("report", run.id, "-o", tmp_path / "r.html", *where)
+        sentence = "Of 1 table the first rows are shown: long (100 of 250)."
+        assert f"Not in it: {sentence}" in told
+        assert "short" not in told
+        page = new_page(browser)
+        page.goto((tmp_path / "r.html").as_uri())
+        assert sentence in page.locator("footer").inner_text()
         page.close()
 
     def test_file_is_as_small_as_asked_and_says_what_is_left_out(self, workspace, where, tmp_path):

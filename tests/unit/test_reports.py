@@ -108,6 +108,24 @@ def test_figures_that_do_not_fit_are_named():
     )
 
 
+def test_tables_of_which_a_page_is_here_are_named():
+    """With how many of their rows are, and no more than five of them."""
+
+    def table(name, rows, total):
+        head = {"id": name, "title": name, "kind": "table", "note": None, "columns": ["a"]}
+        return {**head, "rows": [[1]] * rows, "total": total, "offset": 0}
+
+    room = Room(1_000_000)
+    figures = [table("whole", 2, 2), table("t" * 200, 100, 2_500)]
+    room.figures(lambda _points: figures)
+    assert room.left_out == [f"Of 1 table the first rows are shown: {'t' * 80}… (100 of 2,500)."]
+    room = Room(1_000_000)
+    room.figures(lambda _points: [table(f"t{each}", 1, 2) for each in range(7)])
+    (sentence,) = room.left_out
+    assert sentence.startswith("Of 7 tables the first rows are shown: t0 (1 of 2), t1 (1 of 2),")
+    assert sentence.endswith("t4 (1 of 2), ....")
+
+
 def test_pictures_as_far_as_they_fit():
     """The last of each figure first; what no browser shows is left out, too."""
     files = {"a1.png": b"1" * 300, "a2.png": b"2" * 300, "b.jpg": b"3" * 300, "c.tiff": b"4"}

@@ -62,7 +62,8 @@ def chart(
     found = find_run(run, workspace, hub)
     source = source_of(found.workspace().get_mlflow_tracking_uri())
     others = [find_run(each, found.place.workspace, hub).id for each in compare]
-    figures = _figures(source, [found.id, *others], metric, x)
+    run_ids = list(dict.fromkeys([found.id, *others]))
+    figures = _figures(source, run_ids, metric, x)
     if not figures:
         known = {each["title"] for each in figures_of_run(source, found.id, points=2)}
         raise UserErrorException(
@@ -75,7 +76,8 @@ def chart(
             f"Metric '{shown(metric)}' of run {found.title} is images, which are files of the run: "
             f"mlflow-workspace download {found.id}"
         )
-    picture = picture_of(drawn, log_scale=log_scale)
+    compared = run_ids if len(run_ids) > 1 else ()
+    picture = picture_of(drawn, log_scale=log_scale, runs=compared)
     if path := write_output(picture, output, metric, ".png"):
         echo(str(path))
 
@@ -83,7 +85,6 @@ def chart(
 def _figures(source: "Source", run_ids: list[str], metric: str, x: "X") -> "list[Figure]":
     from mlflow_workspace_plugin.overview.figures.figures import figures_of_run, figures_of_runs
 
-    run_ids = list(dict.fromkeys(run_ids))
     if len(run_ids) == 1:
         return figures_of_run(source, run_ids[0], names=[metric], x=x)
     return figures_of_runs(source, run_ids, names=[metric], x=x)

@@ -48,6 +48,8 @@ def contents_of(
     are_compared = len(run_ids) > 1
     facts = _compared(source, run_ids) if are_compared else _alone(source, run_ids[0], room)
     report = {"workspace": source.workspace, "experiment": experiment, **room.facts(facts)}
+    # Whole, however much of the facts there is room for: a run has its colour by its place here.
+    report["run_ids"] = room.whole(run_ids)
     report["log"] = None if are_compared else _log(source, run_ids[0], room)
     report["figures"] = room.figures(partial(_figures, source, run_ids))
     read = partial(_picture, source, run_ids[0])

@@ -47,12 +47,15 @@ _OTHER_FONTS = (
 )
 
 
-def picture_of(figures: Sequence[Figure], *, log_scale: bool = False) -> bytes:
+def picture_of(
+    figures: Sequence[Figure], *, log_scale: bool = False, runs: Sequence[str] = ()
+) -> bytes:
     """Return figures as one PNG, one below the other, or in two columns.
 
     Args:
         figures: of which those of kind ``images`` are not drawn.
         log_scale: of the y axis of lines.
+        runs: the ids of runs that are compared, each of which has one colour in all figures.
     """
     columns = min(_COLUMNS, len(figures))
     rows = math.ceil(len(figures) / columns)
@@ -65,7 +68,10 @@ def picture_of(figures: Sequence[Figure], *, log_scale: bool = False) -> bytes:
         picture = Picture(figsize=(_WIDTH * columns, _HEIGHT * rows), layout=layout)
         for place, figure in enumerate(figures, start=1):
             axes = picture.add_subplot(rows, columns, place)
-            _DRAW[figure["kind"]](axes, figure)
+            if figure["kind"] == "lines":
+                _lines(axes, figure, runs)
+            else:
+                _DRAW[figure["kind"]](axes, figure)
             _say(axes.set_title, _cut(figure["title"], 2 * _LONGEST), fontweight="bold", loc="left")
             if log_scale and figure["kind"] == "lines":
                 axes.set_yscale("log", nonpositive="mask")
@@ -85,18 +91,18 @@ _BELOW: dict[str, Any] = {
 }
 
 
-def _lines(axes: "Axes", figure: Figure) -> None:
+def _lines(axes: "Axes", figure: Figure, runs: Sequence[str]) -> None:
     kind = figure["x"].get("type")
     unit, name = _unit(figure) if kind == "duration" else (1, "UTC" if kind == "time" else "")
     handles, drawn = [], list[Any]()
-    for number, series in enumerate(figure["series"]):
+    for series, (place, turn) in zip(figure["series"], _places(figure, runs), strict=True):
         xs: Any = [_time(each) if kind == "time" else _number(each) / unit for each in series["x"]]
         (line,) = axes.plot(
             xs,
             list(map(_number, series["y"])),
-            color=colour(number),
+            color=colour(place),
             # One that lies upon another lets that be seen; and there are as many colours.
-            linestyle=_dashes(number, drawn.count(series["y"])),
+            linestyle=_dashes(place, turn + drawn.count(series["y"])),
             marker="o" if len(xs) <= _FEW else None,
             markersize=3,
             linewidth=1.4,
@@ -118,9 +124,22 @@ def _lines(axes: "Axes", figure: Figure) -> None:
     axes.grid(color="#e5e5e5")
 
 
-def _dashes(index: int, hidden: int) -> Any:
-    """Return the dashes of a curve that so many others lie below, as matplotlib has them."""
-    found = DASHES[(index // len(COLOURS) + hidden) % len(DASHES)]
+def _places(figure: Figure, runs: Sequence[str]) -> list[tuple[int, int]]:
+    """Return the place of each curve on the palette, and how many before it are there, too.
+
+    Those of one run are, among runs that are compared; else each has a place of its own.
+    """
+    found: list[tuple[int, int]] = []
+    for number, series in enumerate(figure["series"]):
+        of_run = series["run"] in runs
+        place = runs.index(series["run"]) if of_run else number
+        found.append((place, sum(each == place for each, _ in found) if of_run else 0))
+    return found
+
+
+def _dashes(place: int, others: int) -> Any:
+    """Return the dashes of a curve that is told apart from so many, as matplotlib has them."""
+    found = DASHES[(place // len(COLOURS) + others) % len(DASHES)]
     return (0, found) if found else "-"
 
 
@@ -205,7 +224,6 @@ def _alone(axes: "Axes", figure: Figure) -> None:
 
 
 _DRAW: dict[str, Callable[["Axes", Figure], None]] = {
-    "lines": _lines,
     "bars": _bars,
     "band": _band,
     "heatmap": _heatmap,
@@ -213,7 +231,7 @@ _DRAW: dict[str, Callable[["Axes", Figure], None]] = {
     "number": _alone,
     "text": _alone,
 }
-KINDS = frozenset(_DRAW)
+KINDS = frozenset({"lines", *_DRAW})
 """Of figures that can be drawn."""
 
 

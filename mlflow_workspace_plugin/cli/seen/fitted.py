@@ -50,6 +50,11 @@ class Room:
             )
         return taken
 
+    def whole(self, data: Any) -> Any:
+        """Take data, which are JSON, as they are."""
+        self.bytes -= length(data)
+        return data
+
     def figures(self, read: "Callable[[int], list[Figure]]") -> "list[Figure]":
         """Take figures: with fewer points, where there are many, and then as many as fit.
 
@@ -73,6 +78,7 @@ class Room:
                 break
             self.bytes -= length(figure) + 1
             taken.append(figure)
+        self._say_which_rows(taken)
         return taken
 
     def pictures(
@@ -105,10 +111,21 @@ class Room:
             self._leave_out("image", left)
         return taken
 
+    def _say_which_rows(self, taken: "Sequence[Figure]") -> None:
+        """Say of which tables a page is here only: nobody can turn it in a file."""
+        cut = _Cut(1, _LONGEST_NAME)
+        parts = [
+            f"{cut.of(each['title'])} ({len(each['rows']):,} of {each['total']:,})"
+            for each in taken
+            if each["kind"] == "table" and len(each["rows"]) < each["total"]
+        ]
+        if parts:
+            tables = count(len(parts), "table")
+            self.left_out.append(f"Of {tables} the first rows are shown: {_listed(parts)}.")
+
     def _leave_out(self, what: str, names: Sequence[str]) -> None:
-        cut = _Cut(_NAMED, _LONGEST_NAME)
-        said = ", ".join(cut.of(names)) + (", ..." if len(names) > _NAMED else "")
         verb = "is" if len(names) == 1 else "are"
+        said = _listed(_Cut(len(names), _LONGEST_NAME).of(names))
         self.left_out.append(f"{count(len(names), what)} {verb} left out: {said}.")
 
 
@@ -143,6 +160,10 @@ class _Cut:
             self.is_cut = self.is_cut or len(value) > self._most
             return {key: self.of(each) for key, each in list(value.items())[: self._most]}
         return value
+
+
+def _listed(names: Sequence[str]) -> str:
+    return ", ".join(names[:_NAMED]) + (", ..." if len(names) > _NAMED else "")
 
 
 def _in_turn(figures: "Sequence[Figure]") -> Iterator[tuple[str | None, str]]:

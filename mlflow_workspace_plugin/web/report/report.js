@@ -144,9 +144,13 @@ function reportCell(of, name, cell) {
 }
 
 // Above the figures: which of them, and how.
-function reportControls(host, { figures, pictures }) {
-  const image = (path, run) => pictures[JSON.stringify([run, path])] ?? null;
-  const drawn = figures.map((figure) => ({ figure, shown: drawFigure(host, figure, { image }) }));
+function reportControls(host, { figures, pictures, run_ids: runs }) {
+  const options = { image: (path, run) => pictures[JSON.stringify([run, path])] ?? null };
+  if (runs.length > 1) {
+    // Each run has one colour, also where others have nothing.
+    options.place = ({ run }) => runs.indexOf(run);
+  }
+  const drawn = figures.map((figure) => ({ figure, shown: drawFigure(host, figure, options) }));
   const filter = el("input", {
     type: "search",
     placeholder: "Filter figures",
