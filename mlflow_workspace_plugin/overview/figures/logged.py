@@ -12,6 +12,7 @@ from mlflow.entities import Run as MlflowRun
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.overview.figures.kept_values import exact_values
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs.metrics.descriptors import (
     SCALAR,
@@ -21,7 +22,7 @@ from mlflow_workspace_plugin.runs.metrics.descriptors import (
     read_descriptors,
 )
 from mlflow_workspace_plugin.runs.metrics.reader import columns_of, type_of
-from mlflow_workspace_plugin.stores.reads.exact_values import ExactValue, read_exact
+from mlflow_workspace_plugin.stores.reads.exact_values import ExactValue
 from mlflow_workspace_plugin.stores.tags.text_tags import marks_of
 
 METRIC = "metric"
@@ -106,7 +107,7 @@ class LoggedRun:
         found: dict[str, list[ExactValue]] = defaultdict(list)
         if self.descriptors:
             with self.reading_files() as repository:
-                values = read_exact(repository, self.id)
+                values = exact_values(repository, self.source.tracking_uri, self.id)
             for value in values:
                 found[value.key].append(value)
         return found
