@@ -6,6 +6,7 @@
 import json
 import math
 from pathlib import Path
+from typing import Any
 
 from mlflow_workspace_plugin.figures.charts import schemas
 from mlflow_workspace_plugin.figures.charts.chart import figures_of_chart
@@ -202,6 +203,25 @@ def _charts() -> list[tuple[str, str, object]]:
         "bin_errors": [0.1, 0.3, 0, 0.8],
     }
     matrix = {"class_labels": labels, "matrix": [[50, 2, 1], [3, 40, 0], [0, 0, 0]]}
+    unbounded = {"bin_edges": [-math.inf, -1, 0, 1, math.inf], "bin_counts": [2, 30, 41, 5]}
+    many_bins = {
+        "bin_edges": [each / 10 for each in range(10_001)],
+        "bin_counts": [each % 97 for each in range(10_000)],
+        "bin_averages": [each / 10 + each % 7 for each in range(10_000)],
+        "bin_errors": [1 + each % 3 for each in range(10_000)],
+    }
+    odd_means = {
+        "bin_averages": [0.6, None, math.nan, math.inf],
+        "bin_errors": [None, 0.1, 0.3, 0.2],
+        "bin_counts": [10, 20, 5, 3],
+    }
+    odd_cell = accuracy_table(["neg", "pos"])
+    odd_cell["probability_tables"][0][3][1] = None
+    one_threshold = accuracy_table(["neg", "pos"])
+    for each in ("probability", "percentile"):
+        one_threshold[f"{each}_thresholds"] = [0.5]
+        one_threshold[f"{each}_tables"] = [[table[10]] for table in one_threshold[f"{each}_tables"]]
+    many_classes = accuracy_table([f"class {each}" for each in range(15)], cases_of_class=6)
     many = [
         [10 * (row == column) + (row + column) % 3 for column in range(200)] for row in range(200)
     ]
@@ -226,19 +246,46 @@ def _charts() -> list[tuple[str, str, object]]:
         ("accuracy-table", schemas.ACCURACY_TABLE, accuracy_table(["neg", "pos"])),
         ("accuracy-table-of-classes", schemas.ACCURACY_TABLE, accuracy_table(labels)),
         ("accuracy-table-markup", schemas.ACCURACY_TABLE, accuracy_table([MARKUP, LONG])),
+        ("accuracy-table-odd", schemas.ACCURACY_TABLE, odd_cell),
+        ("accuracy-table-one-threshold", schemas.ACCURACY_TABLE, one_threshold),
+        ("accuracy-table-of-many-classes", schemas.ACCURACY_TABLE, many_classes),
         ("residuals", schemas.RESIDUALS, bins),
         ("residuals-odd", schemas.RESIDUALS, bins | {"bin_counts": [1, None, math.nan, math.inf]}),
+        ("residuals-unbounded", schemas.RESIDUALS, unbounded),
+        (
+            "residuals-one-edge",
+            schemas.RESIDUALS,
+            {"bin_edges": [-math.inf, 0, math.inf], "bin_counts": [3, 4]},
+        ),
+        ("residuals-one-bin", schemas.RESIDUALS, {"bin_edges": [0, 2], "bin_counts": [3]}),
+        (
+            "residuals-odd-edges",
+            schemas.RESIDUALS,
+            bins | {"bin_edges": [-3, None, math.nan, 1, 3]},
+        ),
+        ("residuals-of-many", schemas.RESIDUALS, many_bins),
         ("predictions", schemas.PREDICTIONS, predictions),
+        ("predictions-odd", schemas.PREDICTIONS, predictions | odd_means),
+        ("predictions-unbounded", schemas.PREDICTIONS, unbounded | odd_means),
+        ("predictions-empty", schemas.PREDICTIONS, predictions | {"bin_counts": [0] * 4}),
+        (
+            "predictions-one-bin",
+            schemas.PREDICTIONS,
+            {key: predictions[key][:1] for key in predictions} | {"bin_edges": [0, 1]},
+        ),
+        ("predictions-of-many", schemas.PREDICTIONS, many_bins),
     ]
 
 
-def accuracy_table(labels: list[str], cases_of_class: int = 50) -> dict[str, object]:
+def accuracy_table(labels: list[str], cases_of_class: int = 50, steps: int = 20) -> dict[str, Any]:
     """Return the data of an accuracy table, of a classifier that is better than none."""
     numbers = list(range(cases_of_class))
     tables: dict[str, list[object]] = {"probability": [], "percentile": []}
-    thresholds = [round(each / 20, 2) for each in range(21)]
+    thresholds = [round(each / steps, 6) for each in range(steps + 1)]
     for each in range(len(labels)):
-        positives = [((number + 0.5) / cases_of_class) ** (0.4 - 0.1 * each) for number in numbers]
+        positives = [
+            ((number + 0.5) / cases_of_class) ** max(0.1, 0.4 - 0.1 * each) for number in numbers
+        ]
         others = [
             ((number + 0.5) / (cases_of_class * (len(labels) - 1))) ** 2
             for number in range(cases_of_class * (len(labels) - 1))

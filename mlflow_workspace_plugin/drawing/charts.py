@@ -15,6 +15,8 @@ from mlflow_workspace_plugin.drawing.texts import number_of
 _MOST_CURVES = 40
 _ALIKE = 0.9
 _MARK = 3
+_NARROW = 2
+"""So many pixels wide is the place of one bar, where there are too many for all."""
 
 
 def lines(figure: Mapping[str, Any], width: float, height: float) -> str:
@@ -63,10 +65,12 @@ def bars(figure: Mapping[str, Any], width: float, height: float) -> str:
             continue
         start, end = sorted((plot.x.place(left), plot.x.place(right)))
         top = plot.y.place(count)
-        # Of what is narrower than a pixel the farthest is seen.
-        known = columns.get(round(start)) if end - start < 1 else None
+        # Of what is narrower than its place the farthest is seen.
+        is_narrow = end - start < _NARROW
+        key = round(start / _NARROW) if is_narrow else -len(columns) - 1
+        known = columns.get(key)
         if known is None or abs(base - top) > abs(base - known[2]):
-            columns[round(start) if end - start < 1 else -len(columns) - 1] = start, end, top
+            columns[key] = start, end, top
     parts = [plot.frame()]
     for start, end, top in columns.values():
         place = {"x": start, "y": min(base, top), "height": max(abs(base - top), 0.0)}

@@ -92,7 +92,7 @@ class Bars(Head):
     kind: Literal["bars"]
     x: Axis
     y: Axis
-    edges: list[Number]
+    edges: list[float]
     """One more than counts."""
     counts: list[Number]
 
@@ -103,7 +103,7 @@ class Band(Head):
     kind: Literal["band"]
     x: Axis
     y: Axis
-    xs: list[Number]
+    xs: list[float]
     mean: list[Number]
     low: list[Number]
     high: list[Number]

@@ -39,29 +39,31 @@ def goes_one_way(cells: Sequence[Any]) -> bool:
     return all(a <= b for a, b in pairwise(cells)) or all(a >= b for a, b in pairwise(cells))
 
 
-def rows_within(xs: Sequence[Any], start: float | None, end: float | None) -> range | None:
+def rows_within(xs: Sequence[Any], start: float | None, end: float | None) -> list[int]:
     """Return which rows are drawn of a range of x: those in it, and those that lead there.
 
+    Where x goes back and forth they are in several stretches. What leads from one to the next is
+    beside the range, and what is broken there is not joined.
+
     Args:
-        xs: the x of all rows, or of some in their order.
+        xs: the x of all rows, or of some in their order; None where a row has none.
         start: where the range begins; None is where the rows do.
         end: where it ends.
 
     Returns:
-        None where x goes back and forth, so that a range of it is not one of rows, or where
-        nothing is in it.
+        Their indices in order; none, where nothing is in the range.
     """
-    if not goes_one_way(xs):
-        return None
     least = -math.inf if start is None else start
     greatest = math.inf if end is None else end
-    # What is between two of them may be in the range, though neither is.
-    inside = [
-        index
-        for index, ends in enumerate(pairwise(xs))
-        if min(ends) <= greatest and max(ends) >= least
-    ]
-    return range(inside[0], inside[-1] + 2) if inside else None
+    inside: set[int] = set()
+    broken: set[int] = set()
+    for index, (first, second) in enumerate(pairwise(xs)):
+        if first is None or second is None or is_nan(first) or is_nan(second):
+            broken |= {index, index + 1}
+        # What is between two of them may be in the range, though neither is.
+        elif min(first, second) <= greatest and max(first, second) >= least:
+            inside |= {index, index + 1}
+    return sorted(inside | broken) if inside else []
 
 
 def of_columns(
@@ -82,7 +84,7 @@ def of_columns(
         columns: all rows, by column.
         points: how many rows are drawn, at most.
         run: whose they are.
-        start: leave out what of curves is before it, where the rows are in the order of x.
+        start: leave out what of curves is before it.
         end: leave out what is after it.
     """
     if not are_curves(columns):
@@ -92,10 +94,10 @@ def of_columns(
         return table(figure, title, list(columns), page, total=total)
     total = len(next(iter(columns.values())))
     xs: Sequence[Any] = next(iter(columns.values())) if len(columns) > 1 else range(total)
-    part = range(total) if start is None and end is None else rows_within(xs, start, end)
-    if part is not None and len(part) < total:
-        inside = [cells[part.start : part.stop] for cells in columns.values()]
-        kept = [part.start + index for index in kept_rows(inside, points)]
+    part = [] if start is None and end is None else rows_within(xs, start, end)
+    if part:
+        inside = [[cells[index] for index in part] for cells in columns.values()]
+        kept = [part[index] for index in kept_rows(inside, points)]
         total = len(part)
     else:
         kept = kept_rows(list(columns.values()), points)

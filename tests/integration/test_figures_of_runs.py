@@ -25,6 +25,7 @@ from mlflow_workspace_plugin.overview.figures.figures import (
 from mlflow_workspace_plugin.overview.figures.whole import sheet_of_figure
 from mlflow_workspace_plugin.overview.source import source_of
 from tests.figure_cases import accuracy_table
+from tests.waiting import wait_until
 
 INFINITY, NAN = "Infinity", "NaN"
 
@@ -186,6 +187,36 @@ def test_text_among_values_is_a_table_of_pages(source, start):
         assert rows_of(source, run.id, figure["id"], 1_000, 10)["rows"] == []
 
 
+@pytest.mark.hubs
+def test_values_that_are_texts_are_read_once(source, start, monkeypatch):
+    """A page after another of a long table, and what comes to it: only that is read of the file."""
+    run = start()
+    run.log_table("long", {"n": list(range(2_000)), "t": [f"row {n}" for n in range(2_000)]})
+    run.flush()
+    figure = figure_id("metric", "long")
+    read = []
+    kind = type(source.repository(run.id))
+    read_from = kind.read_from
+
+    def counting(*arguments):
+        found = read_from(*arguments)
+        read.append(len(found))
+        return found
+
+    monkeypatch.setattr(kind, "read_from", counting)
+    assert rows_of(source, run.id, figure, 1_999, 10)["rows"] == [[1_999, "row 1999"]]
+    whole = sum(read)
+    assert whole > 2_000 * len("row 1999")
+    read.clear()
+    assert rows_of(source, run.id, figure, 0, 1)["rows"] == [[0, "row 0"]]
+    assert sum(read) <= whole / 100
+    run.log_row("long", n=7, t="one more")
+    run.flush()
+    read.clear()
+    assert rows_of(source, run.id, figure, 2_000, 10)["rows"] == [[7, "one more"]]
+    assert sum(read) <= whole / 100
+
+
 @pytest.mark.databases
 def test_long_tables_are_drawn_in_few_rows(source, start):
     """The extremes of every column are kept; a part of x is drawn in more of its rows."""
@@ -215,6 +246,12 @@ def test_long_tables_are_drawn_in_few_rows(source, start):
     part = figure_of(source, run.id, figures["wave"]["id"], start=177, end=179, points=200)
     inside = [point for point in points(part) if 177 <= point[0] <= 179]
     assert inside == [(n / 10, y[n]) for n in range(1_770, 1_791)]
+    part = figure_of(source, run.id, figures["spiral"]["id"], start=0.1, end=0.15, points=400)
+    inside = [each for each in zip(*spiral.values(), strict=True) if 0.1 <= each[0] <= 0.15]
+    assert len(inside) > 50
+    assert [each for each in points(part) if 0.1 <= each[0] <= 0.15] == inside
+    assert part["series"][0]["is_exact"]
+    assert part["series"][0]["total"] < 400
     assert figures["words"]["total"] == count
     page = rows_of(source, run.id, figures["words"]["id"], 2_500, 2)
     assert page["rows"] == [[2_500, "t"], [2_501, "t"]]
@@ -277,6 +314,40 @@ def test_charts_are_drawn(source, start):
 
 
 @pytest.mark.hubs
+def test_accuracy_table_of_many_thresholds_is_drawn_in_parts(source, start):
+    """A range of each curve is drawn whole where it fits, and what is saved are all points."""
+    run = start()
+    table = accuracy_table(["a", "b"], cases_of_class=300, steps=1_000)
+    run.log_accuracy_table("table", _chart("accuracy_table", **table))
+    run.flush()
+    figures = {figure["title"]: figure for figure in figures_of_run(source, run.id, points=100)}
+    for title in ("ROC", "precision-recall", "lift", "cumulative gain"):
+        figure = figures[f"table {title}"]
+        header, *rows = saved(source, [run], figure["id"])
+        assert header == ["series", figure["x"]["label"], figure["y"]["label"]]
+        by_name = {}
+        for name, x, y in rows:
+            by_name.setdefault(name, []).append((float(x), float(y)))
+        assert list(by_name) == [each["name"] for each in figure["series"]]
+        for number, series in enumerate(figure["series"]):
+            whole = by_name[series["name"]]
+            assert len(whole) == series["total"]
+            assert set(points(figure, number)) <= set(whole)
+        assert len(by_name["a"]) > 200
+        assert not figure["series"][0]["is_exact"]
+        part = figure_of(source, run.id, figure["id"], start=0.4, end=0.5, points=100)
+        for number, series in enumerate(part["series"]):
+            assert series["is_exact"]
+            inside = [each for each in by_name[series["name"]] if 0.4 <= each[0] <= 0.5]
+            assert [each for each in points(part, number) if 0.4 <= each[0] <= 0.5] == inside
+    two = start()
+    two.log_accuracy_table("table", _chart("accuracy_table", **accuracy_table(["a", "b"])))
+    header, *rows = saved(source, [run, two], figures["table ROC"]["id"])
+    assert header[0] == "run"
+    assert len({row[0] for row in rows}) == 2
+
+
+@pytest.mark.hubs
 def test_images_are_a_series_and_stand_side_by_side(source, start):
     """All that were logged by a name, with their steps; MLflow's copies of them are none."""
     plt = pytest.importorskip("matplotlib.pyplot")
@@ -336,6 +407,33 @@ def test_run_of_mlflow_alone_is_drawn(source, workspace):
     assert points(figures["curve.json"]) == [(2, 5), (1, 6)]
     page = rows_of(source, run_id, figures["curve.json"]["id"], 1, 10)
     assert (page["rows"], page["total"]) == ([[1, 6]], 2)
+
+
+@pytest.mark.databases
+def test_metrics_of_the_system_are_curves(source, workspace):
+    """Those that MLflow takes while a run goes on: each is a curve of all its values, the last."""
+    pytest.importorskip("psutil")
+    mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+    mlflow.set_system_metrics_sampling_interval(0.1)
+    mlflow.set_system_metrics_samples_before_logging(1)
+    try:
+        with mlflow.start_run(log_system_metrics=True) as started:
+            run_id = started.info.run_id
+            mlflow.log_metric("zzz", 0.5)
+            key = "system/cpu_utilization_percentage"
+            wait_until(lambda: len(workspace.client.get_metric_history(run_id, key)) > 2)
+    finally:
+        mlflow.set_system_metrics_sampling_interval(None)
+        mlflow.set_system_metrics_samples_before_logging(None)
+    figures = figures_of_run(source, run_id)
+    assert figures[0]["title"] == "zzz"
+    taken = {each["title"]: each for each in figures[1:]}
+    assert key in taken
+    for title, figure in taken.items():
+        assert title.startswith("system/")
+        assert figure["kind"] == "lines"
+        history = workspace.client.get_metric_history(run_id, title)
+        assert points(figure) == sorted((each.step, each.value) for each in history)
 
 
 @pytest.mark.hubs

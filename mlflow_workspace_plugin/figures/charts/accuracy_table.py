@@ -5,6 +5,7 @@ class against all others. That of probabilities takes for positive what is at le
 that of percentiles the most probable part of all.
 """
 
+import functools
 import math
 from bisect import bisect_right
 from collections.abc import Callable, Mapping
@@ -14,12 +15,12 @@ from mlflow_workspace_plugin.figures.charts.numbers import counted, part
 from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.figures.lines import Curve, y_over_x
 from mlflow_workspace_plugin.figures.specification import Figure
+from mlflow_workspace_plugin.figures.tables import rows_within
 from mlflow_workspace_plugin.figures.thinning import kept_rows
 
 MOST_CLASSES = 12
 """What is more is not told apart by anybody; the averages are of all of them."""
 
-_POINTS = 400
 _BINS = 10
 _DIGITS = 6
 _GRID = [step / 100 for step in range(101)]
@@ -136,23 +137,40 @@ _FIGURES = (
 )
 
 
-def figures(parts: tuple[str, ...], title: str, data: Mapping[str, Any]) -> list[Figure]:
+def figures(
+    parts: tuple[str, ...],
+    title: str,
+    data: Mapping[str, Any],
+    *,
+    points: int,
+    start: float | None = None,
+    end: float | None = None,
+) -> list[Figure]:
     """Return the figures of an accuracy table.
 
     Args:
         parts: of the ids.
         title: the metric's name.
         data: of the document, whose sizes fit.
+        points: how many points a curve has, at most.
+        start: leave out what of curves is before it.
+        end: leave out what is after it.
 
     Raises:
         TypeError, ValueError: what should be a finite number is none.
     """
     labels = [str(label) for label in data["class_labels"]]
-    return [_figure(parts, title, labels, data, drawn) for drawn in _FIGURES]
+    curve = functools.partial(_curve, points=points, start=start, end=end)
+    return [_figure(parts, title, labels, data, drawn, curve) for drawn in _FIGURES]
 
 
 def _figure(
-    parts: tuple[str, ...], title: str, labels: list[str], data: Mapping[str, Any], drawn: _Drawn
+    parts: tuple[str, ...],
+    title: str,
+    labels: list[str],
+    data: Mapping[str, Any],
+    drawn: _Drawn,
+    curve: Callable[[str, Points], Curve],
 ) -> Figure:
     thresholds = [counted(each) for each in data[f"{drawn.of}_thresholds"]]
     tables: list[Counted] = [
@@ -170,9 +188,9 @@ def _figure(
         named = named[:MOST_CLASSES]
     if len(tables) > 1:
         named += _averages(tables, curves, drawn)
-    found = [_curve(name, points) for name, points in named]
+    found = [curve(name, points) for name, points in named]
     if drawn.baseline is not None:
-        found.append(_curve("at random", [(0.0, drawn.baseline), (1.0, drawn.baseline)]))
+        found.append(curve("at random", [(0.0, drawn.baseline), (1.0, drawn.baseline)]))
     top = None if drawn.name == "lift" else (0.0, 1.0)
     return y_over_x(
         figure_id(*parts, drawn.name),
@@ -233,7 +251,12 @@ def _there(points: Points) -> Points:
     return [point for point in points if not any(map(math.isnan, point))]
 
 
-def _curve(name: str, points: Points) -> Curve:
-    xs, ys = [round(x, _DIGITS) for x, _ in points], [round(y, _DIGITS) for _, y in points]
-    kept = kept_rows([xs, ys], _POINTS)
-    return Curve(name, [xs[index] for index in kept], [ys[index] for index in kept], len(points))
+def _curve(
+    name: str, places: Points, *, points: int, start: float | None, end: float | None
+) -> Curve:
+    xs, ys = [round(x, _DIGITS) for x, _ in places], [round(y, _DIGITS) for _, y in places]
+    if start is not None or end is not None:
+        part = rows_within(xs, start, end) or range(len(xs))
+        xs, ys = [xs[index] for index in part], [ys[index] for index in part]
+    kept = kept_rows([xs, ys], points)
+    return Curve(name, [xs[index] for index in kept], [ys[index] for index in kept], len(xs))

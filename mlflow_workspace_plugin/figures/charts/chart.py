@@ -13,17 +13,23 @@ from mlflow_workspace_plugin.figures.values import words
 
 _DRAWN: dict[str, Callable[[tuple[str, ...], str, Mapping[str, Any]], list[Figure]]] = {
     schemas.CONFUSION_MATRIX: confusion_matrix.figures,
-    schemas.ACCURACY_TABLE: accuracy_table.figures,
     schemas.RESIDUALS: bins.residuals,
     schemas.PREDICTIONS: bins.predictions,
 }
 
-KINDS = frozenset(_DRAWN)
+KINDS = frozenset({schemas.ACCURACY_TABLE, *_DRAWN})
 """What metrics are called whose values are such documents."""
 
 
 def figures_of_chart(
-    parts: tuple[str, ...], title: str, kind: str, document: bytes
+    parts: tuple[str, ...],
+    title: str,
+    kind: str,
+    document: bytes,
+    *,
+    points: int = 2_000,
+    start: float | None = None,
+    end: float | None = None,
 ) -> list[Figure]:
     """Return the figures of a chart: one, or several of an accuracy table.
 
@@ -34,6 +40,9 @@ def figures_of_chart(
         title: the metric's name.
         kind: of the chart.
         document: as it is stored.
+        points: how many points a curve has, at most.
+        start: leave out what of curves is before it.
+        end: leave out what is after it.
     """
     said = kind.replace("_", " ")
     try:
@@ -43,6 +52,10 @@ def figures_of_chart(
     fault = fault_of(kind, chart)
     if fault is None:
         try:
+            if kind == schemas.ACCURACY_TABLE:
+                return accuracy_table.figures(
+                    parts, title, chart["data"], points=points, start=start, end=end
+                )
             return _DRAWN[kind](parts, title, chart["data"])
         except (TypeError, ValueError, OverflowError):
             fault = "what should be numbers is not"

@@ -258,8 +258,8 @@ def _table(logged: Logged, run: LoggedRun, asked: Asked) -> list[Figure]:
     return [tables.figure_of_table(run, logged, asked)]
 
 
-def _files(logged: Logged, run: LoggedRun, _asked: Asked) -> list[Figure]:
-    return figures_of_files(run, logged)
+def _files(logged: Logged, run: LoggedRun, asked: Asked) -> list[Figure]:
+    return figures_of_files(run, logged, asked)
 
 
 def _figures_of_file(path: str, run: LoggedRun, asked: Asked) -> list[Figure]:

@@ -8,6 +8,7 @@ from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.figures.images import Picture, images
 from mlflow_workspace_plugin.figures.specification import Figure
 from mlflow_workspace_plugin.figures.values import words
+from mlflow_workspace_plugin.overview.figures.asked import Asked
 from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun
 from mlflow_workspace_plugin.overview.run.files import size_of_file
 from mlflow_workspace_plugin.runs.files.artifact_names import path_in_run
@@ -17,12 +18,13 @@ LARGEST = 64 << 20
 """In bytes; a larger file of a chart is not read."""
 
 
-def figures_of_files(run: LoggedRun, logged: Logged) -> list[Figure]:
+def figures_of_files(run: LoggedRun, logged: Logged, asked: Asked) -> list[Figure]:
     """Return the figures of a metric whose values are files; none, if it has no values yet.
 
     Args:
         run: the run.
         logged: the metric.
+        asked: how many points the curves of a chart have, and those of which x.
 
     Raises:
         MlflowException: a file is not there any more, or cannot be read now.
@@ -43,7 +45,15 @@ def figures_of_files(run: LoggedRun, logged: Logged) -> list[Figure]:
             return [words(figure_id(*logged.parts), logged.name, "", why)]
         with repository.local(path) as stored:
             document = stored.read_bytes()
-    return figures_of_chart(logged.parts, logged.name, logged.kind, document)
+    return figures_of_chart(
+        logged.parts,
+        logged.name,
+        logged.kind,
+        document,
+        points=asked.points,
+        start=asked.start,
+        end=asked.end,
+    )
 
 
 def _files(run: LoggedRun, logged: Logged) -> list[Picture]:

@@ -88,7 +88,7 @@ def figure_of_file(run: LoggedRun, path: str, asked: Asked) -> Figure:
     Args:
         run: the run.
         path: of the file.
-        asked: how many rows are drawn, and those of which x, where the rows are in its order.
+        asked: how many rows are drawn, and those of which x.
 
     Raises:
         MlflowException: there is no such file, or it cannot be read now.

@@ -1,4 +1,4 @@
-"""The figures of SDK v1's tables: curves, or pages of rows; a long table is never read whole."""
+"""The figures of SDK v1's tables: curves, or pages of rows; a long table is not read whole."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -10,6 +10,7 @@ from mlflow_workspace_plugin.figures.tables import (
     PAGE,
     are_curves,
     curves,
+    goes_one_way,
     of_columns,
     rows_within,
     table,
@@ -20,6 +21,8 @@ from mlflow_workspace_plugin.runs.metrics.names import table_id
 from mlflow_workspace_plugin.runs.metrics.reader import Place, values_of
 
 _NUMBERS = ("int", "double")
+_READ_WHOLE = 100_000
+"""So many rows are read for a range of an x that goes back and forth: they may be anywhere."""
 _NARROWED = 3
 """How often the rows of a range are looked for between those that were found before."""
 
@@ -30,7 +33,8 @@ def figure_of_table(run: LoggedRun, logged: Logged, asked: Asked) -> Figure:
     Args:
         run: the run.
         logged: the table.
-        asked: how many rows are drawn, and those of which x, where the rows are in its order.
+        asked: how many rows are drawn, and those of which x; of more than ``_READ_WHOLE`` rows
+            whose x goes back and forth any.
     """
     if not _may_be_curves(run, logged):
         return rows_of_table(run, logged, 0, PAGE)
@@ -42,12 +46,29 @@ def figure_of_table(run: LoggedRun, logged: Logged, asked: Asked) -> Figure:
     drawn, _ = _drawn_places(run, logged, asked.points)
     columns = cells_at(run, logged, drawn)
     if asked.is_range and are_curves(columns):
-        drawn, total = _within(run, logged, asked, drawn, columns) or (drawn, total)
+        part = _within(run, logged, asked, drawn, columns)
+        if part is None and total <= _READ_WHOLE:
+            return _of_whole(run, logged, asked)
+        drawn, total = part or (drawn, total)
         columns = cells_at(run, logged, drawn)
     if not are_curves(columns):
         return rows_of_table(run, logged, 0, PAGE)
     steps = [step for _, step in drawn]
     return curves(figure, logged.name, columns, total=total, rows=steps, run=run.id)
+
+
+def _of_whole(run: LoggedRun, logged: Logged, asked: Asked) -> Figure:
+    """Return the figure of a part of a table of which every row is read."""
+    places, _ = _places(run, logged, 0, _READ_WHOLE)
+    return of_columns(
+        figure_id(*logged.parts),
+        logged.name,
+        cells_at(run, logged, places),
+        points=asked.points,
+        run=run.id,
+        start=asked.start,
+        end=asked.end,
+    )
 
 
 def rows_of_table(run: LoggedRun, logged: Logged, offset: int, limit: int) -> Table:
@@ -146,8 +167,8 @@ def _within(
     found, total = list(drawn), 0
     xs: Sequence[Any] = columns[x]
     for _ in range(_NARROWED):
-        inside = rows_within(xs, asked.start, asked.end)
-        if inside is None:
+        inside = rows_within(xs, asked.start, asked.end) if goes_one_way(xs) else []
+        if not inside:
             return None
         first, last = found[inside[0]][1], found[inside[-1]][1]
         found, total = _drawn_places(run, logged, asked.points, first, last)

@@ -9,9 +9,14 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
 
+from mlflow_workspace_plugin.figures.charts.schemas import ACCURACY_TABLE
 from mlflow_workspace_plugin.figures.comparison import RUN, names_of_runs, run_of
+from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.figures.sheet import Sheet, moment_of
+from mlflow_workspace_plugin.figures.specification import Lines
 from mlflow_workspace_plugin.overview.figures import mlflow_files
+from mlflow_workspace_plugin.overview.figures.asked import Asked
+from mlflow_workspace_plugin.overview.figures.files import figures_of_files
 from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun, type_of_column
 from mlflow_workspace_plugin.overview.figures.scalars import texts_of
 from mlflow_workspace_plugin.overview.figures.tables import cells_at
@@ -22,6 +27,8 @@ from mlflow_workspace_plugin.runs.metrics.reader import Place, values_of
 
 _ROWS_AT_ONCE = 10_000
 _OF_SCALAR = ("step", "time", "value")
+_CURVE = "series"
+"""The column that says whose a point is, where a figure has several curves."""
 
 _Row = Sequence[Any]
 _Part = tuple[list[str], Callable[[], Iterator[_Row]]]
@@ -31,7 +38,8 @@ _Part = tuple[list[str], Callable[[], Iterator[_Row]]]
 def sheet_of_figure(source: Source, run_ids: Sequence[str], figure: str) -> Sheet:
     """Return what a curve or a table is made of, in the order in which it was logged.
 
-    A metric has its steps, times and values; a table its columns. Of several runs the first column
+    A metric has its steps, times and values; a table its columns; a figure of an accuracy table the
+    points of its curves. Of several runs the first column
     says whose a row is.
 
     Args:
@@ -75,11 +83,27 @@ def _part_of(run: LoggedRun, parts: tuple[str, ...]) -> _Part | None:
             return list(_OF_SCALAR), functools.partial(_rows_of_scalar, run, logged)
         if logged.parts == parts and logged.kind == TABLE:
             return list(logged.columns), functools.partial(_rows_of_table, run, logged)
+        if logged.kind == ACCURACY_TABLE and parts[:-1] == logged.parts:
+            return _curves_of_chart(run, logged, figure_id(*parts))
     for path in mlflow_files.table_paths(run):
         if parts == (mlflow_files.TABLE, path):
             columns, rows = mlflow_files.all_rows(run, path)
             return columns, functools.partial(iter, rows)
     return None
+
+
+def _curves_of_chart(run: LoggedRun, logged: Logged, figure: str) -> _Part | None:
+    for found in figures_of_files(run, logged, Asked(points=sys.maxsize)):
+        if found["id"] == figure and found["kind"] == "lines":
+            columns = [_CURVE, found["x"]["label"], found["y"]["label"]]
+            return columns, functools.partial(_rows_of_lines, found)
+    return None
+
+
+def _rows_of_lines(figure: Lines) -> Iterator[_Row]:
+    for series in figure["series"]:
+        for x, y in zip(series["x"], series["y"], strict=True):
+            yield series["name"], x, y
 
 
 def _rows_of_scalar(run: LoggedRun, logged: Logged) -> Iterator[_Row]:

@@ -61,10 +61,11 @@ export function drawBand(body, first, frame) {
       );
       const values = [...means, ...lows, ...highs].filter((value) => value !== null);
       const xs = figure.xs;
-      const all = figure.ideal ? [...values, xs[0], xs[xs.length - 1]] : values;
+      const ends = xs.length ? [Math.min(...xs), Math.max(...xs)] : [0, 1];
+      const all = figure.ideal ? [...values, ...ends] : values;
       return {
         ...common(figure),
-        x: padded([Math.min(...xs), Math.max(...xs)], 0.03),
+        x: padded(ends, 0.03),
         y: padded(all.length ? [Math.min(...all), Math.max(...all)] : [0, 1], 0.05),
         series: [
           newSeries({ stroke: null, fill: withAlpha(colour, 0.2), width: 0, paths: bandPath }),
