@@ -46,6 +46,8 @@ from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.files.tree import UNFINISHED, OpenFolder, Tree
 
 _CHUNK = 2**20
+_COMPARED = 4_096
+"""So many bytes at its end tell what a file is that is appended to."""
 # A path that is too long leads nowhere.
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
@@ -121,6 +123,28 @@ class FolderRepository(FileSpace, StreamUploadMixin):
         """
         with self._checked(path), self._tree.above(self._place(path), make=True) as (folder, name):
             folder.append(name, lines, goes_on=goes_on)
+
+    def grow(self, path: str, source: BinaryIO) -> int | None:
+        """Append to a file what a local one has behind it (ours)."""
+        with self._checked(path):
+            try:
+                stored = self._tree.open(self._place(path))
+            except OSError:
+                return None
+        with stored:
+            size = stored.seek(0, os.SEEK_END)
+            start = stored.seek(max(0, size - _COMPARED))
+            end = stored.read()
+        source.seek(start)
+        if source.read(len(end)) != end:
+            return None
+        left = os.fstat(source.fileno()).st_size - size
+        grown = 0
+        # No longer than it is now: somebody may write faster.
+        while grown < left and (piece := source.read(min(_CHUNK, left - grown))):
+            self.append(path, piece, goes_on=True)
+            grown += len(piece)
+        return grown
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under a path; links are neither."""

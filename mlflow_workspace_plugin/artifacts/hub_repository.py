@@ -10,7 +10,7 @@ from abc import abstractmethod
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from mlflow.entities import FileInfo
 from mlflow.store.artifact.artifact_repo import ArtifactRepository
@@ -58,6 +58,19 @@ class HubRepository(ArtifactRepository):
             lines: each with its end.
             goes_on: the bytes go on where the file ends, though it be within a line.
         """
+
+    def grow(self, path: str, source: BinaryIO) -> int | None:
+        """Append to a file what a local one has behind it, where no more is stored for that (ours).
+
+        Args:
+            path: the stored file, which nobody else writes to.
+            source: the local one.
+
+        Returns:
+            How many bytes; None if it was left as it is: it cannot be appended to, or is not what
+            the local one begins with, as far as its end tells.
+        """
+        return None
 
     @abstractmethod
     def local(self, path: str) -> AbstractContextManager[Path]:

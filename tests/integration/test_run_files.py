@@ -486,6 +486,36 @@ class TestWatchedLogs:
         assert read(run, "logs/a") == "replaced"
 
     @pytest.mark.folder
+    def test_what_is_added_is_appended(self, run, project, monkeypatch):
+        """A long log is not stored again for each line, but once more at the end, as it is then."""
+        stored, store = [], run.upload_file
+        monkeypatch.setattr(run, "upload_file", lambda *of: stored.append(of) or store(*of))
+        content = "0123456789" * 100_000
+        write({"logs/a": content})
+        logs = WatchedLogs(run, rescan_s=0.01)
+        logs.start()
+        for number in range(10):
+            content += f"\nline {number}"
+            with Path("logs/a").open("a") as file:
+                file.write(f"\nline {number}")
+            wait_until(lambda: run.get_file_names() and read(run, "logs/a") == content)  # noqa: B023
+        assert len(stored) == 1
+        logs.stop()
+        assert len(stored) == 2
+        assert read(run, "logs/a") == content
+
+    @pytest.mark.folder
+    def test_log_that_is_another_is_stored_as_a_whole(self, run, project):
+        """It may be shorter, or longer, where it was rotated or written anew."""
+        logs = WatchedLogs(run, rescan_s=0.01)
+        logs.start()
+        for content in ("one\n", "one\ntwo\n", "1\n", "another one\n", "", "x"):
+            write({"logs/a": content})
+            wait_until(lambda: run.get_file_names() and read(run, "logs/a") == content)  # noqa: B023
+        logs.stop()
+        assert read(run, "logs/a") == "x"
+
+    @pytest.mark.folder
     def test_few_copies_wait(self, run, project, workspace, monkeypatch):
         """While files wait for the run, a log is stored again at the end, and not each second."""
         location = location_of(run._artifact_uri, workspace.name)

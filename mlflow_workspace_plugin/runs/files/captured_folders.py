@@ -29,7 +29,7 @@ _RESCAN_S = 1.0
 _UPLOADS_SHARE = 1 / 20
 """How much of the time may go into uploads: a log that takes long to store is stored less often."""
 _BYTES_PER_S = 1e6
-"""How much may be stored again and again: a log is stored as a whole, however little is new."""
+"""How much may be stored again and again: where nothing can be appended, a log is as a whole."""
 _SLOWER_S = 10.0
 """A log that is too long for that is stored this often, as long as ten times as much will do."""
 
@@ -90,7 +90,8 @@ class CapturedOutputs:
 class WatchedLogs:
     """The files of a folder, stored again and again while they grow (SDK v1).
 
-    Hidden files are left out. What cannot be stored is said once, and tried again.
+    Hidden files are left out. What cannot be stored is said once, and tried again. Of a file that
+    goes on what is new is appended, where that can be done; at the end it is stored as it is.
 
     Args:
         run: whose files they become.
@@ -111,6 +112,8 @@ class WatchedLogs:
         self._folder = Path(folder).absolute()
         self._rescan_s = rescan_s
         self._stored: dict[str, tuple[int, int, int]] = {}
+        # Those to which was appended since they were stored as a whole.
+        self._grown: set[str] = set()
         self._warned = False
         # Those of the last look.
         self._errors: list[Exception] = []
@@ -126,7 +129,7 @@ class WatchedLogs:
         self._stopped.set()
         if self._thread.is_alive():
             self._thread.join()
-        self._store_what_grew()
+        self._store_what_grew(is_last=True)
 
     def store_rest(self) -> None:
         """End, as :meth:`stop` does, and raise what kept a file from being stored.
@@ -149,8 +152,8 @@ class WatchedLogs:
                 if stored and self._run._repository().has_waiting:
                     pause = max(pause, _WAITING_S)
 
-    def _store_what_grew(self) -> int:
-        """Store the files that are not stored as they are; return of how many bytes they were."""
+    def _store_what_grew(self, *, is_last: bool = False) -> int:
+        """Store the files that are not stored as they are; return how many bytes that were."""
         self._errors = []
         stored = 0
         if not self._folder.is_dir():
@@ -160,15 +163,26 @@ class WatchedLogs:
             try:
                 status = file.stat()
                 state = (status.st_ino, status.st_size, status.st_mtime_ns)
-                if self._stored.get(path) != state:
-                    self._run.upload_file(posixpath.join(self._name, path), file)
+                if self._stored.get(path) != state or (is_last and path in self._grown):
+                    name = posixpath.join(self._name, path)
+                    is_known = path in self._stored and not is_last
+                    grown = self._append(name, file) if is_known else None
+                    if grown is None:
+                        self._run.upload_file(name, file)
+                        self._grown.discard(path)
+                    else:
+                        self._grown.add(path)
                     self._stored[path] = state
-                    stored += status.st_size
+                    stored += status.st_size if grown is None else grown
             except FileNotFoundError:
                 continue  # a log that was removed, or rotated, just now
             except (MlflowException, OSError) as error:
                 self._warn(error)
         return stored
+
+    def _append(self, name: str, file: Path) -> int | None:
+        with file.open("rb") as source:
+            return self._run._repository().grow(path_of(name), source)
 
     def _warn(self, error: Exception) -> None:
         self._errors.append(error)
