@@ -139,6 +139,81 @@ def test_points_are_read_by_keys(shown):
     assert [y for _, y in found] == pytest.approx(series["y"], rel=1e-4, abs=1e-6)
 
 
+def test_keys_read_farther_and_set_the_scale(shown):
+    """The first, the last, one back, and a twentieth of all; ``l`` is the logarithmic scale."""
+    element = shown.draw(curve())
+    element.locator(".mw-plot").focus()
+    spoken = element.locator(".mw-spoken")
+    said = []
+    for key in ("End", "ArrowLeft", "PageUp", "PageDown", "Home", "PageDown"):
+        shown.page.keyboard.press(key)
+        said.append(spoken.text_content().split(":")[0])
+    assert said == [f"step {step}" for step in (39, 38, 36, 38, 0, 2)]
+    log = element.get_by_role("button", name="log")
+    for pressed in ("true", "false"):
+        shown.page.keyboard.press("l")
+        assert log.get_attribute("aria-pressed") == pressed
+
+
+def test_keys_zoom_and_move(shown):
+    """In and out by half, to the sides by a fifth; Escape shows all again."""
+    shown.answer_ranges(curve())
+    element = shown.draw(case("line-of-many"))
+    element.locator(".mw-plot").focus()
+
+    def asked_by(key):
+        shown.page.keyboard.press(key)
+        shown.settle()
+        [[_, asked]] = shown.asked()
+        return asked["start"], asked["end"]
+
+    start, end = asked_by("+")
+    assert (start, end) == pytest.approx((250_000, 750_000), rel=0.01)
+    part = (end - start) / 5
+    assert asked_by("Shift+ArrowRight") == pytest.approx((start + part, end + part))
+    assert asked_by("Shift+ArrowLeft") == pytest.approx((start, end))
+    quarter = (end - start) / 4
+    assert asked_by("+") == pytest.approx((start + quarter, end - quarter))
+    assert asked_by("-") == pytest.approx((start, end))
+    zoomed = element.get_by_role("button", name="Reset zoom")
+    assert zoomed.count() == 1
+    shown.page.keyboard.press("Escape")
+    shown.settle()
+    assert zoomed.count() == 0
+    assert shown.asked() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        (
+            "residuals",
+            ["-3 to -1: count 2", "-1 to 0: count 30", "1 to 3: count 5", "0 to 1: count 41"],
+        ),
+        ("residuals-unbounded", ["-2 to -1: count 2", "-1 to 0: count 30", "1 to 2: count 5"]),
+        (
+            "predictions",
+            [
+                "true value 0.5: high 0.7, predicted value 0.6, low 0.5",
+                "true value 1.5: high 1.7, predicted value 1.4, low 1.1",
+                "true value 3.5: high 4.7, predicted value 3.9, low 3.1",
+                "true value 1.5: high 1.7, predicted value 1.4, low 1.1",
+            ],
+        ),
+    ],
+)
+def test_bins_are_read_by_keys(shown, name, expected):
+    """The first, the next, the last and the one before it."""
+    element = shown.draw(case(name))
+    element.locator(".mw-plot").focus()
+    said = []
+    for key in ("Home", "ArrowRight", "End", "ArrowLeft")[: len(expected)]:
+        shown.page.keyboard.press(key)
+        said.append(element.locator(".mw-spoken").text_content())
+    assert said == expected
+    assert BLUE in shown.colours(element) or name.startswith("residuals")
+
+
 def test_values_that_are_not_finite_are_marked_and_read(shown):
     """NaN and infinities have marks at the edge, and the pointer says which."""
     element = shown.draw(case("line-odd-values"))

@@ -14,6 +14,8 @@ const LEAST_GAP = 74;
 const TICKS = 5;
 const FEW = 8;
 const TITLE_PIXELS = 6.6;
+// Of an axis, in how many steps keys go along it.
+const STEPS = 40;
 
 /**
  * Draw runs across axes.
@@ -48,6 +50,8 @@ export function drawParallel(host, first, { onFocus = () => {}, onChosen = () =>
     const scales = shown.axes.map((axis, index) => scaleOf(axis, SIDE + index * gap));
     const byColour = scales[shown.axes.indexOf(colourAxis())];
     const chosen = chosenRuns(scales);
+    // What keys are at is drawn anew, too.
+    const stop = stops().indexOf(document.activeElement);
     const lines = shown.runs
       .map((run, index) => ({ run, index }))
       .filter(({ run }) => !hidden.has(run.id))
@@ -71,23 +75,26 @@ export function drawParallel(host, first, { onFocus = () => {}, onChosen = () =>
       place,
       svg(
         "svg",
-        { width, height: HEIGHT, role: "img", "aria-label": `${shown.runs.length} runs across ${shown.axes.map((axis) => axis.name).join(", ")}` },
+        { width, height: HEIGHT, role: "group", "aria-label": `${shown.runs.length} runs across ${shown.axes.map((axis) => axis.name).join(", ")}` },
         scales.map((scale) => axisOf(scale, theme, gap)),
         svg("g", null, lines.map(([line]) => line)),
         svg("g", null, lines.map(([, target]) => target)),
         scales.map((scale) => brushOf(scale)),
       ),
     );
+    stops()[stop]?.focus();
     const count = shown.runs.filter((run) => !hidden.has(run.id)).length;
     const missing = scales.some((scale) => scale.hasMissing);
     replaceChildren(
       said,
       chosen !== null
         ? `${chosen.size} of ${count} runs go through what was drawn. Click on an axis to take it off. `
-        : "Draw along an axis to choose runs; click on its name to colour by it. ",
+        : "Draw along an axis, or press Down and Up on it, to choose runs; click on its name to colour by it. ",
       missing ? "At the foot of an axis are runs without a value there." : "",
     );
   };
+
+  const stops = () => [...place.querySelectorAll("[tabindex]")];
 
   const rank = ({ run }, chosen) => (focused === run.id ? 2 : chosen?.has(run.id) ? 1 : 0);
 
@@ -161,6 +168,34 @@ export function drawParallel(host, first, { onFocus = () => {}, onChosen = () =>
     draw();
   };
 
+  const choose = (key, range) => {
+    if (range === null) {
+      ranges.delete(key);
+    } else {
+      ranges.set(key, range);
+    }
+    draw();
+    const chosen = chosenRuns(shown.axes.map((axis) => scaleOf(axis, 0)));
+    onChosen(chosen === null ? null : [...chosen]);
+  };
+
+  // Keys move the upper end of a range, with Shift the lower one, from the whole axis on.
+  const chooseByKey = (event, key) => {
+    const way = { ArrowUp: -1, ArrowDown: 1 }[event.key];
+    if (event.key === "Escape" && ranges.has(key)) {
+      choose(key, null);
+    } else if (way !== undefined) {
+      const [first, last] = [TOP, HEIGHT - BOTTOM];
+      const [low, high] = ranges.get(key) ?? [first, last];
+      const by = (way * (last - first)) / STEPS;
+      const within = (at, least, most) => Math.min(Math.max(at, least), most);
+      choose(key, event.shiftKey ? [low, within(high + by, low, last)] : [within(low + by, first, high), high]);
+    } else {
+      return;
+    }
+    event.preventDefault();
+  };
+
   const brushOf = (scale) => {
     const key = keyOf(scale.axis);
     const range = ranges.get(key);
@@ -171,7 +206,17 @@ export function drawParallel(host, first, { onFocus = () => {}, onChosen = () =>
       y: range?.[0] ?? 0,
       height: range ? range[1] - range[0] : 0,
     });
-    const area = svg("rect", { class: "mw-parallel-brush", x: scale.x - 12, width: 24, y: TOP - 6, height: HEIGHT - TOP - 4 });
+    const area = svg("rect", {
+      class: "mw-parallel-brush",
+      x: scale.x - 12,
+      width: 24,
+      y: TOP - 6,
+      height: HEIGHT - TOP - 4,
+      tabindex: 0,
+      role: "group",
+      "aria-label": `Range of ${scale.axis.name}. Up and Down move its upper end, with Shift its lower end; Escape takes it off.`,
+      onkeydown: (event) => chooseByKey(event, key),
+    });
     area.addEventListener("pointerdown", (event) => {
       const top = place.firstChild.getBoundingClientRect().top;
       const from = event.clientY - top;
@@ -185,14 +230,7 @@ export function drawParallel(host, first, { onFocus = () => {}, onChosen = () =>
       const end = (moved) => {
         area.removeEventListener("pointermove", move);
         const [low, high] = extent(moved);
-        if (high - low < 4) {
-          ranges.delete(key);
-        } else {
-          ranges.set(key, [low, high]);
-        }
-        draw();
-        const chosen = chosenRuns(shown.axes.map((axis) => scaleOf(axis, 0)));
-        onChosen(chosen === null ? null : [...chosen]);
+        choose(key, high - low < 4 ? null : [low, high]);
       };
       area.addEventListener("pointermove", move);
       area.addEventListener("pointerup", end, { once: true });
