@@ -10,6 +10,7 @@ import requests
 from mlflow.entities import Metric, Param
 
 from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.overview.runs import views
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.stores.views import View
@@ -140,6 +141,29 @@ class TestCompare:
         compared.get_by_text("1 of 3 runs go through").wait_for()
         assert "1 of 3" in compared.get_by_role("heading", name="Runs (").inner_text()
         assert compared.locator(".mw-runs li:not(.is-hidden)").inner_text().startswith("fast")
+
+    def test_runs_are_chosen_by_keys(self, compared):
+        """Whoever has no pointer takes ends of an axis off, and back; Escape shows all again."""
+        axes = compared.locator(".mw-parallel")
+        axes.scroll_into_view_if_needed()
+        score = axes.get_by_role("group", name="Range of score.")
+        score.focus()
+        said = compared.locator(".mw-parallel + .mw-note")
+        for key, chosen in (
+            # fast has the least score, and is at the foot; slow is in the middle.
+            ("ArrowDown", "2 of 3 runs"),
+            ("ArrowUp", "3 of 3 runs"),
+            ("Shift+ArrowUp", "2 of 3 runs"),
+            ("Shift+ArrowDown", "3 of 3 runs"),
+            ("ArrowDown", "2 of 3 runs"),
+            ("Shift+ArrowUp", "1 of 3 runs"),
+        ):
+            compared.keyboard.press(key)
+            assert said.inner_text().startswith(chosen), key
+        assert compared.locator(".mw-runs li:not(.is-hidden)").inner_text().startswith("slow")
+        compared.keyboard.press("Escape")
+        assert "Draw along an axis" in said.inner_text()
+        assert compared.locator(".mw-runs li:not(.is-hidden)").count() == 3
 
     def test_runs_are_taken_out_and_the_address_says_which_are_left(self, compared, runs):
         """So what one sees can be sent."""
@@ -325,6 +349,21 @@ class TestComputes:
         card.get_by_text("Nothing runs, and nothing waits.").wait_for()
         card.get_by_text("The last one that ended").click()
         card.get_by_text("Canceled", exact=True).wait_for()
+
+    def test_markup_in_a_compute_target_is_text(self, page, pages, source):
+        """Its address and its settings."""
+        settings = {
+            "python": f"python {MARKUP}",
+            "hub": f"hub {MARKUP}",
+            "options": {f"option {MARKUP}": f"value {MARKUP}"},
+        }
+        source.store.put_compute(Compute("marked", "slurm", f"address {MARKUP}", settings))
+        page.goto(pages.page("/computes", "team-a"))
+        card = page.get_by_role("region", name="marked")
+        card.get_by_text(f"address {MARKUP}").wait_for()
+        for each in ("python", "hub", "option", "value"):
+            assert f"{each} {MARKUP}" in card.inner_text()
+        assert page.evaluate("document.querySelectorAll('main b, main img').length") == 0
 
 
 class TestExperiment:

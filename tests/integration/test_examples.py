@@ -17,6 +17,8 @@ from mlflow.entities import ViewType
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
+from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.runner.runner import EXIT_CODE_TAG
 from tests.conftest import EXAMPLES
 
@@ -150,9 +152,10 @@ def compare(run_example, workspace, tmp_path, left_on_sqlite):
     ("name", "expected"),
     [("sklearn_autolog", {"diabetes", "models"}), ("many_processes", {"processes"})],
 )
-def test_script_leaves_the_same_data(compare, name, expected):
-    """On MLflow's own store and on a workspace, wherever that is."""
+def test_script_leaves_the_same_data(compare, workspace, name, expected):
+    """On MLflow's own store and on a workspace, wherever that is; all metrics are drawn there."""
     compare(name, expected)
+    assert curves_that_are_drawn(workspace) > 0 or name == "sklearn_autolog"
 
 
 @pytest.mark.sqlite
@@ -166,9 +169,33 @@ def test_script_leaves_the_same_data(compare, name, expected):
         ("optuna_nested", {"optuna"}),
     ],
 )
-def test_script_of_a_framework_leaves_the_same_data(compare, name, expected):
-    """On MLflow's own store and on a workspace: what they log they log by the same calls."""
+def test_script_of_a_framework_leaves_the_same_data(compare, workspace, name, expected):
+    """On MLflow's own store and on a workspace: what they log they log by the same calls.
+
+    Each metric is drawn, whatever the framework has called it.
+    """
     compare(name, expected)
+    assert curves_that_are_drawn(workspace) > 0
+
+
+def curves_that_are_drawn(workspace):
+    """Look at the figures of all runs: each metric is one, of its values; return the curves."""
+    client = workspace.client
+    source = source_of(workspace.get_mlflow_tracking_uri())
+    curves = 0
+    for run in client.search_runs([each.experiment_id for each in client.search_experiments()]):
+        figures = {each["title"]: each for each in figures_of_run(source, run.info.run_id)}
+        assert run.data.metrics.keys() <= figures.keys()
+        for key in run.data.metrics:
+            figure = figures[key]
+            values = sorted(m.value for m in client.get_metric_history(run.info.run_id, key))
+            if len(values) == 1:
+                assert (figure["kind"], figure["value"]) == ("number", values[0])
+            else:
+                assert figure["kind"] == "lines"
+                assert sorted(figure["series"][0]["y"]) == values
+                curves += 1
+    return curves
 
 
 def test_processes_lose_nothing(run_example, workspace):

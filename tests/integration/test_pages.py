@@ -9,11 +9,13 @@ import time
 
 import pytest
 import requests
-from mlflow.entities import Metric
+from mlflow.entities import Dataset, DatasetInput, InputTag, Metric
+from mlflow.utils.mlflow_tags import MLFLOW_DATASET_CONTEXT
 
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.app.pages.answers import API
 from mlflow_workspace_plugin.app.pages.pages import routes
+from mlflow_workspace_plugin.data.uses import MODE_TAG, NAME_TAG
 from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.overview.runs import views
 from mlflow_workspace_plugin.overview.source import source_of
@@ -26,7 +28,10 @@ from tests.waiting import wait_until
 WAIT_S = 120
 """Of a machine that does much else."""
 MARK = "sEcReT"
-FILE = "<img src=x onerror=alert(1)>.txt"
+IMAGE = "<img src=x onerror=alert(1)>"
+"""A name where a slash may not be."""
+FILE = f"{IMAGE}.txt"
+PLANTED_ELEMENTS = "document.querySelectorAll('main b, main img[src=x]').length"
 SVG = f"<svg xmlns='http://www.w3.org/2000/svg'><script>{MARKUP}</script></svg>"
 
 # What each route is asked for by somebody of another workspace: its parameters, and what is sent.
@@ -114,7 +119,7 @@ def code(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def filled(workspace, code):
+def filled(workspace, code, tmp_path_factory):
     """A run that has something of everything, with markup planted wherever text may be."""
     experiment = Experiment(workspace, "seen")
     before = experiment.start_logging(display_name="before", snapshot_directory=code, outputs=None)
@@ -137,10 +142,71 @@ def filled(workspace, code):
     run.upload_file(f"outputs/{FILE}", io.BytesIO(MARKUP.encode()))
     run.upload_file("outputs/numbers.bin", io.BytesIO(bytes(range(256))))
     run.upload_file("user_logs/std_log.txt", io.BytesIO(f"epoch 1\n{MARKUP}\n".encode()))
+    plant_in_the_rest(workspace, run, tmp_path_factory.mktemp("planted"))
     run.child_run(f"child {MARKUP}").complete()
     run.fail(MARKUP)
     run.flush()
     return run
+
+
+def plant_in_the_rest(workspace, run, folder):
+    """Markup in what a run has of MLflow's, in what is drawn of it, and in names of its files."""
+    from PIL import Image
+
+    Image.new("RGB", (4, 3), "red").save(folder / "red.png")
+    run.log_image(IMAGE, path=str(folder / "red.png"))
+    run.log_table(f"table {MARKUP}", {f"column {MARKUP}": ["x", "y"]})
+    run.log_confusion_matrix(
+        f"matrix {MARKUP}",
+        {
+            "schema_type": "confusion_matrix",
+            "schema_version": "1.0.0",
+            "data": {"class_labels": [f"label {MARKUP}", "b"], "matrix": [[3, 1], [2, 4]]},
+        },
+    )
+    run.upload_file(f"user_logs/{FILE}", io.BytesIO(MARKUP.encode()))
+    client = workspace.client
+    client.set_tag(run.id, "mlflow.note.content", f"description {MARKUP}")
+    source = json.dumps({"uri": f"source {MARKUP}"})
+    dataset = Dataset(f"dataset {MARKUP}", "0123", f"type {MARKUP}", source)
+    tags = [
+        InputTag(NAME_TAG, f"used as {MARKUP}"),
+        InputTag(MODE_TAG, f"mode {MARKUP}"),
+        InputTag(MLFLOW_DATASET_CONTEXT, f"context {MARKUP}"),
+    ]
+    client.log_inputs(run.id, [DatasetInput(dataset, tags)])
+    client.create_registered_model(IMAGE)
+    outputs = f"{client.get_run(run.id).info.artifact_uri}/outputs"
+    client.create_model_version(IMAGE, outputs, run.id)
+
+
+def test_markup_in_what_is_around_a_run_is_text(pages, filled, page, workspace):
+    """Its description, its user, datasets and models; columns, labels, images and logs."""
+    page.goto(pages.page(f"/runs/{filled.id}", "team-a"))
+    page.locator(".mw-description").get_by_text(f"description {MARKUP}").wait_for()
+    side = page.get_by_role("complementary")
+    for each in ("dataset", "source", "used as", "mode", "context"):
+        side.get_by_text(f"{each} {MARKUP}").first.wait_for()
+    side.get_by_role("link", name=f"{IMAGE}, version 1").wait_for()
+    for title, kind, said in (
+        (f"table {MARKUP}", "table", f"column {MARKUP}"),
+        (f"matrix {MARKUP}", "heatmap", f"label {MARKUP}"),
+        (IMAGE, "images", IMAGE),
+    ):
+        drawn = figure(page, title)
+        assert kind_of(drawn) == kind
+        assert said in drawn.inner_text()
+    drawn = figure(page, IMAGE).locator(".mw-figure-body img")
+    assert drawn.evaluate("image => image.decode().then(() => image.naturalWidth)") == 4
+    logs = page.get_by_label("Which log").locator("option").all_text_contents()
+    assert f"user_logs/{FILE}" in logs
+    store = workspace.tracking_store
+    theirs = store.create_run(
+        str(filled.experiment.id), f"user {MARKUP}", int(time.time() * 1000), [], "of a stranger"
+    )
+    page.goto(pages.page(f"/runs/{theirs.info.run_id}", "team-a"))
+    page.get_by_text(f"user {MARKUP}").first.wait_for()
+    assert page.evaluate(PLANTED_ELEMENTS) == 0
 
 
 @pytest.fixture(scope="module")
@@ -354,8 +420,7 @@ def test_page_of_a_run_shows_what_there_is(pages, filled, page, workspace):
     assert page.locator("[data-line='+']").text_content() == "+rate = 0.2"
     page.get_by_label("Filter figures by name").fill("LOS")
     assert page.locator(".mw-figure:visible").count() == 1
-    planted = "document.querySelectorAll('main b, main img[src=x]').length"
-    assert page.evaluate(planted) == 0
+    assert page.evaluate(PLANTED_ELEMENTS) == 0
     # MLflow takes any name, and so does what leads to it.
     of_mlflow = workspace.client.create_experiment(f"of mlflow {MARKUP}")
     workspace.client.create_run(of_mlflow, run_name=f"run {MARKUP}")
@@ -363,7 +428,7 @@ def test_page_of_a_run_shows_what_there_is(pages, filled, page, workspace):
     page.get_by_role("link", name=f"of mlflow {MARKUP}").click()
     page.get_by_role("heading", name=f"of mlflow {MARKUP}").wait_for()
     page.locator("main").get_by_role("link", name=f"run {MARKUP}").wait_for()
-    assert page.evaluate(planted) == 0
+    assert page.evaluate(PLANTED_ELEMENTS) == 0
 
 
 def test_live_picture_is_the_one_that_is_seen_later(pages, workspace, page):
