@@ -405,6 +405,8 @@ def test_page_of_a_run_shows_what_there_is(pages, filled, page, workspace):
     assert kind_of(figure(page, "note")) == "text"
     assert kind_of(figure(page, "errors")) == "table"
     assert MARKUP in page.get_by_role("log").text_content()
+    # They are read when they are seen.
+    page.get_by_role("tree", name="Files").scroll_into_view_if_needed()
     page.get_by_role("button", name="outputs").click()
     page.get_by_role("button", name="report.html").click()
     assert page.locator(".mw-preview-text").text_content() == MARKUP
@@ -524,6 +526,8 @@ def look(page):
 def test_what_was_chosen_last_is_shown(pages, filled, page):
     """Though the answer to what was chosen before comes after it."""
     page.goto(pages.page(f"/runs/{filled.id}", "team-a"))
+    # They are read when they are seen.
+    page.get_by_role("tree", name="Files").scroll_into_view_if_needed()
     page.get_by_role("button", name="outputs").click()
     late = []
     page.route("**/preview?*report.html*", lambda route: late.append(route))
