@@ -169,13 +169,9 @@ def test_script_leaves_the_same_data(compare, workspace, name, expected):
         ("optuna_nested", {"optuna"}),
     ],
 )
-def test_script_of_a_framework_leaves_the_same_data(compare, workspace, name, expected):
-    """On MLflow's own store and on a workspace: what they log they log by the same calls.
-
-    Each metric is drawn, whatever the framework has called it.
-    """
+def test_script_of_a_framework_leaves_the_same_data(compare, name, expected):
+    """On MLflow's own store and on a workspace: what they log they log by the same calls."""
     compare(name, expected)
-    assert curves_that_are_drawn(workspace) > 0
 
 
 def curves_that_are_drawn(workspace):
