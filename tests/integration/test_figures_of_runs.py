@@ -285,6 +285,38 @@ def test_long_curves_are_drawn_in_few_points(source, start):
     assert [y for _, y in points(whole)] == values
 
 
+def test_long_curves_have_gaps_where_none_was_logged(source, start):
+    """A None is no NaN, however few points are drawn, and of whichever part."""
+    run = start()
+    values = [0.001 * n for n in range(500)]
+    for step, value in {200: None, 201: None, 300: math.nan, 450: None}.items():
+        values[step] = value
+    run.log_list("loss", values)
+    run.log_list("other", values[:400])
+    run.flush()
+    other = start()
+    other.log_list("loss", values)
+    other.complete()
+
+    def checked(figure, first, last, note):
+        assert not figure["series"][0]["is_exact"]
+        told = {x: y for x, y in points(figure) if not isinstance(y, float)}
+        assert told.items() <= {200: None, 201: None, 300: NAN, 450: None}.items()
+        assert {300} <= told.keys() or not first <= 300 <= last
+        assert None in told.values()
+        assert (figure["note"] or "").endswith(note)
+
+    [figure] = figures_of_run(source, run.id, names=["loss"], points=100)
+    checked(figure, 0, 499, "extremes kept. 1 value is NaN.")
+    part = figure_of(source, run.id, figure["id"], start=150, end=280, points=50)
+    checked(part, 150, 280, "extremes kept.")
+    at = figure["series"][0]["time"]
+    by_time = figure_of(source, run.id, figure["id"], x="time", start=at[0], points=100)
+    assert by_time["note"].endswith("1 value is NaN.")
+    [both] = figures_of_runs(source, [run.id, other.id], names=["loss"], points=100)
+    checked(both, 0, 499, "2 values are NaN.")
+
+
 @pytest.mark.hubs
 def test_charts_are_drawn(source, start):
     """Each of SDK v1's four; what is none is shown as it is, and a file that is gone is said."""

@@ -3,7 +3,7 @@
 import math
 import sys
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import replace
 from typing import Any
 
@@ -189,7 +189,12 @@ def _is_stepped(found: ChartPoints) -> bool:
 
 
 def _curve(run: LoggedRun, logged: Logged, found: ChartPoints, asked: Asked, name: str) -> Curve:
-    ys = _numbers(run, logged, found)
+    may_be_none = found.nans > 0 and logged.is_described
+    nones = _nones(run, logged, asked) if may_be_none and not found.is_exact else []
+    if may_be_none and found.is_exact:
+        ys = list(map(_number, _typed(run, logged, found.points)))
+    else:
+        ys = _numbers(found.points, set(nones))
     return Curve(
         name=name,
         x=[asked.x_of(point, run.start_time) for point in found.points],
@@ -198,18 +203,35 @@ def _curve(run: LoggedRun, logged: Logged, found: ChartPoints, asked: Asked, nam
         time=[point.timestamp for point in found.points] if asked.x == "step" else None,
         run=run.id,
         start_time=run.start_time,
-        nans=sum(y is not None and is_nan(y) for y in ys) if found.is_exact else found.nans,
+        nans=sum(y is not None and is_nan(y) for y in ys)
+        if found.is_exact
+        else max(0, found.nans - len(nones)),
     )
 
 
-def _numbers(run: LoggedRun, logged: Logged, found: ChartPoints) -> list[float | None]:
-    """Return what is drawn of points. What MLflow has as NaN may be that nothing was logged."""
-    if found.nans and found.is_exact and logged.is_described:
-        return [
-            value if value is None else _number(value)
-            for value in _typed(run, logged, found.points)
-        ]
-    return [math.nan if point.is_nan else point.value for point in found.points]
+def _nones(run: LoggedRun, logged: Logged, asked: Asked) -> list[Place]:
+    """Return where None was logged among numbers, which MLflow keeps as NaN."""
+    wanted = asked.of_store(run.start_time)
+    first = -math.inf if wanted["start"] is None else wanted["start"]
+    last = math.inf if wanted["end"] is None else wanted["end"]
+    places = [
+        (each.timestamp, each.step)
+        for key in logged.keys
+        for each in run.exact[key]
+        if each.value is None and not each.is_alone
+    ]
+    x = 1 if wanted["x"] == "step" else 0
+    return [place for place in places if first <= place[x] <= last]
+
+
+def _numbers(points: Sequence[Point], nones: Set[Place]) -> list[float | None]:
+    """Return what is drawn of points, some of which are where None was logged."""
+    return [
+        (None if (point.timestamp, point.step) in nones else math.nan)
+        if point.is_nan
+        else point.value
+        for point in points
+    ]
 
 
 def _meant(value: float) -> float:
@@ -217,8 +239,8 @@ def _meant(value: float) -> float:
     return math.copysign(math.inf, value) if abs(value) >= sys.float_info.max else value
 
 
-def _number(value: Any) -> float:
-    return value if isinstance(value, (int, float)) else math.nan
+def _number(value: Any) -> float | None:
+    return value if value is None or isinstance(value, (int, float)) else math.nan
 
 
 def _typed(run: LoggedRun, logged: Logged, points: Sequence[Point]) -> list[Any]:
