@@ -128,8 +128,9 @@ TO_MLFLOW = "mlflow"
 LINKS = Variable(
     "MLFLOW_WORKSPACE_LINKS",
     "pages",
-    f"`{TO_MLFLOW}`: links to runs lead to the pages of MLflow's own UI, as they have to where a "
-    "stock `mlflow server` serves the hub. Else to those of `mlflow-workspace ui`.",
+    f"`{TO_MLFLOW}`: links to runs, experiments and workspaces lead to the pages of MLflow's own "
+    "UI, as they have to where a stock `mlflow server` serves the hub. Else to those of "
+    "`mlflow-workspace ui`.",
 )
 
 JOURNAL = Variable(

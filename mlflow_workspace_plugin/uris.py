@@ -35,6 +35,7 @@ _LOOPBACK = re.compile(r"localhost|127(\.\d{1,3}){3}|::1")
 # MLflow's URI helpers drop slashes; behind three of them is a folder.
 _HOST_AND_PORT = re.compile(r"([\w+.-]+:/{0,2})(?!/)(\[[0-9A-Fa-f:.]*\]|[^/:]*)(:[^/]*)")
 _RUN_PAGE = re.compile(r"experiments/[^/]+/runs/([^/]+)")
+_EXPERIMENT_PAGE = re.compile(r"experiments/([^/]+)")
 _FORMS = (
     "Write workspace:///path/to/hub/NAME for a workspace, workspace:NAME for one of the default "
     "hub, or workspace-hub:///path/to/hub for a server."
@@ -151,20 +152,29 @@ def ui_fragment(page: str, workspace: str | None) -> str:
 def ui_location(page: str, workspace: str | None, query: Mapping[str, str] | None = None) -> str:
     """Return what stands behind the address of a served UI, and a slash, in a link to a page.
 
-    The page of a run is ours, unless the user's links lead to MLflow's; the others are MLflow's.
+    The pages of a run and of an experiment, and the front of a workspace, are ours, unless the
+    user's links lead to MLflow's; the others are MLflow's.
 
     Args:
-        page: as for :func:`ui_fragment`.
+        page: as for :func:`ui_fragment`; nothing is the front.
         workspace: as for :func:`ui_fragment`.
         query: what the link tells the server beside that.
     """
-    found = _RUN_PAGE.fullmatch(page)
-    if found is not None and workspace and settings.LINKS.get() != settings.TO_MLFLOW:
-        return (
-            f"pages/runs/{quote(found[1])}?{urlencode({'workspace': workspace, **(query or {})})}"
-        )
+    path = _path_of_ours(page) if workspace else None
+    if path is not None and settings.LINKS.get() != settings.TO_MLFLOW:
+        return f"pages/{path}?{urlencode({'workspace': workspace, **(query or {})})}"
     before = f"?{urlencode(query)}" if query else ""
-    return before + ui_fragment(page, workspace)
+    # MLflow's front shows nothing of a workspace.
+    return before + ui_fragment(page or ("experiments" if workspace else ""), workspace)
+
+
+def _path_of_ours(page: str) -> str | None:
+    """Return where our page is that stands for one of MLflow's; None if none does."""
+    if run := _RUN_PAGE.fullmatch(page):
+        return f"runs/{quote(run[1])}"
+    if experiment := _EXPERIMENT_PAGE.fullmatch(page):
+        return f"experiments/{quote(experiment[1])}"
+    return None if page else ""
 
 
 def workspace_name(uri: str) -> str:

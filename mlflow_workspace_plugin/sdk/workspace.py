@@ -460,14 +460,14 @@ class Workspace(NotServedOfWorkspace):
         self._place.delete(with_content=delete_dependent_resources)
 
     def portal_url(self, page: str) -> str:
-        """Return the address of a page of MLflow's UI, as ``mlflow-workspace ui`` serves it.
+        """Return the address of a page, as ``mlflow-workspace ui`` serves it.
 
         Args:
-            page: such as ``experiments/1/runs/RUN``.
+            page: such as ``experiments/1/runs/RUN``; nothing is the front of the workspace.
         """
         return self._place.page(page)
 
-    def where_to_look(self, page: str = "experiments", command: str = "ui -w {workspace}") -> str:
+    def where_to_look(self, page: str = "", command: str = "ui -w {workspace}") -> str:
         """Return the address of a page of the UI, or the command that shows it if none is served.
 
         Args:
@@ -498,7 +498,7 @@ class Workspace(NotServedOfWorkspace):
     def _repr_html_(self) -> str:
         return html_table(
             {"Name": self.name, "MLflow tracking URI": self.get_mlflow_tracking_uri()},
-            {"Experiments": self.portal_url("experiments")},
+            {"Experiments": self.portal_url("")},
         )
 
     @classmethod

@@ -180,13 +180,16 @@ class TestDelete:
         assert list(workspace.experiments) == ["experiment"]
 
 
-def test_pages_and_tables(experiment):
+def test_pages_and_tables(experiment, monkeypatch):
     """The address and the table that notebooks show."""
-    url = f"http://127.0.0.1:5000/#/experiments/{experiment.id}?workspace=team-a"
-    url += "&workflowType=machine_learning"
+    url = f"http://127.0.0.1:5000/pages/experiments/{experiment.id}?workspace=team-a"
     assert experiment.get_portal_url() == url
     assert experiment._repr_html_() == (
         '<table style="width:100%"><tr><th>Name</th><th>Workspace</th><th>Report Page</th></tr>'
         f'<tr><td>experiment</td><td>team-a</td><td><a href="{escape(url)}" target="_blank" '
         'rel="noopener">Link to the page</a></td></tr></table>'
     )
+    # Where a stock server of MLflow's serves the hub, which has no pages of ours.
+    monkeypatch.setenv("MLFLOW_WORKSPACE_LINKS", "mlflow")
+    of_mlflow = f"http://127.0.0.1:5000/#/experiments/{experiment.id}?workspace=team-a"
+    assert experiment.get_portal_url() == f"{of_mlflow}&workflowType=machine_learning"

@@ -83,11 +83,14 @@ class TestStart:
         assert run.get_portal_url() == f"http://127.0.0.1:5000{path}"
         monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", "http://localhost:7000/")
         assert run.get_portal_url() == f"http://localhost:7000{path}"
-        assert run.get_workspace_url() == f"http://localhost:7000/#/experiments?{_QUERY}"
+        front = "http://localhost:7000/pages/?workspace=team-a"
+        assert run.get_workspace_url() == front
+        assert f'href="{front}"' in run.experiment.workspace._repr_html_()
         # Where a stock server of MLflow's serves the hub, which has no pages of ours.
         monkeypatch.setenv("MLFLOW_WORKSPACE_LINKS", "mlflow")
         page = f"/#/experiments/{run.experiment.id}/runs/{run.id}?{_QUERY}"
         assert run.get_portal_url() == f"http://localhost:7000{page}"
+        assert run.get_workspace_url() == f"http://localhost:7000/#/experiments?{_QUERY}"
 
 
 class TestFind:

@@ -74,7 +74,7 @@ class RunDetails(RunJob):
 
         Documents of SDK v1 name this method, which it did not have.
         """
-        return self._experiment.workspace.portal_url("experiments")
+        return self._experiment.workspace.portal_url("")
 
     def _details(self, logs: dict[str, str]) -> dict[str, Any]:
         job = self._watch.read()
