@@ -211,6 +211,38 @@ class TestCompare:
         live.complete()
         wait_until(lambda: "Running" not in legend.inner_text(), 30)
 
+    def test_charts_are_left_alone_as_long_as_they_take(self, page, pages, workspace, runs):
+        """What a slow server took minutes for is not asked for again at each look."""
+        live = Experiment(workspace, "live").start_logging(outputs=None, snapshot_directory=None)
+
+        def log(value):
+            live.log("loss", value)
+            live.flush()
+
+        log(1.0)
+        page.clock.install()
+        page.goto(pages.page("/compare", "team-a", runs=f"{live.id},{runs[0]}"))
+        plot = figure(page, "loss").get_by_role("img").first
+        wait_until(lambda: "31 points" in plot.get_attribute("aria-label"))
+        held = []
+        page.route("**/compare/figures?*", held.append, times=1)
+        log(0.5)
+        wait_until(lambda: page.clock.run_for(1000) or held, 60)
+        page.clock.fast_forward(600_000)
+        held[0].continue_()
+        wait_until(lambda: "32 points" in plot.get_attribute("aria-label"), 60)
+        looks, figures = [], []
+        page.on("response", lambda each: "/api/compare?" in each.url and looks.append(each))
+        page.on("request", lambda each: "/figures?" in each.url and figures.append(each))
+        for value in (0.25, 0.125):
+            looks.clear()
+            log(value)
+            wait_until(lambda: page.clock.run_for(1000) or looks, 60)
+        assert figures == []
+        page.clock.fast_forward(6_000_000)
+        wait_until(lambda: "34 points" in plot.get_attribute("aria-label"), 60)
+        live.complete()
+
     def test_many_runs_are_compared_on_a_phone_and_in_the_dark(self, browser, pages, source):
         """100 runs: a table of runs, whose order can be chosen; nothing leaves the screen."""
         client = source.store
@@ -367,6 +399,26 @@ class TestComputes:
 
 
 class TestExperiment:
+    def test_a_run_that_is_started_later_is_seen(self, page, pages, workspace):
+        """Where there was none, and where all had ended; what is the same is not drawn anew."""
+        experiment_id = workspace.client.create_experiment("later")
+        experiment = Experiment(workspace, "later")
+        page.clock.install()
+        page.goto(pages.page(f"/experiments/{experiment_id}", "team-a"))
+        page.get_by_text("No runs.").wait_for()
+        for number in range(1, 3):
+            run = experiment.start_logging(outputs=None, snapshot_directory=None)
+            run.log("score", number)
+            run.complete()
+            run.flush()
+            page.clock.fast_forward(30_000)
+            page.get_by_role("heading", name="1 run" if number == 1 else "2 runs").wait_for()
+        page.evaluate("document.querySelector('.mw-runs-table').isSame = true")
+        with page.expect_response("**/api/experiments/*"):
+            page.clock.fast_forward(30_000)
+        page.wait_for_timeout(200)
+        assert page.evaluate("document.querySelector('.mw-runs-table').isSame")
+
     def test_any_metric_over_runs_and_chosen_runs_compared(self, page, pages, workspace, runs):
         """A point for each run, over time or over another value; chosen runs lead to the next."""
         experiment = Experiment(workspace, "ridge")

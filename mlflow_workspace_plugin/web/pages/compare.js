@@ -15,6 +15,7 @@ import { viewHead } from "./several/view_head.js";
 
 const MARKS_MS = 3000;
 const FOUND_MS = 10_000;
+const LEFT_ALONE = 8;
 const FEWEST_FOR_AXES = 3;
 const X_NAMES = [
   ["step", "Step"],
@@ -387,7 +388,7 @@ async function showPage(page) {
         }
         marks = found;
       },
-      { everyMs: MARKS_MS, onError, onAnswer },
+      { everyMs: MARKS_MS, leftAlone: LEFT_ALONE, onError, onAnswer },
     );
     keepUp(
       async () => {
@@ -405,7 +406,7 @@ async function showPage(page) {
           await reread();
         }
       },
-      { everyMs: FOUND_MS, onError, onAnswer },
+      { everyMs: FOUND_MS, leftAlone: LEFT_ALONE, onError, onAnswer },
     );
   }
 }

@@ -12,6 +12,9 @@ import { keepUp, showError, showShell } from "./shell.js";
 import { newTurns } from "../turns.js";
 
 const EVERY_MS = 5000;
+// Where no run goes on, one may be started.
+const QUIET_MS = 15_000;
+const LEFT_ALONE = 8;
 const CHARTS_AT_FIRST = 4;
 const COLUMNS_AT_FIRST = 8;
 const ROWS_AT_FIRST = 100;
@@ -36,6 +39,9 @@ const state = {
 };
 let shown = null;
 let asked = [];
+let readAt = 0;
+// Something was chosen that is not shown yet.
+let isDue = false;
 const turn = newTurns();
 const charts = new Map();
 
@@ -63,16 +69,18 @@ reread().catch((error) => showError(main, error));
 
 keepUp(
   async () => {
-    if (shown !== null && !shown.is_over) {
-      await reread();
+    if (shown !== null && !(shown.is_over && performance.now() < readAt + QUIET_MS)) {
+      await reread({ isChosen: false });
     }
   },
-  { everyMs: EVERY_MS, onError: (error) => say(`${error.message} What is shown may be old.`), onAnswer: () => say(null) },
+  { everyMs: EVERY_MS, leftAlone: LEFT_ALONE, onError: (error) => say(`${error.message} What is shown may be old.`), onAnswer: () => say(null) },
 );
 
 // Of what was chosen fast, the last is shown, whichever answer comes last.
-async function reread() {
+async function reread({ isChosen = true } = {}) {
   const isLast = turn();
+  const before = JSON.stringify(shown);
+  isDue ||= isChosen;
   try {
     if (!(await read(isLast))) {
       return;
@@ -88,7 +96,11 @@ async function reread() {
     }
     return;
   }
-  show();
+  // Whoever reads or types is not interrupted by what is the same.
+  if (isDue || JSON.stringify(shown) !== before) {
+    isDue = false;
+    show();
+  }
 }
 
 async function read(isLast) {
@@ -110,6 +122,7 @@ async function read(isLast) {
   }
   asked = wanted.map((column) => JSON.stringify(column));
   shown = found;
+  readAt = performance.now();
   return true;
 }
 

@@ -88,10 +88,11 @@ export function section(heading, ...children) {
  * What fails is called again, later and later, until it is answered.
  *
  * @param {function(): Promise<boolean|void>} call is done for good when it returns false.
- * @param {{everyMs?: number, onError?: function(Error), onAnswer?: function()}} options
+ * @param {{everyMs?: number, leftAlone?: number, onError?: function(Error), onAnswer?: function()}}
+ *   options `leftAlone` is how many times as long as a call took no other one is made.
  * @returns {{stop: function(), now: function()}}
  */
-export function keepUp(call, { everyMs = TICK_MS, onError, onAnswer } = {}) {
+export function keepUp(call, { everyMs = TICK_MS, leftAlone = 0, onError, onAnswer } = {}) {
   let timer = null;
   let isCalling = false;
   let isOver = false;
@@ -108,9 +109,10 @@ export function keepUp(call, { everyMs = TICK_MS, onError, onAnswer } = {}) {
       return;
     }
     isCalling = true;
+    const began = performance.now();
     try {
       isOver = (await call()) === false;
-      pause = everyMs;
+      pause = Math.max(everyMs, Math.min(leftAlone * (performance.now() - began), SLOWEST_MS));
       onAnswer?.();
     } catch (error) {
       pause = Math.min(pause * 2, SLOWEST_MS);

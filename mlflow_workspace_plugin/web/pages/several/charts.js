@@ -10,6 +10,9 @@ const AT_ONCE = 2;
 const ASKING = 2;
 const FEW = 8;
 const AGAIN_MS = 5000;
+const SHORTEST_MS = 3000;
+// How many times as long as it took to read a chart it is left alone, while its runs go on.
+const LEFT_ALONE = 8;
 
 /**
  * Show charts, one place for each name.
@@ -38,7 +41,7 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
         if (place) {
           place.isNear = entry.isIntersecting;
           if (place.isNear && place.isOld) {
-            want(place);
+            wantSoon(place);
           }
         }
       }
@@ -58,7 +61,7 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
   const newPlace = (name) => {
     const waits = el("section", { class: "mw-figure is-waiting", dataset: { name } }, el("h3", { class: "mw-figure-title", title: name }, name), el("p", { class: "mw-empty" }, "…"));
     observer.observe(waits);
-    return { name, waits, host: el("div", { class: "mw-place" }, waits), drawn: new Map(), turn: newTurns(), isNear: false, isOld: true, isAsked: false };
+    return { name, waits, host: el("div", { class: "mw-place" }, waits), drawn: new Map(), turn: newTurns(), isNear: false, isOld: true, isAsked: false, readAt: 0, pause: 0, timer: null };
   };
 
   // Several that come into view together are asked for together.
@@ -73,6 +76,17 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
         isPlanned = false;
         send();
       });
+    }
+  };
+
+  // What was just read waits a little.
+  const wantSoon = (place) => {
+    clearTimeout(place.timer);
+    const wait = place.readAt + place.pause - performance.now();
+    if (wait <= 0) {
+      want(place);
+    } else {
+      place.timer = setTimeout(() => place.isOld && place.isNear && places.get(place.name) === place && want(place), wait);
     }
   };
 
@@ -93,6 +107,7 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
       place.isOld = false;
     });
     const asked = runs().join(",");
+    const began = performance.now();
     const isLast = batch.map((place) => place.turn());
     const found = await figuresOf(asked, batch.map(({ name }) => name)).catch((error) => error);
     if (asked !== runs().join(",")) {
@@ -110,6 +125,8 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
         place.isOld = true;
         setTimeout(() => place.isOld && place.isNear && want(place), AGAIN_MS);
       } else {
+        place.readAt = performance.now();
+        place.pause = Math.max(SHORTEST_MS, LEFT_ALONE * (place.readAt - began));
         show(place, found.filter((figure) => nameOf(figure) === place.name));
       }
     }
@@ -222,8 +239,9 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
       for (const place of places.values()) {
         if (changed === null || changed.includes(place.name)) {
           place.isOld = true;
+          place.pause = changed === null ? 0 : place.pause;
           if (place.isNear) {
-            want(place);
+            wantSoon(place);
           }
         }
       }
