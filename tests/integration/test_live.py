@@ -15,6 +15,9 @@ from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
 from mlflow_workspace_plugin.overview.live.tick import tick, tick_json
 from mlflow_workspace_plugin.overview.source import source_of
+from mlflow_workspace_plugin.runs.metrics.descriptors import SCALAR
+from mlflow_workspace_plugin.runs.metrics.values import scalar
+from mlflow_workspace_plugin.runs.metrics.writer import MetricWriter
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 
 pytestmark = [pytest.mark.databases]
@@ -71,6 +74,8 @@ def source(uri):
 
 
 values = st.sampled_from([0.0, -0.5, 1.0, 2.5, math.nan, math.inf, -math.inf])
+# Between two batches, in milliseconds.
+gaps = st.sampled_from([0, 10, 30_000, 300_000])
 batches = st.lists(
     st.tuples(
         st.sampled_from(NAMES),
@@ -89,19 +94,36 @@ batches = st.lists(
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
-@given(logged=st.lists(batches, min_size=1, max_size=6))
+@given(logged=st.lists(st.tuples(gaps, batches), min_size=1, max_size=6))
 def test_late_points_of_the_last_minute_are_seen_whoever_logs_them(run, source, uri, logged):
-    """At each look all that is stored by then is seen, in whatever order it came."""
+    """At each look all that is stored by then is seen, in whatever order it came.
+
+    Also of a metric that was not logged for long, while another one was.
+    """
     store = open_workspace_store(uri)
     run_id = MlflowClient(uri).create_run(run.experiment.id).info.run_id
     looker, now = Looker(source, run_id), int(time.time() * 1000)
-    for number, batch in enumerate(logged):
-        now += 10 * number
+    for gap, batch in logged:
+        now += gap
         metrics = [Metric(key, value, now - late, step) for key, step, late, value in batch]
         store.log_batch(run_id, metrics, [], [])
         looker.look()
         for name in NAMES:
             assert looker.points.get(name, set()) == stored_points(source, run_id, name)
+
+
+def test_late_point_of_a_metric_that_is_logged_now_and_then_is_seen(run, source, uri):
+    """By a client without receipts, below its last step, and long after its last point."""
+    store, began = open_workspace_store(uri), int(time.time() * 1000)
+    run_id = MlflowClient(uri).create_run(run.experiment.id).info.run_id
+    store.log_batch(run_id, [Metric("val", 0.5, began, 10)], [], [])
+    store.log_batch(run_id, [Metric("loss", 0.1, began + 300_000, 1)], [], [])
+    looker = Looker(source, run_id)
+    looker.look()
+    store.log_batch(run_id, [Metric("val", 0.4, began + 299_000, 5)], [], [])
+    assert "val" in looker.look()["points"]
+    assert looker.points["val"] == stored_points(source, run_id, "val")
+    assert looker.look()["points"] == {}
 
 
 @pytest.mark.parametrize("late_ms", [0, 30_000, 7_200_000])
@@ -173,6 +195,57 @@ def test_what_numbers_do_not_say_is_named(run, source):
     run.log(odd, 2.5)
     run.flush()
     assert [point[2] for point in looker.look()["points"][odd]] == [2.5]
+
+
+@pytest.mark.parametrize("first", [0.5, 1])
+def test_none_among_numbers_is_named(run, source, first):
+    """It is no NaN: MLflow keeps one as the other, which a figure that is read again tells."""
+    looker = Looker(source, run.id)
+    run.log("loss", first)
+    run.log("plain", 0.5)
+    run.flush()
+    looker.look()
+    for value in (None, 0.25, None):
+        run.log("loss", value)
+        run.log("plain", math.nan)
+        run.flush()
+        found = looker.look()
+        assert found["again"] == ([] if value else ["loss"])
+        assert found["points"]["plain"][-1][2] == "NaN"
+        assert found["latest"] == {"plain": "NaN"} | ({"loss": value} if value else {})
+    [figure] = figures_of_run(source, run.id, names=["loss"])
+    assert figure["series"][0]["y"] == [first, None, 0.25, None]
+
+
+def test_text_among_numbers_is_named_without_a_journal(run, source, uri):
+    """There are no receipts then, which would count it."""
+    writer = MetricWriter(open_workspace_store(uri), run.id)
+    writer.write("loss", SCALAR, [{"": scalar("loss", 0.5)}])
+    looker = Looker(source, run.id)
+    looker.look()
+    writer.write("loss", SCALAR, [{"": scalar("loss", "lost")}])
+    assert looker.look()["again"] == ["loss"]
+
+
+def test_new_files_of_folders_that_are_named_are_told(run, source):
+    """However deep they are; each folder once, and when it is named for the first time."""
+
+    def look(cursor, *folders):
+        found = tick(source, run.id, cursor, folders)
+        return found.cursor, found.folders
+
+    run.upload_file("outputs/checkpoints/1.bin", io.BytesIO(b"1"))
+    cursor, told = look(None)
+    assert told == []
+    cursor, told = look(cursor, "outputs/checkpoints", "model")
+    assert told == ["outputs/checkpoints", "model"]
+    cursor, told = look(cursor, "outputs/checkpoints", "model")
+    assert told == []
+    run.upload_file("outputs/checkpoints/2.bin", io.BytesIO(b"2"))
+    found = tick(source, run.id, cursor, ["outputs/checkpoints", "model"])
+    assert (found.folders, found.files) == (["outputs/checkpoints"], False)
+    with pytest.raises(MlflowException, match="path"):
+        look(cursor, "../..")
 
 
 def test_last_look_reads_all_again(run, source):

@@ -67,27 +67,30 @@ def name_of_figure(figure: str) -> str:
     return " ".join(parts_of(figure)[1:2])
 
 
-def names_asked(asked: Asked, most: int) -> list[str]:
+def names_asked(asked: Asked, most: int, parameter: str = "names") -> list[str]:
     """Return the names that are asked for.
 
     Args:
         asked: the request.
         most: how many names it may be, so that an answer has an end.
+        parameter: of the query, that they are.
 
     Raises:
         UserErrorException: they are no list of so many texts in JSON.
     """
-    text = asked.query.get("names", "")
+    text = asked.query.get(parameter, "")
     try:
         names = json.loads(text)
     except (ValueError, RecursionError):
         names = None
     if not isinstance(names, list) or not all(isinstance(each, str) for each in names):
         raise UserErrorException(
-            f"names is no list of texts. Give one in JSON, of {most} names at most."
+            f"{parameter} is no list of texts. Give one in JSON, of {most} names at most."
         )
     if len(names) > most:
-        raise UserErrorException(f"names has {len(names):,} names. Ask for {most} at most at once.")
+        raise UserErrorException(
+            f"{parameter} has {len(names):,} names. Ask for {most} at most at once."
+        )
     return names
 
 

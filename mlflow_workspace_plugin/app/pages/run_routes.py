@@ -4,7 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from mlflow_workspace_plugin.app.pages.answers import Asked, posting, reading
-from mlflow_workspace_plugin.overview.live.tick import tick, tick_json
+from mlflow_workspace_plugin.app.pages.figure_routes import names_asked
+from mlflow_workspace_plugin.overview.live.tick import MOST_FOLDERS, tick, tick_json
 from mlflow_workspace_plugin.overview.run.log import logs_of_run, piece_before, tail_of_log
 from mlflow_workspace_plugin.overview.run.overview import (
     CHILDREN_AT_ONCE,
@@ -24,7 +25,8 @@ def _overview(asked: Asked) -> dict[str, Any]:
 
 def _tick(asked: Asked) -> dict[str, Any]:
     cursor = asked.body if isinstance(asked.body, dict) else None
-    return tick_json(tick(asked.source, asked.path["run_id"], cursor))
+    folders = names_asked(asked, MOST_FOLDERS, "folders") if "folders" in asked.query else []
+    return tick_json(tick(asked.source, asked.path["run_id"], cursor, folders))
 
 
 def _children(asked: Asked) -> dict[str, Any]:

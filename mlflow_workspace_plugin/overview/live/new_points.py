@@ -2,6 +2,7 @@
 
 import hashlib
 from collections import defaultdict
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -68,19 +69,21 @@ def new_points(
     before = store.stored_counts(run_id)
     latest = store.latest_points(run_id)
     looked = Looked(latest)
-    seen = seen or {}
-    top = max((each.newest for each in seen.values()), default=0)
+    seen = {key: each for key, each in (seen or {}).items() if key in latest}
+    recently = max((each.newest for each in seen.values()), default=0) - _WINDOW_MS
     read = {
         key: since
         for key, since in seen.items()
-        if key in latest
-        and (
-            since.mark != _mark(latest[key])
-            or since.stored + since.since != before.get(key, since.stored + since.since)
-            or since.newest >= top - _WINDOW_MS
-        )
+        if since.mark != _mark(latest[key])
+        or since.stored + since.since != before.get(key, since.stored + since.since)
+        or since.newest >= recently
     }
-    most = max(_LEAST_READ, _MOST_READ // max(1, len(read)))
+    # Below its last step, and without a receipt: nothing else tells of a late point of the others.
+    quiet = seen.keys() - read.keys()
+    if quiet:
+        late = store.points_since(run_id, sorted(quiet), recently, _most_of(quiet))
+        read |= {key: seen[key] for key in late}
+    most = _most_of(read)
     found = _read(store, run_id, read, most)
     after = store.stored_counts(run_id)
     for key, point in latest.items():
@@ -99,6 +102,11 @@ def new_points(
         looked.again |= looked.points.keys()
         looked.points = {}
     return looked
+
+
+def _most_of(keys: Collection[str]) -> int:
+    """Return how many points of each metric are read."""
+    return max(_LEAST_READ, _MOST_READ // max(1, len(keys)))
 
 
 def _read(
