@@ -121,7 +121,7 @@ def _series(curve: Curve) -> Series:
 
 def _note(curves: Sequence[Curve]) -> str | None:
     """Say what is left out, and how much is no number."""
-    said = []
+    said: list[str | None] = []
     sampled = [curve for curve in curves if not curve.is_exact]
     if sampled:
         total = sum(curve.total for curve in sampled)
@@ -129,6 +129,10 @@ def _note(curves: Sequence[Curve]) -> str | None:
         of = "" if len(curves) == 1 else f" of {len(sampled):,} of {len(curves):,} curves"
         said.append(f"{total:,} points{of} shown as {shown:,}, extremes kept.")
     nans = sum(curve.nans for curve in curves)
-    if nans:
-        said.append(f"{nans:,} {'value is' if nans == 1 else 'values are'} NaN.")
-    return " ".join(said) or None
+    said.append(words_of_nans(nans))
+    return " ".join(filter(None, said)) or None
+
+
+def words_of_nans(count: int) -> str | None:
+    """Return what is said of values that are no numbers; None of none."""
+    return f"{count:,} {'value is' if count == 1 else 'values are'} NaN." if count else None

@@ -13,10 +13,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from mlflow.entities import Metric
 from rich.cells import cell_len
 
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
+from mlflow_workspace_plugin.cli.seen import followed
+from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
+from mlflow_workspace_plugin.overview.source import source_of
 from tests import python_processes
 from tests.chromium import figure, kind_of, new_page, read_points
 from tests.waiting import wait_until
@@ -138,6 +142,32 @@ class TestWatch:
         assert "loss: 2" in lines
         assert lines[-1].startswith(f"Run {run.id} is Failed: ")
         assert "out of luck" in lines[-1]
+
+    def test_points_are_put_into_a_long_curve(self, workspace, monkeypatch):
+        """Of which not all are shown; it is not read again for each of them."""
+        reads = []
+
+        def counted(*given, **named):
+            reads.append(named["names"])
+            return figures_of_run(*given, **named)
+
+        monkeypatch.setattr(followed, "figures_of_run", counted)
+        run = Experiment(workspace, "e").start_logging(outputs=None)
+        began = int(time.time() * 1000)
+        before = [Metric("loss", 1 + i % 7, began - 7_200_000 + 1000 * i, i) for i in range(1_500)]
+        run._store.log_batch(run.id, before, [], [])
+        run.flush()
+        source = source_of(workspace.get_mlflow_tracking_uri())
+        looked_at = followed.Followed(source, run.id, "e")
+        looked_at.look()
+        for i in range(1_500, 1_510):
+            run._store.log_batch(run.id, [Metric("loss", float(i), began + i, i)], [], [])
+            run.flush()
+            looked_at.look()
+        assert reads == [["loss"]]
+        [row] = looked_at.seen().rows
+        assert (row.values, row.last, row.least, row.greatest) == ("1,510", "1509", "1", "1509")
+        run.complete()
 
     def test_on_a_terminal_it_is_a_screen(self, workspace, where):
         """Which follows the run, is taken away at the end, and leaves what the run came to."""

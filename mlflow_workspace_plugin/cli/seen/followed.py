@@ -11,15 +11,17 @@ from mlflow_workspace_plugin.cli.seen.rows import Row, rows_of
 from mlflow_workspace_plugin.cli.seen.screen import Seen
 from mlflow_workspace_plugin.figures.ids import parts_of
 from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
+from mlflow_workspace_plugin.overview.live.growing import grow
 from mlflow_workspace_plugin.overview.live.tick import tick
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.figures.specification import Figure, Series
+    from mlflow_workspace_plugin.figures.specification import Figure
+    from mlflow_workspace_plugin.overview.live.growing import Point
     from mlflow_workspace_plugin.overview.run.log import LogPiece
     from mlflow_workspace_plugin.overview.source import Source
 
 _POINTS = 1_000
-"""Of a curve; of one that has more, points are not added, but all of it is read again."""
+"""So many of a curve are read."""
 _READ_AGAIN_S = 3.0
 _LEFT_ALONE = 8
 """So many times as long as it took to read a figure, it is not read again."""
@@ -64,8 +66,11 @@ class Followed:
             MlflowException: the run is gone, or the hub cannot be reached.
         """
         new = tick(self._source, self._run_id, self._cursor)
-        self._latest |= new.latest
         self._due |= set(new.again)
+        # What is not told of these stands in their figures.
+        for name in new.again:
+            self._latest.pop(name, None)
+        self._latest |= new.latest
         self._due |= {name for name, points in new.points.items() if not self._add(name, points)}
         self._read(is_over=new.is_over)
         self._cursor = new.cursor
@@ -110,32 +115,10 @@ class Followed:
         # A figure of one value gets its next one at once.
         self._next |= {parts_of(each["id"])[1]: at for each in found if each["kind"] != "number"}
 
-    def _add(self, name: str, points: "Sequence[tuple[int, int, float | str]]") -> bool:
-        """Add points to the curve of a metric; return whether all of it is there."""
-        for figure in self._figures.values():
-            if parts_of(figure["id"])[1:2] == (name,):
-                return figure["kind"] == "lines" and _added(figure["series"], points)
-        return False
-
-
-def _added(curves: "Sequence[Series]", points: "Sequence[tuple[int, int, float | str]]") -> bool:
-    """Add points to the only curve of a figure, if it is whole; some may be there already."""
-    (series, *others) = curves
-    times = series["time"]
-    if others or times is None or not series["is_exact"] or len(series["y"]) >= _POINTS:
-        return False
-    there = set(zip(series["x"], times, map(str, series["y"]), strict=True))
-    for step, at, value in points:
-        if (step, at, str(value)) not in there:
-            series["x"].append(step)
-            times.append(at)
-            series["y"].append(value)  # type: ignore[arg-type]
-    order = sorted(range(len(times)), key=lambda each: (series["x"][each], times[each]))
-    series["x"] = [series["x"][each] for each in order]
-    series["y"] = [series["y"][each] for each in order]
-    series["time"] = [times[each] for each in order]
-    series["total"] = len(order)
-    return True
+    def _add(self, name: str, points: "Sequence[Point]") -> bool:
+        """Put points into the curve of a metric; return whether they are in it."""
+        figures = [each for each in self._figures.values() if parts_of(each["id"])[1] == name]
+        return len(figures) == 1 and grow(figures[0], points, _POINTS)
 
 
 def _times(head: dict[str, Any]) -> str:

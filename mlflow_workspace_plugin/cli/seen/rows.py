@@ -48,7 +48,7 @@ def _of_lines(figure: Figure) -> Iterator[Row]:
         yield Row(
             f"{figure['title']}: {series['name']}" if several else figure["title"],
             f"{series['total']:,}",
-            value(ys[-1]) if ys else "",
+            value(ys[-1]) if ys and series["y"][-1] is not None else "",
             value(min(finite)) if finite else "",
             value(max(finite)) if finite else "",
             ys,

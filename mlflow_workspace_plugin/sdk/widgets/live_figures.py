@@ -1,18 +1,13 @@
-"""Figures that grow: what was logged since is added to them, and no history is read again."""
+"""The figures of a run that is looked at again and again, of which only what is new is read."""
 
-import math
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from mlflow_workspace_plugin.drawing.seen_run import MetricSeen
-from mlflow_workspace_plugin.drawing.texts import number_of
 from mlflow_workspace_plugin.figures.cells import cell
 from mlflow_workspace_plugin.figures.ids import parts_of
-from mlflow_workspace_plugin.figures.thinning import kept_rows
-
-Point = Sequence[Any]
-"""Step, timestamp and value, which is a text where it is not finite."""
+from mlflow_workspace_plugin.overview.live.growing import Point, grow, is_curve
 
 _PATIENCE = 10
 """What took a second to read is read again after ten, unless the run has ended."""
@@ -64,8 +59,12 @@ class LiveFigures:
             is_over: nothing comes any more.
             reads: figures are read that have to be; else they wait for the next time.
         """
+        again = set(again)
+        self._waiting |= again
+        # What is not told of these stands in their figures.
+        for name in again:
+            self._latest.pop(name, None)
         self._latest |= latest
-        self._waiting |= set(again)
         changed = False
         for name, found in points.items():
             if not self._grown(name, found):
@@ -134,32 +133,7 @@ class LiveFigures:
     def _grown(self, name: str, found: Iterable[Point]) -> bool:
         """Add points to a curve; return whether they could be."""
         figures = self._names.get(name, [])
-        if len(figures) != 1 or not _is_curve(figures[0]):
-            return False
-        figure = figures[0]
-        series = figure["series"][0]
-        over_time = figure["x"]["type"] != "number"
-        known = set(zip(series["x"], series["time"], map(str, series["y"]), strict=True))
-        # Of those that are not all shown the older ones are counted already.
-        newest = -math.inf if series["is_exact"] else max(series["time"], default=-math.inf)
-        rows = list(zip(series["x"], series["time"], series["y"], strict=True))
-        for step, timestamp, value in found:
-            x = timestamp if over_time else step
-            if (x, timestamp, str(value)) not in known:
-                rows.append((x, timestamp, value))
-                series["total"] += timestamp > newest
-        rows.sort(key=lambda row: (row[0], row[1]))
-        if len(rows) > 2 * self._points:
-            ys = [number_of(y) for _, _, y in rows]
-            rows = [rows[index] for index in kept_rows([ys], self._points)]
-        series["x"], series["time"], series["y"] = map(list, zip(*rows, strict=True))
-        series["shown"] = len(rows)
-        series["total"] = max(series["total"], len(rows))
-        series["is_exact"] = series["shown"] == series["total"]
-        if not series["is_exact"]:
-            shown = f"{series['total']:,} points shown as {series['shown']:,}"
-            figure["note"] = f"{shown}, extremes kept."
-        return True
+        return len(figures) == 1 and grow(figures[0], found, self._points)
 
 
 def _name_of(figure: Any) -> str:
@@ -171,19 +145,13 @@ def _is_of_file(figure: Any) -> bool:
     return parts_of(figure["id"])[0] in ("images", "table")
 
 
-def _is_curve(figure: Any) -> bool:
-    if figure["kind"] != "lines" or len(figure["series"]) != 1:
-        return False
-    return bool(figure["x"]["choices"]) and figure["series"][0]["time"] is not None
-
-
 def _row(name: str, figure: Any, latest: Any) -> MetricSeen | None:
     """Return a metric in a few values; None of one that has none, such as a picture."""
     if figure["kind"] in ("number", "text"):
         return MetricSeen(name, figure["value"], values=1)
     if figure["kind"] == "table" and latest is not None:
         return MetricSeen(name, cell(latest), values=figure["total"])
-    if not _is_curve(figure):
+    if not is_curve(figure):
         return None
     series = figure["series"][0]
     finite = [y for y in series["y"] if isinstance(y, int | float)]
