@@ -225,7 +225,7 @@ class TestCompare:
         plot = figure(page, "loss").get_by_role("img").first
         wait_until(lambda: "31 points" in plot.get_attribute("aria-label"))
         held = []
-        page.route("**/compare/figures?*", held.append, times=1)
+        page.route("**/compare/figures?*", lambda route: held.append(route), times=1)
         log(0.5)
         wait_until(lambda: page.clock.run_for(1000) or held, 60)
         page.clock.fast_forward(600_000)
