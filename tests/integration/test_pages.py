@@ -442,8 +442,13 @@ def test_live_picture_is_the_one_that_is_seen_later(pages, workspace, page):
     for step in range(60, 100):
         run.log("loss", step / 7, step=step)
     run.log("note", "begun")
+    for value in (0.5, 0.25):
+        run.log("gaps", value)
+    run.log("odd", math.nan)
+    run.log("odd", 1.0)
     run.flush()
     wait_until(lambda: len(shown(page, "loss")) == 40, WAIT_S)
+    wait_until(lambda: len(shown(page, "gaps")) == len(shown(page, "odd")) == 2, WAIT_S)
     for step in range(100, 110):
         run.log("loss", step / 7, step=step)
     run.flush()
@@ -454,8 +459,11 @@ def test_live_picture_is_the_one_that_is_seen_later(pages, workspace, page):
     later = [Metric("loss", step / 7, now - 7_200_000 + step, step) for step in range(25, 60)]
     run._store.log_batch(run.id, later, [], [])
     run.log("note", "done")
+    run.log("gaps", None)
+    run.log("odd", math.nan)
     run.flush()
     wait_until(lambda: len(shown(page, "loss")) == 110, WAIT_S)
+    wait_until(lambda: len(shown(page, "gaps")) == len(shown(page, "odd")) == 3, WAIT_S)
     repository = source_of(workspace.get_mlflow_tracking_uri()).repository(run.id)
     repository.append("logs/user_log.txt", b"epoch 1\n")
     wait_until(lambda: "epoch 1" in (page.get_by_role("log").text_content() or ""), WAIT_S)
@@ -467,10 +475,12 @@ def test_live_picture_is_the_one_that_is_seen_later(pages, workspace, page):
     page.locator("html[data-over]").wait_for(state="attached")
     reopened = page.context.new_page()
     reopened.goto(pages.page(f"/runs/{run.id}", "team-a"))
-    wait_until(lambda: len(picture(reopened)) == 2, WAIT_S)
+    wait_until(lambda: len(picture(reopened)) == 4, WAIT_S)
     assert picture(page) == picture(reopened)
-    loss = figure_id("metric", "loss")
-    assert before_end[loss] == picture(reopened)[loss]
+    for name in ("loss", "gaps", "odd"):
+        of_name = figure_id("metric", name)
+        assert before_end[of_name] == picture(reopened)[of_name]
+    assert [value for _, value in shown(reopened, "gaps")] == [0.5, 0.25, None]
     assert shown(reopened, "loss") == [[step, step / 7] for step in range(110)]
 
 

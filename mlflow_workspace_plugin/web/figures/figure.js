@@ -31,7 +31,8 @@ const ENLARGE = "M9.5 2.5h4v4M6.5 13.5h-4v-4M13.5 2.5l-4.5 4.5M2.5 13.5l4.5-4.5"
  *   range(figureId, {x, start, end}) -> Promise<figure>, csvUrl(figureId) -> url of all values,
  *   smoothing, logScale, x, isCompact, isEager, hasLegend,
  *   place(series, index) -> place on the palette}
- * @returns {{element, update(figure), set({smoothing, logScale, x}), focus(run or null),
+ * @returns {{element, update(figure), set({smoothing, logScale, x}), where x is null for what the
+ *   figure itself is over, focus(run or null),
  *   hide(Set of runs), destroy()}}
  */
 export function drawFigure(host, figure, options = {}) {

@@ -442,7 +442,7 @@ export function drawLines(body, first, frame) {
         setLog(logScale);
       }
       if (x !== undefined) {
-        choose(x);
+        choose(x ?? initialChoice(state.figure, {}));
       }
       draw();
     },

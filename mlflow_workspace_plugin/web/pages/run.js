@@ -67,7 +67,8 @@ async function start() {
   const due = { facts: false, files: false, names: false };
   const look = async () => {
     const isFirst = cursor === null;
-    const tick = await send(`${path}/tick`, cursor);
+    const folders = JSON.stringify(runFiles.opened());
+    const tick = await send(`${path}/tick`, cursor, { parameters: { folders } });
     cursor = tick.cursor;
     if (tick.head !== null) {
       runHead.update(tick.head);
@@ -80,8 +81,9 @@ async function start() {
       const known = new Set(runFigures.names());
       runFigures.again(tick.again.filter((name) => !known.has(name)));
     } else {
-      due.facts ||= tick.facts;
-      due.files ||= tick.files;
+      // At the end also what no tick tells of: folders that are closed, models that are registered.
+      due.facts ||= tick.facts || tick.is_over;
+      due.files ||= tick.files || tick.is_over;
       const known = runFigures.names().length;
       runFigures.add(tick.points);
       runFigures.again(tick.again, { atOnce: tick.is_over });
@@ -96,6 +98,8 @@ async function start() {
         quietly(runFiles.load());
         quietly(runLog.load());
         due.files = false;
+      } else if (tick.folders.length > 0) {
+        quietly(runFiles.again(tick.folders));
       }
       if (due.names) {
         await showNames();

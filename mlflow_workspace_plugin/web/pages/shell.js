@@ -123,8 +123,8 @@ export function keepUp(call, { everyMs = TICK_MS, leftAlone = 0, onError, onAnsw
     }
   };
   const wake = () => {
+    clearTimeout(timer);
     if (document.visibilityState === "visible") {
-      clearTimeout(timer);
       run();
     }
   };

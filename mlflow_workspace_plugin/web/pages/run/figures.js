@@ -52,7 +52,7 @@ export function newRunFigures(host, runId) {
     const x = el("select", { class: "mw-tool", "aria-label": "What curves are over" }, el("option", { value: "" }, "x as it is"), el("option", { value: "step" }, "Step"), el("option", { value: "relative" }, "Relative time"), el("option", { value: "time" }, "Time"));
     smoothing.addEventListener("input", () => setAll({ smoothing: Number(smoothing.value) }));
     log.addEventListener("change", () => setAll({ logScale: log.checked }));
-    x.addEventListener("change", () => x.value && setAll({ x: x.value }));
+    x.addEventListener("change", () => setAll({ x: x.value || null }));
     return [
       el("label", { class: "mw-control" }, "Smoothing", smoothing),
       el("label", { class: "mw-control" }, log, "Log scale"),

@@ -1,5 +1,7 @@
 // Points that came to a metric while its figure is shown: put where they belong, each once.
 
+import { formatNumber } from "../../format.js";
+
 const MOST = 2000;
 
 /**
@@ -32,7 +34,13 @@ export function withPoints(figure, points) {
     total: all.length,
     shown: all.length,
   };
-  return { ...figure, series: [merged] };
+  return { ...figure, note: noteOf(merged.y), series: [merged] };
+}
+
+// As the server says it of a curve of which all points are shown.
+function noteOf(values) {
+  const nans = values.filter((value) => value === "NaN").length;
+  return nans === 0 ? null : `${formatNumber(nans)} ${nans === 1 ? "value is" : "values are"} NaN.`;
 }
 
 // As the server has them: a value that is not finite is stored as a number, too.
