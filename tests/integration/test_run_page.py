@@ -1,0 +1,237 @@
+"""The page of a run in a browser: what it tells, what is followed on it, when it asks."""
+
+import io
+import json
+import shutil
+from urllib.parse import urlsplit
+
+import pytest
+from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput
+
+from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin.data.uses import MODE_TAG, NAME_TAG
+from tests.chromium import figure, kind_of
+from tests.pages import PLANTED as MARKUP
+from tests.pages import quiet_page, served_pages
+from tests.waiting import wait_until
+
+WAIT_S = 120
+"""Of a machine that does much else."""
+CURVES = [f"curve {number:02}" for number in range(30)]
+ROWS = 250
+HIDDEN = """state => {
+  Object.defineProperty(document, "visibilityState", { get: () => state, configurable: true });
+  document.dispatchEvent(new Event("visibilitychange"));
+}"""
+
+
+@pytest.fixture(scope="module")
+def hub(sqlite_template, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run-page") / "hub"
+    shutil.copytree(sqlite_template, folder)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def workspace(hub):
+    return Workspace.create("team-a", hub=hub)
+
+
+@pytest.fixture(scope="module")
+def pages(hub, workspace):
+    with served_pages(hub) as served:
+        yield served
+
+
+@pytest.fixture
+def page(browser):
+    with quiet_page(browser) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def filled(workspace, tmp_path_factory):
+    """A run in the middle of a tree, with data, models, images, a long table and many curves."""
+    from PIL import Image
+
+    folder = tmp_path_factory.mktemp("filled")
+    code = tmp_path_factory.mktemp("code")
+    (code / "train.py").write_text("rate = 0.1\n")
+    client, store = workspace.client, workspace.tracking_store
+    experiment = Experiment(workspace, "whole")
+    parent = experiment.start_logging(display_name=f"parent {MARKUP}", outputs=None)
+    run = parent.child_run("middle")
+    run.take_snapshot(str(code))
+    fold = run.child_run("fold")
+    below = fold.child_run("below")
+    for each, name in ((run, "middle"), (fold, "fold"), (below, f"below {MARKUP}")):
+        client.update_run(each.id, name=name)
+    below.complete()
+    fold.complete()
+    run.add_properties({f"of {MARKUP}": f"value {MARKUP}"})
+    data = Dataset(f"data {MARKUP}", "d1e2", "local", json.dumps({"uri": f"file {MARKUP}"}))
+    tags = {NAME_TAG: "train", MODE_TAG: "mount", "mlflow.data.context": "training"}
+    used = DatasetInput(data, [InputTag(*tag) for tag in tags.items()])
+    client.log_inputs(run.id, [used])
+    model = store.create_logged_model(str(experiment.id), "logged-model", run.id)
+    client.log_outputs(run.id, [LoggedModelOutput(model.model_id, 0)])
+    client.create_registered_model("registered model")
+    source = f"{client.get_run(run.id).info.artifact_uri}/outputs"
+    client.create_model_version("registered model", source, run.id)
+    for width in (10, 20, 30):
+        Image.new("RGB", (width, 8), "red").save(folder / f"{width}.png")
+        run.log_image("picture", str(folder / f"{width}.png"))
+    words = {"number": list(range(ROWS)), "word": [f"word {number}" for number in range(ROWS)]}
+    run.log_table("words", words)
+    for name in CURVES:
+        run.log_list(name, [1.0, 3.0, 1.0, 5.0])
+    run.complete()
+    run.flush()
+    parent.complete()
+    return run
+
+
+@pytest.fixture
+def opened(page, pages, filled):
+    page.goto(pages.page(f"/runs/{filled.id}", "team-a"))
+    page.get_by_role("heading", name="middle").wait_for()
+    return page
+
+
+def test_data_models_and_properties_are_told(opened, filled):
+    """Each dataset with how it was used and where it is, each model with a link; as text."""
+    side = opened.get_by_role("complementary")
+
+    def part(heading):
+        found = side.locator("section").filter(
+            has=opened.get_by_role("heading", name=heading, exact=True)
+        )
+        return found.inner_text()
+
+    assert f"data {MARKUP} read as train by mount training" in part("Data")
+    assert f"file {MARKUP}" in part("Data")
+    assert "d1e2" in part("Data")
+    assert "logged-model logged" in part("Models")
+    assert "registered model, version 1 registered" in part("Models")
+    model = side.get_by_role("link", name="registered model, version 1").get_attribute("href")
+    assert "#/models/registered%20model/versions/1" in model
+    assert f"value {MARKUP}" in part("Properties")
+    assert opened.evaluate("document.querySelectorAll('main b, main img[src=x]').length") == 0
+    del filled
+
+
+def test_tree_is_followed_up_and_down(opened, pages, filled):
+    """To the parent, and to children of children, which are asked for where they are opened."""
+    tree = opened.get_by_role("tree", name="Children")
+    assert tree.get_by_role("link", name="below").count() == 0
+    tree.get_by_role("button", name="Children of fold").click()
+    below = tree.get_by_role("link", name=f"below {MARKUP}")
+    below.wait_for()
+    tree.get_by_role("button", name="Children of fold").click()
+    below.wait_for(state="hidden")
+    opened.get_by_role("link", name=f"Parent: parent {MARKUP}").click()
+    opened.get_by_role("heading", name=f"parent {MARKUP}").wait_for()
+    opened.get_by_role("tree", name="Children").get_by_role("link", name="middle").click()
+    opened.get_by_role("heading", name="middle").wait_for()
+    assert urlsplit(opened.url).path == urlsplit(pages.page(f"/runs/{filled.id}", "")).path
+
+
+def test_receipt_is_asked_for_again(opened):
+    """When somebody wants to know."""
+    again = opened.get_by_role("button", name="Look again")
+    again.wait_for()
+    with opened.expect_response("**/receipt?*"):
+        again.click()
+    opened.get_by_text("All that was logged is stored.").wait_for()
+
+
+def test_table_is_paged(opened):
+    """Each page is asked for; its rows are those behind the page before."""
+    words = figure(opened, "words")
+    assert kind_of(words) == "table"
+
+    def numbers():
+        return [int(cell) for cell in words.locator("tbody td:first-child").all_text_contents()]
+
+    for title, first, last in (
+        (None, 0, 100),
+        ("Rows after", 100, 200),
+        ("Last rows", 200, 250),
+        ("Rows before", 100, 200),
+        ("First rows", 0, 100),
+    ):
+        if title is not None:
+            words.get_by_role("button", name=title).click()
+        words.get_by_text(f"{first + 1}-{last} of {ROWS} rows").wait_for()
+        assert numbers() == list(range(first, last))
+
+
+def test_images_are_gone_through(opened):
+    """From the last one back, by the keys of the slider, too; each is the file of its step."""
+    picture = figure(opened, "picture")
+    image = picture.locator("img")
+
+    def is_shown(at, width):
+        wait_until(lambda: image.evaluate("image => image.naturalWidth") == width, WAIT_S)
+        assert f"({at} of 3)" in picture.locator("output").text_content()
+
+    is_shown(3, 30)
+    picture.get_by_role("button", name="Step before").click()
+    is_shown(2, 20)
+    picture.get_by_label("Step", exact=True).press("ArrowLeft")
+    is_shown(1, 10)
+
+
+def test_files_of_open_folders_are_seen_while_they_come(pages, workspace, page):
+    """However deep; those of closed folders when one looks, and what is not open stays closed."""
+    run = Experiment(workspace, "files").start_logging(outputs=None)
+    run.upload_file("outputs/checkpoints/1.bin", io.BytesIO(bytes(range(256))))
+    run.upload_file("model/1.bin", io.BytesIO(b"1"))
+    page.goto(pages.page(f"/runs/{run.id}", "team-a"))
+    tree = page.get_by_role("tree", name="Files")
+    for folder in ("outputs", "checkpoints"):
+        tree.get_by_role("button", name=folder).click()
+    tree.get_by_role("button", name="1.bin").click()
+    page.get_by_text("This is no text").wait_for()
+    for path in ("outputs/checkpoints/2.bin", "model/2.bin"):
+        run.upload_file(path, io.BytesIO(b"2"))
+    tree.get_by_role("button", name="2.bin").wait_for()
+    assert tree.get_by_role("button", name="2.bin").count() == 1
+    chosen = tree.locator("[aria-current=true]")
+    assert chosen.get_attribute("title") == "outputs/checkpoints/1.bin"
+    run.complete()
+    page.locator("html[data-over]").wait_for(state="attached")
+    tree.get_by_role("button", name="model").click()
+    wait_until(lambda: tree.get_by_role("button", name="2.bin").count() == 2, WAIT_S)
+
+
+def test_nothing_is_asked_while_nobody_looks_nor_after_the_end(pages, workspace, page):
+    """Whoever comes back sees at once what was logged meanwhile."""
+    run = Experiment(workspace, "hidden").start_logging(outputs=None)
+    run.log("loss", 1.5)
+    run.flush()
+    page.clock.install()
+    page.goto(pages.page(f"/runs/{run.id}", "team-a"))
+    assert kind_of(figure(page, "loss")) == "number"
+    asked = []
+    page.on("request", lambda request: asked.append(request.url))
+
+    def is_quiet():
+        asked.clear()
+        page.clock.run_for(60_000)
+        page.wait_for_timeout(200)
+        return asked == []
+
+    page.evaluate(HIDDEN, "hidden")
+    # What was on its way comes first.
+    wait_until(is_quiet, WAIT_S)
+    run.log("loss", 0.5)
+    run.flush()
+    assert is_quiet()
+    page.evaluate(HIDDEN, "visible")
+    wait_until(lambda: page.clock.run_for(1000) or kind_of(figure(page, "loss")) == "lines", WAIT_S)
+    run.complete()
+    page.locator("html[data-over]").wait_for(state="attached")
+    # The last look is behind the end.
+    wait_until(is_quiet, WAIT_S)
+    assert is_quiet()
