@@ -1,8 +1,9 @@
-"""The page of a run in a browser: what it tells, what is followed on it, when it asks."""
+"""The page of a run in a browser: what it tells, what is chosen on it, when it asks, on a phone."""
 
 import io
 import json
 import shutil
+import zipfile
 from urllib.parse import urlsplit
 
 import pytest
@@ -145,6 +146,34 @@ def test_receipt_is_asked_for_again(opened):
     opened.get_by_text("All that was logged is stored.").wait_for()
 
 
+def test_what_is_chosen_is_for_all_curves(opened):
+    """Those that are there, and those that are drawn when they come into view."""
+    first, last = CURVES[0], CURVES[-1]
+
+    def chosen(name):
+        drawn = figure(opened, name)
+        plot = drawn.get_by_role("img").first
+        plot.focus()
+        opened.keyboard.press("End")
+        spoken = drawn.locator(".mw-spoken").text_content()
+        log = drawn.get_by_role("button", name="log", exact=True).get_attribute("aria-pressed")
+        return drawn.get_by_label("Over").input_value(), log, spoken
+
+    over, log, spoken = chosen(first)
+    assert (over, log) == ("step", "false")
+    assert spoken.strip() == "step 3: 5"
+    opened.get_by_label("What curves are over").select_option("relative")
+    opened.get_by_label("Log scale").check()
+    for name in (first, last):
+        over, log, at_time = chosen(name)
+        assert (over, log) == ("relative", "true")
+        assert at_time != spoken
+    opened.get_by_label("What curves are over").select_option("x as it is")
+    opened.get_by_label("Log scale").uncheck()
+    for name in (first, last):
+        assert chosen(name) == ("step", "false", spoken)
+
+
 def test_table_is_paged(opened):
     """Each page is asked for; its rows are those behind the page before."""
     words = figure(opened, "words")
@@ -180,6 +209,19 @@ def test_images_are_gone_through(opened):
     is_shown(2, 20)
     picture.get_by_label("Step", exact=True).press("ArrowLeft")
     is_shown(1, 10)
+
+
+def test_code_is_downloaded(opened, tmp_path):
+    """As one zip."""
+    link = opened.get_by_role("link", name="Download as zip")
+    code = opened.get_by_role("heading", name="Code")
+    # It is asked for when it comes into view, which figures above it may push it out of.
+    wait_until(lambda: code.scroll_into_view_if_needed() or link.count(), WAIT_S)
+    with opened.expect_download() as download:
+        link.click()
+    download.value.save_as(tmp_path / "code.zip")
+    with zipfile.ZipFile(tmp_path / "code.zip") as archive:
+        assert archive.read("train.py") == b"rate = 0.1\n"
 
 
 def test_files_of_open_folders_are_seen_while_they_come(pages, workspace, page):
@@ -235,3 +277,23 @@ def test_nothing_is_asked_while_nobody_looks_nor_after_the_end(pages, workspace,
     # The last look is behind the end.
     wait_until(is_quiet, WAIT_S)
     assert is_quiet()
+
+
+def test_pages_fit_a_phone(browser, pages, filled):
+    """Of a run, an experiment, a workspace, its views and computes: nothing leaves the screen."""
+    experiment = filled.experiment.id
+    with quiet_page(browser, viewport={"width": 390, "height": 800}, has_touch=True) as phone:
+        for path, heading in (
+            (f"/runs/{filled.id}", "middle"),
+            (f"/experiments/{experiment}", "whole"),
+            ("/", "team-a"),
+            ("/views", "Views"),
+            ("/computes", "Computes"),
+        ):
+            phone.goto(pages.page(path, "team-a"))
+            phone.get_by_role("heading", name=heading, exact=True).first.wait_for()
+            if path.startswith("/runs/"):
+                assert kind_of(figure(phone, CURVES[0])) == "lines"
+                assert kind_of(figure(phone, "words")) == "table"
+            phone.wait_for_load_state("networkidle")
+            assert phone.evaluate("document.documentElement.scrollWidth") <= 390, path
