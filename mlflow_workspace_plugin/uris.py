@@ -177,8 +177,8 @@ def _path_of_ours(page: str) -> str | None:
     return None if page else ""
 
 
-def workspace_name(uri: str) -> str:
-    """Return the name that MLflow knows of the workspace that a URI names.
+def parse_of_workspace(uri: str) -> WorkspaceUri | ServedWorkspaceUri:
+    """Parse the URI of a workspace; see :func:`parse`.
 
     Raises:
         InvalidUriError: it names none.
@@ -186,7 +186,16 @@ def workspace_name(uri: str) -> str:
     parsed = parse(uri)
     if isinstance(parsed, HubUri):
         raise _invalid(f"{str(parsed)!r} names a hub, and no workspace in it. Add /NAME.")
-    return parsed.name
+    return parsed
+
+
+def workspace_name(uri: str) -> str:
+    """Return the name that MLflow knows of the workspace that a URI names.
+
+    Raises:
+        InvalidUriError: it names none.
+    """
+    return parse_of_workspace(uri).name
 
 
 def hub_folder(hub: "str | os.PathLike[str]") -> Path:

@@ -15,7 +15,6 @@ from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.errors import (
     ComputeTargetException,
     HubSettingsError,
-    InvalidUriError,
 )
 from mlflow_workspace_plugin.hub import trust
 from mlflow_workspace_plugin.jobs.engines.engine import Compute, Engine
@@ -106,11 +105,9 @@ def runner_uri(uri: str, compute: Compute, engine: Engine) -> str:
         ComputeTargetException: they cannot reach the workspace's hub, or nothing says that they
             can; or the engine cannot be asked.
     """
-    here = uris.parse(uri)
+    here = uris.parse_of_workspace(uri)
     if isinstance(here, uris.ServedWorkspaceUri):
         return _served_uri(here, compute, engine)
-    if isinstance(here, uris.HubUri):
-        raise InvalidUriError(f"{str(here)!r} names a hub, and no workspace in it. Add /NAME.")
     hub = compute.settings.get("hub")
     if hub is not None:
         return str(uris.WorkspaceUri(Path(hub), here.name))

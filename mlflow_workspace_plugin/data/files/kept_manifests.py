@@ -11,7 +11,6 @@ from mlflow_workspace_plugin.data.files.manifests import (
     Manifests,
     location_of_manifests,
 )
-from mlflow_workspace_plugin.errors import InvalidUriError
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.protocol.files import MANIFEST
 from mlflow_workspace_plugin.remote.files.kept import is_kept
@@ -25,11 +24,9 @@ def manifests_of(tracking_uri: str) -> ManifestFiles:
         InvalidUriError: it names none.
         HubError: its hub cannot be opened.
     """
-    parsed = uris.parse(tracking_uri)
+    parsed = uris.parse_of_workspace(tracking_uri)
     if isinstance(parsed, uris.ServedWorkspaceUri):
         return ServedManifests(parsed)
-    if isinstance(parsed, uris.HubUri):
-        raise InvalidUriError(f"{str(parsed)!r} names a hub, and no workspace in it. Add /NAME.")
     return Manifests(open_hub(parsed.hub), parsed.name)
 
 

@@ -6,7 +6,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, cast
+from typing import Any, BinaryIO, cast
 
 import requests
 from mlflow.exceptions import MlflowException
@@ -15,13 +15,11 @@ from mlflow_workspace_plugin.artifacts.azure_blob.transfer.partial_file import p
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import Progress, unseen
 from mlflow_workspace_plugin.artifacts.daemon_threads import DaemonThreads
 from mlflow_workspace_plugin.artifacts.local_files import digest_of
+from mlflow_workspace_plugin.artifacts.piecewise_file import PiecewiseFile
 from mlflow_workspace_plugin.errors import AzureMLException, HubBusyError, HubUnreachableError
 from mlflow_workspace_plugin.protocol.files import PIECE
 from mlflow_workspace_plugin.remote.files.calls import FileCalls
 from mlflow_workspace_plugin.remote.files.transfer import Kind, Todo, Transfer
-
-if TYPE_CHECKING:
-    from _typeshed import WriteableBuffer
 
 _AT_ONCE = 8
 _TRIES = 3
@@ -219,7 +217,7 @@ class ThroughHub(Transfer):
         return found.is_same is not False
 
 
-class HubFile(io.RawIOBase):
+class HubFile(PiecewiseFile):
     """A file of a hub that is read through its server, of one content only.
 
     Args:
@@ -231,58 +229,20 @@ class HubFile(io.RawIOBase):
     """
 
     def __init__(self, calls: FileCalls, location: str) -> None:
-        super().__init__()
-        self._calls = calls
-        self._location = location
         first = calls.content(location, 0, _CHUNK)
-        self._size = 0 if first is None else _size(first)
+        if first is None:
+            super().__init__(location, 0, b"")
+        else:
+            super().__init__(location, _size(first), first.content)
         self._etag = None if first is None else first.headers["ETag"]
-        self._at = 0
-        # The last piece that came, and where it begins.
-        self._start, self._piece = 0, b"" if first is None else first.content
+        self._calls = calls
 
-    def readable(self) -> bool:
-        """Whether it can be read: yes."""
-        return True
-
-    def seekable(self) -> bool:
-        """Whether it can be read from any place: yes."""
-        return True
-
-    def tell(self) -> int:
-        """Return where it is read next."""
-        return self._at
-
-    def seek(self, offset: int, whence: int = io.SEEK_SET) -> int:
-        """Go to another place of it."""
-        origin = {io.SEEK_SET: 0, io.SEEK_CUR: self._at, io.SEEK_END: self._size}[whence]
-        if origin + offset < 0:
-            raise ValueError(f"There is nothing before the start of {self._location!r}.")
-        self._at = origin + offset
-        return self._at
-
-    def readinto(self, buffer: "WriteableBuffer") -> int:
-        """Read some bytes.
-
-        Raises:
-            HubBusyError: the file was replaced since it was opened.
-        """
-        view = memoryview(buffer).cast("B")
-        if self._at >= self._size or not len(view):
-            return 0
-        if not self._start <= self._at < self._start + len(self._piece):
-            self._start, self._piece = self._at, self._fetched(self._at)
-        piece = self._piece[self._at - self._start :][: len(view)]
-        view[: len(piece)] = piece
-        self._at += len(piece)
-        return len(piece)
-
-    def _fetched(self, start: int) -> bytes:
-        answer = self._calls.content(self._location, start, _CHUNK, self._etag)
+    def _fetch(self, start: int) -> bytes:
+        answer = self._calls.content(self._name, start, _CHUNK, self._etag)
         if answer is None:
             raise HubBusyError(
-                f"{self._location!r} was replaced while it was read. Read it again when its writer "
-                "is done."
+                f"{self._name!r} was replaced while it was read. Read it again when its writer is "
+                "done."
             )
         return answer.content
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.quiet import quietly
-from mlflow_workspace_plugin.errors import InvalidUriError, SnapshotException
+from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.protocol.files import SNAPSHOT
 from mlflow_workspace_plugin.remote.files.kept import is_kept
@@ -30,11 +30,9 @@ def snapshots_of(tracking_uri: str) -> SnapshotFiles:
         InvalidUriError: it names none.
         HubError: its hub cannot be opened.
     """
-    parsed = uris.parse(tracking_uri)
+    parsed = uris.parse_of_workspace(tracking_uri)
     if isinstance(parsed, uris.ServedWorkspaceUri):
         return ServedSnapshots(parsed)
-    if isinstance(parsed, uris.HubUri):
-        raise InvalidUriError(f"{str(parsed)!r} names a hub, and no workspace in it. Add /NAME.")
     return Snapshots(open_hub(parsed.hub), parsed.name)
 
 
