@@ -33,6 +33,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
     DatasetTimestampMissingError       (SDK v1) a dataset names no column of times
     ProjectSystemException             (SDK v1) a workspace cannot be reached
       WorkspaceNotFoundError           the hub holds no workspace of that name
+      RoleNeededError                  it is behind a server, and needs a role, or a higher one
       ServedHubError                   what was asked is not done through the server of a hub
     WorkspaceException                 (SDK v1) a workspace cannot be created or changed
       WorkspaceExistsError             the name is taken
@@ -343,6 +344,20 @@ class ServedHubError(ProjectSystemException):
         return cls(
             f"{uri!r} is behind the server of a hub, and this is not done through that. Do it on "
             "the server's machine, with the folder of the hub: workspace:///path/to/hub/NAME."
+        )
+
+
+class RoleNeededError(ProjectSystemException):
+    """What was asked needs a role in a workspace of a served hub, or a higher one."""
+
+    code = PERMISSION_DENIED
+
+    @classmethod
+    def to_write(cls, workspace: str) -> "RoleNeededError":
+        """Return the error of who may write nothing in a workspace."""
+        return cls(
+            f"You may not write in workspace {workspace!r}. Ask those who manage it for the role "
+            "of a member; what was logged waits until then."
         )
 
 

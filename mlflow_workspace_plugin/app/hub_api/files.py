@@ -30,7 +30,7 @@ from mlflow_workspace_plugin.artifacts.file_space import FileSpace
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of
 from mlflow_workspace_plugin.artifacts.repository import repository_at
 from mlflow_workspace_plugin.artifacts.uploads import Uploads, name_of
-from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.errors import RoleNeededError, UserErrorException
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.protocol.files import (
     ACTS,
@@ -321,21 +321,21 @@ def _location(asked: Asked, text: Any, level: Level, *, is_removal: bool = False
 
     Raises:
         UnsafeArtifactPathError: it is in no place of the workspace.
+        RoleNeededError: who asks may store nothing in the workspace.
         MlflowException: ``PERMISSION_DENIED``; what is nobody's is nobody's to read, either.
     """
     if not isinstance(text, str) or not 0 < len(text) <= _LONGEST:
         raise UserErrorException("location is to be a path below the hub's root.")
     workspace = asked.path["workspace"]
     location = location_of(f"{ARTIFACT_ROOT}{text}", workspace)
-    if asked.principal is None or not may(
-        asked.hub,
-        asked.access,
-        asked.principal,
-        workspace,
-        location,
-        level,
-        is_removal=is_removal,
+    principal, access = asked.principal, asked.access
+    if principal is None or not may(
+        asked.hub, access, principal, workspace, location, level, is_removal=is_removal
     ):
+        if level == "edit" and (
+            principal is None or not access.writes_somewhere(principal, workspace)
+        ):
+            raise RoleNeededError.to_write(workspace)
         raise MlflowException(
             f"There is no place {text!r} in workspace {workspace!r} where you may "
             f"{_VERBS[level]} files. It may be of a run that is not "

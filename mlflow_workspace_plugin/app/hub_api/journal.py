@@ -5,13 +5,15 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
 from mlflow_workspace_plugin.app.hub_api.answers import PREFIX, Asked, get, post, refusal
-from mlflow_workspace_plugin.errors import JournalBehindError, JournalNotYoursError
+from mlflow_workspace_plugin.errors import (
+    JournalBehindError,
+    JournalNotYoursError,
+    RoleNeededError,
+)
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.protocol.journal import (
     MAX_BODY_BYTES,
@@ -138,18 +140,18 @@ def _check_may_write(asked: Asked, workspace: str) -> None:
     """Refuse who may change no run of the workspace, before anything is made of what they sent.
 
     Raises:
-        MlflowException: what was logged is to wait.
+        RoleNeededError: what was logged is to wait.
     """
     principal = asked.principal
     if principal is None or not asked.access.writes_somewhere(principal, workspace):
-        raise _may_not_write(workspace)
+        raise RoleNeededError.to_write(workspace)
 
 
 def _writable(asked: Asked, workspace: str, runs: Collection[str]) -> set[str]:
     """Return those of some runs that who asks may write to.
 
     Raises:
-        MlflowException: none of them, nor anything else in the workspace: a role was taken away,
+        RoleNeededError: none of them, nor anything else in the workspace: a role was taken away,
             which may be given back, so that what was logged is to wait.
     """
     principal = asked.principal
@@ -159,7 +161,7 @@ def _writable(asked: Asked, workspace: str, runs: Collection[str]) -> set[str]:
     if not found and (
         principal is None or asked.access.level(principal, workspace) not in ("edit", "manage")
     ):
-        raise _may_not_write(workspace)
+        raise RoleNeededError.to_write(workspace)
     return found
 
 
@@ -169,14 +171,6 @@ def _writable_models(asked: Asked, workspace: str, models: Collection[str]) -> s
     if principal is None:
         return set()
     return asked.access.may_models(principal, workspace, models, "edit")
-
-
-def _may_not_write(workspace: str) -> MlflowException:
-    return MlflowException(
-        f"You may not write in workspace {workspace!r}. Ask those who manage it for the role "
-        "of a member; what was logged waits until then.",
-        PERMISSION_DENIED,
-    )
 
 
 def _no_secret() -> Response:

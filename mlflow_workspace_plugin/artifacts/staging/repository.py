@@ -25,6 +25,7 @@ from mlflow_workspace_plugin.errors import (
     HubUnreachableError,
     LogInNeededError,
     NoAnswerError,
+    RoleNeededError,
 )
 
 
@@ -213,8 +214,13 @@ class StagingRepository(FileSpace):
             return False
         try:
             store()
-        except (HubUnreachableError, LogInNeededError, HubProtocolError) as error:
-            # As with values: whoever logs in again, or upgrades, lets it go.
+        except (
+            HubUnreachableError,
+            LogInNeededError,
+            RoleNeededError,
+            HubProtocolError,
+        ) as error:
+            # As with values: whoever logs in again, gets a role, or upgrades, lets it go.
             self._sender.note_away(error)
             return False
         except (HubNotWritableError, HubSettingsError) as error:

@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.errors import (
     HubSettingsError,
     HubUnreachableError,
     LogInNeededError,
+    RoleNeededError,
     UnsafeArtifactPathError,
 )
 
@@ -25,7 +26,13 @@ Place = tuple[PurePosixPath, str]
 """Where a file belongs: its location, and its path below that."""
 
 _AT_ONCE = 8
-_REFUSALS = (HubNotWritableError, HubSettingsError, LogInNeededError, HubProtocolError)
+_REFUSALS = (
+    HubNotWritableError,
+    HubSettingsError,
+    LogInNeededError,
+    RoleNeededError,
+    HubProtocolError,
+)
 _FOR_GOOD = (ArtifactRefusedError, UnsafeArtifactPathError, ValueError)
 
 
@@ -52,8 +59,8 @@ def send(files: StagedFiles, open_at: OpenAt, wait_s: float = 0) -> Iterator[Out
 
     Raises:
         HubUnreachableError: the place of the files does not answer; they wait.
-        HubNotWritableError, HubSettingsError, LogInNeededError, HubProtocolError: it takes nothing
-            of this process; they wait.
+        HubNotWritableError, HubSettingsError, LogInNeededError, RoleNeededError, HubProtocolError:
+            it takes nothing of this process; they wait.
     """
     with files.sending(wait_s) as is_ours:
         if is_ours:

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 
 from starlette.responses import JSONResponse, Response
 
+from mlflow_workspace_plugin.errors import AzureMLException
+
 _CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
@@ -21,15 +23,19 @@ class Refusal:
         status: of HTTP.
         message: the thing, the reason, the remedy.
         headers: of the answer.
+        error: the class of ours that the clients of this package raise.
     """
 
     status: int
     message: str
     headers: Mapping[str, str] = field(default_factory=dict)
+    error: type[AzureMLException] | None = None
 
     def response(self) -> Response:
         """Return it as MLflow's clients read it."""
         content = {"error_code": _CODES[self.status], "message": self.message}
+        if self.error is not None:
+            content["error"] = self.error.__name__
         headers = {"Cache-Control": "no-store", **self.headers}
         return JSONResponse(content, status_code=self.status, headers=headers)
 

@@ -11,7 +11,11 @@ from mlflow_workspace_plugin import names
 from mlflow_workspace_plugin.app.browser_images import asked_for
 from mlflow_workspace_plugin.app.served.asking.refusals import Refusal
 from mlflow_workspace_plugin.app.served.routes.table import Found
-from mlflow_workspace_plugin.errors import InvalidWorkspaceNameError, WorkspaceNotFoundError
+from mlflow_workspace_plugin.errors import (
+    InvalidWorkspaceNameError,
+    RoleNeededError,
+    WorkspaceNotFoundError,
+)
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE
 from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.stores.reads.run_lookup import workspace_of
@@ -58,6 +62,7 @@ def no_role() -> Refusal:
         403,
         "You have no role in this workspace, or the hub has none of this name. Ask who manages it "
         "for one. mlflow-workspace login shows the workspaces that you have a role in.",
+        error=RoleNeededError,
     )
 
 
