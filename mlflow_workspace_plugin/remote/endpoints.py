@@ -61,6 +61,21 @@ class Endpoints:
         parse_dict(answer.json(), response)
         return response
 
+    def send(self, endpoint: str, content: bytes, headers: dict[str, str]) -> None:
+        """Send something that is stored once, however often it comes.
+
+        Args:
+            endpoint: the path.
+            content: what is sent.
+            headers: more headers.
+
+        Raises:
+            HubError: the hub did not answer, or does not know who asks.
+            MlflowException: it refuses what is sent.
+        """
+        with may_be_stored(may_be_repeated=True):
+            self._http.call("POST", endpoint, data=content, headers=headers)
+
     def creds(self) -> MlflowHostCreds:
         """Return what MLflow needs for the few requests that it makes by itself."""
         return MlflowHostCreds(

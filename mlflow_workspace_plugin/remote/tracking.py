@@ -1,18 +1,24 @@
 """The runs of one workspace of a served hub: MLflow's client of a server, with our HTTP."""
 
 import json
+import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from mlflow.entities import Experiment, ExperimentTag, Run, RunTag, ViewType
+from mlflow.entities import Experiment, ExperimentTag, Run, RunTag, Span, ViewType
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.protos.service_pb2 import CreateExperiment
 from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
 from mlflow.store.tracking.rest_store import RestStore
+from mlflow.tracing.utils.otlp import (
+    MLFLOW_EXPERIMENT_ID_HEADER,
+    OTLP_TRACES_PATH,
+    resource_to_otel_proto,
+)
 from mlflow.utils.mlflow_tags import MLFLOW_RUN_NAME
 from mlflow.utils.proto_json_utils import message_to_json
-from mlflow.utils.workspace_context import WorkspaceContext
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.errors import ServedHubError
@@ -21,7 +27,7 @@ from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.remote.calls import call, calls_over
 from mlflow_workspace_plugin.remote.endpoints import Endpoints
 from mlflow_workspace_plugin.remote.files.open import flush_files
-from mlflow_workspace_plugin.remote.http import HubHttp, UnansweredError
+from mlflow_workspace_plugin.remote.http import HubHttp
 from mlflow_workspace_plugin.remote.journal import journal_of
 from mlflow_workspace_plugin.stores.data.data import Data
 from mlflow_workspace_plugin.stores.default_experiment import experiment_zero_is_default
@@ -36,11 +42,13 @@ from mlflow_workspace_plugin.stores.journalling.patience import (
 from mlflow_workspace_plugin.stores.process import run_lines
 from mlflow_workspace_plugin.stores.reads.look_ups import LookUps
 from mlflow_workspace_plugin.stores.retries.created_meanwhile import experiment_created_or_found
+from mlflow_workspace_plugin.stores.tags.own_tags import CREATION_TAG
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.views import Views
 from mlflow_workspace_plugin.stores.workspace_runs import WorkspaceRuns
 from mlflow_workspace_plugin.stores.writes.run_writes import NewRun
 
+_PROTOBUF = "application/x-protobuf"
 _DENIED = ErrorCode.Name(PERMISSION_DENIED)
 
 
@@ -170,10 +178,35 @@ class RemoteTrackingStore(
         """
         call(self._http, "workspace_record")
 
-    def log_spans(self, location: str, spans: list[Any], tracking_uri: str | None = None) -> Any:
-        """Log spans of traces, which MLflow sends by itself, to this workspace."""
-        with WorkspaceContext(self._workspace):
-            return super().log_spans(location, spans, tracking_uri)
+    def log_spans(
+        self, location: str, spans: list[Span], tracking_uri: str | None = None
+    ) -> list[Span]:
+        """Log spans of traces, as MLflow's client does, but by our HTTP.
+
+        Which version the server has is not asked: each that serves a hub takes spans.
+
+        Args:
+            location: the id of an experiment.
+            spans: of traces in it.
+            tracking_uri: of whoever logs them; it is this workspace that takes them.
+
+        Raises:
+            HubError: the hub did not answer, or does not know who asks.
+            MlflowException: it refuses them.
+        """
+        del tracking_uri
+        if not spans:
+            return []
+        request = ExportTraceServiceRequest()
+        of_process = request.resource_spans.add()
+        of_process.resource.CopyFrom(resource_to_otel_proto(spans[0]._span.resource))
+        of_process.scope_spans.add().spans.extend(span.to_otel_proto() for span in spans)
+        self._endpoints.send(
+            OTLP_TRACES_PATH,
+            request.SerializeToString(),
+            {"Content-Type": _PROTOBUF, MLFLOW_EXPERIMENT_ID_HEADER: location},
+        )
+        return spans
 
     def create_run(
         self,
@@ -222,14 +255,14 @@ class RemoteTrackingStore(
         tags: list[ExperimentTag] | None = None,
     ) -> str:
         """Create an experiment and return its id."""
-        return self._create_experiment(name, artifact_location, tags, [])
+        return self._create_experiment(name, artifact_location, tags, uuid.uuid4().hex)
 
     def _create_experiment(
         self,
         name: str,
         location: str | None,
         tags: list[ExperimentTag] | None,
-        lost: list[UnansweredError],
+        creation: str,
     ) -> str:
         """Create an experiment, unless it was created by a call whose answer was lost.
 
@@ -237,9 +270,9 @@ class RemoteTrackingStore(
             name: of the experiment.
             location: of its files.
             tags: of it.
-            lost: why calls for it were not answered; more are added.
+            creation: tells it from one that somebody else created, who may have the name first.
         """
-        protos = [tag.to_proto() for tag in tags or ()]
+        protos = [tag.to_proto() for tag in (*(tags or ()), ExperimentTag(CREATION_TAG, creation))]
         wanted = CreateExperiment(name=name, artifact_location=location, tags=protos)
         endpoint, method = self._METHOD_TO_INFO[CreateExperiment]
         try:
@@ -251,18 +284,27 @@ class RemoteTrackingStore(
                 CreateExperiment.Response(),
                 may_be_repeated=True,
             )
-        except UnansweredError as error:
-            lost.append(error)
-            raise
         except MlflowException as error:
-            is_there = error.error_code == ErrorCode.Name(RESOURCE_ALREADY_EXISTS)
-            if not is_there or not any(each.may_be_done for each in lost):
+            if error.error_code != ErrorCode.Name(RESOURCE_ALREADY_EXISTS):
                 raise
-            found = self.get_experiment_by_name(name)
-            if found is None:
+            created = self._created(name, creation)
+            if created is None:
                 raise
-            return str(found.experiment_id)
+            return created
         return str(response.experiment_id)
+
+    def _created(self, name: str, creation: str) -> str | None:
+        """Return the id of the experiment of a name; None of one that another call created."""
+        try:
+            found = self.get_experiment_by_name(name)
+        except MlflowException as error:
+            # It is of somebody who shows it to few.
+            if error.error_code == _DENIED:
+                return None
+            raise
+        if found is None or found.tags.get(CREATION_TAG) != creation:
+            return None
+        return str(found.experiment_id)
 
     def _own_experiment(self, experiment_id: str | int) -> str | int:
         if str(experiment_id) != "0" or self._workspace == DEFAULT_WORKSPACE:
@@ -298,7 +340,11 @@ class ServedTrackingStore(Journalled, RemoteTrackingStore):
         tags: list[ExperimentTag] | None = None,
     ) -> str:
         """Create an experiment and return its id; a lost answer is none that there is one."""
-        created: str = self._through(self._create_experiment, name, artifact_location, tags, [])
+        # One for all requests of the call.
+        creation = uuid.uuid4().hex
+        created: str = self._through(
+            self._create_experiment, name, artifact_location, tags, creation
+        )
         return created
 
 

@@ -1,10 +1,13 @@
-"""Tags of ours on runs. MLflow's UI hides what begins with ``mlflow.``."""
+"""Tags of ours on runs and experiments. MLflow's UI hides what begins with ``mlflow.``."""
 
 import json
 from typing import Any
 
 CONFLICT_TAG = "mlflow.workspace.refused"
 """What was refused after its call had returned."""
+
+CREATION_TAG = "mlflow.workspace.creation"
+"""Of an experiment: what the call drew that created it at a served hub, to know it by again."""
 
 DESCRIPTOR_PREFIX = "mlflow.workspace.metric."
 """Of the tags that say what the numbers of a metric stand for. A search leaves them out."""
