@@ -247,6 +247,23 @@ def hub_server(sqlite_template, tmp_path_factory) -> Iterator[Any]:
         yield server
 
 
+@pytest.fixture(scope="module")
+def served(sqlite_template, tmp_path_factory) -> Iterator[Any]:
+    """A hub behind its server, of the module's own, with two workspaces and people."""
+    from mlflow_workspace_plugin import Workspace
+    from tests.served import served_hub
+
+    folder = tmp_path_factory.mktemp("served")
+    shutil.copytree(sqlite_template, folder / "hub")
+    for name in ("team-a", "team-b"):
+        Workspace.create(name, hub=folder / "hub")
+    with served_hub(folder / "hub", folder / "server.log") as server:
+        server.add_user("member", team_a="member")
+        server.add_user("reader", team_a="reader")
+        server.add_user("stranger", team_b="manager")
+        yield server
+
+
 @pytest.fixture(scope="session")
 def log_ins_of_server(hub_server, tmp_path_factory) -> Path:
     """The folder of a log-in there, of an administrator: the tests make workspaces."""

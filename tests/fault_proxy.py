@@ -47,18 +47,26 @@ class Cut:
 
 
 @dataclass
+class Late:
+    """Hold back a request, or its answer, for so many seconds; who asked may have left by then."""
+
+    request_s: float = 0
+    answer_s: float = 0
+
+
+@dataclass
 class Proxy:
     """A running proxy.
 
     ``fault`` is asked about each request: None passes it on, an answer is given in the server's
-    place, and a cut breaks the connection.
+    place, a cut breaks the connection, and what is late comes all the same.
     """
 
     port: int = 0
     requests: list[Request] = field(default_factory=list)
     sent: int = 0
     """Bytes of the bodies of requests that were passed on, also of those that broke."""
-    fault: "Callable[[Request], Answer | Cut | None]" = field(default=lambda _: None)
+    fault: "Callable[[Request], Answer | Cut | Late | None]" = field(default=lambda _: None)
     bytes_per_s: float = inf
     """How much of the body of a request goes through in a second, on each connection."""
 
@@ -152,15 +160,18 @@ async def _exchange(
         await reader.readexactly(request.size)
         await _answer(writer, *fault)
         return True
-    if fault is not None and fault.is_silent:
+    late = fault if isinstance(fault, Late) else Late()
+    cut = fault if isinstance(fault, Cut) else Cut()
+    if cut.is_silent:
         await reader.readexactly(request.size)
         await asyncio.Event().wait()
+    await asyncio.sleep(late.request_s)
     # One for each request: the server closes those that are idle for some seconds.
     server, to_server = await asyncio.open_connection("127.0.0.1", port)
     try:
         to_server.write(head)
-        cut = fault or Cut()
         await _copy(reader, to_server, request.size, cut.of_request, proxy.pass_on)
+        await asyncio.sleep(late.answer_s)
         await _pass_answer(request.method, cut, server, writer)
     finally:
         to_server.transport.abort()

@@ -6,9 +6,9 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -125,6 +125,14 @@ class ServedHub:
         self.people.add(name, PASSWORD, is_admin=admin)
         for workspace, role in roles.items():
             self.people.grant(name, workspace.replace("_", "-"), role)
+
+    def deny(self, name: str, workspace: str, experiment_id: str) -> Callable[[], None]:
+        """Deny an account an experiment by MLflow's rules; return what takes that back."""
+        store = self.people._accounts.store
+        role = store.create_role(f"no-{experiment_id}-of-{name}", workspace)
+        store.add_role_permission(role.id, "experiment", experiment_id, "DENY")
+        store.assign_role_to_user(store.get_user(name).id, role.id)
+        return partial(store.delete_role, role.id)
 
     def token(self, name: str, **options: Any) -> str:
         """Return an access token of an account; options as of ``Tokens.issue``."""

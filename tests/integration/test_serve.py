@@ -368,6 +368,20 @@ def test_a_database_that_is_away_is_503_on_every_route(served, server):
     assert alice.post(CREATE, json={"name": "after"}).ok
 
 
+def test_a_hub_whose_files_are_away_is_not_ready(served):
+    """Each worker says so, and which part of it is; then that it is ready again."""
+    nobody = served.session(None)
+    files, elsewhere = served.path / "artifacts", served.path / "elsewhere"
+    files.rename(elsewhere)
+    try:
+        wait_until(lambda: nobody.get("/hub/ready").json()["storage"] == "away")
+        found = nobody.get("/hub/ready")
+    finally:
+        elsewhere.rename(files)
+    wait_until(lambda: nobody.get("/hub/ready").json()["storage"] == "ok")
+    assert (found.status_code, found.json()["database"]) == (503, "ok")
+
+
 def test_a_worker_that_dies_is_replaced(served):
     """The others answer meanwhile, and TLS is that of the certificate."""
     import psutil

@@ -10,11 +10,13 @@ import subprocess
 import sys
 import textwrap
 import threading
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
 from subprocess import PIPE
 
 import mlflow
+import numpy as np
 import pytest
 import requests
 from click.testing import CliRunner
@@ -24,6 +26,8 @@ from mlflow.exceptions import MlflowException
 from packaging.version import Version
 
 from mlflow_workspace_plugin import Experiment, Run, Workspace, uris
+from mlflow_workspace_plugin.accounts.tokens import Tokens
+from mlflow_workspace_plugin.artifacts.paths import location_of
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     HubProtocolError,
@@ -40,8 +44,9 @@ from mlflow_workspace_plugin.overview.run.overview import overview_of_run
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.protocol import headers
 from mlflow_workspace_plugin.protocol.calls import route_of
-from mlflow_workspace_plugin.remote import http
+from mlflow_workspace_plugin.remote import http, logging_in
 from mlflow_workspace_plugin.remote.http import HubHttp, UnansweredError
+from mlflow_workspace_plugin.remote.log_ins import KeptLogIn, log_in_of
 from mlflow_workspace_plugin.remote.logging_in import address_of
 from mlflow_workspace_plugin.remote.tracking import RemoteTrackingStore, ServedTrackingStore
 from mlflow_workspace_plugin.remote.workspaces import ServedWorkspaces
@@ -49,7 +54,7 @@ from mlflow_workspace_plugin.stores.build import workspace_store
 from mlflow_workspace_plugin.stores.jobs.compute import Compute
 from mlflow_workspace_plugin.stores.views import View
 from tests import python_processes
-from tests.fault_proxy import Cut, fault_proxy
+from tests.fault_proxy import Cut, Late, fault_proxy
 from tests.served import ADMIN, served_hub
 from tests.waiting import wait_until
 
@@ -64,23 +69,14 @@ client = MlflowClient()
 for step in range(30):
     client.log_metric(sys.argv[1], "loss", step, step=step)
 """
+_TRACES = """
+import mlflow
+with mlflow.start_span("step") as span:
+    span.set_inputs({"a": 1})
+print(span.trace_id)
+"""
 PAGE = "<html><body>Something is wrong.</body></html>"
 HTML = {"Content-Type": "text/html"}
-
-
-@pytest.fixture(scope="module")
-def served(sqlite_template, tmp_path_factory):
-    """A hub with two workspaces, of which the first has people."""
-    folder = tmp_path_factory.mktemp("served")
-    hub = folder / "hub"
-    shutil.copytree(sqlite_template, hub)
-    for name in ("team-a", "team-b"):
-        Workspace.create(name, hub=hub)
-    with served_hub(hub, folder / "server.log") as server:
-        server.add_user("member", team_a="member")
-        server.add_user("reader", team_a="reader")
-        server.add_user("stranger", team_b="manager")
-        yield server
 
 
 @pytest.fixture
@@ -275,6 +271,22 @@ class TestFaults:
         found = line.stored().search_runs([experiment], "", 1, 10)
         assert {each.info.run_id for each in found} == {run.info.run_id, job.info.run_id}
 
+    def test_experiment_of_somebody_else_is_not_taken_for_ones_own(self, line):
+        """Nobody knows of a request that did not arrive, and others may have the name by then."""
+        client = line.client()
+
+        def decide(request):
+            if "experiments/create" not in request.target:
+                return None
+            line.proxy.fault = lambda _: None
+            line.stored().create_experiment("of two")
+            return 502, HTML, PAGE
+
+        line.proxy.fault = decide
+        with pytest.raises(MlflowException) as raised:
+            client.create_experiment("of two", tags={"mine": "yes"})
+        assert raised.value.error_code == "RESOURCE_ALREADY_EXISTS"
+
     def test_what_cannot_be_asked_again_says_that_it_may_be_done(self, line):
         """A registered model is MLflow's own to create."""
         client = line.client()
@@ -292,7 +304,7 @@ class TestFaults:
             client.create_registered_model("after all")
         assert client.get_registered_model("after all").name == "after all"
 
-    @pytest.mark.parametrize("status", [401, 403, 502])
+    @pytest.mark.parametrize("status", [401, 403, 429, 502, 503])
     def test_values_wait_while_nobody_takes_them(self, line, status):
         """A call that logs returns all the same, and nothing is lost."""
         client = line.client()
@@ -303,6 +315,24 @@ class TestFaults:
             assert not store_of(client).journal.flush(1)
         assert store_of(client).journal.flush(60)
         assert line.stored().stored_counts(run_id) == {"loss": 20}
+
+    @pytest.mark.parametrize("late", [Late(request_s=2), Late(answer_s=2)], ids=["taken", "told"])
+    def test_values_are_stored_once_though_the_hub_is_late(self, line, monkeypatch, late):
+        """What was given up comes to the hub all the same, before or after the same once more."""
+        monkeypatch.setattr(http, "_ASK_S", 0.5)
+        client = line.client()
+        run_id = new_run(client)
+        with line.broken(late, times=3, of="/journal") as broken:
+            for step in range(20):
+                client.log_metric(run_id, "loss", step, step=step)
+            assert store_of(client).journal.flush(60)
+        assert len(broken) == 3
+        # Whoever is late has come by then.
+        with line.broken(late, of="/journal"):
+            client.log_metric(run_id, "loss", 20, step=20)
+            assert store_of(client).journal.flush(60)
+        assert line.stored().stored_counts(run_id) == {"loss": 21}
+        assert [each.step for each in client.get_metric_history(run_id, "loss")] == [*range(21)]
 
     @pytest.mark.parametrize(
         "answer",
@@ -407,10 +437,83 @@ class TestFaults:
         assert raised.value.may_be_done
 
     def test_mlflow_is_told_of_the_authority_of_a_hub(self, line, monkeypatch, tmp_path):
-        """It sends traces by itself."""
+        """It asks for a few things by itself."""
         store = store_of(line.client())
         monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "ca.pem"))
         assert store._endpoints.creds().verify == str(tmp_path / "ca.pem")
+
+    def test_spans_go_with_a_token_that_is_renewed(self, line, monkeypatch, tmp_path):
+        """By a log-in whose token the hub does not take any more when they come."""
+        issued = Tokens(line.served.hub).issue("member")
+        experiment = line.client().create_experiment("traced")
+        monkeypatch.delenv("MLFLOW_TRACKING_TOKEN")
+        monkeypatch.setenv("MLFLOW_WORKSPACE_LOG_INS", str(tmp_path))
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", experiment)
+        # In the order of the calls.
+        monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
+        said = {"access": issued.access, "refresh": issued.refresh, "seconds": 600}
+        KeptLogIn(f"http://127.0.0.1:{line.proxy.port}").change(lambda: log_in_of(said, "member"))
+        ended = (401, {}, '{"error_code": "UNAUTHENTICATED", "message": "It has ended."}')
+        with line.broken(ended, of="/v1/traces"):
+            done = python_processes.run(["-c", _TRACES], stdout=PIPE, stderr=PIPE, text=True)
+        assert done.returncode == 0, done.stderr
+        asked = [each for each in line.proxy.requests if each.target.endswith("/v1/traces")]
+        assert len({each.headers["authorization"] for each in asked}) == 2, done.stderr
+        trace = line.client().get_trace(done.stdout.strip())
+        assert [(each.name, each.inputs) for each in trace.data.spans] == [("step", {"a": 1})]
+        assert trace.info.tags["mlflow.trace.spansLocation"] == "TRACKING_STORE"
+
+    def test_hubs_of_one_process_have_their_own_only(
+        self, line, sqlite_template, monkeypatch, tmp_path
+    ):
+        """Values, files and log-ins, by calls that wait for nothing and from many threads."""
+        monkeypatch.setenv("MLFLOW_WORKSPACE_LOG_INS", str(tmp_path / "log-ins"))
+        other = tmp_path / "hub"
+        shutil.copytree(sqlite_template, other)
+        Workspace.create("team-a", hub=other)
+        with served_hub(other, tmp_path / "server.log") as second:
+            second.add_user("member", team_a="member")
+            clients, runs = [], []
+            for hub, port in ((line.served, line.proxy.port), (second, second.port)):
+                logging_in.keep_token(
+                    f"http://127.0.0.1:{port}", hub.token("member", kind="machine", seconds=600)
+                )
+                uri = f"workspace://127.0.0.1:{port}/team-a"
+                clients.append(MlflowClient(uri, uri))
+                runs.append(new_run(clients[-1], "of two hubs"))
+            pairs = [*enumerate(zip(clients, runs, strict=True))]
+
+            def log(step):
+                for number, (client, run_id) in pairs:
+                    value = 100 * number + step
+                    client.log_metric(run_id, "m", value, step=step, synchronous=False)
+                    client.log_param(run_id, f"p{step}", value, synchronous=False).wait()
+                    client.log_text(run_id, str(value), f"texts/{step}.txt")
+                    image = np.full((2, 2), value, np.uint8)
+                    client.log_image(run_id, image, key="image", step=step, synchronous=False)
+
+            with ThreadPoolExecutor(4) as threads:
+                list(threads.map(log, range(8)))
+            for number, (client, run_id) in pairs:
+                mlflow_batch = [Metric("n", number, 1, step) for step in range(8)]
+                client.log_batch(run_id, mlflow_batch, synchronous=False).wait()
+                store_of(client).flush(60)
+            stored = [line.stored(), workspace_store(second.hub, "team-a")]
+            for number, (client, run_id) in pairs:
+                own = [100 * number + step for step in range(8)]
+                assert stored[number].stored_counts(run_id) == {"m": 8, "n": 8}
+                history = client.get_metric_history(run_id, "m")
+                assert sorted(each.value for each in history) == own
+                params = client.get_run(run_id).data.params
+                assert params == {f"p{step}": str(each) for step, each in enumerate(own)}
+                names = [each.path for each in client.list_artifacts(run_id, "texts")]
+                assert names == [f"texts/{step}.txt" for step in range(8)]
+                for step, name in enumerate(names):
+                    copy = client.download_artifacts(run_id, name, str(tmp_path))
+                    assert Path(copy).read_text() == str(own[step])
+                wait_until(lambda: len(client.list_artifacts(run_id, "images")) == 16, 60)  # noqa: B023
+                with pytest.raises(MlflowException):
+                    stored[1 - number].get_run(run_id)
 
     def test_token_stays_with_the_hub_that_it_came_with(self, line):
         """Though the script goes on to another hub; the first one has what was logged to it."""
@@ -483,6 +586,59 @@ class TestFaults:
 
 
 class TestRights:
+    @pytest.mark.parametrize("role", [None, "reader"])
+    def test_what_is_logged_waits_while_a_role_is_away(self, line, role):
+        """Values and files alike, as the role may be given back: nothing is raised or lost."""
+        people, name = line.served.people, f"without-{role}"
+        line.served.add_user(name, team_a="member")
+        client = line.client(name)
+        run_id = new_run(client)
+        client.log_metric(run_id, "loss", 0, step=0)
+        client.log_text(run_id, "before", "a.txt")
+        assert store_of(client).flush(60)
+        location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+        if role is None:
+            people.withdraw(name, "team-a")
+        else:
+            people.grant(name, "team-a", role)
+        session = line.served.session(name, "team-a")
+        asked = {"params": {"location": f"{location}/b.log"}, "data": b"x"}
+        append = "/hub/v1/workspaces/team-a/files/append"
+        wait_until(lambda: session.post(append, **asked).status_code == 403)
+        client.log_metric(run_id, "loss", 1, step=1)
+        client.log_text(run_id, "meanwhile", "c.txt")
+        assert not store_of(client).journal.flush(1)
+        people.grant(name, "team-a", "member")
+        assert store_of(client).flush(60)
+        assert line.stored().stored_counts(run_id) == {"loss": 2}
+        assert {"a.txt", "c.txt"} <= {each.path for each in client.list_artifacts(run_id)}
+        copy = client.download_artifacts(run_id, "c.txt")
+        assert Path(copy).read_text() == "meanwhile"
+
+    def test_what_is_denied_of_one_run_is_set_aside(self, line):
+        """That of others is stored, and it is sent again once nothing is in its way."""
+        line.served.add_user("denied", team_a="member")
+        run_id, other = new_run(line.client(), "of few"), new_run(line.client())
+        client = line.client("denied")
+        for each in (run_id, other):
+            client.log_metric(each, "loss", 0, step=0)
+        assert store_of(client).journal.flush(60)
+        allow = line.served.deny("denied", "team-a", client.get_run(run_id).info.experiment_id)
+        session = line.served.session("denied", "team-a")
+        asked = route_of("team-a", "latest_points")
+        wait_until(lambda: session.post(asked, json={"run_id": run_id}).status_code == 403)
+        for step in range(1, 30):
+            client.log_metric(run_id, "loss", step, step=step)
+            client.log_metric(other, "loss", step, step=step)
+        assert store_of(client).journal.flush(60)
+        assert line.stored().stored_counts(other) == {"loss": 30}
+        assert line.stored().stored_counts(run_id) == {"loss": 1}
+        allow()
+        wait_until(lambda: session.post(asked, json={"run_id": run_id}).ok)
+        sent = CliRunner().invoke(main, ["sync", "--refused", "--json"])
+        assert sent.exit_code == 0, sent.output
+        assert line.stored().stored_counts(run_id) == {"loss": 30}
+
     def test_reader_reads_and_changes_nothing(self, line):
         """Not by our calls, either."""
         client = line.client()

@@ -10,6 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 from urllib.parse import parse_qs
 
+import anyio
 import mlflow
 import pytest
 import requests
@@ -18,6 +19,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
+from mlflow_workspace_plugin.app.served.watching.readiness import Readiness
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import BLOCK
 from mlflow_workspace_plugin.artifacts.paths import location_of
 from mlflow_workspace_plugin.protocol.files import PIECE
@@ -26,6 +28,7 @@ from tests.conftest import write_settings
 from tests.fault_proxy import Cut, Proxy, fault_proxy
 from tests.hub_api import Api, hub_api_server
 from tests.integration.test_azure_transfer import trees
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
     mlflow_lines(mlflow.__version__) is None, reason="MLflow before 3.17 is not served to a team."
@@ -508,6 +511,64 @@ def test_a_leaked_signature(team, repository, azurite_server, tmp_path):
         assert answer.status_code == 403
     repository.fetch("kept", tmp_path / "copy")
     assert (tmp_path / "copy").read_text() == "kept"
+
+
+def test_a_leaked_signature_is_good_for_minutes(team, repository, tmp_path, monkeypatch):
+    """Then it does nothing any more: the service refuses it."""
+    if team.proxy is None:
+        pytest.skip("about the account")
+    from mlflow_workspace_plugin.artifacts.azure_blob import signing
+    from mlflow_workspace_plugin.remote.files.calls import FileCalls, Wanted
+
+    (tmp_path / "kept").write_text("kept")
+    repository.log_artifact(str(tmp_path / "kept"))
+    calls, kept = FileCalls(team.api.http("alice"), "team-a"), f"{repository._base}/kept"
+
+    def signatures():
+        (reading,) = calls.sign_reads([kept])
+        return reading, *calls.sign_writes([Wanted(kept, act) for act in ("create", "write")])
+
+    last = datetime.now(timezone.utc) + timedelta(minutes=16)
+    for each in signatures():
+        (until,) = parse_qs(each.text)["se"]
+        assert datetime.fromisoformat(until.replace("Z", "+00:00")) < last
+        assert each.seconds <= 600
+    monkeypatch.setattr(signing, "_LIFE_S", 2)
+    reading, creating, writing = signatures()
+    said = calls.storage()
+    at = f"{said['service']}/{said['container']}/{said['prefix']}/{kept}?"
+    wait_until(lambda: requests.get(at + reading.text, timeout=60).status_code == 403)
+    headers = {"x-ms-blob-type": "BlockBlob", "x-ms-version": "2021-08-06"}
+    for each in (creating, writing):
+        answer = requests.put(at + each.text, b"evil", headers=headers, timeout=60)
+        assert answer.status_code == 403
+    repository.fetch("kept", tmp_path / "copy")
+    assert (tmp_path / "copy").read_text() == "kept"
+
+
+@pytest.mark.parametrize("fault", [(503, {}, ""), Cut(is_silent=True)], ids=["away", "silent"])
+def test_a_hub_is_not_ready_while_its_files_are_away(team, repository, fault):
+    """And says so within seconds, though nothing answers."""
+    if team.proxy is None and isinstance(fault, Cut):
+        pytest.skip("about the account")
+
+    def ready():
+        return anyio.run(Readiness(team.api.hub).parts)
+
+    assert ready() == {"database": "ok", "storage": "ok"}
+    files = team.api.hub.path / "artifacts"
+    if team.proxy is not None:
+        team.proxy.fault = lambda _: fault
+    else:
+        files.rename(team.api.hub.path / "elsewhere")
+    try:
+        assert ready()["storage"] == "away"
+    finally:
+        if team.proxy is not None:
+            team.proxy.fault = lambda _: None
+        else:
+            (team.api.hub.path / "elsewhere").rename(files)
+    assert ready() == {"database": "ok", "storage": "ok"}
 
 
 def test_signatures_are_renewed(team, repository, tmp_path, monkeypatch):

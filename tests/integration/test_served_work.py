@@ -5,7 +5,6 @@ The server is the real command, with accounts; who asks it has a token, and no f
 
 import json
 import os
-import shutil
 import sys
 from contextlib import contextmanager
 from pathlib import Path
@@ -29,7 +28,7 @@ from mlflow_workspace_plugin.stores.build import workspace_store
 from mlflow_workspace_plugin.stores.jobs.states import LAST
 from tests import python_processes
 from tests.fault_proxy import fault_proxy
-from tests.served import ADMIN, PASSWORD, served_hub
+from tests.served import ADMIN
 from tests.waiting import wait_until
 
 pytestmark = [
@@ -58,21 +57,6 @@ if len(sys.argv) > 2:
     child = run.submit_child(ScriptRunConfig(".", script="train.py", arguments=["0.2"]))
     child.wait_for_completion(raise_on_error=True)
 """
-
-
-@pytest.fixture(scope="module")
-def served(sqlite_template, tmp_path_factory):
-    """A hub with two workspaces."""
-    folder = tmp_path_factory.mktemp("served")
-    hub = folder / "hub"
-    shutil.copytree(sqlite_template, hub)
-    for name in ("team-a", "team-b"):
-        Workspace.create(name, hub=hub)
-    with served_hub(hub, folder / "server.log") as server:
-        server.add_user("member", team_a="member")
-        server.add_user("reader", team_a="reader")
-        server.add_user("stranger", team_b="manager")
-        yield server
 
 
 @pytest.fixture
@@ -148,13 +132,9 @@ def test_commands_show_runs(run, served, log_in, tmp_path):
 
 def test_look_ups_leave_out_what_is_denied(run, served, log_in):
     """An experiment that MLflow denies somebody, and its runs, are in no list of theirs."""
-    store = served.people._accounts.store
-    denied = store.create_role("no-seen", "team-a")
     experiment_id = str(run.experiment.id)
-    store.add_role_permission(denied.id, "experiment", experiment_id, "DENY")
-    served.people.add("denied", PASSWORD)
-    served.people.grant("denied", "team-a", "member")
-    store.assign_role_to_user(store.get_user("denied").id, denied.id)
+    served.add_user("denied", team_a="member")
+    served.deny("denied", "team-a", experiment_id)
     workspace = log_in("denied")
     seen = source_of(workspace.get_mlflow_tracking_uri()).store
     assert experiment_id not in [str(each.experiment_id) for each in seen.experiments_with_runs()]
