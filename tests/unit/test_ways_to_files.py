@@ -58,7 +58,7 @@ ALLOWED = {
     ("artifacts/folder_repository.py", "_download_file"): "the copy, in the user's folder",
     ("artifacts/folder_repository.py", "_is_copy"): "the copy, in the user's folder",
     ("artifacts/folder_repository.py", "_keep_time"): "an open file",
-    ("stores/reads/exact_values.py", "read_exact"): "what repository.local() yields",
+    ("stores/reads/exact_values.py", "_recorded"): "what repository.local() yields",
     ("runs/files/transfer.py", "fetch"): "the copy, in the user's folder",
     ("runs/files/transfer.py", "check_source"): "the user's file",
     ("runs/files/transfer.py", "_under_name"): "a temporary folder",
