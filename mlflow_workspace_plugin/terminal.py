@@ -6,12 +6,13 @@ turn the order of others round, ends of lines that make one message look like tw
 
 import logging
 import os
+import select
 import sys
 import unicodedata
 from contextlib import suppress
 from typing import Any
 
-_STDERR = 2
+_PATIENCE_S = 1.0
 _HARMLESS = frozenset("\u200c\u200d")
 """Joiners, without which some languages and emoji cannot be written."""
 
@@ -43,20 +44,33 @@ def shown_in_json(text: str) -> str:
 def tell(text: str) -> None:
     """Write something to the user's ``sys.stderr``, where logging may be shut down already.
 
-    It raises nothing: whoever has closed that stream is told nothing.
+    It raises nothing, and waits for a moment at most: a signal may have come while this thread
+    wrote there, and another thread may be writing to a pipe that nobody reads.
 
     Args:
         text: whole lines.
     """
-    try:
-        sys.stderr.write(text)
-        sys.stderr.flush()
-    except RuntimeError:
-        # A signal came while this thread wrote there, and until that goes on it takes nothing else.
-        with suppress(OSError):
-            os.write(_STDERR, text.encode(errors="backslashreplace"))
-    except Exception:  # noqa: BLE001  it is closed, its reader is gone, or it never was there
+    stream = sys.stderr
+    if stream is not sys.__stderr__ or not hasattr(select, "poll"):
+        try:
+            stream.write(text)
+            stream.flush()
+        except RuntimeError:
+            # This thread is in the middle of a write to it, and goes on only later.
+            pass
+        except Exception:  # noqa: BLE001  it is closed, its reader is gone, or it never was there
+            return
+        else:
+            return
+    if sys.__stderr__ is None:
         return
+    # Past the stream's lock.
+    with suppress(Exception):
+        descriptor = sys.__stderr__.fileno()
+        poll = select.poll()
+        poll.register(descriptor, select.POLLOUT)
+        if poll.poll(_PATIENCE_S * 1000):
+            os.write(descriptor, text.encode(errors="backslashreplace"))
 
 
 def get_logger(name: str) -> logging.Logger:

@@ -23,7 +23,7 @@ def create_app() -> "ASGIApp":
     from mlflow_workspace_plugin.app.closed_routes import ClosedRoutes
     from mlflow_workspace_plugin.app.entrance import Entrance
     from mlflow_workspace_plugin.app.front_page import FrontPage
-    from mlflow_workspace_plugin.app.log_batch import LogBatch
+    from mlflow_workspace_plugin.app.logged_metrics import LoggedMetrics
     from mlflow_workspace_plugin.app.pages.pages import Pages
     from mlflow_workspace_plugin.app.parent import end_with_parent
     from mlflow_workspace_plugin.app.root_listing import RootListing
@@ -31,7 +31,7 @@ def create_app() -> "ASGIApp":
 
     end_with_parent()
     hub = open_hub(Path(os.environ[HUB_VARIABLE]))
-    app: ASGIApp = BrowserImages(RootListing(FrontPage(LogBatch(mlflow_app, hub)), hub), hub)
+    app: ASGIApp = BrowserImages(RootListing(FrontPage(LoggedMetrics(mlflow_app, hub)), hub), hub)
     app = Pages(ClosedRoutes(app), hub)
     secret = os.environ.get(SECRET_VARIABLE)
     return app if secret is None else Entrance(app, secret)

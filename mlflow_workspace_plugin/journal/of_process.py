@@ -47,7 +47,6 @@ AtEnd = Callable[[EndWait, "signal.Signals | None"], None]
 
 _PID = os.getpid()
 _MOMENT_S = 0.02
-_MOST_MOMENTS = 50
 
 Kept = TypeVar("Kept", bound=Keeper)
 
@@ -55,7 +54,6 @@ _keepers: dict[tuple[type[Any], str], Any] = {}
 _at_end: list[AtEnd] = []
 _closes_at_end = False
 _finalizes = False
-_put_off = 0
 _lock = fork_safe_lock()
 
 
@@ -207,7 +205,8 @@ def _close_on_termination() -> None:
 def _terminate(number: int, _frame: FrameType | None) -> None:
     # A handler that was set later, and called this one, decides itself whether the process ends.
     decides = signal.getsignal(number) is _terminate
-    if decides and _goes_on_first():
+    if decides and any(keeper.is_interrupted for keeper in list(_keepers.values())):
+        # What is logged here would be written when that goes on, so it goes on first.
         again = threading.Timer(_MOMENT_S, os.kill, (os.getpid(), number))
         again.daemon = True
         again.start()
@@ -220,27 +219,3 @@ def _terminate(number: int, _frame: FrameType | None) -> None:
         if decides:
             signal.signal(number, signal.SIG_DFL)
             os.kill(os.getpid(), number)
-
-
-def _goes_on_first() -> bool:
-    """Whether what the signal has interrupted in this thread has to go on before the process ends.
-
-    What is logged here would be written when that goes on; and while the thread writes to
-    ``sys.stderr``, nothing can be said there, by logging neither.
-    """
-    global _put_off
-    if any(keeper.is_interrupted for keeper in list(_keepers.values())):
-        return True
-    _put_off += 1
-    # Its reader may be stuck, and the process has to end all the same.
-    return _put_off <= _MOST_MOMENTS and _writes_to_stderr()
-
-
-def _writes_to_stderr() -> bool:
-    try:
-        sys.stderr.flush()
-    except RuntimeError:
-        return True
-    except Exception:  # noqa: BLE001  it is closed, or its reader is gone
-        return False
-    return False

@@ -490,7 +490,7 @@ def test_account_that_is_away_keeps_nobody_else_out(azure_workspace, code, monke
     nowhere = connection_string(f"http://127.0.0.1:{free_port()}/{ACCOUNT}")
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", nowhere)
     monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "5")
-    monkeypatch.setattr("mlflow_workspace_plugin.runs.snapshots.snapshots._UNDER_LOCK_S", 1.0)
+    monkeypatch.setattr("mlflow_workspace_plugin.runs.snapshots.snapshots.UNDER_LOCK_S", 1.0)
     store, errors = azure_workspace.tracking_store, []
     experiment = Experiment(azure_workspace, "experiment")
 

@@ -293,6 +293,45 @@ def test_signal_while_something_is_written(uri, hub_path, direct, stuck_s):
     assert len(direct.get_metric_history(ids[1], "m")) == 2_000
 
 
+STUCK = """
+import signal, time
+threading.Thread(target=sys.stderr.write, args=["x" * 1_000_000], daemon=True).start()
+sys.stdin.readline()
+time.sleep(1)
+os.kill(os.getpid(), signal.SIGTERM)
+time.sleep(600)
+"""
+
+
+@pytest.mark.sqlite
+@pytest.mark.databases
+def test_end_while_another_thread_writes_to_nobody(uri, hub_path, direct):
+    """A pipe that nobody reads keeps no process alive, and what it logged is not lost."""
+    process = python_processes.Popen(
+        ["-c", ENDING + STUCK, uri],
+        env=os.environ | {"MLFLOW_WORKSPACE_EXIT_WAIT": "1"},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    ids = process.stdout.readline().split()
+    other = read_by_another(hub_path)
+    try:
+        process.stdin.write("\n")
+        process.stdin.flush()
+        assert process.wait(60) == -signal.SIGTERM
+    finally:
+        other.rollback()
+        other.close()
+        process.communicate()
+    folder = JournalFolder(uri)
+    for leftover in folder.leftovers():
+        list(replay(folder, leftover, direct))
+    assert {direct.get_run(each).info.status for each in ids} == {"KILLED"}
+    assert len(direct.get_metric_history(ids[1], "m")) == 2_000
+
+
 @pytest.mark.sqlite
 @pytest.mark.databases
 def test_no_child_inherits_a_transaction(client, run_id):

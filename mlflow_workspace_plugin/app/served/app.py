@@ -25,7 +25,7 @@ def create_app() -> "ASGIApp":
 
     from mlflow_workspace_plugin.accounts.access import Access
     from mlflow_workspace_plugin.app.hub_api.api import hub_api
-    from mlflow_workspace_plugin.app.log_batch import LogBatch
+    from mlflow_workspace_plugin.app.logged_metrics import LoggedMetrics
     from mlflow_workspace_plugin.app.served.asking.gate import gate
     from mlflow_workspace_plugin.app.served.asking.identity import current_principal
     from mlflow_workspace_plugin.app.served.asking.limits import Limits
@@ -43,7 +43,7 @@ def create_app() -> "ASGIApp":
             return False
         return bool(access.may_runs(principal, workspace, [run_id], "edit"))
 
-    mlflow_app = MlflowFaults(LogBatch(create_mlflow_app(), hub, may_write))
+    mlflow_app = MlflowFaults(LoggedMetrics(create_mlflow_app(), hub, may_write))
     others = ui(mlflow_app, hub, access, served)
     inner = _Split(hub_api(hub, access, served), others)
     app: ASGIApp = Faults(Limits(gate(inner, hub, access, served.public_url), served))

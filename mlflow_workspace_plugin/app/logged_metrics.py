@@ -1,16 +1,17 @@
-"""MLflow's ``runs/log-batch`` with nothing but metrics, as scripts send it all day.
+"""MLflow's ``runs/log-metric``, and ``runs/log-batch`` with nothing but metrics, without its app.
 
-MLflow makes Python objects of a request by protobuf's reflection, and with accounts twice, which
-takes several times as long as storing the values. What is usual is read and stored here; what is
-not, or may not be done, is left to MLflow's app, which knows what to say of it.
+Scripts send them all day. MLflow makes Python objects of a request by protobuf's reflection, and
+with accounts twice, which takes several times as long as storing the values. What is usual is read
+and stored here; what is not, or may not be done, is left to MLflow's app, which knows what to say.
 """
 
 import json
 import logging
 import math
+import re
 import threading
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from anyio import to_thread
 from mlflow.entities import Metric
@@ -30,7 +31,7 @@ from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
 
-_ROUTES = ("/api/2.0/mlflow/runs/log-batch", "/ajax-api/2.0/mlflow/runs/log-batch")
+_ROUTE = re.compile(r"/(?:ajax-)?api/2\.0/mlflow/runs/(log-batch|log-metric)")
 _WORKSPACE = "x-mlflow-workspace"
 _JSON = "application/json"
 _MOST_BYTES = 2**20
@@ -44,15 +45,22 @@ MayWrite = Callable[[str, str], bool]
 """Whether who asks may write to a run, by the name of a workspace and the id of the run."""
 
 
-class Batch(NamedTuple):
+class Logged(NamedTuple):
     """Metrics of a run."""
 
     run_id: str
     metrics: list[Metric]
 
 
-class LogBatch:
-    """Stores batches of metrics; hands on what else is asked.
+class Asked(NamedTuple):
+    """A request that may be answered here."""
+
+    workspace: str
+    is_batch: bool
+
+
+class LoggedMetrics:
+    """Stores metrics that are logged; hands on what else is asked.
 
     Args:
         app: MLflow's app.
@@ -72,26 +80,29 @@ class LogBatch:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        workspace = _workspace_of(scope, self._hosts)
-        if workspace is not None:
+        asked = _asked(scope, self._hosts)
+        if asked is not None:
             messages = await _begin(receive)
             receive = _from(messages, receive)
             body = b"".join(each.get("body", b"") for each in messages)
             if not messages[-1].get("more_body", False):
-                answer = await to_thread.run_sync(self._answer, workspace, body)
+                answer = await to_thread.run_sync(self._answer, asked, body)
                 if answer is not None:
                     await answer(scope, receive, send)
                     return
         await self._app(scope, receive, send)
 
-    def _answer(self, workspace: str, body: bytes) -> Response | None:
-        batch = usual_batch(body)
-        if batch is None or not self._may_write(workspace, batch.run_id):
+    def _answer(self, asked: Asked, body: bytes) -> Response | None:
+        logged = usual_batch(body) if asked.is_batch else usual_metric(body)
+        if logged is None or not self._may_write(asked.workspace, logged.run_id):
             return None
         try:
             # Of this request only: each has a context of its own.
-            set_server_request_workspace(workspace)
-            self._store().log_batch(batch.run_id, batch.metrics, [], [])
+            set_server_request_workspace(asked.workspace)
+            if asked.is_batch:
+                self._store().log_batch(logged.run_id, logged.metrics, [], [])
+            else:
+                self._store().log_metric(logged.run_id, logged.metrics[0])
         except MlflowException as error:
             if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 # Nothing was stored, and it may be the workspace that is not there.
@@ -99,7 +110,7 @@ class LogBatch:
             status = int(error.get_http_status_code())
             if status >= 500:
                 is_debug = _logger.isEnabledFor(logging.DEBUG)
-                _logger.error("A batch of metrics was not stored: %s", error, exc_info=is_debug)
+                _logger.error("Metrics were not stored: %s", error, exc_info=is_debug)
             return Response(error.serialize_as_json(), status, media_type=_JSON)
         return Response("{}", media_type=_JSON)
 
@@ -110,33 +121,55 @@ class LogBatch:
             return self._opened
 
 
-def usual_batch(body: bytes) -> Batch | None:
+def usual_metric(body: bytes) -> Logged | None:
+    """Return the value that a request logs; None if it is not as MLflow's clients send one.
+
+    Args:
+        body: what was sent.
+    """
+    sent = _object(body)
+    # MLflow's clients name the run twice.
+    run_id = sent.pop("run_id", None)
+    if not _is_run_id(run_id) or sent.pop("run_uuid", run_id) != run_id or not _is_usual(sent):
+        return None
+    return Logged(run_id, [_metric(sent)])
+
+
+def usual_batch(body: bytes) -> Logged | None:
     """Return what a request logs; None if it is not as MLflow's clients send metrics.
 
     Args:
         body: what was sent.
     """
-    try:
-        sent = json.loads(body)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(sent, dict) or not sent.keys() <= {"run_id", "metrics", "params", "tags"}:
+    sent = _object(body)
+    if not sent.keys() <= {"run_id", "metrics", "params", "tags"}:
         return None
     run_id, metrics = sent.get("run_id"), sent.get("metrics")
     is_more = any(sent.get(each, []) != [] for each in ("params", "tags"))
-    if is_more or not isinstance(run_id, str) or not run_id.isalnum():
+    if is_more or not _is_run_id(run_id):
         return None
     if not isinstance(metrics, list) or not 0 < len(metrics) <= MAX_METRICS_PER_BATCH:
         return None
     if not all(map(_is_usual, metrics)):
         return None
-    return Batch(
-        run_id,
-        [
-            Metric(each["key"], float(each["value"]), each["timestamp"], each.get("step", 0))
-            for each in metrics
-        ],
-    )
+    return Logged(run_id, list(map(_metric, metrics)))
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    """Return the object that was sent; an empty one if it is none."""
+    try:
+        sent = json.loads(body)
+    except (ValueError, RecursionError):
+        return {}
+    return sent if isinstance(sent, dict) else {}
+
+
+def _metric(sent: dict[str, Any]) -> Metric:
+    return Metric(sent["key"], float(sent["value"]), sent["timestamp"], sent.get("step", 0))
+
+
+def _is_run_id(run_id: Any) -> TypeGuard[str]:
+    return isinstance(run_id, str) and run_id.isalnum()
 
 
 def _is_usual(metric: Any) -> bool:
@@ -165,14 +198,17 @@ def _is_integer(number: Any) -> bool:
     return type(number) is int and -_LIMIT <= number < _LIMIT
 
 
-def _workspace_of(scope: Scope, hosts: list[str]) -> str | None:
-    """Return the workspace of a request that may be answered here; None if it may not.
+def _asked(scope: Scope, hosts: list[str]) -> Asked | None:
+    """Return what is asked, if it may be answered here.
 
     Args:
         scope: of the request.
         hosts: the names by which MLflow's app is asked; it says what is wrong with others.
     """
-    if scope["type"] != "http" or scope["method"] != "POST" or scope["path"] not in _ROUTES:
+    if scope["type"] != "http" or scope["method"] != "POST":
+        return None
+    route = _ROUTE.fullmatch(scope["path"])
+    if route is None:
         return None
     headers = Headers(scope=scope)
     content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -181,7 +217,8 @@ def _workspace_of(scope: Scope, hosts: list[str]) -> str | None:
         return None
     if not is_allowed_host_header(hosts, headers.get("host", "")):
         return None
-    return headers.get(_WORKSPACE, "").strip() or None
+    workspace = headers.get(_WORKSPACE, "").strip()
+    return Asked(workspace, route[1] == "log-batch") if workspace else None
 
 
 async def _begin(receive: Receive) -> list[Message]:

@@ -1,4 +1,4 @@
-"""``runs/log-batch`` of a served hub: the same answers and rows, here or by MLflow's app."""
+"""Metrics that are logged at a served hub: the same answers and rows, here or by MLflow's app."""
 
 import asyncio
 import json
@@ -9,7 +9,7 @@ import pytest
 from mlflow.entities import Metric
 
 from mlflow_workspace_plugin import Workspace
-from mlflow_workspace_plugin.app.log_batch import LogBatch
+from mlflow_workspace_plugin.app.logged_metrics import LoggedMetrics
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
@@ -19,6 +19,7 @@ from tests.waiting import wait_until
 pytestmark = pytest.mark.skipif(
     mlflow_lines(mlflow.__version__) is None, reason="MLflow before 3.17 is not served to a team."
 )
+ONE_ROUTE = "/api/2.0/mlflow/runs/log-metric"
 ROUTE = "/api/2.0/mlflow/runs/log-batch"
 AJAX_ROUTE = "/ajax-api/2.0/mlflow/runs/log-batch"
 START = 1_700_000_000_000
@@ -48,6 +49,20 @@ BODIES = {
     "metrics that are none": {"metrics": [1]},
 }
 
+# Of a single value, with the run.
+VALUES = {
+    "usual": ONE,
+    "no step": {"key": "loss", "value": 1, "timestamp": START},
+    "with what is null": dict(Metric("loss", 0.5, START, 1)) | {"run_id": None},
+    "not a number": ONE | {"value": "NaN"},
+    "a name that is refused": ONE | {"key": "a\0b"},
+    "a name that is too long": ONE | {"key": "x" * 300},
+    "no value": {"key": "loss", "timestamp": START},
+    "a value that is none": ONE | {"value": "x"},
+    "a step that is none": ONE | {"step": "x"},
+    "of a model": ONE | {"model_id": "m-0"},
+}
+
 
 @pytest.fixture(scope="module")
 def served(sqlite_template, tmp_path_factory):
@@ -73,7 +88,7 @@ def client(served):
 def app_of(served, monkeypatch):
     """Makes the layer around an app, as it is in a server."""
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
-    return lambda mlflow_app: LogBatch(mlflow_app, open_hub(served.path))
+    return lambda mlflow_app: LoggedMetrics(mlflow_app, open_hub(served.path))
 
 
 def new_run(client):
@@ -102,6 +117,21 @@ def test_answers_and_rows_are_mlflows(served, client, body, route):
     assert found[0] == found[1]
 
 
+@pytest.mark.parametrize("value", VALUES.values(), ids=VALUES)
+def test_answers_and_rows_of_one_value_are_mlflows(served, client, value):
+    """As of batches."""
+    session = served.session("member", "team-a")
+    found = []
+    for headers in ({}, {"Origin": served.address}):
+        run_id = new_run(client)
+        body = {**value, "run_id": run_id, "run_uuid": run_id}
+        answer = session.post(ONE_ROUTE, json=body, headers=headers)
+        kind = answer.headers["Content-Type"]
+        said = answer.text.replace(run_id, "ID")
+        found.append((answer.status_code, kind, said, rows(client, run_id)))
+    assert found[0] == found[1]
+
+
 def test_who_may_not_write_stores_nothing(served, client):
     """A reader, a stranger to the workspace, nobody, and a token of another run; run or not."""
     run_id, other = new_run(client), new_run(client)
@@ -110,6 +140,8 @@ def test_who_may_not_write_stores_nothing(served, client):
     sent = {"run_id": run_id, "metrics": [ONE]}
     member = served.session("member", "team-a")
     assert served.session("reader", "team-a").post(ROUTE, json=sent).status_code == 403
+    one = {"run_id": run_id, **ONE}
+    assert served.session("reader", "team-a").post(ONE_ROUTE, json=one).status_code == 403
     assert served.session("member", "team-b").post(ROUTE, json=sent).status_code == 403
     assert served.session(None, "team-a").post(ROUTE, json=sent).status_code == 401
     of_job = served.session("member", "team-a", run_id=other, workspaces=["team-a"])
