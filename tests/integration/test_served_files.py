@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import threading
+import uuid
 from datetime import datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
@@ -54,7 +55,7 @@ def team(request, sqlite_template, tmp_path_factory, azurite_server):
         if request.param == "account":
             (path / "artifacts").rmdir()
             os.environ[_CREDENTIAL] = connection_string(proxy.endpoint)
-            name = azurite_server.container(f"served-{os.getpid()}").container_name
+            name = azurite_server.container(f"served-{uuid.uuid4().hex}").container_name
             place = f"azure://{ACCOUNT}/{name}/some/prefix?credential=${{{_CREDENTIAL}}}"
             write_settings(path, f'artifacts = "{place}"\n')
         location, _ = (_run_in(path, name) for name in ("team-a", "team-b"))
@@ -658,7 +659,7 @@ def test_an_account_that_delegates_nothing(azurite_server, sqlite_template, tmp_
 
     path = shutil.copytree(sqlite_template, tmp_path / "hub")
     (path / "artifacts").rmdir()
-    name = azurite_server.container(f"sas-{os.getpid()}").container_name
+    name = azurite_server.container(f"sas-{uuid.uuid4().hex}").container_name
     monkeypatch.setenv(_CREDENTIAL, sas(name))
     place = f"azure://{ACCOUNT}/{name}/files?endpoint={azurite_server.endpoint}"
     write_settings(path, f'artifacts = "{place}&credential=${{{_CREDENTIAL}}}"\n')
