@@ -23,9 +23,10 @@ class EndWait:
         set_s = settings.EXIT_WAIT_S.given_number()
         self.patience_s = _PATIENCE_S if set_s is None else math.inf
         """How long nothing may be stored."""
-        self.started = time.monotonic()
-        """When it began, as ``time.monotonic`` has it."""
-        self._until = self.started + (_LONGEST_S if set_s is None else set_s)
+        self._started = time.monotonic()
+        self.moved_at = self._started
+        """When something was stored last, or else when it began, as ``time.monotonic`` has it."""
+        self._until = self._started + (_LONGEST_S if set_s is None else set_s)
         self._is_said = False
 
     @property
@@ -36,7 +37,15 @@ class EndWait:
     @property
     def quiet_s(self) -> float:
         """How much longer nothing is said of it."""
-        return math.inf if self._is_said else self.started + _SAID_AFTER_S - time.monotonic()
+        return math.inf if self._is_said else self._started + _SAID_AFTER_S - time.monotonic()
+
+    def note_moved(self, at: float) -> None:
+        """Take notice that something was stored, by any of those that are waited for.
+
+        Args:
+            at: when, as ``time.monotonic`` has it.
+        """
+        self.moved_at = max(self.moved_at, at)
 
     def say(self, what: str) -> None:
         """Say, once, that the process waits.
@@ -53,7 +62,7 @@ class EndWait:
 
     def end(self) -> None:
         """Let nothing wait any more."""
-        self._until = self.started
+        self._until = self._started
 
 
 _of_process: EndWait | None = None

@@ -265,6 +265,7 @@ class Journal:
             is_sent = self._is_sent()
             # Of children, say; what was there before has nothing to do with this process.
             self._wait_at_end(lambda: is_sent() and not sender.leftovers.recent, wait)
+        wait.note_moved(self._progress.moved_at)
         # Files that stay are removed by whoever looks next.
         sender.remove_files(wait.left_s)
         self._outbox.settle()
@@ -308,8 +309,8 @@ class Journal:
         )
 
     def _wait_at_end(self, done: Callable[[], bool], wait: EndWait) -> bool:
-        # One that is away was asked all the while that the end has waited for others.
-        since = wait.started if self.away else time.monotonic()
+        # One that is away was asked all the while that the end has waited for others in vain.
+        since = wait.moved_at if self.away else time.monotonic()
         timeout_s = min(wait.left_s, wait.quiet_s)
         if self._wait(done, timeout_s, wait.patience_s, since=since):
             return True

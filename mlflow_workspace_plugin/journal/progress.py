@@ -17,7 +17,6 @@ class Progress:
         self._answers: dict[int, Exception] = {}
         self._given_up: set[int] = set()
         self._failing_since: float | None = None
-        self._at = time.monotonic()
         self._behind = 0
         # Up to which record calls know what became of it, though it may be sent again.
         self._told = 0
@@ -25,6 +24,8 @@ class Progress:
         """The sequence of the last record that the target dealt with."""
         self.away = False
         """Whether the target is known to be away."""
+        self.moved_at = -math.inf
+        """When the target gave an answer last, as ``time.monotonic`` has it."""
 
     def wait_until(
         self,
@@ -48,7 +49,7 @@ class Progress:
         with self._changed:
             while not done():
                 now = time.monotonic()
-                silent_s = now - max(since or started, self._at)
+                silent_s = now - max(since or started, self.moved_at)
                 self.away |= silent_s >= PATIENCE_S
                 left_s = min(started + timeout_s - now, patience_s - silent_s)
                 if left_s <= 0 or (unless_away and self.away):
@@ -125,7 +126,7 @@ class Progress:
         with self._changed:
             self.away = False
             self._failing_since = None
-            self._at = time.monotonic()
+            self.moved_at = time.monotonic()
             self._changed.notify_all()
 
     def note_failure(self) -> None:

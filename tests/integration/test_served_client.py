@@ -364,11 +364,11 @@ class TestFaults:
             wait_until(lambda: all(each.away for each in journals), 60)
             wait = EndWait()
             # It has lasted as long as it may without anything being stored, but not in all.
-            wait.started -= 500
+            wait.moved_at -= 500
             for each in journals:
-                each._progress._at -= 500
+                each._progress.moved_at -= 500
             wait.patience_s = 400
-            wait._until = wait.started + 1000
+            wait._until = wait.moved_at + 1000
             end = threading.Thread(target=close_all, args=[wait], daemon=True)
             end.start()
             end.join(60)
@@ -377,6 +377,30 @@ class TestFaults:
         for workspace in "team-a", "team-b":
             for what in "calls", "files":
                 assert re.search(f"{what} for .*/{workspace} could not be sent", said), said
+
+    def test_end_goes_on_for_the_others_when_one_is_back(self, line, capsys, monkeypatch):
+        """However long nothing was stored before: they are asked once more at least."""
+        monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "2")
+        clients = [line.client(ADMIN, workspace) for workspace in ("team-a", "team-b")]
+        runs = [new_run(client) for client in clients]
+        wait = EndWait()
+        wait.patience_s, wait._until = 400, wait.moved_at + 1000
+        end = threading.Thread(target=close_all, args=[wait], daemon=True)
+        with line.broken((502, HTML, PAGE), times=10**6):
+            for client, run_id in zip(clients, runs, strict=True):
+                client.log_metric(run_id, "loss", 1)
+                client.log_text(run_id, "hello", "a.txt")
+            wait_until(lambda: all(store_of(client).journal.away for client in clients), 60)
+            end.start()
+            wait_until(lambda: "calls for" in capsys.readouterr().err, 60)
+            # The first is waited for; for the others it is too late, unless that is stored.
+            wait.moved_at -= 500
+        end.join(60)
+        assert not end.is_alive()
+        assert "could not be sent" not in capsys.readouterr().err
+        for client, run_id in zip(clients, runs, strict=True):
+            assert [each.path for each in client.list_artifacts(run_id)] == ["a.txt"]
+            assert client.get_run(run_id).data.metrics == {"loss": 1}
 
     def test_call_that_logs_does_not_raise_what_something_else_says(self, line):
         """Though it asks about the run first."""

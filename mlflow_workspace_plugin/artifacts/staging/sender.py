@@ -124,10 +124,9 @@ class FileSender:
 
     def close(self, wait: EndWait) -> Remains:
         """Wait until what this process logged is sent; return what is left."""
-        least, moved_at = self.waiting, time.monotonic()
-        if self._away:
-            # It was asked all the while that the end has waited for others.
-            moved_at = max(wait.started, self._moved_at)
+        wait.note_moved(self._moved_at)
+        # One that is away was asked all the while that the end has waited for others in vain.
+        least, moved_at = self.waiting, wait.moved_at if self._away else time.monotonic()
         while waiting := self.waiting:
             now = time.monotonic()
             if waiting < least or not (self._away or self._is_unknown or self._refusals):
@@ -140,6 +139,7 @@ class FileSender:
             self.start()
             self._hurry.set()
             time.sleep(min(wait.left_s, _LOOK_S))
+        wait.note_moved(self._moved_at)
         return self.remains
 
     @property
