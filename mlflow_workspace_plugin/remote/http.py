@@ -17,7 +17,6 @@ from typing import Any
 import requests
 from mlflow.environment_variables import MLFLOW_TRACKING_SERVER_CERT_PATH
 from mlflow.exceptions import MlflowException, RestException
-from requests.adapters import HTTPAdapter
 
 from mlflow_workspace_plugin import errors
 from mlflow_workspace_plugin.errors import (
@@ -29,6 +28,7 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.protocol import headers as protocol_headers
 from mlflow_workspace_plugin.protocol.statuses import Meaning, Said, understood
 from mlflow_workspace_plugin.remote.asking import reason_of_tls
+from mlflow_workspace_plugin.remote.connections import FreshConnections
 from mlflow_workspace_plugin.remote.credentials import credentials_of
 from mlflow_workspace_plugin.stores.journalling.patience import wait_s
 from mlflow_workspace_plugin.uris import ServedWorkspaceUri
@@ -39,8 +39,6 @@ _ASK_S = 10.0
 _LEAST_S = 0.1
 """Who may not wait is told all the same what answers at once."""
 _AT_ONCE = 32
-_IDLE_S = 20.0
-"""Less than any server, or what is in between, keeps a connection that is not used."""
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
 _SHOWN = 200
@@ -315,37 +313,24 @@ def _content_of(response: requests.Response) -> bytes:
     return content
 
 
-class _Session(requests.Session):
-    """The connections of this process to a hub."""
-
-    used_at = 0.0
-
-
-_sessions: dict[tuple[int, str], _Session] = {}
+_sessions: dict[tuple[int, str], requests.Session] = {}
 _lock = threading.Lock()
 
 
 def _session_of(address: str) -> requests.Session:
-    """Return the connections of this process to a hub, but none that was idle for long.
-
-    Whoever is at its other end may be closing it just when the next request is sent.
-    """
+    """Return the connections of this process to a hub."""
     key = os.getpid(), address
     session = _sessions.get(key)
     if session is None:
         with _lock:
             session = _sessions.setdefault(key, _new_session())
-    now = time.monotonic()
-    if now - session.used_at > _IDLE_S:
-        session.close()
-    session.used_at = now
     return session
 
 
-def _new_session() -> _Session:
-    session = _Session()
+def _new_session() -> requests.Session:
+    session = requests.Session()
     for scheme in ("http://", "https://"):
-        session.mount(scheme, HTTPAdapter(pool_maxsize=_AT_ONCE, max_retries=0))
+        session.mount(scheme, FreshConnections(pool_maxsize=_AT_ONCE, max_retries=0))
     session.cookies.set_policy(http.cookiejar.DefaultCookiePolicy(allowed_domains=[]))
     return session
 
