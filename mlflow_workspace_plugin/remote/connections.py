@@ -30,7 +30,7 @@ class FreshConnections(HTTPAdapter):
 
     def proxy_manager_for(self, proxy: str, **kwargs: Any) -> PoolManager:
         """Return what keeps the connections by a proxy."""
-        manager = super().proxy_manager_for(proxy, **kwargs)
+        manager: PoolManager = super().proxy_manager_for(proxy, **kwargs)
         _keep_fresh(manager)
         return manager
 
