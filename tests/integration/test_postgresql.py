@@ -420,7 +420,7 @@ class TestTrouble:
             store._run_with_deadlock_retry(in_mlflow)
         thread.join(60)
         other.close()
-        assert len(attempts) == 2
+        assert len(attempts) >= 2
         names = {workspace.client.get_run(each).info.run_name for each in (first, second)}
         assert names == {"mlflow"}
 
