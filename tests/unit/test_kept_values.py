@@ -87,7 +87,7 @@ def test_no_more_is_kept_than_there_is_room_for(found, lines, monkeypatch):
     values = ["x" * 100] * 10
     size = len(lines(*values))
     monkeypatch.setattr(kept_values, "_kept", kept_values._Kept())
-    monkeypatch.setattr(kept_values, "MOST_KEPT", 2 * size)
+    monkeypatch.setattr(kept_values, "MOST_KEPT", 2 * kept_values._Read(size).memory)
     for name in ("a", "b", "c"):
         assert found(Files(**{name: lines(*values)})) == values
     assert found(Files(large=lines(*values * 3))) == values * 3
@@ -98,3 +98,12 @@ def test_no_more_is_kept_than_there_is_room_for(found, lines, monkeypatch):
     first = Files(a=lines(*values))
     assert found(first) == values
     assert first.read == size
+
+
+def test_files_without_values_take_room_too(monkeypatch):
+    """However many there are, and however often each is read."""
+    monkeypatch.setattr(kept_values, "MOST_KEPT", 10 * kept_values._Read().memory)
+    kept = kept_values._Kept()
+    for name in [*range(30), *[29] * 30]:
+        kept.put(("uri", "run", str(name)), kept_values._Read())
+    assert [int(name) for *_, name in kept._files] == [*range(20, 30)]

@@ -16,8 +16,10 @@ from mlflow_workspace_plugin.stores.reads.exact_values import (
     recorded_in,
 )
 
-MOST_KEPT = 16 << 20
-"""Of files, in bytes; in memory their values take some times as much."""
+MOST_KEPT = 64 << 20
+"""Bytes of memory, about."""
+_OF_A_FILE, _OF_A_BYTE = 1_000, 5
+"""What is kept of a file takes so much, and for each byte of it so much more."""
 _END = 200
 """So many bytes before the end of what was read tell whether the file goes on behind them."""
 
@@ -32,6 +34,11 @@ class _Read:
     end: bytes = b""
     lines: list[Recorded] = field(default_factory=list)
 
+    @property
+    def memory(self) -> int:
+        """How many bytes it takes to keep this, about."""
+        return _OF_A_FILE + _OF_A_BYTE * self.size
+
 
 class _Kept:
     """The files that were read last, as many as there is room for."""
@@ -39,6 +46,7 @@ class _Kept:
     def __init__(self) -> None:
         self._lock = threading.Lock()
         self._files: OrderedDict[_Key, _Read] = OrderedDict()
+        self._memory = 0
 
     def get(self, key: _Key) -> _Read:
         """Return what was read of a file; nothing, if it is not known."""
@@ -48,13 +56,14 @@ class _Kept:
     def put(self, key: _Key, read: _Read) -> None:
         """Keep what was read of a file, in the place of what of it was before."""
         with self._lock:
-            self._files.pop(key, None)
-            if read.size > MOST_KEPT:
+            before = self._files.pop(key, None)
+            self._memory -= 0 if before is None else before.memory
+            if read.memory > MOST_KEPT:
                 return
             self._files[key] = read
-            size = sum(each.size for each in self._files.values())
-            while size > MOST_KEPT:
-                size -= self._files.popitem(last=False)[1].size
+            self._memory += read.memory
+            while self._memory > MOST_KEPT:
+                self._memory -= self._files.popitem(last=False)[1].memory
 
 
 _kept = _Kept()
