@@ -7,9 +7,11 @@ from mlflow.entities import Metric
 
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.drawing.run_text import text_of_run
+from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
 from mlflow_workspace_plugin.overview.source import source_of
-from mlflow_workspace_plugin.sdk.widgets import RunDetails
+from mlflow_workspace_plugin.sdk.widgets import RunDetails, live_run
 from mlflow_workspace_plugin.sdk.widgets.live_run import LiveRun, as_printed
+from tests.waiting import wait_until
 
 pytestmark = pytest.mark.sqlite
 
@@ -75,6 +77,51 @@ def test_curve_that_grows_without_end(run):
     assert series["x"][-1] == 199
     (row,) = looked.seen().metrics
     assert (row.name, row.least, row.greatest, row.values) == ("loss", 0, 1, 200)
+
+
+def test_values_without_steps_are_a_curve_over_the_time(run, monkeypatch):
+    """Which grows as others do, until a step comes; and is among the metrics."""
+    reads = []
+
+    def counted(*given, **named):
+        reads.append(named["names"])
+        return figures_of_run(*given, **named)
+
+    monkeypatch.setattr(live_run, "figures_of_run", counted)
+    begun = 1_790_000_000_000
+    log(run, "loss", [(0, begun + number, 1 / (number + 1)) for number in range(3)])
+    looked, fresh = live(run), live(run)
+    looked.look()
+    (row,) = looked.seen().metrics
+    assert (row.name, row.least, row.greatest, row.values) == ("loss", 1 / 3, 1, 3)
+    # Of one moment those that are less are first.
+    log(run, "loss", [(0, begun + 4, 2.0), (0, begun + 4, 1.5), (0, begun + 3, float("nan"))])
+    looked.look()
+    assert reads == [["loss"]]
+    fresh.look()
+    assert curve(looked.seen(), "loss") == curve(fresh.seen(), "loss")
+    log(run, "loss", [(1, begun + 5, 0.5)])
+    wait_until(lambda: looked.look() or curve(looked.seen(), "loss")["x"]["type"] == "number", 60)
+
+
+def test_long_curve_says_how_many_values_are_nan(run):
+    """Whether it was short when it was read, or long."""
+    begun, nan = 1_790_000_000_000, float("nan")
+    log(run, "short", [(step, begun + step, nan if step < 3 else 1.0) for step in range(40)])
+    log(run, "long", [(step, begun + step, nan if step < 3 else 1.0) for step in range(200)])
+    looked = live(run, points=50)
+    looked.look()
+    for first in (200, 300):
+        for name in ("short", "long"):
+            log(run, name, [(step, begun + step, 2.0) for step in range(first, first + 100)])
+        looked.look()
+        for name in ("short", "long"):
+            note = curve(looked.seen(), name)["note"]
+            assert note.endswith("extremes kept. 3 values are NaN.")
+    run.complete()
+    looked.look()
+    for name, total in (("short", 240), ("long", 400)):
+        assert curve(looked.seen(), name)["note"].startswith(f"{total} points shown")
 
 
 def test_children_are_a_tree(run):

@@ -143,8 +143,9 @@ class TestWatch:
         assert lines[-1].startswith(f"Run {run.id} is Failed: ")
         assert "out of luck" in lines[-1]
 
-    def test_points_are_put_into_a_long_curve(self, workspace, monkeypatch):
-        """Of which not all are shown; it is not read again for each of them."""
+    @pytest.mark.parametrize("step", [1, 0])
+    def test_points_are_put_into_a_long_curve(self, workspace, monkeypatch, step):
+        """Of which not all are shown; it is not read again for each of them, with steps or not."""
         reads = []
 
         def counted(*given, **named):
@@ -154,14 +155,16 @@ class TestWatch:
         monkeypatch.setattr(followed, "figures_of_run", counted)
         run = Experiment(workspace, "e").start_logging(outputs=None)
         began = int(time.time() * 1000)
-        before = [Metric("loss", 1 + i % 7, began - 7_200_000 + 1000 * i, i) for i in range(1_500)]
+        before = [
+            Metric("loss", 1 + i % 7, began - 7_200_000 + 1000 * i, i * step) for i in range(1_500)
+        ]
         run._store.log_batch(run.id, before, [], [])
         run.flush()
         source = source_of(workspace.get_mlflow_tracking_uri())
         looked_at = followed.Followed(source, run.id, "e")
         looked_at.look()
         for i in range(1_500, 1_510):
-            run._store.log_batch(run.id, [Metric("loss", float(i), began + i, i)], [], [])
+            run._store.log_batch(run.id, [Metric("loss", float(i), began + i, i * step)], [], [])
             run.flush()
             looked_at.look()
         assert reads == [["loss"]]

@@ -16,7 +16,17 @@ def is_curve(figure: Any) -> bool:
     """Whether a figure is the curve of one metric, of one run."""
     if figure["kind"] != "lines" or len(figure["series"]) != 1:
         return False
-    return bool(figure["x"]["choices"]) and figure["series"][0]["time"] is not None
+    return bool(figure["x"]["choices"]) and times_of(figure) is not None
+
+
+def times_of(figure: Any) -> Any:
+    """Return when each value of a curve was logged, in milliseconds since 1970; None if unknown.
+
+    Args:
+        figure: the curve, over steps or the time.
+    """
+    series = figure["series"][0]
+    return series["x"] if figure["x"]["type"] == "time" else series["time"]
 
 
 def grow(figure: Any, found: Iterable[Point], points: int) -> bool:
@@ -30,28 +40,44 @@ def grow(figure: Any, found: Iterable[Point], points: int) -> bool:
     """
     if not is_curve(figure):
         return False
-    series = figure["series"][0]
-    over_time = figure["x"]["type"] != "number"
-    known = set(zip(series["x"], series["time"], map(str, series["y"]), strict=True))
+    found = list(found)
+    series, times = figure["series"][0], times_of(figure)
+    over_time = figure["x"]["type"] == "time"
+    if over_time and "step" not in figure["x"]["choices"] and any(step for step, *_ in found):
+        # It was over the time as no value had a step.
+        return False
+    values = [*series["y"], *(value for *_, value in found)]
+    if not series["is_exact"] and any(each in (None, "NaN") for each in values):
+        # How many of those that are not shown are NaN is not known.
+        return False
+    known = set(zip(series["x"], times, map(str, series["y"]), strict=True))
     # Of those that are not all shown the older ones are counted already.
-    newest = -math.inf if series["is_exact"] else max(series["time"], default=-math.inf)
-    rows = list(zip(series["x"], series["time"], series["y"], strict=True))
+    newest = -math.inf if series["is_exact"] else max(times, default=-math.inf)
+    rows = list(zip(series["x"], times, series["y"], strict=True))
     for step, timestamp, value in found:
         x = timestamp if over_time else step
         if (x, timestamp, str(value)) not in known:
             rows.append((x, timestamp, value))
             series["total"] += timestamp > newest
-    rows.sort(key=lambda row: (row[0], row[1]))
+    rows.sort(key=_place)
+    nans = sum(y == "NaN" for *_, y in rows)
     if len(rows) > 2 * points:
-        ys = [number_of(y) for _, _, y in rows]
+        ys = [number_of(y) for *_, y in rows]
         rows = [rows[index] for index in kept_rows([ys], points)]
-    series["x"], series["time"], series["y"] = map(list, zip(*rows, strict=True))
+    series["x"], times, series["y"] = map(list, zip(*rows, strict=True))
+    series["time"] = None if over_time else times
     series["shown"] = len(rows)
     series["total"] = max(series["total"], len(rows))
     series["is_exact"] = series["shown"] == series["total"]
-    if series["is_exact"]:
-        figure["note"] = words_of_nans(sum(y == "NaN" for y in series["y"]))
-    else:
-        shown = f"{series['total']:,} points shown as {series['shown']:,}"
-        figure["note"] = f"{shown}, extremes kept."
+    said = [words_of_nans(nans)]
+    if not series["is_exact"]:
+        said.insert(0, f"{series['total']:,} points shown as {series['shown']:,}, extremes kept.")
+    figure["note"] = " ".join(filter(None, said)) or None
     return True
+
+
+def _place(row: Point) -> tuple[float, int, float]:
+    """Return what points are ordered by, as the server orders them: NaN is stored as 0."""
+    x, timestamp, value = row
+    number = number_of(value)
+    return x, timestamp, 0.0 if math.isnan(number) else number

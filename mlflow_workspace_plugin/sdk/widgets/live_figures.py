@@ -7,7 +7,7 @@ from typing import Any
 from mlflow_workspace_plugin.drawing.seen_run import MetricSeen
 from mlflow_workspace_plugin.figures.cells import cell
 from mlflow_workspace_plugin.figures.ids import parts_of
-from mlflow_workspace_plugin.overview.live.growing import Point, grow, is_curve
+from mlflow_workspace_plugin.overview.live.growing import Point, grow, is_curve, times_of
 
 _PATIENCE = 10
 """What took a second to read is read again after ten, unless the run has ended."""
@@ -156,7 +156,7 @@ def _row(name: str, figure: Any, latest: Any) -> MetricSeen | None:
     series = figure["series"][0]
     finite = [y for y in series["y"] if isinstance(y, int | float)]
     if latest is None and series["y"]:
-        latest = max(zip(series["time"], series["y"], strict=True), key=lambda row: row[0])[1]
+        latest = max(zip(times_of(figure), series["y"], strict=True), key=lambda row: row[0])[1]
     least, greatest = (min(finite), max(finite)) if finite else (None, None)
     return MetricSeen(name, cell(_number(latest)), least, greatest, series["total"])
 
