@@ -25,8 +25,12 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.runs.files.artifact_names import artifact_uri
 from mlflow_workspace_plugin.runs.files.captured_folders import CapturedOutputs, WatchedLogs
+from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.hubs, pytest.mark.alike]
+
+WAIT_S = 60
+"""Of a machine that does much else."""
 
 
 @pytest.fixture
@@ -54,11 +58,6 @@ def read(run, name: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         run.download_file(name, f"{folder}/copy")
         return Path(folder, "copy").read_text()
-
-
-def wait_until(condition) -> None:
-    while not condition():
-        time.sleep(0.01)
 
 
 @pytest.mark.parametrize(
@@ -452,10 +451,10 @@ class TestWatchedLogs:
         logs = WatchedLogs(run, "./logs", rescan_s=0.01)
         logs.start()
         write({"logs/a.txt": "one"})
-        wait_until(lambda: run.get_file_names() == ["logs/a.txt"])
+        wait_until(lambda: run.get_file_names() == ["logs/a.txt"], WAIT_S)
         write({"logs/sub/b.txt": "two", "logs/a.txt": "one more"})
-        wait_until(lambda: run.get_file_names() == ["logs/a.txt", "logs/sub/b.txt"])
-        wait_until(lambda: read(run, "logs/a.txt") == "one more")
+        wait_until(lambda: run.get_file_names() == ["logs/a.txt", "logs/sub/b.txt"], WAIT_S)
+        wait_until(lambda: read(run, "logs/a.txt") == "one more", WAIT_S)
         logs.stop()
 
     def test_end_stores_what_is_there(self, run, project):
@@ -498,7 +497,7 @@ class TestWatchedLogs:
             content += f"\nline {number}"
             with Path("logs/a").open("a") as file:
                 file.write(f"\nline {number}")
-            wait_until(lambda: run.get_file_names() and read(run, "logs/a") == content)  # noqa: B023
+            wait_until(lambda: run.get_file_names() and read(run, "logs/a") == content, WAIT_S)  # noqa: B023
         assert len(stored) == 1
         logs.stop()
         assert len(stored) == 2
@@ -511,7 +510,7 @@ class TestWatchedLogs:
         logs.start()
         for content in ("one\n", "one\ntwo\n", "1\n", "another one\n", "", "x"):
             write({"logs/a": content})
-            wait_until(lambda: run.get_file_names() and read(run, "logs/a") == content)  # noqa: B023
+            wait_until(lambda: run.get_file_names() and read(run, "logs/a") == content, WAIT_S)  # noqa: B023
         logs.stop()
         assert read(run, "logs/a") == "x"
 
@@ -530,7 +529,7 @@ class TestWatchedLogs:
         try:
             logs.start()
             write({"logs/a": "0"})
-            wait_until(lambda: stored)
+            wait_until(lambda: stored, WAIT_S)
             for number in range(1, 20):
                 write({"logs/a": "a" * number})
                 time.sleep(0.02)
