@@ -3,8 +3,9 @@
 import io
 import json
 import shutil
+import time
 import zipfile
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 import pytest
 from mlflow.entities import Dataset, DatasetInput, InputTag, LoggedModelOutput
@@ -245,6 +246,127 @@ def test_files_of_open_folders_are_seen_while_they_come(pages, workspace, page):
     page.locator("html[data-over]").wait_for(state="attached")
     tree.get_by_role("button", name="model").click()
     wait_until(lambda: tree.get_by_role("button", name="2.bin").count() == 2, WAIT_S)
+
+
+def folder_of(url):
+    """The folder whose files are asked for."""
+    return parse_qs(urlsplit(url).query).get("path", [""])[0]
+
+
+def wait_for_followed(page):
+    """Wait until open folders are followed: a tick named them, and what it told was looked at."""
+    for _ in range(3):
+        with page.expect_response("**/tick?*"):
+            pass
+
+
+@pytest.mark.parametrize("lost", [1, 2])
+def test_what_came_to_an_open_folder_is_asked_for_until_it_is_shown(pages, workspace, page, lost):
+    """The tick tells it once; what is there, and then all that is shown, are two requests."""
+    run = Experiment(workspace, "files").start_logging(outputs=None)
+    run.upload_file("outputs/checkpoints/1.bin", io.BytesIO(b"1"))
+    page.goto(pages.page(f"/runs/{run.id}", "team-a"))
+    tree = page.get_by_role("tree", name="Files")
+    for folder in ("outputs", "checkpoints"):
+        tree.get_by_role("button", name=folder).click()
+    tree.get_by_role("button", name="1.bin").wait_for()
+    wait_for_followed(page)
+    asked = []
+
+    def answer(route):
+        is_asked = folder_of(route.request.url) == "outputs/checkpoints"
+        asked.extend([True] * is_asked)
+        return route.abort() if is_asked and len(asked) == lost else route.continue_()
+
+    page.route("**/files?*", answer)
+    run.upload_file("outputs/checkpoints/2.bin", io.BytesIO(b"2"))
+    tree.get_by_role("button", name="2.bin").wait_for()
+    assert len(asked) > lost
+    run.complete()
+
+
+def test_folder_that_is_opened_while_files_are_asked_for_is_open(pages, workspace, page):
+    """It may have been built closed by then."""
+    run = Experiment(workspace, "files").start_logging(outputs=None)
+    run.upload_file("outputs/1.bin", io.BytesIO(b"1"))
+    run.upload_file("model/weights.bin", io.BytesIO(b"1"))
+    page.goto(pages.page(f"/runs/{run.id}", "team-a"))
+    tree = page.get_by_role("tree", name="Files")
+    tree.get_by_role("button", name="outputs").click()
+    tree.get_by_role("button", name="1.bin").wait_for()
+    wait_for_followed(page)
+    held = []
+    page.route(
+        lambda url: "/files?" in url and folder_of(url) == "outputs",
+        lambda route: held.append(route),
+        times=1,
+    )
+    run.upload_file("2.bin", io.BytesIO(b"2"))
+    wait_until(lambda: page.wait_for_timeout(100) or held, WAIT_S)
+    tree.get_by_role("button", name="model").click()
+    tree.get_by_role("button", name="weights.bin").wait_for()
+    held[0].continue_()
+    tree.get_by_role("button", name="2.bin").wait_for()
+    assert tree.get_by_role("button", name="weights.bin").count() == 1
+    run.complete()
+
+
+def test_slow_looks_are_few(pages, workspace, page):
+    """As many times as long as one took no other one is made."""
+    run = Experiment(workspace, "slow").start_logging(outputs=None)
+    page.clock.install()
+    page.goto(pages.page(f"/runs/{run.id}", "team-a"))
+    page.locator("html[data-looked]").wait_for(state="attached")
+    held, ticks = [], []
+    page.route("**/tick?*", lambda route: held.append(route), times=1)
+    wait_until(lambda: page.clock.run_for(1000) or held, WAIT_S)
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 5)
+    page.on("request", lambda request: "/tick?" in request.url and ticks.append(request))
+    held[0].continue_()
+    is_looked = "document.documentElement.dataset.looked === String(Date.now())"
+    wait_until(lambda: page.evaluate(is_looked), WAIT_S)
+    page.clock.run_for(15_000)
+    page.wait_for_timeout(200)
+    assert ticks == []
+    wait_until(lambda: page.clock.run_for(1000) or ticks, WAIT_S)
+    run.complete()
+
+
+def test_run_that_ended_long_ago_is_looked_at_once(pages, workspace, page):
+    """Nothing is on its way any more."""
+    run = Experiment(workspace, "ended").start_logging(outputs=None)
+    run.log("loss", 1.5)
+    run.flush()
+    ended = int(time.time() * 1000) - 3_600_000
+    workspace.client.set_terminated(run.id, "FINISHED", ended)
+    page.clock.install()
+    ticks = []
+    page.on("request", lambda request: "/tick?" in request.url and ticks.append(request))
+    page.goto(pages.page(f"/runs/{run.id}", "team-a"))
+    page.locator("html[data-over]").wait_for(state="attached")
+    page.clock.run_for(60_000)
+    page.wait_for_timeout(200)
+    assert len(ticks) == 1
+
+
+def test_last_look_is_for_whoever_sees_it(pages, workspace, page):
+    """What was on its way at the end is asked for when the page is visible again."""
+    run = Experiment(workspace, "ends").start_logging(outputs=None)
+    page.clock.install()
+    page.goto(pages.page(f"/runs/{run.id}", "team-a"))
+    page.locator("html[data-looked]").wait_for(state="attached")
+    page.clock.pause_at(page.evaluate("Date.now()") / 1000 + 1)
+    run.complete()
+    over = page.locator("html[data-over]")
+    wait_until(lambda: page.clock.run_for(1000) or over.count(), WAIT_S)
+    page.evaluate(HIDDEN, "hidden")
+    ticks = []
+    page.on("request", lambda request: "/tick?" in request.url and ticks.append(request))
+    page.clock.run_for(60_000)
+    page.wait_for_timeout(200)
+    assert ticks == []
+    page.evaluate(HIDDEN, "visible")
+    wait_until(lambda: page.clock.run_for(1000) or ticks, WAIT_S)
 
 
 def test_nothing_is_asked_while_nobody_looks_nor_after_the_end(pages, workspace, page):

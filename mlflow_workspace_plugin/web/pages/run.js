@@ -13,6 +13,10 @@ import { keepUp, showError, showShell } from "./shell.js";
 
 const CHILDREN_MS = 5000;
 const LAST_LOOK_MS = 5000;
+// Of a run that ended longer ago all was there when the page was opened.
+const JUST_ENDED_MS = 60_000;
+// How many times as long as a look took no other one is made: it may list many files.
+const LEFT_ALONE = 4;
 
 const runId = decodeURIComponent(location.pathname.split("/").at(-1));
 const path = pathOf("runs", runId);
@@ -64,7 +68,8 @@ async function start() {
   let cursor = null;
   let childrenAt = 0;
   // What was told by a tick and could not be shown is shown with a later one.
-  const due = { facts: false, files: false, names: false };
+  const due = { facts: false, files: false, folders: new Set(), names: false };
+  let areFilesSeen = false;
   const look = async () => {
     const isFirst = cursor === null;
     const folders = JSON.stringify(runFiles.opened());
@@ -76,6 +81,7 @@ async function start() {
     if (tick.log !== null) {
       runLog.add(tick.log);
     }
+    tick.folders.forEach((folder) => due.folders.add(folder));
     if (isFirst) {
       // Names that came between the list of them and this.
       const known = new Set(runFigures.names());
@@ -94,37 +100,52 @@ async function start() {
         await showOverview();
         due.facts = false;
       }
-      if (due.files) {
-        quietly(runFiles.load());
-        quietly(runLog.load());
-        due.files = false;
-      } else if (tick.folders.length > 0) {
-        quietly(runFiles.again(tick.folders));
-      }
       if (due.names) {
         await showNames();
         due.names = false;
       }
+      if (due.files) {
+        await runLog.load();
+        if (areFilesSeen) {
+          await runFiles.load();
+        }
+      } else if (due.folders.size > 0) {
+        await runFiles.again([...due.folders]);
+      }
+      due.files = false;
+      due.folders.clear();
     }
     if (performance.now() - childrenAt > CHILDREN_MS || tick.is_over) {
       childrenAt = performance.now();
       quietly(children.load());
     }
     document.documentElement.dataset.looked = String(Date.now());
-    return tick.is_over;
+    return tick;
   };
+  let sawItGoOn = false;
+  let overAt = null;
   const loop = keepUp(
     async () => {
-      if (!(await look())) {
+      if (overAt !== null) {
+        if (performance.now() - overAt < LAST_LOOK_MS) {
+          return true;
+        }
+        // What was on its way when the run ended.
+        await look();
+        return false;
+      }
+      const { head, is_over: isOver } = await look();
+      if (!isOver) {
+        sawItGoOn = true;
         return true;
       }
       quietly(receipt.load());
-      // What was on its way when the run ended.
-      setTimeout(() => quietly(look()), LAST_LOOK_MS);
       document.documentElement.dataset.over = "true";
-      return false;
+      overAt = performance.now();
+      return sawItGoOn || head.now - head.ended < JUST_ENDED_MS;
     },
     {
+      leftAlone: LEFT_ALONE,
       onAnswer: () => shell.say(null),
       onError: async (error) => shell.say(error.isRunGone ? await gone(loop, hub) : fault(error.message)),
     },
@@ -132,7 +153,10 @@ async function start() {
   loop.now();
   quietly(runLog.load());
   quietly(children.load());
-  whenSeen(files.whole, () => quietly(runFiles.load()));
+  whenSeen(files.whole, () => {
+    areFilesSeen = true;
+    runFiles.load().catch(() => (due.files = true));
+  });
   quietly(receipt.load());
 }
 

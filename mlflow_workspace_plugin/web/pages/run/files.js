@@ -12,8 +12,8 @@ const MOST_FOLLOWED = 20;
 /**
  * Show the files of a run in an element.
  *
- * `load()` asks which there are, `again(folders)` whether there are others in some; `opened()` are
- * the folders that are followed.
+ * `load()` asks which there are, `again(folders)` whether there are others in some: what is shown
+ * stays where that fails. `opened()` are the folders that are followed.
  */
 export function newRunFiles(host, runId) {
   const path = pathOf("runs", runId);
@@ -65,7 +65,8 @@ export function newRunFiles(host, runId) {
       below,
     );
     if (open.has(entry.path)) {
-      await toggle(true);
+      item.setAttribute("aria-expanded", "true");
+      below.append(await listed(entry.path));
     }
     return item;
   };
@@ -89,7 +90,17 @@ export function newRunFiles(host, runId) {
   };
   const load = async () => {
     const isLast = turnOfList();
-    const list = await listed("");
+    const opened = () => [...open].join("\n");
+    let list, built;
+    do {
+      // Folders may be opened and closed until it is shown.
+      built = opened();
+      list = await listed("").catch((error) => {
+        // None of it is shown.
+        known.clear();
+        throw error;
+      });
+    } while (isLast() && built !== opened());
     if (!isLast()) {
       return;
     }
