@@ -19,6 +19,9 @@ from tests.pages import PLANTED as MARKUP
 from tests.pages import quiet_page, served_pages
 from tests.waiting import wait_until
 
+COMPARED = re.compile(r"/api/compare\?")
+LOSS = re.compile(r"/api/compare/figures\?.*%22loss%22")
+
 
 @pytest.fixture(scope="module")
 def hub(sqlite_template, tmp_path_factory):
@@ -211,36 +214,107 @@ class TestCompare:
         live.complete()
         wait_until(lambda: "Running" not in legend.inner_text(), 30)
 
-    def test_charts_are_left_alone_as_long_as_they_take(self, page, pages, workspace, runs):
-        """What a slow server took minutes for is not asked for again at each look."""
+    def test_the_end_of_a_run_is_seen_while_the_page_reads(self, page, pages, workspace, runs):
+        """A run ends, and logs before, between two answers to one look: neither is lost."""
         live = Experiment(workspace, "live").start_logging(outputs=None, snapshot_directory=None)
+
+        def log(**values):
+            for name, value in values.items():
+                live.log(name, value)
+            live.flush()
+
+        log(loss=1.0, accuracy=0.1)
+        log(accuracy=0.2)
+        page.goto(pages.page("/compare", "team-a", runs=f"{live.id},{runs[0]}"))
+        plot = figure(page, "accuracy").get_by_role("img").first
+        wait_until(lambda: "2 points" in plot.get_attribute("aria-label"))
+        held = []
+        page.route(COMPARED, lambda route: held.append(route), times=1)
+        log(loss=0.5)
+        wait_until(lambda: page.wait_for_timeout(50) or held, 60)
+        log(accuracy=0.3)
+        live.complete()
+        live.flush()
+        held[0].continue_()
+        legend = page.locator(f".mw-runs li[data-run='{live.id}']")
+        wait_until(lambda: "Running" not in legend.inner_text(), 60)
+        wait_until(lambda: "3 points" in plot.get_attribute("aria-label"), 60)
+
+    def test_what_was_logged_before_columns_were_chosen_is_drawn(
+        self, page, pages, workspace, runs
+    ):
+        """Though the answer to that choice is the first that tells of it, also of the end."""
+        live = Experiment(workspace, "live").start_logging(outputs=None, snapshot_directory=None)
+        live.log("loss", 1.0)
+        live.flush()
+        page.goto(pages.page("/compare", "team-a", runs=f"{live.id},{runs[0]}"))
+        plot = figure(page, "loss").get_by_role("img").first
+        wait_until(lambda: "31 points" in plot.get_attribute("aria-label"))
+        held = []
+        # No look is answered from here on.
+        page.route("**/compare/marks?*", lambda route: held.append(route))
+        wait_until(lambda: page.wait_for_timeout(50) or held, 60)
+        live.log("loss", 0.5)
+        live.flush()
+        page.get_by_role("button", name="Columns", exact=True).click()
+        page.get_by_role("button", name="Apply").click()
+        figure(page, "loss")
+        wait_until(lambda: "32 points" in plot.get_attribute("aria-label"), 60)
+        live.log("loss", 0.25)
+        live.complete()
+        live.flush()
+        page.get_by_role("button", name="Differences only").click()
+        figure(page, "loss")
+        wait_until(lambda: "33 points" in plot.get_attribute("aria-label"), 60)
+
+    def test_charts_are_left_alone_as_long_as_they_take(self, page, pages, workspace, runs):
+        """What a slow server takes minutes for is not asked for at each look.
+
+        Neither while it is being read, nor when one of many runs ends; but no day later either.
+        """
+        experiment = Experiment(workspace, "live")
+        live, other = (
+            experiment.start_logging(outputs=None, snapshot_directory=None) for _ in range(2)
+        )
 
         def log(value):
             live.log("loss", value)
             live.flush()
 
+        def end_other():
+            other.complete()
+            other.flush()
+
+        def see(change, *given):
+            """Change something, and wait for the look that finds it, and what is asked then."""
+            looks.clear()
+            change(*given)
+            wait_until(lambda: page.clock.run_for(500) or page.wait_for_timeout(50) or looks, 60)
+            page.wait_for_timeout(200)
+
+        looks, asked = [], []
         log(1.0)
         page.clock.install()
-        page.goto(pages.page("/compare", "team-a", runs=f"{live.id},{runs[0]}"))
+        page.goto(pages.page("/compare", "team-a", runs=f"{live.id},{other.id},{runs[0]}"))
         plot = figure(page, "loss").get_by_role("img").first
         wait_until(lambda: "31 points" in plot.get_attribute("aria-label"))
         held = []
-        page.route("**/compare/figures?*", lambda route: held.append(route), times=1)
+        page.route(LOSS, lambda route: held.append(route), times=1)
         log(0.5)
         wait_until(lambda: page.clock.run_for(1000) or held, 60)
+        page.on("response", lambda each: COMPARED.search(each.url) and looks.append(each))
+        page.on("request", lambda each: LOSS.search(each.url) and asked.append(each))
+        see(log, 0.25)
+        see(log, 0.125)
         page.clock.fast_forward(600_000)
+        assert asked == []
         held[0].continue_()
-        wait_until(lambda: "32 points" in plot.get_attribute("aria-label"), 60)
-        looks, figures = [], []
-        page.on("response", lambda each: "/api/compare?" in each.url and looks.append(each))
-        page.on("request", lambda each: "/figures?" in each.url and figures.append(each))
-        for value in (0.25, 0.125):
-            looks.clear()
-            log(value)
-            wait_until(lambda: page.clock.run_for(1000) or looks, 60)
-        assert figures == []
-        page.clock.fast_forward(6_000_000)
         wait_until(lambda: "34 points" in plot.get_attribute("aria-label"), 60)
+        see(end_other)
+        see(log, 0.0625)
+        assert asked == []
+        page.clock.fast_forward(700_000)
+        wait_until(lambda: "35 points" in plot.get_attribute("aria-label"), 60)
         live.complete()
 
     def test_many_runs_are_compared_on_a_phone_and_in_the_dark(self, browser, pages, source):

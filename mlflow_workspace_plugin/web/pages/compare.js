@@ -47,7 +47,7 @@ async function start() {
 async function showPage(page) {
   const hidden = new Set();
   // Before any figure is read: what comes later has another mark.
-  const marked = async () => (page.runs.length === 0 ? null : (await ask("/compare/marks", { runs: page.runs.join(",") })).runs);
+  const marked = async () => (await ask("/compare/marks", { runs: page.runs.join(",") })).runs;
   let shown = await compared();
   let marks = shown.marks;
   const turn = newTurns();
@@ -153,13 +153,13 @@ async function showPage(page) {
       tellOld(found);
       return;
     }
+    // What was logged since the last look is in no chart yet.
+    const names = due.figures ? null : changedNames(marks, found.marks);
     shown = found;
     marks = shown.marks;
     showAll();
     charts.update();
-    if (due.figures) {
-      charts.reread();
-    }
+    charts.reread(names, { atOnce: due.figures || areOver(marks) });
     Object.assign(due, { values: false, figures: false });
   };
 
@@ -169,7 +169,7 @@ async function showPage(page) {
   function compared() {
     const columns = page.definition.columns;
     return page.runs.length === 0
-      ? { runs: [], missing: [], left_out: 0, differences: [], same: 0, axes: [], columns: [], metrics: [], marks: null, is_over: true }
+      ? { runs: [], missing: [], left_out: 0, differences: [], same: 0, axes: [], columns: [], metrics: [], marks: {} }
       : ask("/compare", {
           runs: page.runs.join(","),
           columns: columns === null ? null : JSON.stringify(columns),
@@ -359,7 +359,7 @@ async function showPage(page) {
           await reread({ figures: false });
           return;
         }
-        if (page.runs.length === 0 || (marks !== null && shown.is_over)) {
+        if (areOver(marks)) {
           return;
         }
         const asked = [page.runs, page.definition.columns];
@@ -369,13 +369,15 @@ async function showPage(page) {
         if (isOld()) {
           return;
         }
-        const names = marks === null ? null : changedNames(marks, found);
-        const isOther = shown.runs.some((run) => found[run.id] && found[run.id].status !== run.status);
-        if (isOther || names === null || names.length > 0) {
+        const names = changedNames(marks, found);
+        const hasMoved = shown.runs.some((run) => found[run.id] && found[run.id].status !== run.status);
+        if (hasMoved || names === null || names.length > 0) {
           const all = await compared();
           if (isOld()) {
             return;
           }
+          // More may have ended since the marks were read.
+          const isOther = statusesOf(all) !== statusesOf(shown);
           shown = all;
           if (isOther) {
             showAll();
@@ -384,7 +386,7 @@ async function showPage(page) {
             parallel.update(shown);
           }
           charts.update();
-          charts.reread(names);
+          charts.reread(names, { atOnce: areOver(found) });
         }
         marks = found;
       },
@@ -426,6 +428,14 @@ function changedNames(before, after) {
     }
   }
   return [...names];
+}
+
+function areOver(marks) {
+  return Object.values(marks).every(({ is_over: isOver }) => isOver);
+}
+
+function statusesOf({ runs }) {
+  return runs.map(({ id, status }) => `${id} ${status}`).join();
 }
 
 function sameText({ runs, differences, same }) {

@@ -3,13 +3,12 @@
 import { el, replaceChildren } from "../../dom.js";
 import { drawFigure } from "../../figures/figure.js";
 import { apiUrl, ask, pathOf } from "../api.js";
+import { pauseAfter } from "../pauses.js";
 import { withPoints } from "./points.js";
 
 const AT_ONCE = 8;
 const NEAR = "500px";
-const SHORTEST_MS = 3000;
-// How many times as long as it took to read a figure it is left alone, while it is not exact.
-const LEFT_ALONE = 8;
+const AGAIN_MS = 3000;
 
 /** Show the figures of a run in an element. */
 export function newRunFigures(host, runId) {
@@ -116,7 +115,7 @@ export function newRunFigures(host, runId) {
       const took = performance.now() - now;
       for (const [name, slot] of due) {
         slot.readAt = performance.now();
-        slot.pause = Math.max(SHORTEST_MS, LEFT_ALONE * took);
+        slot.pause = pauseAfter(took);
         show(slot, name, figures.filter((figure) => JSON.parse(figure.id)[1] === name));
         // What was told while this was on its way may not be in it.
         addTo(slot, slot.meanwhile);
@@ -125,7 +124,7 @@ export function newRunFigures(host, runId) {
       for (const [, slot] of due) {
         slot.isStale = true;
         slot.readAt = performance.now();
-        slot.pause = SHORTEST_MS;
+        slot.pause = AGAIN_MS;
         slot.waiting.title = error.message;
       }
     } finally {

@@ -4,15 +4,13 @@ import { el, replaceChildren } from "../../dom.js";
 import { drawFigure } from "../../figures/figure.js";
 import { newTurns } from "../../turns.js";
 import { apiUrl, ask, pathOf } from "../api.js";
+import { pauseAfter } from "../pauses.js";
 
 // The next ones are read while the last ones are drawn.
 const AT_ONCE = 2;
 const ASKING = 2;
 const FEW = 8;
 const AGAIN_MS = 5000;
-const SHORTEST_MS = 3000;
-// How many times as long as it took to read a chart it is left alone, while its runs go on.
-const LEFT_ALONE = 8;
 
 /**
  * Show charts, one place for each name.
@@ -21,7 +19,9 @@ const LEFT_ALONE = 8;
  * @param {{runs: function(): string[], names: function(): string[], definition,
  *   placeOf: function(string): number, onHidden: function(string)}} given `definition` of the view
  *   is read anew on each update.
- * @returns {{update(), reread(?string[]), set(settings), filter(text), focus(?string), hide(Set)}}
+ * @returns {{update(), reread(?string[], {atOnce: boolean}), set(settings), filter(text),
+ *   focus(?string), hide(Set)}} `reread` reads charts of these names again, or all, when their
+ *   pauses are over or at once.
  */
 export function showCharts(host, { runs, names, definition, placeOf, onHidden }) {
   const places = new Map();
@@ -61,7 +61,7 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
   const newPlace = (name) => {
     const waits = el("section", { class: "mw-figure is-waiting", dataset: { name } }, el("h3", { class: "mw-figure-title", title: name }, name), el("p", { class: "mw-empty" }, "…"));
     observer.observe(waits);
-    return { name, waits, host: el("div", { class: "mw-place" }, waits), drawn: new Map(), turn: newTurns(), isNear: false, isOld: true, isAsked: false, readAt: 0, pause: 0, timer: null };
+    return { name, waits, host: el("div", { class: "mw-place" }, waits), drawn: new Map(), turn: newTurns(), isNear: false, isOld: true, isAsked: false, isReading: false, readAt: 0, pause: 0, timer: null };
   };
 
   // Several that come into view together are asked for together.
@@ -79,9 +79,12 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
     }
   };
 
-  // What was just read waits a little.
+  // What was just read waits a little; what is being read, for its answer.
   const wantSoon = (place) => {
     clearTimeout(place.timer);
+    if (place.isReading) {
+      return;
+    }
     const wait = place.readAt + place.pause - performance.now();
     if (wait <= 0) {
       want(place);
@@ -105,29 +108,28 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
     batch.forEach((place) => {
       place.isAsked = false;
       place.isOld = false;
+      place.isReading = true;
     });
     const asked = runs().join(",");
     const began = performance.now();
     const isLast = batch.map((place) => place.turn());
     const found = await figuresOf(asked, batch.map(({ name }) => name)).catch((error) => error);
-    if (asked !== runs().join(",")) {
-      // Other runs were chosen meanwhile.
-      batch.forEach((place) => {
-        place.isOld = true;
-        want(place);
-      });
-      return;
-    }
+    const now = performance.now();
     // One that was taken off, or asked for again meanwhile, is not drawn.
     for (const place of batch.filter((each, index) => isLast[index]() && places.get(each.name) === each)) {
-      if (found instanceof Error) {
+      place.isReading = false;
+      if (asked !== runs().join(",")) {
+        // There are other runs meanwhile.
+        Object.assign(place, { isOld: true, pause: 0 });
+      } else if (found instanceof Error) {
         replaceChildren(place.waits, el("h3", { class: "mw-figure-title" }, place.name), el("p", { class: "mw-empty mw-fault" }, found.message));
-        place.isOld = true;
-        setTimeout(() => place.isOld && place.isNear && want(place), AGAIN_MS);
+        Object.assign(place, { isOld: true, readAt: now, pause: AGAIN_MS });
       } else {
-        place.readAt = performance.now();
-        place.pause = Math.max(SHORTEST_MS, LEFT_ALONE * (place.readAt - began));
+        Object.assign(place, { readAt: now, pause: pauseAfter(now - began) });
         show(place, found.filter((figure) => nameOf(figure) === place.name));
+      }
+      if (place.isOld && place.isNear) {
+        wantSoon(place);
       }
     }
   };
@@ -235,11 +237,16 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
 
   return {
     update,
-    reread(changed = null) {
+    reread(changed = null, { atOnce = false } = {}) {
       for (const place of places.values()) {
         if (changed === null || changed.includes(place.name)) {
           place.isOld = true;
-          place.pause = changed === null ? 0 : place.pause;
+          if (atOnce) {
+            // What is on its way is not waited for, and not drawn.
+            place.turn();
+            place.isReading = false;
+            place.pause = 0;
+          }
           if (place.isNear) {
             wantSoon(place);
           }
