@@ -92,6 +92,8 @@ class People:
         person = self.get(name)
         if person.is_admin:
             self._refuse_last_admin(name, "removed")
+        # Before as well: where that fails, the account is there to be removed again.
+        self._tokens.revoke_all(name)
         self._accounts.store.delete_user(name)
         self._tokens.revoke_all(name)
         drop_identities(self._hub, name)

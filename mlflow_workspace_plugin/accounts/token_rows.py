@@ -6,7 +6,7 @@ import hmac
 import re
 import secrets
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, Literal
 
@@ -31,8 +31,8 @@ Why = Literal["reused", "revoked", "gone", "with parent"]
 """Why a log-in ended before its time."""
 
 DAY_MS = 86_400_000
-OLDEST_FIRST = (LOG_INS.c.created_at, LOG_INS.c.id)
-"""The order in which log-ins were given."""
+# The order in which log-ins were given.
+_OLDEST_FIRST = (LOG_INS.c.created_at, LOG_INS.c.id)
 _PREFIXES: dict[TokenKind, str] = {"access": "mws_", "refresh": "mwr_", "cookie": "mwc_"}
 _TOKEN = re.compile(r"mw[src]_[A-Za-z0-9_-]{43}")
 # Until then it is said why one ended.
@@ -134,13 +134,9 @@ def end_log_ins(connection: Connection, ids: Collection[str], why: Why) -> int:
     Returns:
         How many had not ended.
     """
-    now = now_ms()
-    ended = (
-        update(LOG_INS)
-        .where(LOG_INS.c.id.in_(ids), LOG_INS.c.ended_at.is_(None), LOG_INS.c.expires_at > now)
-        .values(ended_at=now, why=why)
-    )
-    return connection.execute(ended).rowcount
+    in_order = select(LOG_INS.c.id).where(LOG_INS.c.id.in_(ids)).order_by(*_OLDEST_FIRST)
+    _hold_all(connection, connection.scalars(in_order).all())
+    return _end(connection, ids, why)
 
 
 def end_with_children(connection: Connection, ids: Collection[str], why: Why) -> int:
@@ -148,27 +144,23 @@ def end_with_children(connection: Connection, ids: Collection[str], why: Why) ->
 
     Whoever gives a log-in on the word of another one holds the row of that (:func:`lock_log_in`)
     until the new one is there, or the row of the code that it said yes to. Both are waited for
-    here before the children are looked up, so none is missed.
+    here, and the children are looked up again behind that, so none is missed.
 
     Args:
         connection: in a transaction.
-        ids: of the log-ins, in the order of :data:`OLDEST_FIRST`: all hold them in that order, so
-            no two wait for each other.
+        ids: of the log-ins.
         why: what is said of these later.
 
     Returns:
         How many had not ended.
     """
-    ended = 0
-    while ids:
-        for each in ids:
-            # One that has just expired may still be giving. Those that are dropped are not held.
-            may_give = LOG_INS.c.ended_at.is_(None) & (LOG_INS.c.expires_at > now_ms() - DAY_MS)
-            _hold(connection, (LOG_INS.c.id == each) & may_give)
-        ended += end_log_ins(connection, ids, why)
-        connection.execute(delete(CODES).where(CODES.c.parent.in_(ids)))
-        children = select(LOG_INS.c.id).where(LOG_INS.c.parent.in_(ids))
-        ids, why = connection.scalars(children.order_by(*OLDEST_FIRST)).all(), "with parent"
+    family, held = _with_children(connection, ids), set[str]()
+    while left := [each for each in family if each not in held]:
+        _hold_all(connection, left)
+        held.update(left)
+        family = _with_children(connection, ids)
+    ended = _end(connection, ids, why) + _end(connection, family, "with parent")
+    connection.execute(delete(CODES).where(CODES.c.parent.in_(family)))
     return ended
 
 
@@ -184,6 +176,40 @@ def drop_ended(connection: Connection) -> None:
     child = LOG_INS.alias()
     has_children = exists().where(child.c.parent == LOG_INS.c.id)
     connection.execute(delete(LOG_INS).where(is_over, ~has_children))
+
+
+def _with_children(connection: Connection, ids: Collection[str]) -> Sequence[str]:
+    """Return the ids of log-ins and of all that came from them, in the order to hold them."""
+    columns = select(LOG_INS.c.id, LOG_INS.c.created_at)
+    family = columns.where(LOG_INS.c.id.in_(ids)).cte("family", recursive=True)
+    # Each once, so that there is an end in any case.
+    family = family.union(columns.where(LOG_INS.c.parent == family.c.id))
+    query = select(family.c.id).order_by(family.c.created_at, family.c.id)
+    return connection.scalars(query).all()
+
+
+def _hold_all(connection: Connection, ids: Sequence[str]) -> None:
+    """Keep others from changing log-ins, and wait for those who are giving others by them.
+
+    Args:
+        connection: in a transaction.
+        ids: the oldest first: all hold them in that order, so no two wait for each other.
+    """
+    for each in ids:
+        # One that has just expired may still be giving. Those that are dropped are not held.
+        may_give = LOG_INS.c.ended_at.is_(None) & (LOG_INS.c.expires_at > now_ms() - DAY_MS)
+        _hold(connection, (LOG_INS.c.id == each) & may_give)
+
+
+def _end(connection: Connection, ids: Collection[str], why: Why) -> int:
+    """End log-ins that are held; return how many had not ended."""
+    now = now_ms()
+    ended = (
+        update(LOG_INS)
+        .where(LOG_INS.c.id.in_(ids), LOG_INS.c.ended_at.is_(None), LOG_INS.c.expires_at > now)
+        .values(ended_at=now, why=why)
+    )
+    return connection.execute(ended).rowcount
 
 
 def _hold(connection: Connection, which: ColumnElement[bool]) -> None:

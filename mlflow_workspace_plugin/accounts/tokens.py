@@ -24,7 +24,6 @@ from mlflow_workspace_plugin.accounts.principal import Cap
 from mlflow_workspace_plugin.accounts.roles import is_missing
 from mlflow_workspace_plugin.accounts.token_rows import (
     DAY_MS,
-    OLDEST_FIRST,
     derived_token,
     drop_ended,
     end_log_ins,
@@ -229,20 +228,22 @@ class Tokens:
         Args:
             name: of the account.
             kind: those of this kind only.
-            with_children: and all that came from them, also what is another account's.
+            with_children: and all that came from them, also what is another account's. Where no
+                kind is given, that of those too that are over.
 
         Returns:
             How many had not ended.
         """
         end = end_with_children if with_children else end_log_ins
-        query = select(LOG_INS.c.id).where(LOG_INS.c.name == name, LOG_INS.c.ended_at.is_(None))
-        query = query.order_by(*OLDEST_FIRST)
+        of_name = select(LOG_INS.c.id).where(LOG_INS.c.name == name)
+        query = of_name.where(LOG_INS.c.ended_at.is_(None), LOG_INS.c.expires_at > now_ms())
         if kind is not None:
             query = query.where(LOG_INS.c.kind == kind)
-        query = query.where(LOG_INS.c.expires_at > now_ms())
         ended = 0
         with token_transaction(self._hub) as connection:
-            ids = connection.scalars(query).all()
+            # What came from one that is over goes on until then.
+            first = of_name if with_children and kind is None else query
+            ids = connection.scalars(first).all()
             while True:
                 # Log-ins before codes, as whoever ends one log-in has it.
                 ended += end(connection, ids, "revoked")

@@ -4,6 +4,7 @@ import itertools
 import stat
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import mlflow
@@ -290,6 +291,75 @@ def test_what_came_from_a_log_in_goes_on_when_that_is_over(hub, alice):
         else:
             assert tokens.revoke(browser.id)
         assert good(hub, [job]) == [False], over
+
+
+@pytest.mark.parametrize("end", ["removed", "unbound"])
+def test_who_goes_leaves_nothing_that_a_log_in_gave_to_others(hub, people, alice, bob, end):
+    """Also where that log-in is over, and that of another account came from what it gave."""
+    from mlflow_workspace_plugin.accounts.identities import Identities
+
+    tokens, who = tokens_of(hub), ("https://provider.example", f"to be {end}")
+    Identities(hub).bind(alice, *who)
+    terminal, browser = tokens.issue(alice), tokens.issue(alice, kind="session")
+    given = [given_by(hub, each, bob, kind="machine") for each in (terminal, browser)]
+    given.append(given_by(hub, given[0], new_account(people), kind="machine"))
+    assert tokens.end(terminal.refresh)
+    in_rows(hub, browser, expires_at=int(time.time() * 1000) - 1)
+    unrelated = tokens.issue(bob)
+    assert good(hub, given) == [True] * 3
+    if end == "removed":
+        people.remove(alice)
+    else:
+        assert Identities(hub).unbind(*who) == alice
+    assert good(hub, [*given, unrelated]) == [False] * 3 + [True]
+
+
+def test_who_could_not_be_logged_out_is_removed_by_the_next_try(hub, people, alice, monkeypatch):
+    """An account is gone once nothing is left of it, and not before."""
+    from mlflow_workspace_plugin.accounts.tokens import Tokens
+    from mlflow_workspace_plugin.errors import HubBusyError
+
+    def refused(*arguments):
+        raise HubBusyError("Others use it.")
+
+    log_in = tokens_of(hub).issue(alice)
+    with monkeypatch.context() as patch:
+        patch.setattr(Tokens, "revoke_all", refused)
+        with pytest.raises(HubBusyError):
+            people.remove(alice)
+    people.remove(alice)
+    assert alice not in [each.name for each in people.list()]
+    assert good(hub, [log_in]) == [False]
+
+
+def test_two_who_end_the_same_log_ins_do_not_wait_for_each_other(hub, alice, monkeypatch):
+    """Where one begins with a log-in that is over, and the other with what came from it."""
+    from mlflow_workspace_plugin.accounts import token_rows
+
+    tokens, hold, meeting = tokens_of(hub), token_rows._hold, threading.Barrier(2)
+    browser = tokens.issue(alice, kind="session")
+    first = given_by(hub, browser, alice)
+    job = given_by(hub, first, alice, kind="job", run_id="0" * 32)
+    second = given_by(hub, browser, alice)
+    now = int(time.time() * 1000)
+    in_rows(hub, job, created_at=now)
+    in_rows(hub, second, created_at=now + 1)
+    for each in (browser, first):
+        in_rows(hub, each, ended_at=now, why="revoked")
+
+    def slowly(connection, which):
+        hold(connection, which)
+        if {job.id, second.id} & set(which.compile().params.values()):
+            # Each has one of them, where they can have that at the same time.
+            with suppress(threading.BrokenBarrierError):
+                meeting.wait(1)
+
+    monkeypatch.setattr(token_rows, "_hold", slowly)
+    with ThreadPoolExecutor(2) as pool:
+        ending = [pool.submit(tokens.revoke, browser.id), pool.submit(tokens.revoke_all, alice)]
+    for each in ending:
+        each.result()
+    assert good(hub, [job, second]) == [False] * 2
 
 
 def test_who_is_given_another_account_leaves_its_jobs_running(hub, people, alice):
