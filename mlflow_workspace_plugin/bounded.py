@@ -5,7 +5,6 @@ What is read is refused once there is more of it than honest writers have, befor
 
 import json
 import zlib
-from pathlib import Path
 from typing import Any
 
 GZIP = zlib.MAX_WBITS | 16
@@ -18,24 +17,6 @@ _PIECE = 1 << 20
 
 class TooMuchError(ValueError):
     """There is more of something than is read."""
-
-
-def content_of(file: Path, most: int) -> bytes:
-    """Return what a file holds.
-
-    Args:
-        file: the file.
-        most: how many bytes that may be.
-
-    Raises:
-        TooMuchError: there are more.
-        OSError: it cannot be read.
-    """
-    with file.open("rb") as stream:
-        content = stream.read(most + 1)
-    if len(content) > most:
-        raise _too_long(most)
-    return content
 
 
 def unpacked(packed: bytes, most: int, wbits: int = zlib.MAX_WBITS) -> bytes:
@@ -56,7 +37,7 @@ def unpacked(packed: bytes, most: int, wbits: int = zlib.MAX_WBITS) -> bytes:
     except zlib.error as error:
         raise ValueError(f"it cannot be unpacked: {error}") from None
     if len(text) > most:
-        raise _too_long(most)
+        raise too_long(most)
     if not unpacking.eof or unpacking.unused_data:
         raise ValueError("it is cut, or goes on behind its end")
     return text
@@ -107,5 +88,6 @@ def json_of(text: bytes, most: int) -> Any:
         raise ValueError("it is nested too deeply") from None
 
 
-def _too_long(most: int) -> TooMuchError:
+def too_long(most: int) -> TooMuchError:
+    """Return the error of what holds more than so many bytes."""
     return TooMuchError(f"it holds more than {most >> 20:,} MiB")

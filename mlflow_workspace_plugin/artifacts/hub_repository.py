@@ -17,6 +17,9 @@ from mlflow.store.artifact.artifact_repo import ArtifactRepository
 from mlflow.utils.async_logging.run_operations import RunOperations
 
 from mlflow_workspace_plugin.artifacts.paths import check_path
+from mlflow_workspace_plugin.bounded import too_long
+
+_PIECE = 1 << 23
 
 
 def stored_files(repository: ArtifactRepository, left_out: str | None = None) -> Iterator[FileInfo]:
@@ -107,6 +110,28 @@ class HubRepository(ArtifactRepository):
         Raises:
             MlflowException: ``RESOURCE_DOES_NOT_EXIST``, there is no such file.
         """
+
+    def pieces(self, path: str, most: int) -> Iterator[bytes]:
+        """Yield what a file holds that anybody may have stored, piece by piece (ours).
+
+        It is not copied to this machine first, however large it is.
+
+        Args:
+            path: the stored file.
+            most: how many bytes that may be.
+
+        Raises:
+            MlflowException: ``RESOURCE_DOES_NOT_EXIST``, there is no such file.
+            TooMuchError: there are more.
+        """
+        size = 0
+        piece: bytes | None = None
+        while piece is None or len(piece) == _PIECE:
+            piece = self.read_from(path, size, _PIECE)
+            size += len(piece)
+            if size > most:
+                raise too_long(most)
+            yield piece
 
     @property
     def has_waiting(self) -> bool:

@@ -397,6 +397,22 @@ def test_who_frees_lists_each_time_is_kept_out(store, workspace, monkeypatch):
     assert len(stored.read(version.manifest).files) == len(dataset.to_path())
 
 
+@pytest.mark.beneath
+def test_large_file_in_the_place_of_a_list_is_none(workspace, monkeypatch):
+    """Whoever may store it, there: the hub is locked meanwhile, so it is not read to its end."""
+    from mlflow_workspace_plugin.data.files import manifests
+
+    stored = manifests.Manifests(*workspace.tracking_store.place)
+    content = os.urandom(100_000)
+    name = manifests.name_of(content)
+    stored._store(name, content)
+    assert stored.is_kept(name, 60)
+    monkeypatch.setattr(manifests, "MOST_STORED", 1000)
+    assert not stored.is_kept(name, 60)
+    with pytest.raises(ValueError, match="more than"):
+        stored.read(name)
+
+
 def test_a_workspace_with_datasets_is_not_deleted_as_an_empty_one(workspace, hub):
     """Dataset versions alone keep a workspace; with its content it goes, and they do."""
     Path("a.csv").write_text("a")

@@ -5,22 +5,26 @@ import json
 import tracemalloc
 import zlib
 from contextlib import contextmanager
+from pathlib import PurePosixPath
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import bounded
+from mlflow_workspace_plugin.artifacts import hub_repository
+from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository
 from mlflow_workspace_plugin.bounded import (
     GZIP,
     TooMuchError,
     check_values,
-    content_of,
     json_of,
     unpacked,
 )
 from mlflow_workspace_plugin.data.files import manifest as of_dataset
 from mlflow_workspace_plugin.errors import SnapshotException
+from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.runs.snapshots import manifest as of_snapshot
 
 json_values = st.recursive(
@@ -87,15 +91,25 @@ def test_a_bomb_is_not_unpacked_any_further(pack, wbits):
             unpacked(damaged, 100, wbits)
 
 
-def test_a_large_file_is_not_read(tmp_path):
-    """A file without content takes no room on the disk."""
-    file = tmp_path / "file"
-    file.write_bytes(b"abc")
-    assert content_of(file, 3) == b"abc"
+def test_a_large_file_is_not_read(tmp_path, monkeypatch):
+    """Whatever the pieces are that it is read in. One without content takes no room on the disk."""
+    monkeypatch.setattr(hub_repository, "_PIECE", 3)
+    stored = FolderRepository(HubFolder(tmp_path), PurePosixPath("files"))
+    file = tmp_path / "artifacts" / "files" / "file"
+    file.parent.mkdir(parents=True)
+    for content in (b"", b"ab", b"abc", b"abcdefgh"):
+        file.write_bytes(content)
+        assert b"".join(stored.pieces("file", len(content))) == content
+        if content:
+            with pytest.raises(TooMuchError):
+                list(stored.pieces("file", len(content) - 1))
+    monkeypatch.undo()
     with file.open("wb") as opened:
         opened.truncate(10 << 30)
-    with little_memory(4 << 20), pytest.raises(TooMuchError):
-        content_of(file, 1 << 20)
+    with little_memory(20 << 20), pytest.raises(TooMuchError):
+        list(stored.pieces("file", 1 << 20))
+    with pytest.raises(MlflowException, match="No such artifact"):
+        list(stored.pieces("nothing", 1 << 20))
 
 
 @pytest.mark.parametrize("module", [of_snapshot, of_dataset], ids=["snapshot", "dataset"])

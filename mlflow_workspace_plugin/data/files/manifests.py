@@ -4,10 +4,11 @@ One that no version of a dataset names is nobody's. A version names its own unde
 and only after it was seen to be stored; under that lock the others are freed, too.
 """
 
+import hashlib
 import io
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import TypeVar
 
 from mlflow.entities import FileInfo
@@ -16,11 +17,10 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from sqlalchemy import select
 
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace
-from mlflow_workspace_plugin.artifacts.local_files import digest_of
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.artifacts.repository import UNDER_LOCK_S, repository_at
-from mlflow_workspace_plugin.bounded import content_of
+from mlflow_workspace_plugin.bounded import TooMuchError
 from mlflow_workspace_plugin.data.files.manifest import MOST_STORED, Manifest, name_of
 from mlflow_workspace_plugin.errors import HubBusyError, HubUnreachableError
 from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
@@ -67,23 +67,24 @@ class ManifestFiles:
         Raises:
             ValueError: it is damaged, of a newer version, or holds more than is read.
         """
-        return self._read(name, lambda file: Manifest.from_bytes(content_of(file, MOST_STORED)))
+        return self._read(name, lambda pieces: Manifest.from_bytes(b"".join(pieces)))
 
     def _store(self, name: str, content: bytes) -> None:
         with quietly():
             self._repository.log_artifact_from_stream(io.BytesIO(content), f"{name}{_SUFFIX}")
 
     def _is_stored(self, name: str) -> bool:
-        # One that is damaged is written anew. Nothing is made of what anybody may have stored.
-        return self._read(name, lambda file: digest_of(file, "sha256").hex()) == name
+        # One that is damaged, or no manifest, is written anew. Nothing is made of what anybody may
+        # have stored.
+        try:
+            return self._read(name, _digest_of) == name
+        except TooMuchError:
+            return False
 
-    def _read(self, name: str, read: Callable[[Path], _Read]) -> _Read | None:
+    def _read(self, name: str, read: Callable[[Iterator[bytes]], _Read]) -> _Read | None:
         """Read the file of a manifest; return None if there is none."""
         try:
-            with self._repository.local(f"{name}{_SUFFIX}") as file:
-                return read(file)
-        except FileNotFoundError:
-            return None
+            return read(self._repository.pieces(f"{name}{_SUFFIX}", MOST_STORED))
         except MlflowException as error:
             if error.error_code != ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 raise
@@ -178,6 +179,13 @@ class Manifests(ManifestFiles):
         hub = self._hub
         with translated_errors(hub.path, hub.database_uri), connected(hub.engine) as connection:
             return set(connection.scalars(query))
+
+
+def _digest_of(pieces: Iterator[bytes]) -> str:
+    digest = hashlib.sha256()
+    for each in pieces:
+        digest.update(each)
+    return digest.hexdigest()
 
 
 def _name(stored: FileInfo) -> str:

@@ -22,7 +22,6 @@ from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.artifacts.repository import UNDER_LOCK_S, repository_at
-from mlflow_workspace_plugin.bounded import content_of
 from mlflow_workspace_plugin.errors import (
     HubError,
     HubUnreachableError,
@@ -387,10 +386,10 @@ def _manifest(repository: HubRepository, snapshot_id: str) -> Manifest | None:
     except (ValueError, AttributeError, TypeError):
         return None
     try:
-        with repository.local(manifest_path(snapshot_id)) as file:
-            manifest = Manifest.from_bytes(content_of(file, MOST_STORED))
-    except (MlflowException, FileNotFoundError) as error:
-        if isinstance(error, MlflowException) and not _is_missing(error):
+        pieces = repository.pieces(manifest_path(snapshot_id), MOST_STORED)
+        manifest = Manifest.from_bytes(b"".join(pieces))
+    except MlflowException as error:
+        if not _is_missing(error):
             raise
         return None
     if manifest.id != snapshot_id:
