@@ -26,6 +26,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticSerializationError
 
+from mlflow_workspace_plugin.bounded import TooMuchError, check_values
 from mlflow_workspace_plugin.errors import UnstorableValueError, UserErrorException
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
@@ -37,6 +38,13 @@ _CONFIG = ConfigDict(
     protected_namespaces=(),
 )
 _ANSWER = "answer"
+_MOST_VALUES = 500_000
+"""In a call's JSON. Each may be a flaw, which takes more room than what was sent."""
+_MOST_FLAWS = 1000
+
+
+class _NoObjectError(Exception):
+    """Something is no object of MLflow's. Behind a ValueError the next one would be looked at."""
 
 
 def _travelling(cls: type, to_json: Callable[[Any], Any], of_json: Callable[[Any], Any]) -> Any:
@@ -47,8 +55,8 @@ def _travelling(cls: type, to_json: Callable[[Any], Any], of_json: Callable[[Any
             return value
         try:
             return of_json(value)
-        except (TypeError, KeyError, AttributeError) as error:
-            raise ValueError(f"It is no {cls.__name__}.") from error
+        except (ValueError, TypeError, KeyError, AttributeError):
+            raise _NoObjectError(f"it holds what is no {cls.__name__}") from None
 
     return Annotated[cls, PlainValidator(validated), PlainSerializer(to_json)]
 
@@ -132,11 +140,17 @@ class Form:
         Raises:
             UserErrorException: it is not what the method takes.
         """
+        called = self._name.lstrip("_")
         try:
+            check_values(content, _MOST_VALUES)
             found = self._arguments.model_validate_json(content)
-        except (ValidationError, RecursionError) as error:
+        except TooMuchError as error:
             raise UserErrorException(
-                f"What was sent is not what {self._name.lstrip('_')} takes: {_flaw(error)}. "
+                f"What was sent to {called} is too large: {error}. Send less at a time."
+            ) from None
+        except (ValidationError, RecursionError, _NoObjectError) as error:
+            raise UserErrorException(
+                f"What was sent is not what {called} takes: {_flaw(error)}. "
                 "Send what its parameters say, or install the same version on both sides."
             ) from error
         return {name: getattr(found, name) for name in found.model_fields_set}
@@ -151,7 +165,10 @@ class Form:
         Raises:
             ValueError: it is none.
         """
-        return getattr(self._answer.model_validate_json(content), _ANSWER)
+        try:
+            return getattr(self._answer.model_validate_json(content), _ANSWER)
+        except _NoObjectError as error:
+            raise ValueError(_flaw(error)) from None
 
 
 @functools.cache
@@ -197,6 +214,9 @@ def _flaw(error: Exception) -> str:
     """Return what is wrong, without what was sent."""
     if not isinstance(error, ValidationError):
         return str(error).splitlines()[0].rstrip(".") or type(error).__name__
+    if error.error_count() > _MOST_FLAWS:
+        # To name the first all of them are made.
+        return f"more than {_MOST_FLAWS:,} things in it are of other types"
     first = error.errors(include_url=False, include_input=False, include_context=False)[0]
     place = ".".join(str(each) for each in first["loc"])
     said = str(first["msg"]).rstrip(".")

@@ -1,6 +1,7 @@
 """How calls of our stores travel: what arrives is what was sent, and nothing else arrives."""
 
 import json
+import tracemalloc
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -128,6 +129,29 @@ def test_what_is_no_call_is_refused(content):
     for name in ("create_run_of", "log_values", "put_datastore", "create_job"):
         with pytest.raises(UserErrorException):
             form_of(name).call_of_json(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("log_values", b'{"run_id":"x","metrics":[' + b"0," * 400_000 + b"0]}", "is no Metric"),
+        ("log_values", b'{"run_id":"x","metrics":[' + b"[]," * 150_000 + b"[]]}", "is no Metric"),
+        ("runs_of_ids", b'{"run_ids":[' + b"0," * 400_000 + b"0]}", "more than 1,000 things"),
+        ("runs_of_ids", b'{"run_ids":[' + b"0," * 600_000 + b"0]}", "too large"),
+    ],
+    ids=["numbers", "lists", "ids", "more"],
+)
+def test_of_many_flaws_not_all_are_kept(name, content, said):
+    """Each would take more room than what was sent."""
+    form = form_of(name)
+    tracemalloc.start()
+    try:
+        with pytest.raises(UserErrorException, match=said):
+            form.call_of_json(content)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert peak < 32 << 20
 
 
 @pytest.mark.parametrize(

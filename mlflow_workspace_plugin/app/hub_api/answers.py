@@ -4,7 +4,6 @@ A route is made by :func:`get` or :func:`post` from a function that is given wha
 returns what JSON can say, or a response of its own.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
@@ -21,6 +20,7 @@ from mlflow_workspace_plugin.accounts.principal import Principal
 from mlflow_workspace_plugin.app.served.asking.identity import current_principal
 from mlflow_workspace_plugin.app.served.configuration import Served
 from mlflow_workspace_plugin.app.served.faults import is_away, unavailable
+from mlflow_workspace_plugin.bounded import TooMuchError, json_of
 from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.terminal import get_logger
@@ -29,6 +29,7 @@ _logger = get_logger(__name__)
 
 PREFIX = "/hub/v1"
 _MAX_BODY = 4 * 2**20
+_MOST_VALUES = 200_000
 AT_ONCE = 16
 """How many requests a process answers at a time; the others wait."""
 
@@ -65,11 +66,15 @@ class Asked:
         """Return what was sent, a JSON object; nothing is an empty one.
 
         Raises:
-            UserErrorException: it is none.
+            UserErrorException: it is none, or too large.
         """
         try:
-            found = json.loads(self.body or b"{}")
-        except (ValueError, RecursionError):
+            found = json_of(self.body or b"{}", _MOST_VALUES)
+        except TooMuchError as error:
+            raise UserErrorException(
+                f"What was sent is too large: {error}. Send less at a time."
+            ) from None
+        except ValueError:
             found = None
         if not isinstance(found, dict):
             raise UserErrorException("What was sent is no JSON object. Send one.")
