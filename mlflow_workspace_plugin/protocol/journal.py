@@ -24,7 +24,8 @@ MAX_RECORDS = 20_000
 """In a batch."""
 
 MAX_VALUES = 4_000_000
-"""In the JSON of a batch: what lists hold, and names; a value of a metric is five of them."""
+"""In the JSON of a batch: what lists hold, and names; a value of a metric is five of them, and that
+of a logged model eight."""
 
 _MAX_SEQUENCE = (1 << 63) - 1
 _MAX_HEADER_BYTES = 1 << 20
