@@ -360,6 +360,14 @@ class RoleNeededError(ProjectSystemException):
             "of a member; what was logged waits until then."
         )
 
+    @classmethod
+    def to_change(cls, workspace: str) -> "RoleNeededError":
+        """Return the error of who may change nothing in a workspace, of what waits nowhere."""
+        return cls(
+            f"You may change nothing in workspace {workspace!r}. Ask those who manage it for the "
+            "role of a member, and try again."
+        )
+
 
 class WorkspaceException(AzureMLException):
     """A workspace cannot be created or changed (SDK v1)."""

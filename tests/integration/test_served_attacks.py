@@ -370,6 +370,7 @@ def test_errors_name_no_workspace_in_which_one_has_no_role(served):
         said.append((answer.status_code, answer.text))
     assert said[0][0] == 403
     assert len(set(said)) == 1
+    assert json.loads(said[0][1])["error"] == "RoleNeededError"
     assert session.post("/hub/v1/tokens", json={"workspaces": ["team-a"]}).ok
     answer = session.get("/pages/api/hub", params={"workspace": "team-a" + " " * 60})
     assert answer.ok
@@ -459,6 +460,33 @@ def test_readers_journal_is_not_looked_at(served):
     with connected(served.hub.engine) as connection:
         journals = connection.exec_driver_sql("SELECT writer FROM workspace_plugin_journals")
         assert writer not in journals.scalars().all()
+
+
+def test_reader_is_told_which_role_is_missing(served, runs):
+    """By the class of the error, whatever it is that a reader may not change."""
+    served.add_user("rhea", team_a="reader")
+    session = served.session("rhea")
+    for answer in (
+        call(session, "put_environment", name="e", definition={}),
+        call(session, "set_tag_now", run_id=runs[0].id, tag=["a", "b"]),
+        session.post(
+            "/hub/v1/workspaces/team-a/files/kept", json={"kind": "manifest", "name": "0" * 64}
+        ),
+    ):
+        assert answer.status_code == 403, answer.text
+        assert answer.json()["error"] == "RoleNeededError"
+
+
+def test_more_values_than_honest_clients_send_are_refused(served):
+    """Before anything is made of them, however few bytes they are."""
+    session = served.session("ana")
+    many = [0] * 600_000
+    for answer in (
+        call(session, "log_values", run_id="x", metrics=many),
+        session.post("/hub/v1/workspaces/team-a/files/list", json={"location": many}),
+    ):
+        assert answer.status_code == 400
+        assert "too large" in answer.json()["message"]
 
 
 def test_runs_that_a_call_names_are_looked_up_at_once(served, runs):

@@ -34,6 +34,7 @@ from mlflow_workspace_plugin.errors import (
     InvalidUriError,
     LogInNeededError,
     NoAnswerError,
+    RoleNeededError,
     RunExistsError,
     RunNotFoundError,
     ServedHubError,
@@ -677,7 +678,7 @@ class TestRights:
             ("create_run", experiment, "me", 1, [], "n"),
             ("drop_compute", "local"),
         ):
-            with pytest.raises(MlflowException) as refused:
+            with pytest.raises(RoleNeededError) as refused:
                 getattr(store, name)(*given)
             assert refused.value.error_code == "PERMISSION_DENIED", name
 

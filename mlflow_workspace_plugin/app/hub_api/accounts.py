@@ -20,7 +20,7 @@ from mlflow_workspace_plugin.app.hub_api.sent import (
     truth_of,
 )
 from mlflow_workspace_plugin.app.served.asking.workspace import no_role
-from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.errors import RoleNeededError, UserErrorException
 from mlflow_workspace_plugin.hub.workspace_record import find
 from mlflow_workspace_plugin.stores.build import workspace_store
 
@@ -184,7 +184,7 @@ def _seen(asked: Asked, principal: Principal, given: list[str]) -> list[str]:
         record = find(records, each)
         if record is None or asked.access.level(principal, record.name) == "none":
             # In the same words whether it is there or not.
-            raise MlflowException(no_role().message, PERMISSION_DENIED)
+            raise RoleNeededError(no_role().message)
         found.append(record.name)
     return found
 

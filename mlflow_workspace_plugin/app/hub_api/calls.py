@@ -12,7 +12,7 @@ from mlflow_workspace_plugin.accounts.access import Access
 from mlflow_workspace_plugin.accounts.principal import Principal
 from mlflow_workspace_plugin.app.hub_api.answers import Asked, post, refusal
 from mlflow_workspace_plugin.app.served.faults import is_away
-from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
+from mlflow_workspace_plugin.errors import AzureMLException, RoleNeededError, UserErrorException
 from mlflow_workspace_plugin.protocol import headers, version
 from mlflow_workspace_plugin.protocol.calls import CALLS, ROUTE, Call, method_of
 from mlflow_workspace_plugin.stores.build import workspace_store
@@ -89,6 +89,7 @@ class _Asking:
                 have.
 
         Raises:
+            RoleNeededError: nothing is that changes something.
             MlflowException: it is not allowed.
         """
         if self._call.removes and self._principal.cap == "edit":
@@ -104,7 +105,7 @@ class _Asking:
         elif self._call.experiment is not None:
             self._check_creation(given, store)
         elif not self._may():
-            raise _denied()
+            raise self._denied()
 
     def seen(self, found: Iterable[Any]) -> list[Any]:
         """Return what is of runs, or of experiments, that may be seen."""
@@ -118,14 +119,14 @@ class _Asking:
         # Of those that are not there the store says so.
         left = run_ids - self._allowed(run_ids)
         if self._access.in_workspace(self._workspace, left):
-            raise _denied()
+            raise self._denied()
 
     def _check_models(self, model_ids: set[str]) -> None:
         # As MLflow's server, which refuses those that are not there, too.
         _check_number(model_ids, "logged models")
         needs = self._call.needs
         if self._access.may_models(self._principal, self._workspace, model_ids, needs) != model_ids:
-            raise _denied()
+            raise self._denied()
 
     def _check_creation(self, given: Mapping[str, Any], store: WorkspaceTrackingStore) -> None:
         # Whichever of several the store keeps.
@@ -133,7 +134,7 @@ class _Asking:
         if parents:
             self._check_runs(parents)
         elif self._principal.run_id is not None:
-            raise _denied()
+            raise self._denied()
         # A job makes runs below its own, wherever its owner may.
         owner = self._principal._replace(run_id=None)
         experiment_id = str(given[self._call.experiment or ""])
@@ -144,7 +145,7 @@ class _Asking:
             experiment_id == store.DEFAULT_EXPERIMENT_ID
             or _is_there(store.get_experiment, experiment_id)
         ):
-            raise _denied()
+            raise self._denied()
 
     def _may(self) -> bool:
         principal = self._principal
@@ -154,6 +155,13 @@ class _Asking:
         if self._call.shared:
             return self._access.reads_shared(principal, self._workspace)
         return self._access.may(principal, self._workspace, level=self._call.needs)
+
+    def _denied(self) -> MlflowException:
+        if self._call.needs == "edit" and not self._access.writes_somewhere(
+            self._principal, self._workspace
+        ):
+            return RoleNeededError.to_change(self._workspace)
+        return _denied()
 
     def _allowed(self, run_ids: set[str]) -> set[str]:
         return self._access.may_runs(self._principal, self._workspace, run_ids, self._call.needs)

@@ -13,7 +13,7 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
 from mlflow_workspace_plugin.app.hub_api.answers import PREFIX, Asked, post
 from mlflow_workspace_plugin.app.hub_api.sent import text_of
 from mlflow_workspace_plugin.data.files.manifests import Manifests
-from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.errors import RoleNeededError, UserErrorException
 from mlflow_workspace_plugin.protocol.files import MANIFEST, SNAPSHOT
 from mlflow_workspace_plugin.runs.snapshots.snapshots import Snapshots
 
@@ -27,7 +27,9 @@ def _is_kept(asked: Asked) -> Any:
     workspace, said = asked.path["workspace"], asked.json()
     # A job stores what it starts below itself as its owner.
     owner = None if asked.principal is None else asked.principal._replace(run_id=None)
-    if owner is None or not asked.access.may(owner, workspace, level="edit"):
+    if owner is None or not asked.access.writes_somewhere(owner, workspace):
+        raise RoleNeededError.to_change(workspace)
+    if not asked.access.may(owner, workspace, level="edit"):
         raise MlflowException(
             "You may not store files in the workspace. Ask a manager of it.", PERMISSION_DENIED
         )
