@@ -372,7 +372,8 @@ class TestFaults:
             wait._until = wait.moved_at + 1000
             end = threading.Thread(target=close_all, args=[wait], daemon=True)
             end.start()
-            end.join(60)
+            # Attempts that are on their way take half a minute each; patience would be 400 s more.
+            end.join(240)
             assert not end.is_alive()
         said = capsys.readouterr().err
         for workspace in "team-a", "team-b":
@@ -396,7 +397,7 @@ class TestFaults:
             wait_until(lambda: "calls for" in capsys.readouterr().err, 60)
             # The first is waited for; for the others it is too late, unless that is stored.
             wait.moved_at -= 500
-        end.join(60)
+        end.join(240)
         assert not end.is_alive()
         assert "could not be sent" not in capsys.readouterr().err
         for client, run_id in zip(clients, runs, strict=True):
