@@ -39,6 +39,7 @@ from mlflow_workspace_plugin.errors import (
     RunNotFoundError,
     ServedHubError,
 )
+from mlflow_workspace_plugin.journal import of_process
 from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.journal.of_process import close_all
 from mlflow_workspace_plugin.overview.run.overview import overview_of_run
@@ -355,6 +356,7 @@ class TestFaults:
     def test_end_waits_once_for_all_that_is_away(self, line, capsys, monkeypatch):
         """For values and files of one hub, and of another workspace, side by side."""
         monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "2")
+        monkeypatch.setattr(of_process, "_keepers", {})
         clients = [line.client(ADMIN, workspace) for workspace in ("team-a", "team-b")]
         runs = [new_run(client) for client in clients]
         with line.broken((502, HTML, PAGE), times=10**6):
@@ -383,6 +385,7 @@ class TestFaults:
     def test_end_goes_on_for_the_others_when_one_is_back(self, line, capsys, monkeypatch):
         """However long nothing was stored before: they are asked once more at least."""
         monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "2")
+        monkeypatch.setattr(of_process, "_keepers", {})
         clients = [line.client(ADMIN, workspace) for workspace in ("team-a", "team-b")]
         runs = [new_run(client) for client in clients]
         wait = EndWait()
