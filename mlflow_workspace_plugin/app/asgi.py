@@ -23,15 +23,21 @@ def create_app() -> "ASGIApp":
     from mlflow_workspace_plugin.app.closed_routes import ClosedRoutes
     from mlflow_workspace_plugin.app.entrance import Entrance
     from mlflow_workspace_plugin.app.front_page import FrontPage
+    from mlflow_workspace_plugin.app.known_workspace import KnownWorkspace
     from mlflow_workspace_plugin.app.logged_metrics import LoggedMetrics
     from mlflow_workspace_plugin.app.pages.pages import Pages
     from mlflow_workspace_plugin.app.parent import end_with_parent
+    from mlflow_workspace_plugin.app.read_runs import ReadRuns
     from mlflow_workspace_plugin.app.root_listing import RootListing
+    from mlflow_workspace_plugin.app.usual_requests import UsualRequests
     from mlflow_workspace_plugin.hub.hub import open_hub
 
     end_with_parent()
     hub = open_hub(Path(os.environ[HUB_VARIABLE]))
-    app: ASGIApp = BrowserImages(RootListing(FrontPage(LoggedMetrics(mlflow_app, hub)), hub), hub)
+    usual = UsualRequests(hub)
+    app: ASGIApp = KnownWorkspace(mlflow_app, hub)
+    app = LoggedMetrics(ReadRuns(app, usual), usual)
+    app = BrowserImages(RootListing(FrontPage(app), hub), hub)
     app = Pages(ClosedRoutes(app), hub)
     secret = os.environ.get(SECRET_VARIABLE)
     return app if secret is None else Entrance(app, secret)

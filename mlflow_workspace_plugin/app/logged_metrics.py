@@ -9,7 +9,6 @@ import json
 import logging
 import math
 import re
-import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeGuard
 
@@ -17,22 +16,18 @@ from anyio import to_thread
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
-from mlflow.server.fastapi_security import get_allowed_hosts
-from mlflow.server.security_utils import is_allowed_host_header
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 from mlflow.utils.workspace_context import set_server_request_workspace
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
+from mlflow_workspace_plugin.app.usual_requests import UsualRequests
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
 
 _ROUTE = re.compile(r"/(?:ajax-)?api/2\.0/mlflow/runs/(log-batch|log-metric)")
-_WORKSPACE = "x-mlflow-workspace"
 _JSON = "application/json"
 _MOST_BYTES = 2**20
 _LIMIT = 1 << 63
@@ -64,23 +59,23 @@ class LoggedMetrics:
 
     Args:
         app: MLflow's app.
-        hub: that is served.
+        usual: what of it may be answered here.
         may_write: what decides; everybody may where nobody has to log in.
     """
 
     def __init__(
-        self, app: ASGIApp, hub: Hub, may_write: MayWrite = lambda _workspace, _run_id: True
+        self,
+        app: ASGIApp,
+        usual: UsualRequests,
+        may_write: MayWrite = lambda _workspace, _run_id: True,
     ) -> None:
         self._app = app
-        self._hub = hub
+        self._usual = usual
         self._may_write = may_write
-        self._hosts = get_allowed_hosts()
-        self._opened: HubTrackingStore | None = None
-        self._lock = threading.Lock()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
-        asked = _asked(scope, self._hosts)
+        asked = self._asked(scope)
         if asked is not None:
             messages = await _begin(receive)
             receive = _from(messages, receive)
@@ -100,9 +95,9 @@ class LoggedMetrics:
             # Of this request only: each has a context of its own.
             set_server_request_workspace(asked.workspace)
             if asked.is_batch:
-                self._store().log_batch(logged.run_id, logged.metrics, [], [])
+                self._usual.store.log_batch(logged.run_id, logged.metrics, [], [])
             else:
-                self._store().log_metric(logged.run_id, logged.metrics[0])
+                self._usual.store.log_metric(logged.run_id, logged.metrics[0])
         except MlflowException as error:
             if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
                 # Nothing was stored, and it may be the workspace that is not there.
@@ -114,11 +109,18 @@ class LoggedMetrics:
             return Response(error.serialize_as_json(), status, media_type=_JSON)
         return Response("{}", media_type=_JSON)
 
-    def _store(self) -> HubTrackingStore:
-        # Opening it takes long, and the first requests come at once.
-        with self._lock:
-            self._opened = self._opened or HubTrackingStore(self._hub)
-            return self._opened
+    def _asked(self, scope: Scope) -> Asked | None:
+        """Return what is asked, if it may be answered here."""
+        if scope["type"] != "http" or scope["method"] != "POST":
+            return None
+        route = _ROUTE.fullmatch(scope["path"])
+        if route is None:
+            return None
+        content_type = Headers(scope=scope).get("content-type", "").partition(";")[0]
+        if content_type.strip().lower() != _JSON:
+            return None
+        workspace = self._usual.workspace(scope)
+        return None if workspace is None else Asked(workspace, route[1] == "log-batch")
 
 
 def usual_metric(body: bytes) -> Logged | None:
@@ -196,29 +198,6 @@ def _is_number(value: Any) -> bool:
 def _is_integer(number: Any) -> bool:
     # True is one to Python, too.
     return type(number) is int and -_LIMIT <= number < _LIMIT
-
-
-def _asked(scope: Scope, hosts: list[str]) -> Asked | None:
-    """Return what is asked, if it may be answered here.
-
-    Args:
-        scope: of the request.
-        hosts: the names by which MLflow's app is asked; it says what is wrong with others.
-    """
-    if scope["type"] != "http" or scope["method"] != "POST":
-        return None
-    route = _ROUTE.fullmatch(scope["path"])
-    if route is None:
-        return None
-    headers = Headers(scope=scope)
-    content_type = headers.get("content-type", "").partition(";")[0].strip().lower()
-    # Browsers name the page that asks, and MLflow's app knows which ones may.
-    if content_type != _JSON or "origin" in headers:
-        return None
-    if not is_allowed_host_header(hosts, headers.get("host", "")):
-        return None
-    workspace = headers.get(_WORKSPACE, "").strip()
-    return Asked(workspace, route[1] == "log-batch") if workspace else None
 
 
 async def _begin(receive: Receive) -> list[Message]:

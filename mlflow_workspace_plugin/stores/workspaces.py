@@ -1,7 +1,13 @@
 """The stores of workspaces: as one of them sees it, and as a server has all of a hub."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import TypeAlias
+
 from mlflow.entities.workspace import Workspace as MlflowWorkspace
 from mlflow.entities.workspace import WorkspaceDeletionMode
+from mlflow.exceptions import MlflowException
 from mlflow.store.workspace.abstract_store import AbstractStore
 
 from mlflow_workspace_plugin.artifacts.repository import (
@@ -12,6 +18,11 @@ from mlflow_workspace_plugin.artifacts.repository import (
 from mlflow_workspace_plugin.errors import WorkspaceException, WorkspaceNotFoundError
 from mlflow_workspace_plugin.hub.catalog import HubWorkspaceStore
 from mlflow_workspace_plugin.hub.hub import Hub
+
+Found: TypeAlias = MlflowWorkspace | MlflowException
+"""A workspace, or why there is none."""
+
+_of_request: ContextVar[tuple[str, Found] | None] = ContextVar("of_request", default=None)
 
 
 class ServedWorkspaceStore(HubWorkspaceStore):
@@ -24,6 +35,19 @@ class ServedWorkspaceStore(HubWorkspaceStore):
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
         super().__init__(hub.engine, hub.folder, hub.database_uri)
+
+    def get_workspace(self, workspace_name: str) -> MlflowWorkspace:
+        """Return a workspace: what was found of it, within :func:`found_already`.
+
+        Raises:
+            MlflowException: there is none, or the database does not answer.
+        """
+        name, found = _of_request.get() or (None, None)
+        if found is None or name != workspace_name:
+            return super().get_workspace(workspace_name)
+        if isinstance(found, MlflowException):
+            raise found
+        return found
 
     def create_workspace(self, workspace: MlflowWorkspace) -> MlflowWorkspace:
         """Create a workspace.
@@ -53,6 +77,24 @@ class ServedWorkspaceStore(HubWorkspaceStore):
         super().delete_workspace(workspace_name, mode)
         if mode != WorkspaceDeletionMode.SET_DEFAULT:
             remove_files(self._hub, workspace_name)
+
+
+@contextmanager
+def found_already(name: str, found: Found) -> Iterator[None]:
+    """Let nobody ask the database for a workspace again, in this context.
+
+    MLflow's server looks a request's workspace up in its event loop, where a database that is
+    slow, or away, would hold up all other requests.
+
+    Args:
+        name: of the workspace.
+        found: what there is of it.
+    """
+    reset = _of_request.set((name, found))
+    try:
+        yield
+    finally:
+        _of_request.reset(reset)
 
 
 class PinnedWorkspaceStore(AbstractStore):

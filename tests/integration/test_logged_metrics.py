@@ -11,6 +11,7 @@ from mlflow.entities import Metric
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.app.logged_metrics import LoggedMetrics
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
+from mlflow_workspace_plugin.app.usual_requests import UsualRequests
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
 from tests.served import served_hub
@@ -88,7 +89,7 @@ def client(served):
 def app_of(served, monkeypatch):
     """Makes the layer around an app, as it is in a server."""
     monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
-    return lambda mlflow_app: LoggedMetrics(mlflow_app, open_hub(served.path))
+    return lambda mlflow_app: LoggedMetrics(mlflow_app, UsualRequests(open_hub(served.path)))
 
 
 def new_run(client):

@@ -1,10 +1,13 @@
 """The app of a served hub: our layers, outermost first, around MLflow's own with its accounts."""
 
 import logging
+from functools import partial
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
+
+    from mlflow_workspace_plugin.accounts.access import Access, Act
 
 _THREADS = 16
 """How many requests MLflow's app answers at a time in one process. More would only wait for each
@@ -25,29 +28,36 @@ def create_app() -> "ASGIApp":
 
     from mlflow_workspace_plugin.accounts.access import Access
     from mlflow_workspace_plugin.app.hub_api.api import hub_api
+    from mlflow_workspace_plugin.app.known_workspace import KnownWorkspace
     from mlflow_workspace_plugin.app.logged_metrics import LoggedMetrics
+    from mlflow_workspace_plugin.app.read_runs import ReadRuns
     from mlflow_workspace_plugin.app.served.asking.gate import gate
-    from mlflow_workspace_plugin.app.served.asking.identity import current_principal
     from mlflow_workspace_plugin.app.served.asking.limits import Limits
     from mlflow_workspace_plugin.app.served.browsers.ui import ui
     from mlflow_workspace_plugin.app.served.faults import Faults, MlflowFaults
     from mlflow_workspace_plugin.app.served.watching.watch import Watch
+    from mlflow_workspace_plugin.app.usual_requests import UsualRequests
 
     # It logs a database's errors with their stacks; what became of a request is logged by ours.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     access = Access(hub, takes_passwords=served.takes_passwords)
 
-    def may_write(workspace: str, run_id: str) -> bool:
-        principal = current_principal.get()
-        if principal is None:
-            return False
-        return bool(access.may_runs(principal, workspace, [run_id], "edit"))
-
-    mlflow_app = MlflowFaults(LoggedMetrics(create_mlflow_app(), hub, may_write))
-    others = ui(mlflow_app, hub, access, served)
+    usual = UsualRequests(hub)
+    mlflow_app: ASGIApp = KnownWorkspace(create_mlflow_app(), hub)
+    mlflow_app = ReadRuns(mlflow_app, usual, partial(_may, access, "read"))
+    mlflow_app = LoggedMetrics(mlflow_app, usual, partial(_may, access, "edit"))
+    others = ui(MlflowFaults(mlflow_app), hub, access, served)
     inner = _Split(hub_api(hub, access, served), others)
     app: ASGIApp = Faults(Limits(gate(inner, hub, access, served.public_url), served))
     return Watch(_Threads(app), hub, served)
+
+
+def _may(access: "Access", level: "Act", workspace: str, run_id: str) -> bool:
+    """Whether who asks may read, or change, a run."""
+    from mlflow_workspace_plugin.app.served.asking.identity import current_principal
+
+    principal = current_principal.get()
+    return principal is not None and bool(access.may_runs(principal, workspace, [run_id], level))
 
 
 class _Split:
