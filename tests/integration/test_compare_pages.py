@@ -373,6 +373,38 @@ class TestViews:
         compared.get_by_text("There are none yet.").wait_for()
         assert views.listed(source) == []
 
+    def test_what_was_zoomed_to_is_kept(self, compared, source):
+        """Of steps, and of an x of rows' own; over another x it is not."""
+        for name, keys in (("loss", "++"), ("wave", "+")):
+            plot = figure(compared, name).get_by_role("img")
+            plot.focus()
+            for key in keys:
+                compared.keyboard.press(key)
+        compared.get_by_role("button", name="Save as a view").click()
+        compared.get_by_label("Name", exact=True).fill("the middle")
+        compared.get_by_role("button", name="Save", exact=True).click()
+        compared.wait_for_url(re.compile(r"/pages/views/"))
+        (view,) = views.listed(source)
+        kept = view["definition"]["ranges"]
+        assert {name: each["x"] for name, each in kept.items()} == {"loss": "step", "wave": None}
+        assert 0 < kept["loss"]["from"] < kept["loss"]["to"] < 29
+        for name in kept:
+            figure(compared, name).get_by_role("button", name="Reset zoom").wait_for()
+        assert figure(compared, "sample").get_by_role("button", name="Reset zoom").count() == 0
+        loss = figure(compared, "loss")
+        loss.get_by_role("img").focus()
+        compared.keyboard.press("Home")
+        first = re.search(r"step (\d+)", compared.locator(".mw-readout:visible").inner_text())
+        assert int(first[1]) == math.ceil(kept["loss"]["from"])
+        loss.get_by_label("Over").select_option("relative")
+        loss.get_by_role("button", name="Reset zoom").wait_for(state="hidden")
+        compared.get_by_text("changed, not saved").wait_for()
+        compared.get_by_role("button", name="Save", exact=True).click()
+        compared.get_by_text("Saved.", exact=True).wait_for()
+        (view,) = views.listed(source)
+        assert list(view["definition"]["ranges"]) == ["wave"]
+        views.drop(source, view["id"])
+
     def test_it_is_exported_to_a_file_and_read_from_one(self, page, pages, runs, source, tmp_path):
         """The file is a text, and the same when it is exported again."""
         view = views.create(source, "日本語 one", {"runs": {"ids": runs}, "x": "time"})

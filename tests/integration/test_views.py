@@ -49,11 +49,18 @@ _RUNS = st.one_of(
         },
     ),
 )
+_RANGES = st.builds(
+    lambda x, low, width: {"x": x, "from": low, "to": low + max(width, abs(low) / 1e9)},
+    st.sampled_from(["step", "relative", "time", None]),
+    st.floats(-1e300, 1e300),
+    st.floats(1e-3, 1e300),
+)
 DEFINITIONS = st.fixed_dictionaries(
     {"runs": _RUNS},
     optional={
         "charts": st.none() | st.lists(_CHARTS, max_size=4),
         "columns": st.none() | st.lists(_COLUMNS, max_size=4),
+        "ranges": st.dictionaries(_NAMES, _RANGES, max_size=3),
         "may_change": st.sampled_from(["owner", "everybody"]),
         **_SETTINGS,
     },
@@ -105,6 +112,12 @@ class TestDefinition:
             {"runs": {}, "smoothing": 1},
             {"runs": {}, "log_scale": "yes"},
             {"runs": {}, "may_change": "nobody"},
+            {"runs": {}, "ranges": []},
+            {"runs": {}, "ranges": {"loss": [0, 1]}},
+            {"runs": {}, "ranges": {"loss": {"from": 0}}},
+            {"runs": {}, "ranges": {"loss": {"from": 1, "to": 1}}},
+            {"runs": {}, "ranges": {"loss": {"from": 0, "to": float("inf")}}},
+            {"runs": {}, "ranges": {"loss": {"from": 0, "to": 1, "x": "steps"}}},
             {"runs": {}, "charts": [{}]},
             {"runs": {}, "charts": [{"metric": "loss", "html": "<b>"}]},
             {"runs": {}, "columns": [["html", "x"]]},

@@ -2,6 +2,7 @@
 
 import getpass
 import json
+import math
 import os
 import uuid
 from collections.abc import Mapping, Sequence
@@ -55,10 +56,12 @@ def checked(definition: Any) -> Definition:
         UserErrorException: it is none; the message says which part is wrong.
     """
     given = _object(definition, "A view's definition")
-    _only(given, "runs", "charts", "columns", "x", "smoothing", "log_scale", "may_change")
+    known = ("runs", "charts", "ranges", "columns", "x", "smoothing", "log_scale", "may_change")
+    _only(given, *known)
     made = {
         "runs": _runs(given.get("runs")),
         "charts": _list(given.get("charts"), "charts", _MOST_CHARTS, _chart),
+        "ranges": _ranges(given.get("ranges", {})),
         "columns": _list(given.get("columns"), "columns", 10_000, _column),
         "x": _among(given.get("x", "step"), "x", _X),
         "smoothing": _smoothing(given.get("smoothing", 0)),
@@ -345,6 +348,30 @@ def _chart(given: Any) -> dict[str, Any]:
     if "log_scale" in chart:
         made["log_scale"] = _truth(chart["log_scale"], "a chart's log_scale")
     return made
+
+
+def _ranges(given: Any) -> dict[str, dict[str, Any]]:
+    """Return what is zoomed to, by metric: a part of the x that it is over, None of rows' own."""
+    ranges = _object(given, "ranges")
+    if len(ranges) > _MOST_CHARTS:
+        raise _wrong("ranges", f"holds more than {_MOST_CHARTS:,}")
+    return {_text(name, "a metric of ranges"): _range(each) for name, each in ranges.items()}
+
+
+def _range(given: Any) -> dict[str, Any]:
+    wanted = _object(given, "a range")
+    _only(wanted, "x", "from", "to")
+    x = wanted.get("x")
+    low, high = _number(wanted.get("from")), _number(wanted.get("to"))
+    if low >= high:
+        raise _wrong("a range", "ends before it begins")
+    return {"x": None if x is None else _among(x, "a range's x", _X), "from": low, "to": high}
+
+
+def _number(given: Any) -> float:
+    if isinstance(given, bool) or not isinstance(given, (int, float)) or not abs(given) < math.inf:
+        raise _wrong("a range", "is not from one number to another")
+    return float(given)
 
 
 def _smoothing(given: Any) -> float:

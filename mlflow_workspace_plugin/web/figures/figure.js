@@ -29,7 +29,8 @@ const ENLARGE = "M9.5 2.5h4v4M6.5 13.5h-4v-4M13.5 2.5l-4.5 4.5M2.5 13.5l4.5-4.5"
  * @param figure as the figures' JSON says, version 1.
  * @param options {image(path, run) -> url, rows(figureId, offset, limit) -> Promise<table>,
  *   range(figureId, {x, start, end}) -> Promise<figure>, csvUrl(figureId) -> url of all values,
- *   smoothing, logScale, x, isCompact, isEager, hasLegend,
+ *   smoothing, logScale, x, zoomed {x, from, to} that is shown at first, onZoom(zoomed or null),
+ *   isCompact, isEager, hasLegend,
  *   place(series, index) -> place on the palette}
  * @returns {{element, update(figure), set({smoothing, logScale, x}), where x is null for what the
  *   figure itself is over, focus(run or null),

@@ -31,7 +31,7 @@ export function drawLines(body, first, frame) {
     // What a page sets for all is for what was measured over steps and time, not for a ROC curve.
     smoothing: isMeasured(first) ? (frame.options.smoothing ?? 0) : 0,
     isLog: isMeasured(first) && (frame.options.logScale ?? false),
-    x: null,
+    x: zoomedAtFirst(first, frame.options),
     y: null,
     hidden: new Set(),
     hiddenRuns: new Set(),
@@ -274,6 +274,7 @@ export function drawLines(body, first, frame) {
     state.y = y ?? (isOther ? null : state.y);
     if (isOther) {
       ask();
+      tellZoom();
     }
     draw();
   };
@@ -284,8 +285,14 @@ export function drawLines(body, first, frame) {
     state.y = null;
     if (wasZoomed) {
       ask();
+      tellZoom();
     }
     draw();
+  };
+
+  const tellZoom = () => {
+    const x = isMeasured(state.figure) ? state.choice : null;
+    frame.options.onZoom?.(state.x === null ? null : { x, from: state.x[0], to: state.x[1] });
   };
 
   const choose = (choice) => {
@@ -295,6 +302,7 @@ export function drawLines(body, first, frame) {
       state.y = null;
       state.answered = null;
       ask();
+      tellZoom();
       draw();
     }
   };
@@ -418,7 +426,7 @@ export function drawLines(body, first, frame) {
   });
   place.addEventListener("blur", () => reading.hide());
   draw();
-  if (state.choice !== "step") {
+  if (state.choice !== "step" || state.x !== null) {
     ask();
   }
 
@@ -473,6 +481,13 @@ function initialChoice(figure, options) {
     return options.x;
   }
   return { time: "time", duration: "relative" }[figure.x.type] ?? "step";
+}
+
+// A range is of the x that it was zoomed to over; over another it means nothing.
+function zoomedAtFirst(figure, options) {
+  const zoomed = options.zoomed ?? null;
+  const x = isMeasured(figure) ? initialChoice(figure, options) : null;
+  return zoomed !== null && zoomed.x === x ? [zoomed.from, zoomed.to] : null;
 }
 
 function stripe(place, size) {

@@ -35,6 +35,7 @@ async function start() {
   const definition = saved?.definition ?? {
     runs: { ids: runs },
     charts: null,
+    ranges: {},
     columns: null,
     x: "step",
     smoothing: 0,
@@ -98,6 +99,11 @@ async function showPage(page) {
     onHidden: (name) => {
       const kept = page.definition.charts ?? shown.metrics.map((metric) => ({ metric }));
       change({ charts: kept.filter((chart) => chart.metric !== name) });
+    },
+    onZoomed: (name, zoomed) => {
+      const others = Object.entries(page.definition.ranges).filter(([other]) => other !== name);
+      page.definition.ranges = Object.fromEntries(zoomed === null ? others : [...others, [name, zoomed]]);
+      head.changed();
     },
   });
 

@@ -17,13 +17,14 @@ const AGAIN_MS = 5000;
  *
  * @param {HTMLElement} host
  * @param {{runs: function(): string[], names: function(): string[], definition,
- *   placeOf: function(string): number, onHidden: function(string)}} given `definition` of the view
+ *   placeOf: function(string): number, onHidden: function(string),
+ *   onZoomed: function(string, ?object)}} given `definition` of the view
  *   is read anew on each update.
  * @returns {{update(), reread(?string[], {atOnce: boolean}), set(settings), filter(text),
  *   focus(?string), hide(Set)}} `reread` reads charts of these names again, or all, when their
  *   pauses are over or at once.
  */
-export function showCharts(host, { runs, names, definition, placeOf, onHidden }) {
+export function showCharts(host, { runs, names, definition, placeOf, onHidden, onZoomed }) {
   const places = new Map();
   const grid = el("div", { class: "mw-figures" });
   const empty = el("p", { class: "mw-empty" });
@@ -170,6 +171,8 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden })
 
   const optionsOf = (place) => ({
     ...settingsOf(place.name),
+    zoomed: Object.hasOwn(definition.ranges, place.name) ? definition.ranges[place.name] : null,
+    onZoom: (zoomed) => onZoomed(place.name, zoomed),
     image: (path, run) => apiUrl(pathOf("runs", run, "file"), { path }),
     rows: (figure, offset, limit) => ask(pathOf("runs", runOf(figure), "rows"), { id: figure, offset, limit }),
     range: async (figure, { x, start, end }) => {
