@@ -18,10 +18,14 @@ from packaging.version import Version
 
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
-from mlflow_workspace_plugin.errors import WorkspaceExistsError
+from mlflow_workspace_plugin.data.files.kept_manifests import manifests_of
+from mlflow_workspace_plugin.data.files.manifest import Facts, Manifest
+from mlflow_workspace_plugin.data.files.manifests import Manifests
+from mlflow_workspace_plugin.errors import HubBusyError, SnapshotException, WorkspaceExistsError
 from mlflow_workspace_plugin.jobs.ended import Ended, jobs_folder
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 from mlflow_workspace_plugin.sdk.data.datasets.dataset import Dataset
 from mlflow_workspace_plugin.sdk.jobs.script_run_config import ScriptRunConfig
 from mlflow_workspace_plugin.stores.build import workspace_store
@@ -212,6 +216,38 @@ def test_snapshot_is_stored_again_if_it_was_freed_before_a_run_named_it(served, 
         run._store.set_tag_now(run.id, mlflow.entities.RunTag("azureml.snapshot", snapshot_id))
     assert run._snapshots().holds(snapshot_id)
     run.complete()
+
+
+def test_list_of_files_is_stored_again_if_it_was_freed_before_a_version_named_it(served, log_in):
+    """As snapshots are."""
+    workspace = log_in()
+    lists = manifests_of(workspace.get_mlflow_tracking_uri())
+    content = Manifest({"a.csv": Facts(1, 2)})
+    with lists.keeping(content) as name:
+        assert lists.read(name) == content
+        Manifests(served.hub, "team-a").free_unnamed()
+        assert lists.read(name) is None
+    assert lists.read(name) == content
+
+
+def test_what_is_freed_each_time_is_said(served, monkeypatch):
+    """Nobody waits for ever, and nothing is named that is not kept."""
+    Path("source").mkdir()
+    Path("source/code.py").write_text("print('of this test')")
+    freed = (200, {"Content-Type": "application/json"}, '{"is_kept": false}')
+    with behind(served, monkeypatch) as (line, uri):
+        line.fault = lambda request: freed if request.target.endswith("/files/kept") else None
+        with (
+            pytest.raises(SnapshotException, match=r"'source' was removed in each of 5 tries"),
+            snapshots_of(uri).keeping("source"),
+        ):
+            pass
+        with (
+            pytest.raises(HubBusyError, match=r"list of a dataset's files was removed .* 5 tries"),
+            manifests_of(uri).keeping(Manifest({})),
+        ):
+            pass
+        assert sum(each.target.endswith("/files/kept") for each in line.requests) == 10
 
 
 def test_datasets_keep_their_files(served, log_in, tmp_path):

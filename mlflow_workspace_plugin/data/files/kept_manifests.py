@@ -6,14 +6,14 @@ from contextlib import contextmanager
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.data.files.manifest import Manifest, name_of
 from mlflow_workspace_plugin.data.files.manifests import (
-    TRIES,
     ManifestFiles,
     Manifests,
     location_of_manifests,
 )
+from mlflow_workspace_plugin.errors import HubBusyError
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.protocol.files import MANIFEST
-from mlflow_workspace_plugin.remote.files.kept import is_kept
+from mlflow_workspace_plugin.remote.files.kept import TRIES, keep
 from mlflow_workspace_plugin.remote.files.open import repository_at
 
 
@@ -43,18 +43,15 @@ class ServedManifests(ManifestFiles):
 
     @contextmanager
     def keeping(self, manifest: Manifest) -> Iterator[str]:
-        """Store a manifest, and keep it for the version that names it within the block.
-
-        Who frees manifests may be about it until a version names it. So the hub is asked then,
-        under its lock, whether it is there; and it is stored once more if it is not.
-        """
+        """Store a manifest, and have the hub keep it for the version that names it."""
         content = manifest.to_bytes()
         name = name_of(content)
         if not self._is_stored(name):
             self._store(name, content)
         yield name
-        for _ in range(TRIES):
-            if is_kept(self._uri, MANIFEST, name):
-                return
-            self._store(name, content)
-        raise self._removed()
+        if not keep(self._uri, MANIFEST, name, lambda: self._store(name, content)):
+            raise HubBusyError(
+                "The list of a dataset's files was removed from "
+                f"{self._repository.artifact_uri!r} in each of {TRIES} tries to store it: somebody "
+                "removes files there by hand. Try again when that is over."
+            )

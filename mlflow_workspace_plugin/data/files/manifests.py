@@ -22,13 +22,13 @@ from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.artifacts.repository import UNDER_LOCK_S, repository_at
 from mlflow_workspace_plugin.bounded import TooMuchError
 from mlflow_workspace_plugin.data.files.manifest import MOST_STORED, Manifest, name_of
-from mlflow_workspace_plugin.errors import HubBusyError, HubUnreachableError
+from mlflow_workspace_plugin.errors import HubUnreachableError
 from mlflow_workspace_plugin.hub.databases.database import connected, translated_errors
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.hub.lock import locked_hub
 from mlflow_workspace_plugin.hub.tables import DATASET_VERSIONS
 
-TRIES = 5
+_TRIES = 5
 _Read = TypeVar("_Read")
 _AT_ONCE = 50
 _SUFFIX = ".json.gz"
@@ -90,13 +90,6 @@ class ManifestFiles:
                 raise
             return None
 
-    def _removed(self) -> HubBusyError:
-        return HubBusyError(
-            f"The list of a dataset's files was removed from {self._repository.artifact_uri!r} in "
-            f"each of {TRIES} tries to store it: somebody removes files there by hand. Try again "
-            "when that is over."
-        )
-
 
 class Manifests(ManifestFiles):
     """The manifests of a workspace of a hub in a folder.
@@ -123,7 +116,7 @@ class Manifests(ManifestFiles):
         """
         content = manifest.to_bytes()
         name = name_of(content)
-        for _ in range(TRIES - 1):
+        for _ in range(_TRIES - 1):
             with locked_hub(self._hub):
                 if self._is_seen(name):
                     yield name

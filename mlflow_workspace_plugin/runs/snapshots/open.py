@@ -10,11 +10,10 @@ from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.protocol.files import SNAPSHOT
-from mlflow_workspace_plugin.remote.files.kept import is_kept
+from mlflow_workspace_plugin.remote.files.kept import TRIES, keep
 from mlflow_workspace_plugin.remote.files.open import repository_at
 from mlflow_workspace_plugin.runs.snapshots.memory import Memory
 from mlflow_workspace_plugin.runs.snapshots.snapshots import (
-    TRIES,
     SnapshotFiles,
     Snapshots,
     check_same,
@@ -49,11 +48,7 @@ class ServedSnapshots(SnapshotFiles):
 
     @contextmanager
     def keeping(self, source: "str | os.PathLike[str]") -> Iterator[str]:
-        """Take a snapshot, and keep it for whom the block names it.
-
-        Who frees snapshots may be about it until a run names it. So the hub is asked then, under
-        its lock, whether it is there; and it is stored once more if it is not.
-        """
+        """Take a snapshot, and have the hub keep it for whom the block names it."""
         with self._taking(source), quietly():
             folder = Path(source)
             taking = Taking(folder, None, Memory(str(self._uri), folder))
@@ -62,14 +57,15 @@ class ServedSnapshots(SnapshotFiles):
                 self._is_stored(taking, self.repository)
             snapshot_id = taking.manifest.id
         yield snapshot_id
+
+        def store() -> None:
+            self._store(taking, self.repository)
+            check_same(taking, snapshot_id)
+
         with self._taking(source), quietly():
-            for _ in range(TRIES):
-                if is_kept(self._uri, SNAPSHOT, snapshot_id):
-                    return
-                self._store(taking, self.repository)
-                check_same(taking, snapshot_id)
-            raise SnapshotException(
-                f"The snapshot of {str(source)!r} was removed in each of {TRIES} tries to store "
-                "it: its run was deleted, or somebody removes files by hand. Start another run "
-                "when that is over."
-            )
+            if not keep(self._uri, SNAPSHOT, snapshot_id, store):
+                raise SnapshotException(
+                    f"The snapshot of {str(source)!r} was removed in each of {TRIES} tries to "
+                    "store it: its run was deleted, or somebody removes files by hand. Start "
+                    "another run when that is over."
+                )

@@ -51,7 +51,7 @@ _REMEDY = (
 SNAPSHOT_TAG = f"{PROPERTY_PREFIX}ContentSnapshotId"
 """MLflow's tag of a run that names its snapshot."""
 
-TRIES = 5
+_TRIES = 5
 
 
 def location_of_snapshots(workspace: str) -> PurePosixPath:
@@ -339,14 +339,14 @@ class Snapshots(SnapshotFiles):
 
     def _keep(self, taking: Taking, held: ExitStack) -> "HubLock":
         """Store what is new; return the hub's lock, which is taken."""
-        for tried in range(TRIES):
+        for tried in range(_TRIES):
             with ExitStack() as taken:
                 lock = taken.enter_context(self.locked(settings.WAIT_S.number()))
                 # However sure one may be that it was stored: the hub may be another one by now, or
                 # one that a backup brought back.
                 try:
                     is_stored = self._is_stored(taking, self._glance)
-                    if not is_stored and tried == TRIES - 1:
+                    if not is_stored and tried == _TRIES - 1:
                         # Whoever freed it each time cannot now.
                         self._store(taking, self._glance)
                         is_stored = self._is_stored(taking, self._glance)
@@ -355,13 +355,13 @@ class Snapshots(SnapshotFiles):
                 if is_stored:
                     held.push(taken.pop_all())
                     return lock
-            if tried == TRIES - 1:
+            if tried == _TRIES - 1:
                 break
             # Others are not kept waiting for an account that is away.
             if is_stored is not None or not self._is_stored(taking, self.repository):
                 self._store(taking, self.repository)
         raise SnapshotException(
-            f"The snapshot of {str(taking.source)!r} could not be stored in {TRIES} tries: its "
+            f"The snapshot of {str(taking.source)!r} could not be stored in {_TRIES} tries: its "
             "storage account comes and goes, or somebody removes its files by hand. Try again when "
             "that is over."
         )
