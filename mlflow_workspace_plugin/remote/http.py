@@ -12,7 +12,7 @@ import os
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any, TypedDict
 
 import requests
 from mlflow.environment_variables import MLFLOW_TRACKING_SERVER_CERT_PATH
@@ -33,6 +33,9 @@ from mlflow_workspace_plugin.remote.credentials import credentials_of
 from mlflow_workspace_plugin.stores.journalling.patience import wait_s
 from mlflow_workspace_plugin.uris import ServedWorkspaceUri
 from mlflow_workspace_plugin.web_answers import AnswerTooLongError, Bearer, content_within
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 _CONNECT_S = 5.0
 _ASK_S = 10.0
@@ -57,6 +60,26 @@ class UnansweredError(HubUnreachableError):
 
     may_be_done = False
     after_s = 0.0
+
+
+class RequestOptions(TypedDict, total=False):
+    """What goes with a request, and what is made of its answer.
+
+    Attributes:
+        json: what is sent as JSON.
+        params: what is sent with the address.
+        data: what is sent as it is.
+        headers: more of them.
+        stream: leave what is answered to be read by the caller.
+        wants_object: an answer that is no object of JSON's is none of the hub's.
+    """
+
+    json: Any
+    params: Any
+    data: bytes | None
+    headers: Mapping[str, str] | None
+    stream: bool
+    wants_object: bool
 
 
 class HubHttp:
@@ -97,27 +120,17 @@ class HubHttp:
         method: str,
         path: str,
         *,
-        json: Any = None,
-        params: Any = None,
-        data: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        stream: bool = False,
         timeout_s: float | None = None,
-        wants_object: bool = False,
+        **options: "Unpack[RequestOptions]",
     ) -> requests.Response:
         """Ask once, and return the answer if it is that what was asked is done.
 
         Args:
             method: HTTP's.
             path: below the hub's address.
-            json: what is sent as JSON.
-            params: what is sent with the address.
-            data: what is sent as it is.
-            headers: more of them.
-            stream: leave what is answered to be read by the caller.
             timeout_s: how long to wait for the answer to begin, and for each part of it; by default
                 as long as a call may wait.
-            wants_object: an answer that is no object of JSON's is none of the hub's.
+            options: as :class:`RequestOptions` says.
 
         Raises:
             UnansweredError: the hub did not answer, or cannot now.
@@ -125,16 +138,9 @@ class HubHttp:
             MlflowException: it refuses what was asked; of the class that the hub raised, where that
                 is one of ours.
         """
-        response = self._asked(
-            method,
-            path,
-            json=json,
-            params=params,
-            data=data,
-            headers=headers,
-            stream=stream,
-            timeout_s=wait_s() if timeout_s is None else timeout_s,
-        )
+        wants_object = options.pop("wants_object", False)
+        timeout_s = wait_s() if timeout_s is None else timeout_s
+        response = self._asked(method, path, timeout_s=timeout_s, **options)
         is_page = "html" in response.headers.get("Content-Type", "").lower()
         is_fine = response.ok and not is_page
         said = understood(
@@ -154,45 +160,25 @@ class HubHttp:
         method: str,
         path: str,
         *,
-        json: Any = None,
-        params: Any = None,
-        data: bytes | None = None,
-        headers: Mapping[str, str] | None = None,
-        stream: bool = False,
         patience_s: float | None = None,
         again: bool = True,
-        wants_object: bool = False,
+        **options: "Unpack[RequestOptions]",
     ) -> requests.Response:
         """Ask, again and again while the hub is away; see :meth:`call`.
 
         Args:
             method: as for a call.
             path: as for a call.
-            json: as for a call.
-            params: as for a call.
-            data: as for a call.
-            headers: as for a call.
-            stream: as for a call.
             patience_s: for how long; by default as long as a call may wait.
             again: ask again, though what was asked may be done.
-            wants_object: as for a call.
+            options: as for a call.
         """
         deadline = time.monotonic() + (wait_s() if patience_s is None else patience_s)
         pause = _PAUSE_S
         while True:
             left_s = max(deadline - time.monotonic(), 1.0)
             try:
-                return self.call(
-                    method,
-                    path,
-                    json=json,
-                    params=params,
-                    data=data,
-                    headers=headers,
-                    stream=stream,
-                    timeout_s=left_s,
-                    wants_object=wants_object,
-                )
+                return self.call(method, path, timeout_s=left_s, **options)
             except HubUnreachableError as error:
                 wait = pause
                 # Any other is of a log-in that cannot be renewed now: the hub did nothing then.

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from mlflow.exceptions import MlflowException
@@ -12,33 +12,12 @@ from mlflow.exceptions import MlflowException
 from mlflow_workspace_plugin.artifacts.file_space import StoredFile
 from mlflow_workspace_plugin.errors import HubUnreachableError
 from mlflow_workspace_plugin.protocol.files import ENDS_BEFORE, FILES_AT_ONCE, REPLACED
+from mlflow_workspace_plugin.remote.http import HubHttp, RequestOptions
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Item = TypeVar("Item")
-
-
-class HubHttp(Protocol):
-    """Asks a hub's server, again where it is away, as whoever is logged in."""
-
-    def request(
-        self,
-        method: str,
-        path: str,
-        *,
-        json: Any = None,
-        params: dict[str, Any] | None = None,
-        data: bytes | None = None,
-        headers: dict[str, str] | None = None,
-        stream: bool = False,
-        patience_s: float | None = None,
-        again: bool = True,
-        wants_object: bool = False,
-    ) -> requests.Response:
-        """Return the answer to a request.
-
-        Raises:
-            HubUnreachableError: there is none.
-            MlflowException: it says no.
-        """
 
 
 @dataclass(frozen=True)
@@ -216,10 +195,13 @@ class FileCalls:
                 raise
             return None
 
-    def _said(self, method: str, name: str, **options: Any) -> dict[str, Any]:
-        return dict(self._ask(method, name, wants_object=True, **options).json())
+    def _said(self, method: str, name: str, **options: "Unpack[RequestOptions]") -> dict[str, Any]:
+        options["wants_object"] = True
+        return dict(self._ask(method, name, **options).json())
 
-    def _ask(self, method: str, name: str, **options: Any) -> requests.Response:
+    def _ask(
+        self, method: str, name: str, **options: "Unpack[RequestOptions]"
+    ) -> requests.Response:
         return self._http.request(method, self._path + name, patience_s=self._patience_s, **options)
 
 

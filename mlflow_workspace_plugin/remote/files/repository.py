@@ -27,9 +27,10 @@ from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, check_path
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 from mlflow_workspace_plugin.protocol.files import FILES_AT_ONCE, SIGNED
-from mlflow_workspace_plugin.remote.files.calls import FileCalls, HubHttp, batches
+from mlflow_workspace_plugin.remote.files.calls import FileCalls, batches
 from mlflow_workspace_plugin.remote.files.through_hub import ThroughHub
 from mlflow_workspace_plugin.remote.files.transfer import Kind, Todo, Transfer
+from mlflow_workspace_plugin.remote.http import HubHttp
 
 _ASKED_ONE_BY_ONE = 50
 """Of so many files each is asked for by itself; of more there is a listing."""
