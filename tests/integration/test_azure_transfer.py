@@ -14,11 +14,9 @@ from pathlib import Path, PurePosixPath
 import pytest
 from azure.storage.blob import BlobBlock
 from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import BLOCK
-from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
     HubBusyError,
@@ -27,6 +25,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from tests.conftest import LOCATION
 from tests.fault_proxy import error
+from tests.file_transfers import BOTH, store_and_fetch, trees, write_tree
 
 TRANSFER = """
 import sys
@@ -72,57 +71,11 @@ def killed(proxy, root: str, verb: str, file: Path, operation: str, after: int) 
 @pytest.mark.parametrize("size", [0, 1, BLOCK - 1, BLOCK, BLOCK + 1, 3 * BLOCK])
 def test_any_size_comes_back(repository, container, tmp_path, size):
     """Files and streams of each size come back, with the hash of their content."""
-    content = os.urandom(size)
-    (tmp_path / "file").write_bytes(content)
-    repository.log_artifact(str(tmp_path / "file"))
-    pipe, end = os.pipe()
-
-    def write() -> None:
-        with os.fdopen(end, "wb") as stream:
-            stream.write(content)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    with os.fdopen(pipe, "rb") as stream:
-        repository.log_artifact_from_stream(stream, "stream", "in/folder")
-    writer.join()
-    for name in ("file", "in/folder/stream"):
-        repository.fetch(name, tmp_path / "copy")
-        assert (tmp_path / "copy").read_bytes() == content
+    content = store_and_fetch(repository, tmp_path, size)
+    for name in BOTH:
         metadata = blob(container, name).get_blob_properties().metadata
         assert metadata["sha256"] == hashlib.sha256(content).hexdigest()
     assert {each.name for each in tmp_path.iterdir()} <= {"file", "copy", "journal"}
-
-
-NAMES = (
-    st.text(st.characters(exclude_categories=("Cc", "Cs"), exclude_characters="/"), min_size=1)
-    # So long may a name be on a disk.
-    .map(lambda text: text.encode()[:255].decode(errors="ignore"))
-    .filter(lambda name: name not in ("", ".", ".."))
-    .filter(lambda name: not is_refused(name) and "\\" not in name)
-)
-
-
-def is_refused(name: str) -> bool:
-    try:
-        check_path(name)
-    except UnsafeArtifactPathError:
-        return True
-    return False
-
-
-@st.composite
-def trees(draw) -> dict[PurePosixPath, bytes]:
-    """Files by path, none of which is a folder of another."""
-    files = draw(
-        st.dictionaries(
-            st.lists(NAMES, min_size=1, max_size=3).map(lambda parts: PurePosixPath(*parts)),
-            st.binary(max_size=100),
-            max_size=6,
-        )
-    )
-    folders = {parent for path in files for parent in path.parents}
-    return {path: content for path, content in files.items() if path not in folders}
 
 
 @settings(
@@ -134,9 +87,7 @@ def trees(draw) -> dict[PurePosixPath, bytes]:
 def test_any_tree_comes_back(repository, tmp_path_factory, tree):
     """Files of any names, in folders of any names, come back as they were, and are listed."""
     source, target = (tmp_path_factory.mktemp(each) for each in ("source", "target"))
-    for path, content in tree.items():
-        (source / path).parent.mkdir(parents=True, exist_ok=True)
-        (source / path).write_bytes(content)
+    write_tree(tree, source)
     repository.delete_artifacts("tree")
     repository.log_artifacts(str(source), "tree")
     copy = Path(repository.download_artifacts("tree", str(target))) if tree else target

@@ -27,8 +27,8 @@ from mlflow_workspace_plugin.protocol.files import PIECE
 from tests.azurite import ACCOUNT, KEY, connection_string, sas
 from tests.conftest import write_settings
 from tests.fault_proxy import Cut, Proxy, fault_proxy
+from tests.file_transfers import BOTH, store_and_fetch, trees, write_tree
 from tests.hub_api import Api, hub_api_server
-from tests.integration.test_azure_transfer import trees
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -100,23 +100,8 @@ def repository(team, request):
 @pytest.mark.parametrize("size", [0, PIECE, BLOCK, 2 * BLOCK + 1])
 def test_any_size_comes_back(team, repository, tmp_path, size):
     """Files and streams of each size come back, and no byte of a signed one meets the server."""
-    content = os.urandom(size)
-    (tmp_path / "file").write_bytes(content)
-    repository.log_artifact(str(tmp_path / "file"))
-    pipe, end = os.pipe()
-
-    def write() -> None:
-        with os.fdopen(end, "wb") as stream:
-            stream.write(content)
-
-    writer = threading.Thread(target=write)
-    writer.start()
-    with os.fdopen(pipe, "rb") as stream:
-        repository.log_artifact_from_stream(stream, "stream", "in/folder")
-    writer.join()
-    for name in ("file", "in/folder/stream"):
-        repository.fetch(name, tmp_path / "copy")
-        assert (tmp_path / "copy").read_bytes() == content
+    content = store_and_fetch(repository, tmp_path, size)
+    for name in BOTH:
         with repository.open_file(name) as file:
             assert file.read() == content
             file.seek(size // 2)
@@ -127,7 +112,7 @@ def test_any_size_comes_back(team, repository, tmp_path, size):
     (tmp_path / "file").write_bytes(other)
     repository.log_artifact(str(tmp_path / "file"))
     repository.log_artifact_from_stream(io.BytesIO(other), "stream", "in/folder")
-    for name in ("file", "in/folder/stream"):
+    for name in BOTH:
         repository.fetch(name, tmp_path / "copy")
         assert (tmp_path / "copy").read_bytes() == other
     assert {each.path: each.size for each in repository.files()} == {
@@ -148,9 +133,7 @@ def test_any_tree_comes_back(team, tmp_path_factory, tree):
     """A folder with files of any names comes back, is listed, and is deleted by a manager."""
     repository = repository_of(team)
     source, target = (tmp_path_factory.mktemp(name) for name in ("source", "target"))
-    for path, content in tree.items():
-        (source / path).parent.mkdir(parents=True, exist_ok=True)
-        (source / path).write_bytes(content)
+    write_tree(tree, source)
     repository.log_artifacts(str(source), "tree")
     listed = {each.path: each.size for each in repository.files("tree")}
     assert listed == {f"tree/{path}": len(content) for path, content in tree.items()}
