@@ -8,16 +8,17 @@ import json
 import os
 import re
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import mlflow_workspace_plugin
-from mlflow_workspace_plugin.app.served.routes.table import Line
+from mlflow_workspace_plugin.app.served.routes.table import Line, name_of_table
 
 TABLES = Path(mlflow_workspace_plugin.__file__).parent / "app" / "served" / "routes"
 FEWEST = 500
 """An enumeration that finds fewer has not found FastAPI's."""
 _LEFT_OUT = {"HEAD", "OPTIONS"}
-_PARAMETER = re.compile(r"\{\w+(:path)?\}")
+_PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
 _FLASK_PARAMETER = re.compile(r"<(?:(\w+):)?(\w+)>")
 
 _API = re.compile(r"^/(ajax-)?api/[23]\.0(?=/)")
@@ -149,7 +150,7 @@ def is_guarded(method: str, path: str) -> bool:
 
     from mlflow.server import auth
 
-    path = _PARAMETER.sub("x", path)
+    path = path_of(path, {})
     request = SimpleNamespace(method=method, path=path)
     return bool(
         auth._find_validator(request)
@@ -157,6 +158,11 @@ def is_guarded(method: str, path: str) -> bool:
         or auth._authorized_outside_before_request(request)
         or auth._find_fastapi_validator(path, method)
     )
+
+
+def path_of(template: str, ids: Mapping[str, str]) -> str:
+    """Return the path of a route with what its parameters name; ``x`` where that is not said."""
+    return _PARAMETER.sub(lambda found: ids.get(found[1], "x"), template)
 
 
 def classified(method: str, path: str) -> Line:
@@ -172,11 +178,6 @@ def classified(method: str, path: str) -> Line:
     raise LookupError(f"No rule speaks of {method} {path}. Look at it, and write one.")
 
 
-def table_of(version: str) -> Path:
-    """Return the file with the table of a version of MLflow."""
-    return TABLES / f"mlflow-{'.'.join(version.split('.')[:2])}.tsv"
-
-
 if __name__ == "__main__":
     import mlflow
 
@@ -186,5 +187,5 @@ if __name__ == "__main__":
     else:
         lines = [classified(*each) for each in routes]
         text = "".join("\t".join(each).rstrip() + "\n" for each in lines)
-        table_of(mlflow.__version__).write_text(text)
+        (TABLES / name_of_table(mlflow.__version__)).write_text(text)
         sys.stdout.write(f"{len(lines)} routes of MLflow {mlflow.__version__}\n")

@@ -22,7 +22,6 @@ _LOG_INS = "workspace_plugin_log_ins"
 _CHANGED_BY_ASKING = tuple(
     f"workspace_plugin_{each}" for each in ("tokens", "attempts", "codes", "states")
 )
-_PARAMETER = re.compile(r"\{(\w+)(?::path)?\}")
 
 
 def plant(workspace: Workspace, folder) -> dict[str, str]:
@@ -97,11 +96,6 @@ def plant(workspace: Workspace, folder) -> dict[str, str]:
         "workspace_name": workspace.name,
         "artifact_path": f"{experiment_id}/{run.id}/artifacts/outputs/{KEY}.txt",
     }
-
-
-def path_of(template: str, ids: dict[str, str]) -> str:
-    """Return the path of a route about what was planted."""
-    return _PARAMETER.sub(lambda found: ids.get(found[1], "x"), template)
 
 
 def asked_about(ids: dict[str, str], template: str) -> dict[str, Any]:

@@ -36,7 +36,8 @@ from mlflow_workspace_plugin.protocol.journal import SECRET_HEADER, Batch, to_by
 from mlflow_workspace_plugin.stores.build import workspace_store
 from tests.chromium import chromium, new_page
 from tests.listener import listening
-from tests.planted import MARK, path_of, plant
+from tests.mlflow_routes import path_of
+from tests.planted import MARK, plant
 from tests.served import ADMIN, PASSWORD, served_hub
 from tests.waiting import wait_until
 

@@ -8,7 +8,8 @@ import pytest
 
 from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines, our_lines
-from tests.planted import MARK, asked_about, names_any_of, path_of, plant, rows_of
+from tests.mlflow_routes import path_of
+from tests.planted import MARK, asked_about, names_any_of, plant, rows_of
 from tests.served import ADMIN, PASSWORD, served_hub
 
 MLFLOW = mlflow_lines(mlflow.__version__)

@@ -111,9 +111,17 @@ def mlflow_lines(version: str) -> list[Line] | None:
     Args:
         version: of MLflow, such as ``3.17.2``.
     """
-    name = f"mlflow-{'.'.join(version.split('.')[:2])}.tsv"
-    file = resources.files(__package__).joinpath(name)
+    file = resources.files(__package__).joinpath(name_of_table(version))
     return read(file.read_text(encoding="utf-8")) if file.is_file() else None
+
+
+def name_of_table(version: str) -> str:
+    """Return the name of the file with the routes of a version of MLflow.
+
+    Args:
+        version: such as ``3.17.2``; of all with this minor version there is one.
+    """
+    return f"mlflow-{'.'.join(version.split('.')[:2])}.tsv"
 
 
 def our_lines() -> list[Line]:
