@@ -182,6 +182,25 @@ def browser() -> Iterator[Any]:
         yield opened
 
 
+@pytest.fixture(scope="module")
+def pages(sqlite_template, tmp_path_factory) -> Iterator[Any]:
+    """The pages of a hub of the module's own, served."""
+    from tests.pages import served_pages
+
+    hub = shutil.copytree(sqlite_template, tmp_path_factory.mktemp("pages") / "hub")
+    with served_pages(hub) as served:
+        yield served
+
+
+@pytest.fixture
+def page(browser) -> Iterator[Any]:
+    """A page of Chromium's, in which nothing goes wrong."""
+    from tests.pages import quiet_page
+
+    with quiet_page(browser) as opened:
+        yield opened
+
+
 @pytest.fixture(scope="session")
 def postgresql_template(server, tmp_path_factory) -> str:
     """The name of a hub's database as made by this version, to be copied."""

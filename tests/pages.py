@@ -54,7 +54,7 @@ def served_pages(hub: Path, port: int | None = None) -> Iterator["ServedPages"]:
     thread.start()
     try:
         wait_until(lambda: server.started)
-        yield ServedPages(f"http://127.0.0.1:{port}")
+        yield ServedPages(f"http://127.0.0.1:{port}", hub)
     finally:
         server.should_exit = True
         thread.join(30)
@@ -65,10 +65,12 @@ class ServedPages:
 
     Args:
         address: of the server.
+        hub: the folder of the hub.
     """
 
-    def __init__(self, address: str) -> None:
+    def __init__(self, address: str, hub: Path) -> None:
         self.address = address
+        self.hub = hub
 
     def page(self, path: str, workspace: str, **parameters: str) -> str:
         """Return the address of a page, such as ``/runs/ID``."""

@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 
 import pytest
 import requests
@@ -16,7 +15,6 @@ from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.stores.views import View
 from tests.chromium import figure, kind_of
 from tests.pages import PLANTED as MARKUP
-from tests.pages import quiet_page, served_pages
 from tests.waiting import wait_until
 
 COMPARED = re.compile(r"/api/compare\?")
@@ -24,15 +22,8 @@ LOSS = re.compile(r"/api/compare/figures\?.*%22loss%22")
 
 
 @pytest.fixture(scope="module")
-def hub(sqlite_template, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("compare") / "hub"
-    shutil.copytree(sqlite_template, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def workspace(hub):
-    return Workspace.create("team-a", hub=hub)
+def workspace(pages):
+    return Workspace.create("team-a", hub=pages.hub)
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +56,6 @@ def runs(workspace, tmp_path_factory):
         run.flush()
         made.append(run.id)
     return made
-
-
-@pytest.fixture(scope="module")
-def pages(hub, runs):
-    with served_pages(hub) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser):
-    with quiet_page(browser) as opened:
-        yield opened
 
 
 @pytest.fixture

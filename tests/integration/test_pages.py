@@ -22,7 +22,7 @@ from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from tests.chromium import figure, kind_of
 from tests.pages import PLANTED as MARKUP
-from tests.pages import quiet_page, served_pages
+from tests.pages import served_pages
 from tests.waiting import wait_until
 
 WAIT_S = 120
@@ -86,27 +86,8 @@ TELL_NOTHING = (
 
 
 @pytest.fixture(scope="module")
-def hub(sqlite_template, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("pages") / "hub"
-    shutil.copytree(sqlite_template, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def workspace(hub):
-    return Workspace.create("team-a", hub=hub)
-
-
-@pytest.fixture(scope="module")
-def pages(hub, workspace):
-    with served_pages(hub) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser):
-    with quiet_page(browser) as opened:
-        yield opened
+def workspace(pages):
+    return Workspace.create("team-a", hub=pages.hub)
 
 
 @pytest.fixture(scope="module")
@@ -210,9 +191,9 @@ def test_markup_in_what_is_around_a_run_is_text(pages, filled, page, workspace):
 
 
 @pytest.fixture(scope="module")
-def secret(hub, tmp_path_factory):
+def secret(pages, tmp_path_factory):
     """Everything that a workspace may hold, of a workspace that is not asked, all with a mark."""
-    workspace = Workspace.create("team-b", hub=hub)
+    workspace = Workspace.create("team-b", hub=pages.hub)
     folder = tmp_path_factory.mktemp("secret")
     (folder / f"{MARK}.py").write_text(MARK)
     experiment = Experiment(workspace, f"{MARK}-experiment")
@@ -229,7 +210,7 @@ def secret(hub, tmp_path_factory):
     run.complete()
     run.flush()
     source = source_of(workspace.get_mlflow_tracking_uri())
-    view = views.create(source, f"{MARK} view", views.new_definition([run.id]))
+    view = views.create(source, f"{MARK} view", {"runs": {"ids": [run.id]}})
     source.store.create_job(
         str(experiment.id),
         run_name=f"{MARK} job",
@@ -499,13 +480,13 @@ def shown(page, name):
 
 
 def test_deleted_run_and_server_that_is_away_keep_the_last_picture(
-    hub, workspace, page, sqlite_template, tmp_path
+    pages, workspace, page, sqlite_template, tmp_path
 ):
     """The page says what is the matter, and goes on when the server is back."""
     run = Experiment(workspace, "away").start_logging(outputs=None)
     run.log("loss", 1.5)
     run.flush()
-    with served_pages(hub) as served:
+    with served_pages(pages.hub) as served:
         page.goto(served.page(f"/runs/{run.id}", "team-a"))
         assert kind_of(figure(page, "loss")) == "number"
         page.locator("html[data-looked]").wait_for(state="attached")
@@ -517,7 +498,7 @@ def test_deleted_run_and_server_that_is_away_keep_the_last_picture(
     with served_pages(other, port):
         look(page)
         page.get_by_text("Another hub is served here now").wait_for()
-    with served_pages(hub, port):
+    with served_pages(pages.hub, port):
         look(page)
         page.get_by_role("status").filter(has_text="Another hub").wait_for(state="hidden")
         run.log("accuracy", 0.75)

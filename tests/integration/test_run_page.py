@@ -2,7 +2,6 @@
 
 import io
 import json
-import shutil
 import time
 import zipfile
 from urllib.parse import parse_qs, urlsplit
@@ -14,7 +13,7 @@ from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.data.uses import MODE_TAG, NAME_TAG
 from tests.chromium import figure, kind_of
 from tests.pages import PLANTED as MARKUP
-from tests.pages import quiet_page, served_pages
+from tests.pages import quiet_page
 from tests.waiting import wait_until
 
 WAIT_S = 120
@@ -28,27 +27,8 @@ HIDDEN = """state => {
 
 
 @pytest.fixture(scope="module")
-def hub(sqlite_template, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run-page") / "hub"
-    shutil.copytree(sqlite_template, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def workspace(hub):
-    return Workspace.create("team-a", hub=hub)
-
-
-@pytest.fixture(scope="module")
-def pages(hub, workspace):
-    with served_pages(hub) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser):
-    with quiet_page(browser) as opened:
-        yield opened
+def workspace(pages):
+    return Workspace.create("team-a", hub=pages.hub)
 
 
 @pytest.fixture(scope="module")
