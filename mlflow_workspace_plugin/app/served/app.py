@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from starlette.types import ASGIApp, Receive, Scope, Send
 
-    from mlflow_workspace_plugin.accounts.access import Access, Act
 
 _THREADS = 16
 """How many requests MLflow's app answers at a time in one process. More would only wait for each
@@ -32,6 +31,7 @@ def create_app() -> "ASGIApp":
     from mlflow_workspace_plugin.app.logged_metrics import LoggedMetrics
     from mlflow_workspace_plugin.app.read_runs import ReadRuns
     from mlflow_workspace_plugin.app.served.asking.gate import gate
+    from mlflow_workspace_plugin.app.served.asking.identity import may_run
     from mlflow_workspace_plugin.app.served.asking.limits import Limits
     from mlflow_workspace_plugin.app.served.browsers.ui import ui
     from mlflow_workspace_plugin.app.served.faults import Faults, MlflowFaults
@@ -41,23 +41,14 @@ def create_app() -> "ASGIApp":
     # It logs a database's errors with their stacks; what became of a request is logged by ours.
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     access = Access(hub, takes_passwords=served.takes_passwords)
-
     usual = UsualRequests(hub)
     mlflow_app: ASGIApp = KnownWorkspace(create_mlflow_app(), hub)
-    mlflow_app = ReadRuns(mlflow_app, usual, partial(_may, access, "read"))
-    mlflow_app = LoggedMetrics(mlflow_app, usual, partial(_may, access, "edit"))
+    mlflow_app = ReadRuns(mlflow_app, usual, partial(may_run, access, "read"))
+    mlflow_app = LoggedMetrics(mlflow_app, usual, partial(may_run, access, "edit"))
     others = ui(MlflowFaults(mlflow_app), hub, access, served)
     inner = _Split(hub_api(hub, access, served), others)
     app: ASGIApp = Faults(Limits(gate(inner, hub, access, served.public_url), served))
     return Watch(_Threads(app), hub, served)
-
-
-def _may(access: "Access", level: "Act", workspace: str, run_id: str) -> bool:
-    """Whether who asks may read, or change, a run."""
-    from mlflow_workspace_plugin.app.served.asking.identity import current_principal
-
-    principal = current_principal.get()
-    return principal is not None and bool(access.may_runs(principal, workspace, [run_id], level))
 
 
 class _Split:
