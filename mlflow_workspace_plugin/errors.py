@@ -570,6 +570,19 @@ class LogInNeededError(HubError):
 class HubProtocolError(HubError):
     """A served hub and this version of the package do not understand each other."""
 
+    @classmethod
+    def of_answer(cls, address: str, path: str) -> "HubProtocolError":
+        """Return the error of an answer that is none to what was asked.
+
+        Args:
+            address: of the hub.
+            path: that was asked.
+        """
+        return cls(
+            f"The hub at {address} answered {path} with what this version of "
+            "mlflow-workspace-plugin does not understand. Install the version of the server."
+        )
+
 
 class JournalBehindError(HubError):
     """A served hub has less of a journal than its sender was told: it was restored, say.

@@ -35,10 +35,7 @@ def call(http: HubHttp, name: str, *args: Any, **kwargs: Any) -> Any:
     try:
         return form.answer_of_json(answer.content)
     except ValueError as error:
-        raise HubProtocolError(
-            f"The hub at {http.address} answered {path} with what this version of "
-            "mlflow-workspace-plugin does not understand. Install the version of the server."
-        ) from error
+        raise HubProtocolError.of_answer(http.address, path) from error
 
 
 def calls_over(beneath: type) -> Callable[[type], type]:

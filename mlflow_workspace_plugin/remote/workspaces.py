@@ -110,7 +110,4 @@ class ServedWorkspaces:
             self._refuse(path, error)
 
     def _refuse(self, path: str, error: Exception) -> NoReturn:
-        raise HubProtocolError(
-            f"The hub at {self.address} answered {PREFIX}{path} with what this version of "
-            "mlflow-workspace-plugin does not understand. Install the version of the server."
-        ) from error
+        raise HubProtocolError.of_answer(self.address, PREFIX + path) from error

@@ -16,14 +16,21 @@ from click.testing import CliRunner
 from mlflow.exceptions import MlflowException
 from packaging.version import Version
 
-from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin import Experiment, Workspace, uris
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.data.files.kept_manifests import manifests_of
 from mlflow_workspace_plugin.data.files.manifest import Facts, Manifest
 from mlflow_workspace_plugin.data.files.manifests import Manifests
-from mlflow_workspace_plugin.errors import HubBusyError, SnapshotException, WorkspaceExistsError
+from mlflow_workspace_plugin.errors import (
+    HubBusyError,
+    HubProtocolError,
+    SnapshotException,
+    WorkspaceExistsError,
+)
 from mlflow_workspace_plugin.jobs.ended import Ended, jobs_folder
 from mlflow_workspace_plugin.overview.source import source_of
+from mlflow_workspace_plugin.protocol.files import SNAPSHOT
+from mlflow_workspace_plugin.remote.files import kept
 from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
 from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 from mlflow_workspace_plugin.sdk.data.datasets.dataset import Dataset
@@ -248,6 +255,21 @@ def test_what_is_freed_each_time_is_said(served, monkeypatch):
         ):
             pass
         assert sum(each.target.endswith("/files/kept") for each in line.requests) == 10
+
+
+def test_answer_that_is_none_to_what_was_asked_is_said(served, monkeypatch):
+    """As a newer server may give it: of whatever is asked, with the way out."""
+    other = (200, {"Content-Type": "application/json"}, '{"of_a_newer": 1}')
+    with behind(served, monkeypatch) as (line, uri):
+        workspace = Workspace.get("team-a")
+        line.fault = lambda request: other if "/hub/v1/" in request.target else None
+        for ask in (
+            lambda: Workspace.list(None),
+            lambda: kept.is_kept(uris.parse(uri), SNAPSHOT, "0" * 32),
+            workspace.tracking_store.computes,
+        ):
+            with pytest.raises(HubProtocolError, match=r"does not understand\. Install"):
+                ask()
 
 
 def test_datasets_keep_their_files(served, log_in, tmp_path):

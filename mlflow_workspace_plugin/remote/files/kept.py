@@ -57,7 +57,4 @@ def is_kept(uri: ServedWorkspaceUri, kind: str, name: str) -> bool:
     try:
         return bool(answer.json()["is_kept"])
     except (ValueError, LookupError, TypeError) as error:
-        raise HubProtocolError(
-            f"The hub at {http.address} answered {path} with what this version of "
-            "mlflow-workspace-plugin does not understand. Install the version of the server."
-        ) from error
+        raise HubProtocolError.of_answer(http.address, path) from error
