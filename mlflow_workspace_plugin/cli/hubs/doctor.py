@@ -6,10 +6,11 @@ import textwrap
 from contextlib import suppress
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import click
 
+from mlflow_workspace_plugin.cli.hubs.finding import Finding
 from mlflow_workspace_plugin.cli.options import (
     hub_folder_option,
     json_option,
@@ -28,14 +29,6 @@ _HOOKS = (
 )
 _VERSIONS = (DISTRIBUTION, "mlflow", "sqlalchemy", "azure-storage-blob")
 _COLOURS = {"ok": "green", "warning": "yellow", "problem": "red"}
-
-
-class Finding(NamedTuple):
-    """One line of the report. ``status`` is ok, warning or problem."""
-
-    status: str
-    subject: str
-    detail: str
 
 
 @click.command()

@@ -16,7 +16,7 @@ from sqlalchemy import delete, insert, select, text
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.paths import workspace_root
 from mlflow_workspace_plugin.artifacts.repository import repository_at
-from mlflow_workspace_plugin.cli.hubs.doctor import Finding
+from mlflow_workspace_plugin.cli.hubs.finding import Finding
 from mlflow_workspace_plugin.cli.journals.status import row_of, show
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.errors import clause
