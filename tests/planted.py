@@ -73,7 +73,7 @@ def plant(workspace: Workspace, folder) -> dict[str, str]:
     view = views.create(
         source_of(workspace.get_mlflow_tracking_uri()),
         f"{MARK} view",
-        views.new_definition([run.id]),
+        {"runs": {"ids": [run.id]}},
     )
     return {
         "run_id": run.id,

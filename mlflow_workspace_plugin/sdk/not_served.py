@@ -329,7 +329,6 @@ class NotServedOfAuthentication:
     signed_session = NotServedMember(_SIGN_IN)
 
 
-_FRAME = "Use `to_pandas_dataframe()`."
 _PROFILE = "Use `to_pandas_dataframe().describe()`."
 _STREAMS = "Use `Dataset.File.from_files()` for files that are to be brought here."
 

@@ -84,16 +84,6 @@ def workspace_store(hub: Hub, workspace: str) -> WorkspaceTrackingStore:
     return WorkspaceTrackingStore(hub, workspace)
 
 
-def open_hub_of(uri: str) -> Hub:
-    """Return the hub of a workspace's URI.
-
-    Raises:
-        InvalidUriError: the URI is malformed.
-        HubError, WorkspaceNotFoundError: the hub or the workspace cannot be opened.
-    """
-    return _open(uri)[0]
-
-
 def build_workspace_store(workspace_uri: str) -> WorkspaceStore:
     """Build the store of workspaces of a URI.
 

@@ -30,7 +30,6 @@ from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.journal.files import records
 from mlflow_workspace_plugin.journal.files.folder import new_writer_id
 from mlflow_workspace_plugin.journal.files.records import Kind, line, metric_body, metrics_body
-from mlflow_workspace_plugin.overview.runs.views import new_definition
 from mlflow_workspace_plugin.protocol.calls import CALLS
 from mlflow_workspace_plugin.protocol.journal import SECRET_HEADER, Batch, to_bytes
 from mlflow_workspace_plugin.stores.build import workspace_store
@@ -121,7 +120,7 @@ def test_token_that_may_read_changes_nothing(served, runs):
     assert log(edits, runs[0].id).ok
     deletion = {"run_id": runs[0].id}
     assert edits.post(f"{API}/runs/delete", json=deletion).status_code == 403
-    new = {"name": "kept", "definition": new_definition([runs[0].id])}
+    new = {"name": "kept", "definition": {"runs": {"ids": [runs[0].id]}}}
     saved = served.session("both").post("/pages/api/views?workspace=team-a", json=new)
     view = f"/pages/api/views/{saved.json()['id']}?workspace=team-a"
     assert edits.delete(view, json={}).status_code == 403

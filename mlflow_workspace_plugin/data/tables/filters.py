@@ -36,8 +36,6 @@ _FUNCTIONS: Mapping[str, Callable[..., Any]] = {
     "lower": pc.utf8_lower,
     "upper": pc.utf8_upper,
 }
-OPERATIONS = frozenset(_FUNCTIONS)
-"""What a condition may do."""
 
 
 def value(plain: Any) -> list[Any]:

@@ -37,15 +37,6 @@ _MAY_CHANGE = ("owner", "everybody")
 Definition = dict[str, Any]
 
 
-def new_definition(run_ids: Sequence[str]) -> Definition:
-    """Return what is shown of runs where nobody said what: all charts, and what differs.
-
-    Args:
-        run_ids: the runs.
-    """
-    return checked({"runs": {"ids": list(run_ids)}})
-
-
 def checked(definition: Any) -> Definition:
     """Return a definition with all its parts, which are as they must be.
 

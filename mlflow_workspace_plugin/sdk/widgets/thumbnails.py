@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 
-_EACH = 2
-"""Of a series the first and the newest are shown."""
 _MOST = 6
 _PIXELS = 190
 _MOST_BYTES = 8_000
@@ -51,6 +49,7 @@ class Thumbnails:
 
 
 def _ends(images: list[Any]) -> list[Any]:
+    """Return what is shown of a series: the first and the newest."""
     return [images[0], images[-1]] if images else []
 
 

@@ -13,7 +13,7 @@ export class PageError extends Error {
 }
 
 /** The workspace that the address names; "" stands for the default one. */
-export function workspaceOfPage() {
+function workspaceOfPage() {
   return new URLSearchParams(location.search).get("workspace") ?? "";
 }
 

@@ -12,7 +12,7 @@ const NOT_SAID = "–";
  * @param {HTMLElement} host
  * @param report as cli/seen/contents.py says.
  */
-export function drawReport(host, report) {
+function drawReport(host, report) {
   const figures = el("div", { class: "mw-figures" });
   const narrow = report.comparison === null ? reportFacts(report) : [];
   const wide = [

@@ -59,7 +59,7 @@ export function showStatus(element, status) {
 }
 
 /** What a status means: "good", "bad", "busy" or "idle". */
-export function kindOfStatus(status) {
+function kindOfStatus(status) {
   if (status === "Completed") {
     return "good";
   }
