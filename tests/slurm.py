@@ -28,6 +28,8 @@ class Slurm:
     """A controller and a node, which can be killed and started again."""
 
     folder: Path
+    host: str = field(default_factory=socket.gethostname)
+    """What its node is called: another name than this machine's is another machine to a reader."""
     cpus: int = 2
     processes: "dict[str, subprocess.Popen[bytes]]" = field(default_factory=dict)
 
@@ -77,7 +79,7 @@ InactiveLimit=0
 KillWait=30
 MinJobAge=30
 MailProg=/bin/true
-NodeName={NODE} NodeHostname={socket.gethostname()} NodeAddr=127.0.0.1 CPUs={self.cpus}
+NodeName={NODE} NodeHostname={self.host} NodeAddr=127.0.0.1 CPUs={self.cpus}
 PartitionName=main Nodes={NODE} Default=YES MaxTime=INFINITE State=UP OverTimeLimit=0
 """
         )
@@ -136,11 +138,11 @@ PartitionName=main Nodes={NODE} Default=YES MaxTime=INFINITE State=UP OverTimeLi
 
 
 @contextmanager
-def slurm() -> Iterator[Slurm]:
-    """Run a Slurm until the block is left."""
+def slurm(**options: str) -> Iterator[Slurm]:
+    """Run a Slurm until the block is left; options as of :class:`Slurm`."""
     folder = Path(tempfile.mkdtemp(prefix="slurm-", dir="/tmp"))
     folder.chmod(0o755)
-    started = Slurm(folder)
+    started = Slurm(folder, **options)
     try:
         started.write()
         started.start()

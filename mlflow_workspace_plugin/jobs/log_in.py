@@ -10,7 +10,7 @@ from mlflow.environment_variables import MLFLOW_TRACKING_TOKEN
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.jobs.engines.engine import Engine
-from mlflow_workspace_plugin.remote.log_ins import JOBS, KeptLogIn, log_in_of
+from mlflow_workspace_plugin.remote.log_ins import JOB_LOG_INS, JOBS, KeptLogIn, log_in_of
 from mlflow_workspace_plugin.uris import ServedWorkspaceUri, parse
 
 # Longer than a log-in lasts that nobody uses.
@@ -20,7 +20,8 @@ _KEPT_S = 31 * 86_400
 def variables_of_log_in(uri: str, run_id: str, engine: Engine) -> dict[str, str]:
     """Log a job in at the hub of its workspace, and return the variables by which it finds that.
 
-    It lies beside the user's own log-ins, in a folder of the job's.
+    It lies beside the user's own log-ins, in a folder of the job's. Only the path of that is told
+    to an engine, which may show what it is told to others.
 
     Args:
         uri: of the workspace.
@@ -28,15 +29,16 @@ def variables_of_log_in(uri: str, run_id: str, engine: Engine) -> dict[str, str]
         engine: that starts its runner.
 
     Returns:
-        Nothing, if the hub is a folder, where nobody logs in; or if the runner may be on another
-        machine, which does not see the file: such a node is logged in by who runs it.
+        Nothing, if the hub is a folder, where nobody logs in. Where the runner may be on another
+        machine, it uses the folder if it sees it, as in a home that the nodes share: see
+        ``remote.log_ins.use_job_log_in``.
 
     Raises:
         AzureMLException: the hub refuses, or cannot be reached.
         OSError: it cannot be kept.
     """
     parsed = parse(uri)
-    if not isinstance(parsed, ServedWorkspaceUri) or not engine.runs_here:
+    if not isinstance(parsed, ServedWorkspaceUri):
         return {}
     # Only now: most hubs are folders.
     from mlflow_workspace_plugin.remote.logging_in import asked
@@ -47,6 +49,8 @@ def variables_of_log_in(uri: str, run_id: str, engine: Engine) -> dict[str, str]
     said = asked(parsed.address, "POST", f"/workspaces/{parsed.name}/runs/{run_id}/token")
     own = folder / run_id
     KeptLogIn(parsed.address, own).change(lambda: log_in_of(said, f"job {run_id}"))
+    if not engine.runs_here:
+        return {JOB_LOG_INS: str(own)}
     # That of who submits it is not for its script.
     return {settings.LOG_INS_DIR.name: str(own), MLFLOW_TRACKING_TOKEN.name: ""}
 

@@ -4,9 +4,11 @@ Or the system's keyring, and in the file that they are there.
 """
 
 import importlib
+import os
 import re
+import stat
 import time
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,6 +21,8 @@ _SERVICE = "mlflow-workspace-plugin"
 _KEYRING = "keyring"
 JOBS = "jobs"
 """The folder, in that of a user's log-ins, in which each job has a folder of its own."""
+JOB_LOG_INS = "MLFLOW_WORKSPACE_JOB_LOG_INS"
+"""The variable that tells a runner on another machine where its job's folder is, if it is seen."""
 _RUN_ID = re.compile("[0-9a-f]{32}")
 
 
@@ -27,6 +31,28 @@ def job_logged_in() -> str | None:
     own = Path(settings.LOG_INS_DIR.get()).expanduser().absolute()
     is_job = own.parent.name == JOBS and _RUN_ID.fullmatch(own.name)
     return own.name if is_job else None
+
+
+def use_job_log_in(environment: MutableMapping[str, str]) -> None:
+    """Log a runner, and all that it starts, in as its job, where it sees the job's log-in.
+
+    A node that shares no folder with who submitted the job is logged in by who runs it.
+
+    Args:
+        environment: of the runner, which has left that of its machine, and has asked no hub yet.
+    """
+    folder = environment.pop(JOB_LOG_INS, None)
+    if folder is not None and _is_own_folder(folder):
+        environment[settings.LOG_INS_DIR.name] = folder
+
+
+def _is_own_folder(path: str) -> bool:
+    """Whether a path is a folder of this user's: the name of a job is no secret on a cluster."""
+    try:
+        status = os.lstat(path)
+    except (OSError, ValueError):
+        return False
+    return stat.S_ISDIR(status.st_mode) and status.st_uid == os.geteuid()
 
 
 @dataclass(frozen=True)

@@ -44,8 +44,10 @@ def _run(uri: str, run_id: str) -> int:
         NoAnswerError,
     )
     from mlflow_workspace_plugin.remote.build import open_patiently, open_workspace_store
+    from mlflow_workspace_plugin.remote.log_ins import use_job_log_in
     from mlflow_workspace_plugin.runner.job import run_job
 
+    use_job_log_in(os.environ)
     try:
         open_patiently(uri)
         store = open_workspace_store(uri)
