@@ -161,6 +161,7 @@ class HubHttp:
         path: str,
         *,
         patience_s: float | None = None,
+        timeout_s: float | None = None,
         again: bool = True,
         **options: "Unpack[RequestOptions]",
     ) -> requests.Response:
@@ -170,6 +171,7 @@ class HubHttp:
             method: as for a call.
             path: as for a call.
             patience_s: for how long; by default as long as a call may wait.
+            timeout_s: as for a call; by default as long as there is patience.
             again: ask again, though what was asked may be done.
             options: as for a call.
         """
@@ -178,7 +180,8 @@ class HubHttp:
         while True:
             left_s = max(deadline - time.monotonic(), 1.0)
             try:
-                return self.call(method, path, timeout_s=left_s, **options)
+                asked_s = left_s if timeout_s is None else timeout_s
+                return self.call(method, path, timeout_s=asked_s, **options)
             except HubUnreachableError as error:
                 wait = pause
                 # Any other is of a log-in that cannot be renewed now: the hub did nothing then.

@@ -75,8 +75,25 @@ class Garbage:
         return sorted(each for each in found if found.isdisjoint(_above(each)))
 
 
-NOTHING = Garbage([], [], [], [], [])
-"""In a workspace in which nothing was deleted."""
+class Freed(NamedTuple):
+    """What was freed of some garbage.
+
+    Attributes:
+        runs: how many of them.
+        models: how many logged models.
+        experiments: how many of them.
+        sizes: of their files.
+        left: what was not freed, because a link leads to its files; and experiments that hold any
+            of it, which stay until the link is gone.
+        is_all: whether the rest was left to another time.
+    """
+
+    runs: int
+    models: int
+    experiments: int
+    sizes: list[int]
+    left: list[Piece]
+    is_all: bool
 
 
 def workspaces_with_garbage(hub: Hub) -> set[str]:
@@ -137,13 +154,13 @@ def find_garbage(hub: Hub, workspace: str, older_than_s: float = 0) -> Garbage:
     return Garbage(runs, models, experiments, kept, elsewhere)
 
 
-def sizes_of_files(hub: Hub, workspace: str, garbage: Garbage) -> Iterator[int]:
-    """Yield the size of each file that would be freed."""
-    for location in garbage.locations:
-        # Of a link only the link goes.
-        with suppress(ForeignFileError):
-            for file in stored_files(open_to_log(hub, workspace, location)):
-                yield file.file_size or 0
+def sizes_of_files(hub: Hub, workspace: str, location: str) -> list[int]:
+    """Return the size of each file at a location that would be freed."""
+    # Of a link only the link goes.
+    with suppress(ForeignFileError):
+        found = stored_files(open_to_log(hub, workspace, location))
+        return [file.file_size or 0 for file in found]
+    return []
 
 
 def named_snapshots(hub: Hub, workspace: str, tag: str, without: Collection[str] = ()) -> set[str]:
@@ -171,15 +188,25 @@ def named_snapshots(hub: Hub, workspace: str, tag: str, without: Collection[str]
     return {snapshot for run_id, snapshot in found if snapshot and run_id not in left}
 
 
-def free(hub: Hub, workspace: str, garbage: Garbage) -> list[Piece]:
+def free(
+    hub: Hub,
+    workspace: str,
+    garbage: Garbage,
+    *,
+    stays: Collection[str] = (),
+    is_over: Callable[[], bool] = lambda: False,
+) -> Freed:
     """Free it, but for what was restored, or came into use, since it was found.
 
     Files go before rows: what remains after an error or a kill is found the next time. What another
     process frees meanwhile is left to it.
 
-    Returns:
-        What was not freed, because a link leads to its files. An experiment that holds any of
-        it stays, too, until the link is gone.
+    Args:
+        hub: the hub.
+        workspace: the name MLflow knows.
+        garbage: as it was found.
+        stays: the ids of what was left by a call before, and of what is not tried again.
+        is_over: whether to stop now; it is asked after each piece.
 
     Raises:
         HubError: files or rows cannot be deleted.
@@ -187,38 +214,51 @@ def free(hub: Hub, workspace: str, garbage: Garbage) -> list[Piece]:
     store = WorkspaceTrackingStore(hub, workspace)
     now = find_garbage(hub, workspace)
     left: list[Piece] = []
+    sizes: list[int] = []
+    is_stopped = False
 
     def free_all(
         found: list[Piece], is_deleted: Callable[[str], bool], drop: Callable[[str], None]
-    ) -> None:
+    ) -> int:
+        nonlocal is_stopped
+        freed = 0
         for piece in found:
+            if is_stopped:
+                break
             with _unless_gone():
                 if not is_deleted(piece.id):
                     continue
+                location = piece.location
+                of_piece = [] if location is None else sizes_of_files(hub, workspace, location)
                 if _delete_files(hub, workspace, piece):
                     drop(piece.id)
+                    sizes.extend(of_piece)
+                    freed += 1
                 else:
                     left.append(piece)
+            is_stopped = is_over()
+        return freed
 
-    free_all(
-        _in_both(garbage.runs, now.runs),
+    runs = free_all(
+        _in_both(garbage.runs, now.runs, stays),
         lambda id_: bool(store.get_run(id_).info.lifecycle_stage == LifecycleStage.DELETED),
         store._hard_delete_run,
     )
-    free_all(
-        _in_both(garbage.models, now.models),
+    models = free_all(
+        _in_both(garbage.models, now.models, stays),
         lambda id_: _is_deleted_model(hub, id_),
         store._hard_delete_logged_model,
     )
-    experiments = _in_both(garbage.experiments, now.experiments)
-    held = [each for each in experiments if left and _holds(hub, each, left)]
-    free_all(
+    experiments = [] if is_stopped else _in_both(garbage.experiments, now.experiments, stays)
+    staying = {*stays, *(each.id for each in left)}
+    held = [each for each in experiments if staying and _holds(hub, each, staying)]
+    freed = free_all(
         [each for each in experiments if each not in held],
         lambda id_: bool(store.get_experiment(id_).lifecycle_stage == LifecycleStage.DELETED),
         store._hard_delete_experiment,
     )
     _free_charts(hub)
-    return left + held
+    return Freed(runs, models, freed, sizes, left + held, not is_stopped)
 
 
 def _free_charts(hub: Hub) -> None:
@@ -232,9 +272,9 @@ def _free_charts(hub: Hub) -> None:
                 connection.execute(delete(CHARTS).where(is_left))
 
 
-def _in_both(found: list[Piece], now: list[Piece]) -> list[Piece]:
+def _in_both(found: list[Piece], now: list[Piece], stays: Collection[str]) -> list[Piece]:
     still = set(now)
-    return [each for each in found if each in still]
+    return [each for each in found if each in still and each.id not in stays]
 
 
 def _is_deleted_model(hub: Hub, model_id: str) -> bool:
@@ -252,12 +292,12 @@ def _delete_files(hub: Hub, workspace: str, piece: Piece) -> bool:
     return True
 
 
-def _holds(hub: Hub, experiment: Piece, pieces: list[Piece]) -> bool:
+def _holds(hub: Hub, experiment: Piece, ids: set[str]) -> bool:
     """Whether the rows of some runs or logged models would go with that of an experiment."""
     with connected(hub.engine) as connection:
         models = {each.id for each in _models_of(connection, experiment)}
         held = _run_ids(connection, experiment) | models
-    return any(each.id in held for each in pieces)
+    return not held.isdisjoint(ids)
 
 
 @contextmanager

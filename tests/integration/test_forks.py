@@ -37,7 +37,7 @@ def test_every_statement_is_waited_for(tmp_path, unguarded):
     assert Workspace.list(workspace.subscription_id, hub=hub)
     opened = workspace._hub
     mlflow.MlflowClient(str(uris.WorkspaceUri(hub, "two"))).delete_run(run.id)
-    assert free(opened, "two", find_garbage(opened, "two")) == []
+    assert free(opened, "two", find_garbage(opened, "two")).left == []
     opened.catalog.count("two")
     workspace.delete(delete_dependent_resources=True)
     assert unguarded == []

@@ -132,7 +132,7 @@ def test_commands_show_runs(run, served, log_in, tmp_path):
     assert [each["name"] for each in said("list")] == ["team-a"]
     assert said("show", "team-a", "--hub", served.address)["runs"] >= 1
     assert "is not in" in command("metrics", "f" * 32, code=1)
-    assert "served hub" in command("gc", "-w", "team-a", code=2)
+    assert "served hub" in command("where", "-w", "team-a", code=2)
     log_in("stranger", "team-b")
     assert "is not in" in command("metrics", run.id, code=1)
     log_in("reader")

@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.app.hub_api import (
     calls,
     code_page,
     files,
+    gc,
     journal,
     kept,
     log_in,
@@ -57,6 +58,7 @@ def routes() -> list[BaseRoute]:
         *calls.ROUTES,
         *files.ROUTES,
         *kept.ROUTES,
+        *gc.ROUTES,
         *workspaces.ROUTES,
     ]
 

@@ -1,5 +1,7 @@
 """``mlflow-workspace gc``: free what was deleted."""
 
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,8 +10,9 @@ import click
 from mlflow_workspace_plugin.cli.completion import complete_workspaces
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
-    hub_folder_option,
+    hub_option,
     json_option,
     older_than_option,
     plain_errors,
@@ -18,8 +21,7 @@ from mlflow_workspace_plugin.cli.options import (
 )
 
 if TYPE_CHECKING:
-    from mlflow_workspace_plugin.hub.hub import Hub
-    from mlflow_workspace_plugin.stores.garbage import Garbage, Piece
+    from mlflow_workspace_plugin.protocol.freeing import Part
 
 
 @click.command()
@@ -29,10 +31,14 @@ if TYPE_CHECKING:
     help="The workspace, by its name in the hub.",
     shell_complete=complete_workspaces,
 )
-@click.option("--all-workspaces", is_flag=True, help="All workspaces of the hub.")
+@click.option(
+    "--all-workspaces",
+    is_flag=True,
+    help="All workspaces of the hub; of a served one, all that you manage.",
+)
 @older_than_option("0s", "Only what was deleted longer ago, such as 30d or 1d12h.")
 @click.option("--dry-run", is_flag=True, help="Say what would be freed, and free nothing.")
-@hub_folder_option
+@hub_option
 @json_option
 @plain_errors
 def gc(
@@ -40,7 +46,7 @@ def gc(
     all_workspaces: bool,  # noqa: FBT001
     older_than: float,
     dry_run: bool,  # noqa: FBT001
-    hub: Path,
+    hub: HubPlace,
     as_json: bool,  # noqa: FBT001
 ) -> None:
     """Free deleted runs, logged models and experiments for good: rows and files.
@@ -49,26 +55,14 @@ def gc(
     """
     if (workspace is None) != all_workspaces:
         raise click.UsageError("Give either --workspace or --all-workspaces.")
-    from mlflow_workspace_plugin.hub.hub import open_hub
-    from mlflow_workspace_plugin.stores.garbage import (
-        NOTHING,
-        find_garbage,
-        workspaces_with_garbage,
-    )
-
-    opened = open_hub(hub)
-    found = opened.catalog.list() if workspace is None else [opened.catalog.get(workspace)]
-    # Asked once, for of many workspaces few hold any.
-    some = workspaces_with_garbage(opened)
-    garbage = {
-        each.name: find_garbage(opened, each.name, older_than) if each.name in some else NOTHING
-        for each in found
-    }
-    elsewhere: list[Piece] = []
-    rows = [
-        _collect(opened, name, each, elsewhere, dry_run=dry_run) for name, each in garbage.items()
-    ]
-    kept = [each._asdict() for each in elsewhere]
+    if isinstance(hub, Path):
+        freed = _in_folder(hub, workspace, older_than, dry_run=dry_run)
+    else:
+        freed = _behind_server(hub, workspace, older_than, dry_run=dry_run)
+    for note in (note for part in freed.values() for note in part.notes):
+        echo(note, err=True)
+    rows = [_row(name, part) for name, part in freed.items()]
+    kept = [each for part in freed.values() for each in part.elsewhere]
     if as_json:
         print_json({"dry_run": dry_run, "workspaces": rows, "kept": kept})
         return
@@ -88,52 +82,61 @@ def gc(
         print_table("Kept: their rows name files that are not their own in this hub", kept)
 
 
-def _collect(
-    hub: "Hub", workspace: str, garbage: "Garbage", elsewhere: "list[Piece]", *, dry_run: bool
-) -> dict[str, Any]:
-    from mlflow_workspace_plugin.stores.garbage import NOTHING, free, sizes_of_files
+def _in_folder(
+    hub: Path, workspace: str | None, older_than: float, *, dry_run: bool
+) -> "dict[str, Part]":
+    from mlflow_workspace_plugin.freeing import Freeing
+    from mlflow_workspace_plugin.hub.hub import open_hub
+    from mlflow_workspace_plugin.protocol.freeing import NextPart, all_parts
+    from mlflow_workspace_plugin.stores.garbage import workspaces_with_garbage
 
-    sizes = list(sizes_of_files(hub, workspace, garbage))
-    left = list(garbage.elsewhere)
-    if garbage is not NOTHING and not dry_run:
-        left += free(hub, workspace, garbage)
-    # Runs that are to be freed are gone by now, or would be.
-    gone = [each.id for each in garbage.runs if each not in left]
-    sizes += _collect_snapshots(hub, workspace, gone, dry_run=dry_run)
-    sizes += _collect_manifests(hub, workspace, dry_run=dry_run)
-    elsewhere += left
+    opened = open_hub(hub)
+    found = opened.catalog.list() if workspace is None else [opened.catalog.get(workspace)]
+    # Asked once, for of many workspaces few hold any.
+    some = workspaces_with_garbage(opened)
     return {
-        "workspace": workspace,
-        "experiments": sum(each not in left for each in garbage.experiments),
-        "runs": sum(each not in left for each in garbage.runs),
-        "models": sum(each not in left for each in garbage.models),
-        "files": len(sizes),
-        "bytes": sum(sizes),
-        "kept": len(garbage.kept) + len(left),
+        each.name: all_parts(
+            Freeing(opened, each.name, older_than, dry_run).part,
+            NextPart("rows" if each.name in some else "code"),
+        )
+        for each in found
     }
 
 
-def _collect_snapshots(hub: "Hub", workspace: str, gone: list[str], *, dry_run: bool) -> list[int]:
-    from mlflow_workspace_plugin.errors import SnapshotException
-    from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
+def _behind_server(
+    address: str, workspace: str | None, older_than: float, *, dry_run: bool
+) -> "dict[str, Part]":
+    from mlflow_workspace_plugin.remote.workspaces import ServedWorkspaces
 
-    snapshots = SnapshotGarbage(hub, workspace)
+    workspaces = ServedWorkspaces(address)
+    if workspace is not None:
+        name = workspaces.get(workspace).name
+        return {name: workspaces.free(name, older_than, dry_run=dry_run)}
+    parts = {
+        each.name: _unless_another_manages(
+            each.display_name,
+            partial(workspaces.free, each.name, older_than, dry_run=dry_run),
+        )
+        for each in workspaces.list()
+    }
+    return {name: part for name, part in parts.items() if part is not None}
+
+
+def _unless_another_manages(name: str, free: "Callable[[], Part]") -> "Part | None":
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, ErrorCode
+
     try:
-        found = snapshots.find(without=gone)
-        if found and not dry_run:
-            snapshots.free()
-    except SnapshotException as error:
-        echo(error.message, err=True)
-        return []
-    return [each.file_size or 0 for each in found]
+        return free()
+    except MlflowException as error:
+        if error.error_code != ErrorCode.Name(PERMISSION_DENIED):
+            raise
+        echo(f"Workspace {name!r} is left as it is: {error.message}", err=True)
+        return None
 
 
-def _collect_manifests(hub: "Hub", workspace: str, *, dry_run: bool) -> list[int]:
-    """Free the lists of files of datasets' versions that were unregistered."""
-    from mlflow_workspace_plugin.data.files.manifests import Manifests
-
-    manifests = Manifests(hub, workspace)
-    found = manifests.unnamed()
-    if found and not dry_run:
-        manifests.free_unnamed()
-    return [each.file_size or 0 for each in found]
+def _row(workspace: str, part: "Part") -> dict[str, Any]:
+    counts = {
+        key: getattr(part, key) for key in ("experiments", "runs", "models", "files", "bytes")
+    }
+    return {"workspace": workspace, **counts, "kept": part.in_use + len(part.elsewhere)}

@@ -154,15 +154,33 @@ class Manifests(ManifestFiles):
         named = self._named() if stored else set()
         return [each for each in stored if _name(each) not in named]
 
-    def free_unnamed(self) -> None:
-        """Delete the manifests that no version of a dataset names by now."""
+    def free_unnamed(
+        self, *, is_over: Callable[[], bool] = lambda: False, within_s: float | None = None
+    ) -> tuple[list[FileInfo], bool]:
+        """Delete the manifests that no version of a dataset names by now.
+
+        Args:
+            is_over: whether to stop now; it is asked after some files.
+            within_s: for how many seconds to wait for the hub's lock; None is as long as it takes.
+
+        Returns:
+            What was freed, and whether it is all that there is.
+
+        Raises:
+            HubBusyError: others have the hub's lock for longer.
+        """
+        freed: list[FileInfo] = []
         found = self.unnamed()
         for start in range(0, len(found), _AT_ONCE):
-            with locked_hub(self._hub):
+            if start and is_over():
+                return freed, False
+            with locked_hub(self._hub, within_s):
                 named = self._named()
                 for each in found[start : start + _AT_ONCE]:
                     if _name(each) not in named:
                         self._repository.delete_artifacts(each.path)
+                        freed.append(each)
+        return freed, True
 
     def _named(self) -> set[str]:
         query = select(DATASET_VERSIONS.c.manifest).where(

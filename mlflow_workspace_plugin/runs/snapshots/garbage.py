@@ -4,7 +4,7 @@ A run names its snapshot under the hub's lock, and only after it was seen to be 
 that lock what nobody names is nobody's. It is held for a few files at a time.
 """
 
-from collections.abc import Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
 from itertools import islice
 
 from mlflow.entities import FileInfo
@@ -51,14 +51,27 @@ class SnapshotGarbage:
             *(each for each in packs if name_of(each) not in needed),
         ]
 
-    def free(self) -> None:
+    def free(
+        self, *, is_over: Callable[[], bool] = lambda: False, within_s: float | None = None
+    ) -> tuple[list[FileInfo], bool]:
         """Free it, but for what a run names by now; raises as :meth:`find`.
 
         Manifests go before packs: what remains after a kill is found the next time.
+
+        Args:
+            is_over: whether to stop now; it is asked after some files.
+            within_s: for how many seconds to wait for the hub's lock; None is as long as it takes.
+
+        Returns:
+            What was freed, and whether it is all that there is.
+
+        Raises:
+            HubBusyError: others have the hub's lock for longer.
         """
+        freed: list[FileInfo] = []
         left = iter(self.find())
         while some := list(islice(left, _AT_ONCE)):
-            with self._snapshots.locked() as lock:
+            with self._snapshots.locked(within_s) as lock:
                 named = self._named()
                 kept = named | self._packs_of(named)
                 for each in some:
@@ -66,9 +79,13 @@ class SnapshotGarbage:
                         continue
                     if not lock.is_held():
                         # The server was away: a run may name it by now.
-                        return self.free()
+                        more, is_all = self.free(is_over=is_over, within_s=within_s)
+                        return freed + more, is_all
                     self._snapshots.repository.delete_artifacts(each.path)
-        return None
+                    freed.append(each)
+            if is_over():
+                return freed, False
+        return freed, True
 
     def _named(self, without: Collection[str] = ()) -> set[str]:
         hub, workspace = self._snapshots.hub, self._snapshots.workspace
