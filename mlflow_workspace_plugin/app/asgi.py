@@ -35,7 +35,7 @@ def create_app() -> "ASGIApp":
     end_with_parent()
     hub = open_hub(Path(os.environ[HUB_VARIABLE]))
     usual = UsualRequests(hub)
-    app: ASGIApp = KnownWorkspace(mlflow_app, hub)
+    app: ASGIApp = KnownWorkspace(mlflow_app)
     app = LoggedMetrics(ReadRuns(app, usual), usual)
     app = BrowserImages(RootListing(FrontPage(app), hub), hub)
     app = Pages(ClosedRoutes(app), hub)

@@ -6,7 +6,6 @@ and stored here; what is not, or may not be done, is left to MLflow's app, which
 """
 
 import json
-import logging
 import math
 import re
 from collections.abc import Callable
@@ -15,20 +14,15 @@ from typing import Any, NamedTuple, TypeGuard
 from anyio import to_thread
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.utils.validation import MAX_METRICS_PER_BATCH
 from mlflow.utils.workspace_context import set_server_request_workspace
 from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_workspace_plugin.app.usual_requests import UsualRequests
-from mlflow_workspace_plugin.terminal import get_logger
-
-_logger = get_logger(__name__)
+from mlflow_workspace_plugin.app.usual_requests import JSON, UsualRequests, refusal
 
 _ROUTE = re.compile(r"/(?:ajax-)?api/2\.0/mlflow/runs/(log-batch|log-metric)")
-_JSON = "application/json"
 _MOST_BYTES = 2**20
 _LIMIT = 1 << 63
 _REQUIRED = frozenset(("key", "value", "timestamp"))
@@ -99,15 +93,8 @@ class LoggedMetrics:
             else:
                 self._usual.store.log_metric(logged.run_id, logged.metrics[0])
         except MlflowException as error:
-            if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
-                # Nothing was stored, and it may be the workspace that is not there.
-                return None
-            status = int(error.get_http_status_code())
-            if status >= 500:
-                is_debug = _logger.isEnabledFor(logging.DEBUG)
-                _logger.error("Metrics were not stored: %s", error, exc_info=is_debug)
-            return Response(error.serialize_as_json(), status, media_type=_JSON)
-        return Response("{}", media_type=_JSON)
+            return refusal(error, "Metrics were not stored")
+        return Response("{}", media_type=JSON)
 
     def _asked(self, scope: Scope) -> Asked | None:
         """Return what is asked, if it may be answered here."""
@@ -117,7 +104,7 @@ class LoggedMetrics:
         if route is None:
             return None
         content_type = Headers(scope=scope).get("content-type", "").partition(";")[0]
-        if content_type.strip().lower() != _JSON:
+        if content_type.strip().lower() != JSON:
             return None
         workspace = self._usual.workspace(scope)
         return None if workspace is None else Asked(workspace, route[1] == "log-batch")

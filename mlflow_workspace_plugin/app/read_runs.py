@@ -11,7 +11,7 @@ from mlflow.utils.workspace_context import set_server_request_workspace
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_workspace_plugin.app.usual_requests import UsualRequests
+from mlflow_workspace_plugin.app.usual_requests import JSON, UsualRequests, refusal
 
 _ROUTES = ("/api/2.0/mlflow/runs/get", "/ajax-api/2.0/mlflow/runs/get")
 _NAMES = ("run_id", "run_uuid")
@@ -57,11 +57,11 @@ class ReadRuns:
             # Of this request only: each has a context of its own.
             set_server_request_workspace(workspace)
             message = GetRun.Response(run=self._usual.store.get_run(run_id).to_proto())
-        except MlflowException:
-            return None
+        except MlflowException as error:
+            return refusal(error, "A run was not read")
         if _names_models(message.run):
             return None
-        return Response(message_to_json(message), media_type="application/json")
+        return Response(message_to_json(message), media_type=JSON)
 
 
 def _run_id_asked_for(scope: Scope) -> str | None:

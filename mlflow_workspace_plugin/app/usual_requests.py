@@ -4,17 +4,25 @@ They are those that scripts send all the time, in the form that MLflow's clients
 unusual is left to MLflow's app, which knows what to say.
 """
 
+import logging
 import threading
 
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.server.fastapi_security import get_allowed_hosts
 from mlflow.server.security_utils import is_allowed_host_header
 from starlette.datastructures import Headers
+from starlette.responses import Response
 from starlette.types import Scope
 
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
+from mlflow_workspace_plugin.terminal import get_logger
+
+_logger = get_logger(__name__)
 
 WORKSPACE_HEADER = "x-mlflow-workspace"
+JSON = "application/json"
 _OF_BROWSERS = ("origin", "sec-fetch-site")
 
 
@@ -53,3 +61,19 @@ class UsualRequests:
         if not is_allowed_host_header(self._hosts, headers.get("host", "")):
             return None
         return headers.get(WORKSPACE_HEADER, "").strip() or None
+
+
+def refusal(error: MlflowException, fault: str) -> Response | None:
+    """Return what MLflow's app would answer; None if it has to look what is not there.
+
+    Args:
+        error: that was raised.
+        fault: what went wrong, for the log where that is ours.
+    """
+    if error.error_code == ErrorCode.Name(RESOURCE_DOES_NOT_EXIST):
+        # It may be the workspace.
+        return None
+    status = int(error.get_http_status_code())
+    if status >= 500:
+        _logger.error("%s: %s", fault, error, exc_info=_logger.isEnabledFor(logging.DEBUG))
+    return Response(error.serialize_as_json(), status, media_type=JSON)

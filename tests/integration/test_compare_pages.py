@@ -353,36 +353,57 @@ class TestViews:
         assert views.listed(source) == []
 
     def test_what_was_zoomed_to_is_kept(self, compared, source):
-        """Of steps, and of an x of rows' own; over another x it is not."""
-        for name, keys in (("loss", "++"), ("wave", "+")):
-            plot = figure(compared, name).get_by_role("img")
-            plot.focus()
+        """Of steps, over a chart's own x, and of an x of rows' own; over another x it is not."""
+
+        def press(name, *keys):
+            figure(compared, name).get_by_role("img").focus()
             for key in keys:
                 compared.keyboard.press(key)
+
+        def kept():
+            (view,) = views.listed(source)
+            ranges = view["definition"].get("ranges", {})
+            return {json.loads(figure_id)[1]: each for figure_id, each in ranges.items()}
+
+        def zoomed(name):
+            return figure(compared, name).get_by_role("button", name="Reset zoom")
+
+        def save():
+            compared.get_by_role("button", name="Save", exact=True).click()
+            compared.get_by_text("Saved.", exact=True).wait_for()
+            compared.reload()
+
+        press("loss", "+", "+")
+        press("wave", "+")
         compared.get_by_role("button", name="Save as a view").click()
         compared.get_by_label("Name", exact=True).fill("the middle")
         compared.get_by_role("button", name="Save", exact=True).click()
         compared.wait_for_url(re.compile(r"/pages/views/"))
-        (view,) = views.listed(source)
-        kept = view["definition"]["ranges"]
-        assert {name: each["x"] for name, each in kept.items()} == {"loss": "step", "wave": None}
-        assert 0 < kept["loss"]["from"] < kept["loss"]["to"] < 29
-        for name in kept:
-            figure(compared, name).get_by_role("button", name="Reset zoom").wait_for()
-        assert figure(compared, "sample").get_by_role("button", name="Reset zoom").count() == 0
-        loss = figure(compared, "loss")
-        loss.get_by_role("img").focus()
-        compared.keyboard.press("Home")
+        ranges = kept()
+        assert {name: each["x"] for name, each in ranges.items()} == {"loss": "step", "wave": None}
+        assert 0 < ranges["loss"]["from"] < ranges["loss"]["to"] < 29
+        for name in ranges:
+            zoomed(name).wait_for()
+        press("loss", "Home")
         first = re.search(r"step (\d+)", compared.locator(".mw-readout:visible").inner_text())
-        assert int(first[1]) == math.ceil(kept["loss"]["from"])
-        loss.get_by_label("Over").select_option("relative")
-        loss.get_by_role("button", name="Reset zoom").wait_for(state="hidden")
-        compared.get_by_text("changed, not saved").wait_for()
-        compared.get_by_role("button", name="Save", exact=True).click()
-        compared.get_by_text("Saved.", exact=True).wait_for()
-        (view,) = views.listed(source)
-        assert list(view["definition"]["ranges"]) == ["wave"]
-        views.drop(source, view["id"])
+        assert int(first[1]) == math.ceil(ranges["loss"]["from"])
+        assert compared.get_by_text("changed, not saved").count() == 0
+        press("loss", *["-"] * 4)
+        zoomed("loss").wait_for(state="hidden")
+        figure(compared, "loss").get_by_label("Over").select_option("relative")
+        # There is nothing between two numbers that are next to each other.
+        press("loss", *["+"] * 60)
+        save()
+        assert kept()["loss"]["x"] == "relative"
+        zoomed("loss").wait_for()
+        press("loss", "-")
+        zoomed("loss").wait_for()
+        compared.get_by_label("Over", exact=True).first.select_option("time")
+        save()
+        assert list(kept()) == ["wave"]
+        zoomed("wave").wait_for()
+        assert zoomed("loss").count() == 0
+        views.drop(source, views.listed(source)[0]["id"])
 
     def test_it_is_exported_to_a_file_and_read_from_one(self, page, pages, runs, source, tmp_path):
         """The file is a text, and the same when it is exported again."""

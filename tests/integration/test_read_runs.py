@@ -18,7 +18,7 @@ from mlflow.entities import (
     RunTag,
 )
 from mlflow.exceptions import MlflowException
-from sqlalchemy import event
+from mlflow.server import BACKEND_STORE_URI_ENV_VAR, workspace_helpers
 from starlette.responses import Response
 
 from mlflow_workspace_plugin import Workspace
@@ -26,8 +26,10 @@ from mlflow_workspace_plugin.app.known_workspace import KnownWorkspace
 from mlflow_workspace_plugin.app.read_runs import ReadRuns
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
 from mlflow_workspace_plugin.app.usual_requests import UsualRequests
+from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.hub.catalog import HubWorkspaceStore
 from mlflow_workspace_plugin.hub.hub import open_hub
-from mlflow_workspace_plugin.stores.workspaces import ServedWorkspaceStore
+from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
 from tests.served import served_hub
 
 pytestmark = [
@@ -186,39 +188,83 @@ def test_what_is_usual_does_not_reach_mlflow(served, client, monkeypatch):
     assert asyncio.run(_status(app, unknown(client))) == 418
 
 
-@pytest.mark.parametrize("name", ["team-a", "no-such"])
-def test_workspaces_are_looked_up_beside_the_event_loop(served, name):
-    """Where a database that is away would hold up all requests."""
-    hub = open_hub(served.path)
-    store = ServedWorkspaceStore(hub)
-    threads, found = [], []
+def test_database_that_is_away_is_told_at_once(served, client, monkeypatch):
+    """MLflow's app would ask it again."""
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    app = ReadRuns(Response(status_code=418), UsualRequests(open_hub(served.path)))
+    away = HubUnreachableError("The database cannot be reached.")
+    monkeypatch.setattr(HubTrackingStore, "get_run", lambda *_: _raise(away))
+    assert asyncio.run(_status(app, empty(client))) == away.get_http_status_code()
+
+
+def _raise(error):
+    raise error
+
+
+def test_mlflows_rules_of_the_route_are_those_that_are_followed_here():
+    """Another rule of a later MLflow has to be looked at."""
+    from mlflow.protos.service_pb2 import GetRun
+    from mlflow.server import auth
+
+    assert auth.BEFORE_REQUEST_HANDLERS[GetRun].__name__ == "validate_can_read_run"
+    assert auth.AFTER_REQUEST_PATH_HANDLERS[GetRun].__name__ == "redact_get_run_model_links"
+
+
+@pytest.fixture
+def mlflows_store(served, monkeypatch):
+    """MLflow makes its store of workspaces at the first request; yields the threads of it all."""
+    threads = []
+    make, ask = HubWorkspaceStore.__init__, HubWorkspaceStore.get_workspace
+
+    def note(then):
+        def noted(*arguments):
+            threads.append(threading.current_thread())
+            return then(*arguments)
+
+        return noted
+
+    monkeypatch.setenv("MLFLOW_ENABLE_WORKSPACES", "true")
+    monkeypatch.setenv(BACKEND_STORE_URI_ENV_VAR, f"workspace-hub://{served.path}")
+    monkeypatch.delenv("MLFLOW_WORKSPACE_STORE_URI", raising=False)
+    monkeypatch.setattr(workspace_helpers, "_workspace_store", None)
+    monkeypatch.setattr(HubWorkspaceStore, "__init__", note(make))
+    monkeypatch.setattr(HubWorkspaceStore, "get_workspace", note(ask))
+    return threads
+
+
+@pytest.mark.parametrize("name", ["team-a", "no-such", ""])
+def test_workspaces_are_looked_up_beside_the_event_loop(mlflows_store, name):
+    """Where a database that is away would hold up all requests, from the first one on."""
+    found = []
 
     async def as_mlflow_does(scope, receive, send):
         with suppress(MlflowException):
-            found.append(store.get_workspace(name).name)
+            resolve = workspace_helpers.resolve_workspace_for_request_if_enabled
+            found.append(resolve(scope["path"], name).name)
         await Response()(scope, receive, send)
 
-    def note(*_):
-        threads.append(threading.current_thread())
-
-    event.listen(hub.engine, "before_cursor_execute", note)
-    try:
-        asyncio.run(_status(KnownWorkspace(as_mlflow_does, hub), "any", workspace=name))
-    finally:
-        event.remove(hub.engine, "before_cursor_execute", note)
-    assert found == ([name] if name == "team-a" else [])
-    assert threads
-    assert threading.main_thread() not in threads
+    asyncio.run(_status(KnownWorkspace(as_mlflow_does), "any", workspace=name))
+    assert found == {"team-a": ["team-a"], "": ["default"]}.get(name, [])
+    assert mlflows_store
+    assert threading.main_thread() not in mlflows_store
 
 
-async def _status(app, run_id, workspace="team-a", host="127.0.0.1:5000"):
+def test_what_is_of_no_workspace_waits_for_none(mlflows_store):
+    """What the server can do is told while the database is away."""
+    app = KnownWorkspace(Response(status_code=299))
+    path = "/api/3.0/mlflow/server-info"
+    assert asyncio.run(_status(app, "any", path=path)) == 299
+    assert mlflows_store == []
+
+
+async def _status(app, run_id, workspace="team-a", host="127.0.0.1:5000", path=ROUTE):
     said = {"x-mlflow-workspace": workspace, "host": host}
     headers = [(name.encode(), value.encode()) for name, value in said.items()]
     query = f"run_id={run_id}".encode()
     scope = {
         "type": "http",
         "method": "GET",
-        "path": ROUTE,
+        "path": path,
         "query_string": query,
         "headers": headers,
     }

@@ -60,7 +60,7 @@ DEFINITIONS = st.fixed_dictionaries(
     optional={
         "charts": st.none() | st.lists(_CHARTS, max_size=4),
         "columns": st.none() | st.lists(_COLUMNS, max_size=4),
-        "ranges": st.dictionaries(_NAMES, _RANGES, max_size=3),
+        "ranges": st.dictionaries(_NAMES, _RANGES, min_size=1, max_size=3),
         "may_change": st.sampled_from(["owner", "everybody"]),
         **_SETTINGS,
     },
@@ -117,6 +117,7 @@ class TestDefinition:
             {"runs": {}, "ranges": {"loss": {"from": 0}}},
             {"runs": {}, "ranges": {"loss": {"from": 1, "to": 1}}},
             {"runs": {}, "ranges": {"loss": {"from": 0, "to": float("inf")}}},
+            {"runs": {}, "ranges": {"loss": {"from": 0, "to": 10**400}}},
             {"runs": {}, "ranges": {"loss": {"from": 0, "to": 1, "x": "steps"}}},
             {"runs": {}, "charts": [{}]},
             {"runs": {}, "charts": [{"metric": "loss", "html": "<b>"}]},

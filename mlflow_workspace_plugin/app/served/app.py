@@ -42,7 +42,7 @@ def create_app() -> "ASGIApp":
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     access = Access(hub, takes_passwords=served.takes_passwords)
     usual = UsualRequests(hub)
-    mlflow_app: ASGIApp = KnownWorkspace(create_mlflow_app(), hub)
+    mlflow_app: ASGIApp = KnownWorkspace(create_mlflow_app())
     mlflow_app = ReadRuns(mlflow_app, usual, partial(may_run, access, "read"))
     mlflow_app = LoggedMetrics(mlflow_app, usual, partial(may_run, access, "edit"))
     others = ui(MlflowFaults(mlflow_app), hub, access, served)

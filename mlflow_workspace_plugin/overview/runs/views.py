@@ -52,13 +52,15 @@ def checked(definition: Any) -> Definition:
     made = {
         "runs": _runs(given.get("runs")),
         "charts": _list(given.get("charts"), "charts", _MOST_CHARTS, _chart),
-        "ranges": _ranges(given.get("ranges", {})),
         "columns": _list(given.get("columns"), "columns", 10_000, _column),
         "x": _among(given.get("x", "step"), "x", _X),
         "smoothing": _smoothing(given.get("smoothing", 0)),
         "log_scale": _truth(given.get("log_scale", False), "log_scale"),
         "may_change": _among(given.get("may_change", "owner"), "may_change", _MAY_CHANGE),
     }
+    if ranges := _ranges(given.get("ranges", {})):
+        # Where there are none, earlier versions read it, too.
+        made["ranges"] = ranges
     if len(json.dumps(made)) > MOST_BYTES:
         raise _wrong("it", f"takes more than {MOST_BYTES // 1024} kB")
     return made
@@ -342,11 +344,11 @@ def _chart(given: Any) -> dict[str, Any]:
 
 
 def _ranges(given: Any) -> dict[str, dict[str, Any]]:
-    """Return what is zoomed to, by metric: a part of the x that it is over, None of rows' own."""
+    """Return what is zoomed to, by figure: a part of the x that it is over, None of rows' own."""
     ranges = _object(given, "ranges")
     if len(ranges) > _MOST_CHARTS:
         raise _wrong("ranges", f"holds more than {_MOST_CHARTS:,}")
-    return {_text(name, "a metric of ranges"): _range(each) for name, each in ranges.items()}
+    return {_text(name, "a figure of ranges"): _range(each) for name, each in ranges.items()}
 
 
 def _range(given: Any) -> dict[str, Any]:
@@ -360,9 +362,16 @@ def _range(given: Any) -> dict[str, Any]:
 
 
 def _number(given: Any) -> float:
-    if isinstance(given, bool) or not isinstance(given, (int, float)) or not abs(given) < math.inf:
-        raise _wrong("a range", "is not from one number to another")
-    return float(given)
+    fault = _wrong("a range", "is not from one number to another")
+    if isinstance(given, bool) or not isinstance(given, (int, float)):
+        raise fault
+    try:
+        number = float(given)
+    except OverflowError:
+        raise fault from None
+    if not math.isfinite(number):
+        raise fault
+    return number
 
 
 def _smoothing(given: Any) -> float:

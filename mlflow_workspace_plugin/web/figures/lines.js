@@ -181,7 +181,7 @@ export function drawLines(body, first, frame) {
 
   const draw = () => {
     prepare();
-    if (state.x === null) {
+    if (state.x === null || (state.answered === null && canShow(state.figure, state.choice))) {
       state.whole = drawn.wholeX;
     }
     const { figure, curves } = drawn;
@@ -265,7 +265,11 @@ export function drawLines(body, first, frame) {
   };
 
   const zoom = (x, y) => {
-    if (x !== null && x[0] <= state.whole[0] && x[1] >= state.whole[1]) {
+    if (x !== null && !(Number.isFinite(x[1] - x[0]) && x[1] > x[0])) {
+      // There is nothing between two numbers that are next to each other.
+      return;
+    }
+    if (x !== null && isAll(x)) {
       reset();
       return;
     }
@@ -277,6 +281,15 @@ export function drawLines(body, first, frame) {
       tellZoom();
     }
     draw();
+  };
+
+  const isAll = ([low, high]) => {
+    const [first, last] = state.whole;
+    if (Number.isFinite(last - first)) {
+      return high - low >= last - first;
+    }
+    // It was drawn with a range, and how much there is was never asked: what is wider shows it.
+    return state.x !== null && high - low > 1.01 * (state.x[1] - state.x[0]);
   };
 
   const reset = () => {

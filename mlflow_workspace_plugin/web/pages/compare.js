@@ -35,7 +35,6 @@ async function start() {
   const definition = saved?.definition ?? {
     runs: { ids: runs },
     charts: null,
-    ranges: {},
     columns: null,
     x: "step",
     smoothing: 0,
@@ -46,6 +45,7 @@ async function start() {
 }
 
 async function showPage(page) {
+  page.definition.ranges ??= {};
   const hidden = new Set();
   // Before any figure is read: what comes later has another mark.
   const marked = async () => (await ask("/compare/marks", { runs: page.runs.join(",") })).runs;
@@ -100,10 +100,13 @@ async function showPage(page) {
       const kept = page.definition.charts ?? shown.metrics.map((metric) => ({ metric }));
       change({ charts: kept.filter((chart) => chart.metric !== name) });
     },
-    onZoomed: (name, zoomed) => {
-      const others = Object.entries(page.definition.ranges).filter(([other]) => other !== name);
-      page.definition.ranges = Object.fromEntries(zoomed === null ? others : [...others, [name, zoomed]]);
-      head.changed();
+    onZoomed: (id, zoomed) => {
+      const { ranges } = page.definition;
+      if (zoomed !== null || Object.hasOwn(ranges, id)) {
+        const others = Object.entries(ranges).filter(([other]) => other !== id);
+        page.definition.ranges = Object.fromEntries(zoomed === null ? others : [...others, [id, zoomed]]);
+        head.changed();
+      }
     },
   });
 
@@ -130,6 +133,11 @@ async function showPage(page) {
 
   const change = (changed) => {
     Object.assign(page.definition, changed);
+    if ("x" in changed) {
+      // What was zoomed to is of another x.
+      const ranges = Object.entries(page.definition.ranges);
+      page.definition.ranges = Object.fromEntries(ranges.filter(([, { x }]) => x === null || x === changed.x));
+    }
     head.changed();
     charts.update();
     showTools();

@@ -151,7 +151,7 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden, o
       if (known) {
         known.update(figure);
       } else {
-        const handle = drawFigure(place.host, figure, optionsOf(place));
+        const handle = drawFigure(place.host, figure, optionsOf(place, figure.id));
         addHide(handle, place.name);
         handle.element.dataset.name = place.name;
         observer.observe(handle.element);
@@ -169,10 +169,18 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden, o
     }
   };
 
-  const optionsOf = (place) => ({
+  const rangeOf = (id) => (Object.hasOwn(definition.ranges, id) ? definition.ranges[id] : null);
+
+  // Read anew whenever the figure is drawn anew: what was zoomed to, and over what.
+  const optionsOf = (place, id) => ({
     ...settingsOf(place.name),
-    zoomed: Object.hasOwn(definition.ranges, place.name) ? definition.ranges[place.name] : null,
-    onZoom: (zoomed) => onZoomed(place.name, zoomed),
+    get x() {
+      return rangeOf(id)?.x ?? settingsOf(place.name).x;
+    },
+    get zoomed() {
+      return rangeOf(id);
+    },
+    onZoom: (zoomed) => onZoomed(id, zoomed),
     image: (path, run) => apiUrl(pathOf("runs", run, "file"), { path }),
     rows: (figure, offset, limit) => ask(pathOf("runs", runOf(figure), "rows"), { id: figure, offset, limit }),
     range: async (figure, { x, start, end }) => {
