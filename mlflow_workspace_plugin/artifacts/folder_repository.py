@@ -11,6 +11,7 @@ import tempfile
 import uuid
 from collections.abc import AsyncIterable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path, PurePosixPath
 from typing import BinaryIO
 from urllib.parse import unquote
@@ -23,6 +24,7 @@ from mlflow.utils.file_utils import create_tmp_dir
 from mlflow.utils.workspace_context import get_request_workspace
 
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile, Told, in_order
+from mlflow_workspace_plugin.artifacts.growing import append_rest
 from mlflow_workspace_plugin.artifacts.local_files import folders_in, open_file
 from mlflow_workspace_plugin.artifacts.paths import (
     ARTIFACT_ROOT,
@@ -46,8 +48,6 @@ from mlflow_workspace_plugin.hub.files.folder import HubFolder
 from mlflow_workspace_plugin.hub.files.tree import UNFINISHED, OpenFolder, Tree
 
 _CHUNK = 2**20
-_COMPARED = 4_096
-"""So many bytes at its end tell what a file is that is appended to."""
 # A path that is too long leads nowhere.
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
 
@@ -124,6 +124,21 @@ class FolderRepository(FileSpace, StreamUploadMixin):
         with self._checked(path), self._tree.above(self._place(path), make=True) as (folder, name):
             folder.append(name, lines, goes_on=goes_on)
 
+    def append_at(self, path: str, piece: bytes, at: int) -> bool:
+        """Append to a file of a known size (ours).
+
+        Raises:
+            ForeignFileError: a link is in the way.
+        """
+        with self._checked(path):
+            try:
+                with self._tree.above(self._place(path)) as (folder, name):
+                    return folder.append_at(name, piece, at)
+            except OSError as error:
+                if error.errno not in (*_NOTHING_THERE, errno.EISDIR):
+                    raise
+                return False
+
     def grow(self, path: str, source: BinaryIO) -> int | None:
         """Append to a file what a local one has behind it (ours)."""
         with self._checked(path):
@@ -132,19 +147,13 @@ class FolderRepository(FileSpace, StreamUploadMixin):
             except OSError:
                 return None
         with stored:
+
+            def read(start: int, size: int) -> bytes:
+                stored.seek(start)
+                return stored.read(size)
+
             size = stored.seek(0, os.SEEK_END)
-            start = stored.seek(max(0, size - _COMPARED))
-            end = stored.read()
-        source.seek(start)
-        if source.read(len(end)) != end:
-            return None
-        left = os.fstat(source.fileno()).st_size - size
-        grown = 0
-        # No longer than it is now: somebody may write faster.
-        while grown < left and (piece := source.read(min(_CHUNK, left - grown))):
-            self.append(path, piece, goes_on=True)
-            grown += len(piece)
-        return grown
+            return append_rest(source, size, read, partial(self.append_at, path))
 
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under a path; links are neither."""

@@ -62,16 +62,32 @@ class HubRepository(ArtifactRepository):
             goes_on: the bytes go on where the file ends, though it be within a line.
         """
 
+    def append_at(self, path: str, piece: bytes, at: int) -> bool:
+        """Append to a file of a known size, where no more is stored for that (ours).
+
+        What an earlier call has written, whose answer was lost, is not written again.
+
+        Args:
+            path: the stored file.
+            piece: what is to be at its end.
+            at: behind how many bytes.
+
+        Returns:
+            Whether it is; else the file was left as it is: it has another size, other bytes there,
+            or cannot be appended to.
+        """
+        return False
+
     def grow(self, path: str, source: BinaryIO) -> int | None:
-        """Append to a file what a local one has behind it, where no more is stored for that (ours).
+        """Store what a local file has got since it was stored, where less than all will do (ours).
 
         Args:
             path: the stored file, which nobody else writes to.
             source: the local one.
 
         Returns:
-            How many bytes; None if it was left as it is: it cannot be appended to, or is not what
-            the local one begins with, as far as its end tells.
+            How many bytes were stored for that; None if it is to be stored as a whole: it cannot be
+            appended to, or is not what the local one begins with, as far as its end tells.
         """
         return None
 

@@ -90,6 +90,14 @@ class SplitUriRepository(HubRepository):
         """Append lines to a file in the folder of that name (ours)."""
         self._whole.append(path, lines, goes_on=goes_on)
 
+    def append_at(self, path: str, piece: bytes, at: int) -> bool:
+        """Append to a file of a known size in the folder of that name (ours)."""
+        return self._whole.append_at(path, piece, at)
+
+    def grow(self, path: str, source: BinaryIO) -> int | None:
+        """Store what a local file has got since it was stored in the folder of that name (ours)."""
+        return self._whole.grow(path, source)
+
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under what was meant."""
         repository, meant = self._meant(path)

@@ -241,6 +241,9 @@ def _append(asked: Asked) -> dict[str, Any]:
     location = _location(asked, asked.query.get("location"), "edit")
     repository, name = _above(asked.hub, location)
     repository.check_storable(name)
+    if "at" in asked.query:
+        at = _number(asked.query["at"], "at")
+        return {"is_there": repository.append_at(name, asked.body, at)}
     repository.append(name, asked.body, goes_on=asked.query.get("goes_on") == "1")
     return {}
 

@@ -29,7 +29,11 @@ from mlflow_workspace_plugin.artifacts.azure_blob.transfer.digests import record
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.download import download_file, read_piece
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import progress_bar, unseen
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.reading import BlobFile
-from mlflow_workspace_plugin.artifacts.azure_blob.transfer.upload import upload_file, upload_stream
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.upload import (
+    upload_file,
+    upload_grown,
+    upload_stream,
+)
 from mlflow_workspace_plugin.artifacts.distant_space import (
     DistantSpace,
     check_no_folder_is_a_file,
@@ -107,6 +111,11 @@ class AzureRepository(DistantSpace):
     def append(self, path: str, lines: bytes, *, goes_on: bool = False) -> None:
         """Append lines to a file, which is made if it is not there (ours)."""
         append_lines(self.container, self._name(path), lines)
+
+    @answered
+    def grow(self, path: str, source: BinaryIO) -> int | None:
+        """Store what a local file has got since it was stored (ours)."""
+        return upload_grown(self.container, self._name(path), source)
 
     @answered
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:

@@ -104,6 +104,15 @@ class StagingRepository(FileSpace):
             folder, _, name = path.rpartition("/")
             self._stage(io.BytesIO(lines), folder or None, f"{name}.{uuid.uuid4().hex}")
 
+    def grow(self, path: str, source: BinaryIO) -> int | None:
+        """Store what a local file has got since it was stored, now or not at all (ours)."""
+        grown: list[int | None] = []
+
+        def grow() -> None:
+            grown.append(self._soon.grow(path, source))
+
+        return grown[0] if self._is_stored(grow) else None
+
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under a path."""
         self._settle()

@@ -204,6 +204,38 @@ class OpenFolder:
         with self.writing(name) as copy:
             copy.write(content + lines)
 
+    def append_at(self, name: str, piece: bytes, at: int) -> bool:
+        """Append to a file of a known size; what is there of the piece is not written again.
+
+        Args:
+            name: of the file.
+            piece: what is to be at its end.
+            at: behind how many bytes.
+
+        Returns:
+            Whether it is. Else the file was left as it is: it has another size, other bytes there,
+            or another name, which may be in a backup.
+
+        Raises:
+            ForeignFileError: it is a link, a pipe, a socket or a device.
+            IsADirectoryError, FileNotFoundError: it is a folder, or not there.
+        """
+        descriptor = self._open_file(name, os.O_RDWR)
+        try:
+            status = os.fstat(descriptor)
+            there = os.pread(descriptor, len(piece), at)
+            is_ours = at <= status.st_size == at + len(there) and piece.startswith(there)
+            if not is_ours or status.st_nlink > 1:
+                return False
+            at, piece = at + len(there), piece[len(there) :]
+            while piece:
+                # At its place: the same call may be made twice at once.
+                written = os.pwrite(descriptor, piece, at)
+                at, piece = at + written, piece[written:]
+            return True
+        finally:
+            os.close(descriptor)
+
     def check(self, name: str) -> None:
         """Check that a name is a plain file's, or nobody's.
 

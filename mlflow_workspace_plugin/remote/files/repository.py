@@ -104,6 +104,10 @@ class ServedRepository(DistantSpace):
         """Append lines to a file, which is made if it is not there (ours)."""
         self.transfer.append(self._location(path), lines, goes_on=goes_on)
 
+    def grow(self, path: str, source: BinaryIO) -> int | None:
+        """Store what a local file has got since it was stored (ours)."""
+        return self.transfer.grow(self._location(path), source)
+
     def list_artifacts(self, path: str | None = None) -> list[FileInfo]:
         """List the files and folders directly under a path."""
         above = PurePosixPath(path or "")

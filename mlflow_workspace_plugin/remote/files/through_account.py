@@ -18,7 +18,11 @@ from mlflow_workspace_plugin.artifacts.azure_blob.transfer.digests import is_con
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.download import download_file, read_piece
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import Progress
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.reading import BlobFile
-from mlflow_workspace_plugin.artifacts.azure_blob.transfer.upload import upload_file, upload_stream
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.upload import (
+    upload_file,
+    upload_grown,
+    upload_stream,
+)
 from mlflow_workspace_plugin.remote.files.signed_container import SignedContainer, properties
 from mlflow_workspace_plugin.remote.files.transfer import Kind, Todo, Transfer
 
@@ -92,6 +96,15 @@ class ThroughAccount(Transfer):
         """Append lines to a file."""
         del goes_on
         append_lines(self.container, self._name(location), lines)
+
+    @answered
+    def grow(self, location: str, source: BinaryIO) -> int | None:
+        """Store what a local file has got since it was stored."""
+        name = self._name(location)
+        self.container.look(name, BLOCK)
+        sent = upload_grown(self.container, name, source)
+        self.container.forget(name)
+        return sent
 
     def prepare_reads(self, locations: Sequence[str]) -> None:
         """Get signatures for files that are to be read."""

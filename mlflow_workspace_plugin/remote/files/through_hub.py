@@ -5,6 +5,7 @@ import io
 import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -14,6 +15,7 @@ from mlflow.exceptions import MlflowException
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.partial_file import partial_file
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import Progress, unseen
 from mlflow_workspace_plugin.artifacts.daemon_threads import DaemonThreads
+from mlflow_workspace_plugin.artifacts.growing import append_rest
 from mlflow_workspace_plugin.artifacts.local_files import digest_of
 from mlflow_workspace_plugin.artifacts.piecewise_file import PiecewiseFile
 from mlflow_workspace_plugin.errors import AzureMLException, HubBusyError, HubUnreachableError
@@ -73,6 +75,18 @@ class ThroughHub(Transfer):
         """Append lines to a file."""
         for at in range(0, len(lines), PIECE):
             self._calls.append(location, lines[at : at + PIECE], goes_on=goes_on or at > 0)
+
+    def grow(self, location: str, source: BinaryIO) -> int | None:
+        """Append to a file what a local one has behind it."""
+        (found,) = self._calls.find([{"location": location}])
+        if found.known is None or found.known.size is None:
+            return None
+        return append_rest(
+            source,
+            found.known.size,
+            partial(self.read_from, location),
+            partial(self._calls.append_at, location),
+        )
 
     def prepare_reads(self, locations: Sequence[str]) -> None:
         """Do nothing: who may read is asked at each file."""

@@ -50,6 +50,10 @@ class Transfer(ABC):
         """Append lines to a file."""
 
     @abstractmethod
+    def grow(self, location: str, source: BinaryIO) -> int | None:
+        """Store what a local file has got since it was stored, as :meth:`HubRepository.grow`."""
+
+    @abstractmethod
     def prepare_reads(self, locations: Sequence[str]) -> None:
         """Get ready to read files."""
 

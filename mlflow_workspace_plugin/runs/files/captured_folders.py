@@ -27,9 +27,10 @@ _SDK_V1S_OWN_LOGS = "*azureml.log"
 _RESCAN_S = 1.0
 """Who reads along is to be a second behind."""
 _UPLOADS_SHARE = 1 / 20
-"""How much of the time may go into uploads: a log that takes long to store is stored less often."""
+"""How much of the time may go into storing the same logs as a whole, and of a processor's into any.
+"""
 _BYTES_PER_S = 1e6
-"""How much may be stored again and again: where nothing can be appended, a log is as a whole."""
+"""How much may be stored again and again, where what is new cannot be stored alone."""
 _SLOWER_S = 10.0
 """A log that is too long for that is stored this often, as long as ten times as much will do."""
 
@@ -91,7 +92,7 @@ class WatchedLogs:
     """The files of a folder, stored again and again while they grow (SDK v1).
 
     Hidden files are left out. What cannot be stored is said once, and tried again. Of a file that
-    goes on what is new is appended, where that can be done; at the end it is stored as it is.
+    goes on little more than what is new is stored; at the end it is compared, and stored as it is.
 
     Args:
         run: whose files they become.
@@ -112,7 +113,7 @@ class WatchedLogs:
         self._folder = Path(folder).absolute()
         self._rescan_s = rescan_s
         self._stored: dict[str, tuple[int, int, int]] = {}
-        # Those to which was appended since they were stored as a whole.
+        # Those of which only what was new was stored since they were stored as a whole.
         self._grown: set[str] = set()
         self._warned = False
         # Those of the last look.
@@ -144,20 +145,25 @@ class WatchedLogs:
     def _watch(self) -> None:
         pause = self._rescan_s
         while not self._stopped.wait(pause):
-            began = time.monotonic()
-            stored = self._store_what_grew()
-            took = time.monotonic() - began
-            pause = max(self._rescan_s, took / _UPLOADS_SHARE, _pause_after(stored))
+            began, computed = time.monotonic(), time.thread_time()
+            stored, is_again = self._store_what_grew()
+            took, computed = time.monotonic() - began, time.thread_time() - computed
+            busy = max(computed, took if is_again else 0) / _UPLOADS_SHARE
+            pause = max(self._rescan_s, took, busy, _pause_after(stored))
             with suppress(MlflowException, OSError):
                 if stored and self._run._repository().has_waiting:
                     pause = max(pause, _WAITING_S)
 
-    def _store_what_grew(self, *, is_last: bool = False) -> int:
-        """Store the files that are not stored as they are; return how many bytes that were."""
+    def _store_what_grew(self, *, is_last: bool = False) -> tuple[int, bool]:
+        """Store the files that are not stored as they are.
+
+        Returns:
+            How many bytes that were, and whether of a file some were stored before.
+        """
         self._errors = []
-        stored = 0
+        stored, is_again = 0, False
         if not self._folder.is_dir():
-            return stored
+            return stored, is_again
         for path in files_below(self._folder, on_error=self._warn, leave_out=_is_hidden):
             file = self._folder / path
             try:
@@ -166,10 +172,11 @@ class WatchedLogs:
                 if self._stored.get(path) != state or (is_last and path in self._grown):
                     name = posixpath.join(self._name, path)
                     is_known = path in self._stored and not is_last
-                    grown = self._append(name, file) if is_known else None
+                    grown = self._grow(name, file) if is_known else None
                     if grown is None:
                         self._run.upload_file(name, file)
                         self._grown.discard(path)
+                        is_again |= is_known
                     else:
                         self._grown.add(path)
                     self._stored[path] = state
@@ -178,9 +185,9 @@ class WatchedLogs:
                 continue  # a log that was removed, or rotated, just now
             except (MlflowException, OSError) as error:
                 self._warn(error)
-        return stored
+        return stored, is_again
 
-    def _append(self, name: str, file: Path) -> int | None:
+    def _grow(self, name: str, file: Path) -> int | None:
         with file.open("rb") as source:
             return self._run._repository().grow(path_of(name), source)
 

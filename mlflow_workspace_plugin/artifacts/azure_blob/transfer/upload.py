@@ -8,15 +8,21 @@ same to all who name it: an upload that was killed goes on from what it staged, 
 it on this machine; a changed file shares the blocks that are as before; and of two writers of one
 name neither can commit a block of the other's that is not, byte for byte, its own. A commit
 discards what others staged under the name: who finds that stages again, and the last commit wins.
+
+A file that grows is cut into blocks that get smaller towards its end, so that little is sent for
+what was added to it. It is no append blob: such a blob never becomes another, takes an append twice
+when an answer is lost, and has no hash of all that is in it.
 """
 
 import base64
 import hashlib
 import io
+import itertools
 import mimetypes
+import os
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -36,6 +42,9 @@ _MOST_BLOCKS = 50_000  # of a blob
 _COMMITS = 10
 _ID_LENGTH = 48
 _SHORTEST_ID = 12
+_GROWN_BLOCK = 2**20
+_LAST_BLOCK = 2**16
+"""Of a file that grows, what is behind the larger blocks is cut into these."""
 ASKED_FROM = 2**18
 """The size in bytes from which a question whether a file is there already pays."""
 # Another writer's commit discarded blocks of ours, or one with ids of another length goes on.
@@ -121,6 +130,31 @@ def upload_stream(
         _upload_large(container, name, repeatable, progress, overwrite=overwrite)
 
 
+def upload_grown(container: Container, name: str, file: BinaryIO) -> int:
+    """Store a local file that grows, of which most may be there already.
+
+    Args:
+        container: where to.
+        name: of the blob.
+        file: is stored up to where it ends now.
+
+    Returns:
+        How many bytes were sent.
+
+    Raises:
+        AzureError: it cannot be stored.
+        OSError: the file cannot be read.
+        HubBusyError: others kept storing blobs of that name meanwhile.
+    """
+    size = os.fstat(file.fileno()).st_size
+    file.seek(0)
+    if size < _LAST_BLOCK:
+        content = _read(file, size)
+        _upload_small(container.blob(name), content, overwrite=True)
+        return len(content)
+    return _upload_blocks(container, name, file, _growing(size), unseen, overwrite=True)
+
+
 def content_settings(name: str) -> ContentSettings:
     """Return the content type that browsers and MLflow's UI go by."""
     kind, encoding = mimetypes.guess_type(name)
@@ -149,11 +183,45 @@ def _upload_large(
 ) -> None:
     # A file of more than 400 GB needs larger ones.
     block_size = max(BLOCK, -(-size // _MOST_BLOCKS))
+    sizes = itertools.repeat(block_size)
+    _upload_blocks(container, name, stream, sizes, progress, overwrite=overwrite)
+
+
+def _growing(size: int) -> list[int]:
+    """Return the sizes of the blocks of a file that grows: as it grows, most stay as they are."""
+    large = _GROWN_BLOCK
+    while size // large > _MOST_BLOCKS // 2:
+        large *= 2
+    last = size % large
+    sizes = [large] * (size // large) + [_LAST_BLOCK] * (last // _LAST_BLOCK)
+    return [*sizes, last % _LAST_BLOCK] if last % _LAST_BLOCK else sizes
+
+
+def _upload_blocks(
+    container: Container,
+    name: str,
+    stream: BinaryIO,
+    sizes: Iterable[int],
+    progress: Progress,
+    *,
+    overwrite: bool,
+) -> int:
+    """Store what a stream yields, in blocks; return how many bytes were sent.
+
+    Args:
+        container: where to.
+        name: of the blob.
+        stream: is read from where it stands.
+        sizes: of the blocks, up to where the stream is to end or ends.
+        progress: is told of each block.
+        overwrite: whether over a blob that is there.
+    """
     start = stream.tell()
     for _ in range(_COMMITS):
         blob = container.blob(name)
-        if _store_blocks(container, blob, stream, block_size, progress, overwrite=overwrite):
-            return
+        sent = _store_blocks(container, blob, stream, sizes, progress, overwrite=overwrite)
+        if sent is not None:
+            return sent
         stream.seek(start)
         progress = unseen
     raise HubBusyError(
@@ -166,57 +234,65 @@ def _store_blocks(
     container: Container,
     blob: BlobClient,
     stream: BinaryIO,
-    block_size: int,
+    sizes: Iterable[int],
     progress: Progress,
     *,
     overwrite: bool,
-) -> bool:
-    """Stage and commit a blob; False when another writer came between."""
+) -> int | None:
+    """Stage and commit a blob; None when another writer came between, else how much was sent."""
     try:
-        ids, sha256 = _stage(container, blob, stream, block_size, progress)
+        staged, sha256 = _stage(container, blob, stream, sizes, progress)
         blob.commit_block_list(
-            [BlobBlock(each) for each in ids],
+            [BlobBlock(block_id) for block_id, _ in staged],
             metadata={SHA256: sha256},
             content_settings=content_settings(blob.blob_name),
             match_condition=None if overwrite else MatchConditions.IfMissing,
         )
     except HttpResponseError as error:
         if code_of(error) in _OTHERS:
-            return False
+            return None
         raise
-    return True
+    return sum(sent for _, sent in staged)
 
 
 def _stage(
-    container: Container, blob: BlobClient, stream: BinaryIO, block_size: int, progress: Progress
-) -> tuple[list[str], str]:
+    container: Container,
+    blob: BlobClient,
+    stream: BinaryIO,
+    sizes: Iterable[int],
+    progress: Progress,
+) -> tuple[list[tuple[str, int]], str]:
     """Stage the blocks that are not there yet.
 
     Returns:
-        The ids of all blocks, and the SHA-256 of all content.
+        The ids of all blocks, each with how much was sent of it, and the SHA-256 of all content.
     """
     there, id_length = _staged(container, blob.blob_name)
     whole = hashlib.sha256()
 
-    def stage(index: int, block: bytes) -> str:
+    def stage(index: int, size: int, block: bytes) -> tuple[str, int]:
         md5 = hashlib.md5(block, usedforsecurity=False).digest()
-        block_id = _block_id(index, block_size, md5)[:id_length]
-        if block_id not in there:
+        block_id = _block_id(index, size, md5)[:id_length]
+        is_there = block_id in there
+        if not is_there:
             # The service compares what it got with the hash.
             header = base64.b64encode(md5).decode()
             blob.stage_block(block_id, block, headers={"Content-MD5": header})
         progress(len(block))
-        return block_id
+        return block_id, 0 if is_there else len(block)
 
-    def stages() -> Iterator[Callable[[], str]]:
-        index = 0
-        while block := _read(stream, block_size):
+    def stages() -> Iterator[Callable[[], tuple[str, int]]]:
+        start = 0
+        for size in sizes:
+            block = _read(stream, size)
+            if not block:
+                return
             whole.update(block)
-            yield partial(stage, index, block)
-            index += 1
+            yield partial(stage, start // size, size, block)
+            start += size
 
-    ids = container.for_blocks(stages())
-    return ids, whole.hexdigest()
+    staged = container.for_blocks(stages())
+    return staged, whole.hexdigest()
 
 
 def _block_id(index: int, block_size: int, md5: bytes) -> str:
