@@ -24,7 +24,7 @@ from mlflow_workspace_plugin.errors import (
     UnsafeArtifactPathError,
 )
 from tests.conftest import LOCATION
-from tests.fault_proxy import error
+from tests.fault_proxy import Cut, error
 from tests.file_transfers import BOTH, store_and_fetch, trees, write_tree
 
 TRANSFER = """
@@ -349,6 +349,40 @@ def test_folders_of_other_programs(repository, container, tmp_path):
     assert (copy / "file").read_bytes() == b"x"
     repository.delete_artifacts("folder")
     assert list(container.list_blobs()) == []
+
+
+@pytest.mark.parametrize("size", [0, 2**16, 2**20 - 50, 3 * BLOCK])
+def test_file_that_grows(repository, proxy, container, tmp_path, size):
+    """Little more is sent than what was added, and stored once though answers get lost.
+
+    When it is stored as a whole afterwards, what is there is compared, and nothing sent.
+    """
+    log, content = tmp_path / "log", os.urandom(size)
+    broken = set()
+
+    def lose_one_answer(request):
+        if request.operation in broken:
+            return None
+        broken.add(request.operation)
+        return Cut(before_answer=True)
+
+    for number in range(4):
+        content += os.urandom(10_000) if number < 3 else os.urandom(300_000)
+        log.write_bytes(content)
+        broken.clear()
+        proxy.fault = lose_one_answer
+        with log.open("rb") as source:
+            sent = repository.grow("log", source)
+        proxy.fault = lambda _: None
+        assert number == 0 or sent < 2**20 + 2**17 + 300_000
+        assert repository.read_from("log", 0, len(content) + 1) == content
+    stored = repository.file_at("log")
+    assert (stored.size, stored.sha256) == (len(content), hashlib.sha256(content).hexdigest())
+    proxy.forget()
+    repository.log_artifact(str(log))
+    assert proxy.sent == 0
+    repository.fetch("log", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == content
 
 
 def test_full_append_blob(repository, proxy, container):

@@ -484,7 +484,6 @@ class TestWatchedLogs:
         logs.stop()
         assert read(run, "logs/a") == "replaced"
 
-    @pytest.mark.folder
     def test_what_is_added_is_appended(self, run, project, monkeypatch):
         """A long log is not stored again for each line, but once more at the end, as it is then."""
         stored, store = [], run.upload_file
@@ -503,7 +502,6 @@ class TestWatchedLogs:
         assert len(stored) == 2
         assert read(run, "logs/a") == content
 
-    @pytest.mark.folder
     def test_log_that_is_another_is_stored_as_a_whole(self, run, project):
         """It may be shorter, or longer, where it was rotated or written anew."""
         logs = WatchedLogs(run, rescan_s=0.01)

@@ -97,6 +97,49 @@ def repository(team, request):
     return ServedRepository(team.api.http("alice"), "team-a", team.run / folder, patience_s=5)
 
 
+def test_file_that_grows(team, repository, tmp_path):
+    """What was added goes the way of all bytes, and once only where it is sent again."""
+    log, content = tmp_path / "log", b"0123456789" * 100_000
+    log.write_bytes(content)
+    repository.log_artifact(str(log))
+    for number in range(4):
+        content += b"%d\n" % number * 1_000
+        log.write_bytes(content)
+        team.api.asked.clear()
+        if team.proxy is not None:
+            team.proxy.forget()
+        with log.open("rb") as source:
+            assert repository.grow("log", source) is not None
+        sent = team.api.body_bytes() + (0 if team.proxy is None else team.proxy.sent)
+        assert number == 0 or sent < 100_000
+        assert (team.api.body_bytes() == 0) == (team.proxy is not None)
+    assert repository.read_from("log", 0, 2 * len(content)) == content
+
+
+def test_append_at_a_place(team, repository):
+    """It is made once, goes on if it was made in part, and spares what is another's.
+
+    To files of an account nothing is appended so.
+    """
+    repository.append("log", b"0123", goes_on=True)
+    location = str(team.run / repository._base.name / "log")
+    if team.proxy is not None:
+        assert repository._calls.append_at(location, b"45", 4) is False
+        assert repository.read_from("log", 0, 100) == b"0123"
+        return
+    for piece, at, is_there, content in (
+        (b"45", 4, True, b"012345"),
+        (b"45", 4, True, b"012345"),
+        (b"4567", 4, True, b"01234567"),
+        (b"xx", 4, False, b"01234567"),
+        (b"45", 4, False, b"01234567"),
+        (b"xx", 9, False, b"01234567"),
+    ):
+        assert repository._calls.append_at(location, piece, at) is is_there
+        assert repository.read_from("log", 0, 100) == content
+    assert repository._calls.append_at(location + "s", b"x", 0) is False
+
+
 @pytest.mark.parametrize("size", [0, PIECE, BLOCK, 2 * BLOCK + 1])
 def test_any_size_comes_back(team, repository, tmp_path, size):
     """Files and streams of each size come back, and no byte of a signed one meets the server."""
