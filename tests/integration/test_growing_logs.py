@@ -228,13 +228,19 @@ def test_end_does_not_wait_for_a_storage_that_hangs(azure_workspace, proxy, monk
         monkeypatch.setattr(repositories, name, 1.0)
     run = Experiment(azure_workspace, "e").start_logging(snapshot_directory=None)
     log, lines = "logs/user_log.txt", [f"line {each}" for each in range(10_000)]
+    asked = threading.Event()
+
+    def hang(request):
+        asked.set()
+        return Cut(is_silent=True)
 
     def train():
         with run:
             print(lines[0])  # noqa: T201
             wait_until(lambda: run.get_file_names() == [log], 60)
-            proxy.fault = lambda _: Cut(is_silent=True)
+            proxy.fault = hang
             print("\n".join(lines[1:]))  # noqa: T201
+            assert asked.wait(60)
 
     training = threading.Thread(target=train, daemon=True)
     training.start()
