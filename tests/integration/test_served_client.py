@@ -11,7 +11,7 @@ import sys
 import textwrap
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from subprocess import PIPE
 
@@ -31,6 +31,7 @@ from mlflow_workspace_plugin.artifacts.paths import location_of
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import (
     HubProtocolError,
+    HubUnreachableError,
     InvalidUriError,
     LogInNeededError,
     NoAnswerError,
@@ -47,11 +48,13 @@ from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.protocol import headers
 from mlflow_workspace_plugin.protocol.calls import route_of
 from mlflow_workspace_plugin.remote import http, logging_in
+from mlflow_workspace_plugin.remote.files.open import open_to_send_of
 from mlflow_workspace_plugin.remote.http import HubHttp, UnansweredError
 from mlflow_workspace_plugin.remote.log_ins import KeptLogIn, log_in_of
 from mlflow_workspace_plugin.remote.logging_in import address_of
 from mlflow_workspace_plugin.remote.tracking import RemoteTrackingStore, ServedTrackingStore
 from mlflow_workspace_plugin.remote.workspaces import ServedWorkspaces
+from mlflow_workspace_plugin.runner.shipping import GrowingFile
 from mlflow_workspace_plugin.stores.build import workspace_store
 from mlflow_workspace_plugin.stores.jobs.compute import Compute
 from mlflow_workspace_plugin.stores.views import View
@@ -272,6 +275,24 @@ class TestFaults:
         assert (len(broken), len(broken_too)) == (1, 1)
         found = line.stored().search_runs([experiment], "", 1, 10)
         assert {each.info.run_id for each in found} == {run.info.run_id, job.info.run_id}
+
+    @pytest.mark.parametrize("fault", [Cut(before_answer=True), (502, HTML, PAGE)])
+    def test_lost_answer_doubles_nothing_of_a_jobs_log(self, line, fault, tmp_path):
+        """What is there is asked before more is appended."""
+        client = line.client()
+        run_id = new_run(client)
+        repository = open_to_send_of(line.uri(), client.get_run(run_id).info.artifact_uri)
+        log = tmp_path / "log"
+        growing = GrowingFile(log, "user_logs/std_log.txt")
+        content = b""
+        for number in range(3):
+            content += b"line %d\n" % number
+            log.write_bytes(content)
+            with line.broken(fault, of="files/append"), suppress(HubUnreachableError):
+                growing.ship(repository)
+            while not growing.ship(repository):
+                pass
+            assert repository.read_from("user_logs/std_log.txt", 0, 1000) == content
 
     def test_experiment_of_somebody_else_is_not_taken_for_ones_own(self, line):
         """Nobody knows of a request that did not arrive, and others may have the name by then."""

@@ -159,7 +159,8 @@ class FileCalls:
     def append(self, location: str, lines: bytes, *, goes_on: bool) -> None:
         """Append lines to a file; after an error they may be there."""
         params = {"location": location, "goes_on": int(goes_on)}
-        self._said("POST", "append", params=params, data=lines)
+        # Not again after a lost answer: they would be there twice.
+        self._said("POST", "append", params=params, data=lines, again=False)
 
     def append_at(self, location: str, piece: bytes, at: int) -> bool:
         """Append to a file of a known size; return whether the piece is there now."""
