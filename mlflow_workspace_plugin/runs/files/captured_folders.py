@@ -169,11 +169,12 @@ class WatchedLogs:
             try:
                 status = file.stat()
                 state = (status.st_ino, status.st_size, status.st_mtime_ns)
-                if self._stored.get(path) != state or (is_last and path in self._grown):
+                is_known, is_new = path in self._stored, self._stored.get(path) != state
+                if is_new or (is_last and path in self._grown):
                     name = posixpath.join(self._name, path)
-                    is_known = path in self._stored and not is_last
-                    grown = self._grow(name, file) if is_known else None
-                    if grown is None:
+                    grown = self._grow(name, file) if is_known and is_new else None
+                    if grown is None or is_last:
+                        # In the end most often nothing is sent, as what is there is compared.
                         self._run.upload_file(name, file)
                         self._grown.discard(path)
                         is_again |= is_known
