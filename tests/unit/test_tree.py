@@ -51,6 +51,11 @@ def append(tree: Tree, path: str, lines: bytes) -> None:
         folder.append(name, lines)
 
 
+def append_at(tree: Tree, path: str, piece: bytes, at: int) -> bool:
+    with tree.above(path) as (folder, name):
+        return folder.append_at(name, piece, at)
+
+
 def make(tree: Tree, path: str) -> None:
     with tree.folder(path, make=True):
         pass
@@ -69,6 +74,7 @@ def share(tree: Tree, path: str) -> None:
 THROUGH = [
     lambda tree: write(tree, "a/b/f", b"x"),
     lambda tree: append(tree, "a/b/f", b"x\n"),
+    lambda tree: append_at(tree, "a/b/f", b"x\n", 0),
     lambda tree: make(tree, "a/b/new"),
     lambda tree: entries(tree, "a/b"),
     lambda tree: tree.open("a/b/f"),
@@ -93,7 +99,12 @@ def test_no_call_goes_through_a_link(top, outside, call, level):
 
 @pytest.mark.parametrize(
     "call",
-    [lambda tree: append(tree, "f", b"x\n"), lambda tree: tree.open("f"), lambda t: share(t, "f")],
+    [
+        lambda tree: append(tree, "f", b"x\n"),
+        lambda tree: append_at(tree, "f", b"x\n", len(b"outside\n")),
+        lambda tree: tree.open("f"),
+        lambda tree: share(tree, "f"),
+    ],
 )
 @pytest.mark.parametrize("target", ["f", "missing"])
 def test_no_call_follows_a_link_at_the_end(top, outside, call, target):
@@ -177,6 +188,7 @@ def test_file_with_another_name_is_never_changed(top, outside):
     tree, before = Tree(top), state(outside)
     for name in ("f", "g"):
         os.link(outside / "f", top / name)
+    assert append_at(tree, "f", b"line\n", len(b"outside\n")) is False
     append(tree, "f", b"line\n")
     write(tree, "g", b"new")
     assert (top / "f").read_bytes() == b"outside\nline\n"
