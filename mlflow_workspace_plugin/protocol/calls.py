@@ -64,6 +64,7 @@ CALLS: dict[str, Call] = {
     "get_run_metrics": _OF_RUN,
     "table_places": _OF_RUN,
     "points_at": _OF_RUN,
+    "points_page": _OF_RUN,
     "chart_points": _OF_RUN,
     "chart_points_of_runs": _OF_RUNS,
     "latest_points": _OF_RUN,

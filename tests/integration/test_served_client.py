@@ -207,6 +207,7 @@ class TestRuns:
             ("newest_datasets",),
             ("descriptor_tags", [run_id]),
             ("table_places", run_id, "rows", 0, 10),
+            ("points_page", run_id, ["loss"], 10, 20),
         ):
             assert getattr(store, name)(*given) == getattr(beneath, name)(*given)
         assert [each.run_id for each in store.jobs()] == [job]

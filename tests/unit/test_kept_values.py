@@ -29,7 +29,12 @@ class Files:
 @pytest.fixture
 def found(request):
     """The values in files, of a run of this test."""
-    return lambda files: [each.value for each in exact_values(files, "uri", request.node.name)]
+
+    def of(files):
+        found = exact_values(files, "uri", request.node.name)
+        return [each.value for each in found.get("k", ())]
+
+    return of
 
 
 @pytest.fixture

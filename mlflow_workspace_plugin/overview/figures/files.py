@@ -9,6 +9,7 @@ from mlflow_workspace_plugin.figures.images import Picture, images
 from mlflow_workspace_plugin.figures.specification import Figure
 from mlflow_workspace_plugin.figures.values import words
 from mlflow_workspace_plugin.overview.figures.asked import Asked
+from mlflow_workspace_plugin.overview.figures.exact_of_key import place_of
 from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun
 from mlflow_workspace_plugin.overview.run.files import size_of_file
 from mlflow_workspace_plugin.runs.files.artifact_names import path_in_run
@@ -58,7 +59,7 @@ def figures_of_files(run: LoggedRun, logged: Logged, asked: Asked) -> list[Figur
 
 def _files(run: LoggedRun, logged: Logged) -> list[Picture]:
     found = []
-    for each in sorted(run.exact[logged.name], key=lambda value: (value.timestamp, value.step)):
+    for each in sorted(run.exact(logged.name), key=place_of):
         # Nothing keeps a client from logging the address of something else.
         with suppress(UserErrorException, TypeError):
             path = path_in_run(each.value, run.id)

@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +12,7 @@ from mlflow.entities import Run as MlflowRun
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.overview.figures.exact_of_key import ExactOfKey
 from mlflow_workspace_plugin.overview.figures.kept_values import exact_values
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs.metrics.descriptors import (
@@ -22,7 +23,6 @@ from mlflow_workspace_plugin.runs.metrics.descriptors import (
     read_descriptors,
 )
 from mlflow_workspace_plugin.runs.metrics.reader import columns_of, type_of
-from mlflow_workspace_plugin.stores.reads.exact_values import ExactValue
 from mlflow_workspace_plugin.stores.tags.text_tags import marks_of
 
 METRIC = "metric"
@@ -102,15 +102,15 @@ class LoggedRun:
         return read_descriptors(self.tags)
 
     @cached_property
-    def exact(self) -> dict[str, list[ExactValue]]:
-        """What was logged where numbers do not say it, by the key of the metric."""
-        found: dict[str, list[ExactValue]] = defaultdict(list)
-        if self.descriptors:
-            with self.reading_files() as repository:
-                values = exact_values(repository, self.source.tracking_uri, self.id)
-            for value in values:
-                found[value.key].append(value)
-        return found
+    def _exact(self) -> Mapping[str, ExactOfKey]:
+        if not self.descriptors:
+            return {}
+        with self.reading_files() as repository:
+            return exact_values(repository, self.source.tracking_uri, self.id)
+
+    def exact(self, key: str) -> ExactOfKey:
+        """Return what was logged where numbers do not say it, of the metric of a key."""
+        return self._exact.get(key) or ExactOfKey()
 
     @cached_property
     def metrics(self) -> list[Logged]:

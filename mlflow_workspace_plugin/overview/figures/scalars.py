@@ -16,6 +16,7 @@ from mlflow_workspace_plugin.figures.tables import PAGE, table
 from mlflow_workspace_plugin.figures.values import single
 from mlflow_workspace_plugin.overview.figures.asked import Asked
 from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun, type_of_column
+from mlflow_workspace_plugin.overview.figures.mixed_values import page_of_values
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs.metrics.reader import Place, values_of
 from mlflow_workspace_plugin.stores.charts.point import ChartPoints, Point
@@ -33,10 +34,10 @@ def figure_of_scalar(run: LoggedRun, logged: Logged, asked: Asked) -> Figure | N
     """
     figure = figure_id(*logged.parts)
     if logged.has_text:
-        values = texts_of(run, logged)
-        if len(values) == 1 and not asked.is_range:
+        values, total = page_of_values(run, logged, 0, PAGE)
+        if total == 1 and not asked.is_range:
             return single(figure, logged.name, values[0][1])
-        return _page(figure, logged.name, values, 0, PAGE) if values else None
+        return _page(figure, logged.name, values, total, 0) if values else None
     found = chart_points(run, logged, asked)
     # Of a part nothing may be there.
     if found.total == 0 and not asked.is_range:
@@ -105,8 +106,8 @@ def rows_of_scalar(run: LoggedRun, logged: Logged, offset: int, limit: int) -> T
         offset: how many rows are before the page.
         limit: how many are on it.
     """
-    values = texts_of(run, logged)
-    return _page(figure_id(*logged.parts), logged.name, values, offset, limit)
+    values, total = page_of_values(run, logged, offset, limit)
+    return _page(figure_id(*logged.parts), logged.name, values, total, offset)
 
 
 def curves(
@@ -150,28 +151,11 @@ def chart_points(run: LoggedRun, logged: Logged, asked: Asked) -> ChartPoints:
     return found[0] if len(found) == 1 else _together(found, wanted["x"])
 
 
-def texts_of(run: LoggedRun, logged: Logged) -> list[tuple[Place, Any]]:
-    """Return all values of a metric, as they were logged, with their places.
-
-    Args:
-        run: the run.
-        logged: the metric.
-    """
-    points = run.source.store.get_run_points(run.id, logged.keys)
-    kind = type_of_column(logged, "")
-    found = [
-        value
-        for key in logged.keys
-        for value in values_of(points.get(key, []), run.exact[key], kind)
-    ]
-    return sorted(found, key=lambda each: each[0])
-
-
 def _page(
-    figure: str, title: str, values: Sequence[tuple[Place, Any]], offset: int, limit: int
+    figure: str, title: str, values: Sequence[tuple[Place, Any]], total: int, offset: int
 ) -> Table:
-    page = [(step, value) for (_, step), value in values[offset : offset + limit]]
-    return table(figure, title, _TEXT_COLUMNS, page, total=len(values), offset=offset)
+    rows = [(step, value) for (_, step), value in values]
+    return table(figure, title, _TEXT_COLUMNS, rows, total=total, offset=offset)
 
 
 def _together(found: Sequence[ChartPoints], x: str) -> ChartPoints:
@@ -217,8 +201,8 @@ def _nones(run: LoggedRun, logged: Logged, asked: Asked) -> list[Place]:
     places = [
         (each.timestamp, each.step)
         for key in logged.keys
-        for each in run.exact[key]
-        if each.value is None and not each.is_alone
+        for each in run.exact(key).numbered
+        if each.value is None
     ]
     x = 1 if wanted["x"] == "step" else 0
     return [place for place in places if first <= place[x] <= last]
@@ -250,7 +234,7 @@ def _typed(run: LoggedRun, logged: Logged, points: Sequence[Point]) -> list[Any]
         for index, point in enumerate(points)
     )
     is_typed = logged.is_described
-    exact = [value for key in logged.keys for value in run.exact[key]] if is_typed else []
+    exact = [value for key in logged.keys for value in run.exact(key)] if is_typed else []
     values = values_of([each[:3] for each in numbered], exact, type_of_column(logged, ""))
     if not is_typed:
         values = [(place, _meant(value)) for place, value in values]

@@ -95,13 +95,12 @@ def cells_at(run: LoggedRun, logged: Logged, places: Sequence[Place]) -> dict[st
         logged: the table.
         places: of the rows.
     """
-    wanted = set(places)
     found = {}
     for name, declared in logged.columns.items():
         cells: dict[Place, Any] = {}
         for key in sorted({each.key for each in declared}):
             points = run.source.store.points_at(run.id, key, places)
-            exact = [each for each in run.exact[key] if (each.timestamp, each.step) in wanted]
+            exact = run.exact(key).at(places)
             cells.update(values_of(points, exact, type_of_column(logged, name)))
         found[name] = [cells.get(place) for place in places]
     return found
@@ -115,7 +114,7 @@ def _may_be_curves(run: LoggedRun, logged: Logged) -> bool:
     """Whether all cells are numbers, as far as that is known without reading them."""
     types = (type_of_column(logged, name) for name in logged.columns)
     return all(kind in _NUMBERS for kind in types) and not any(
-        each.is_alone for key in logged.keys for each in run.exact[key]
+        run.exact(key).alone for key in logged.keys
     )
 
 

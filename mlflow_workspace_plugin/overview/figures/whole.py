@@ -18,7 +18,7 @@ from mlflow_workspace_plugin.overview.figures import mlflow_files
 from mlflow_workspace_plugin.overview.figures.asked import Asked
 from mlflow_workspace_plugin.overview.figures.files import figures_of_files
 from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun, type_of_column
-from mlflow_workspace_plugin.overview.figures.scalars import texts_of
+from mlflow_workspace_plugin.overview.figures.mixed_values import all_values
 from mlflow_workspace_plugin.overview.figures.tables import cells_at
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs.metrics.descriptors import SCALAR, TABLE
@@ -107,9 +107,9 @@ def _rows_of_lines(figure: Lines) -> Iterator[_Row]:
 
 
 def _rows_of_scalar(run: LoggedRun, logged: Logged) -> Iterator[_Row]:
-    if logged.has_text or (logged.is_described and any(run.exact[key] for key in logged.keys)):
+    if logged.has_text or (logged.is_described and any(run.exact(key) for key in logged.keys)):
         # What numbers do not say is only found beside all of them.
-        values: Iterator[tuple[Place, Any]] = iter(texts_of(run, logged))
+        values: Iterator[tuple[Place, Any]] = iter(all_values(run, logged))
     else:
         values = heapq.merge(
             *(_values(run, logged, key) for key in logged.keys), key=lambda each: each[0]

@@ -27,6 +27,8 @@ from mlflow_workspace_plugin.stores.reads.many_objects import many_objects
 
 RunPoint = tuple[int, int, float]
 """Timestamp in milliseconds since 1970, step and value."""
+KeyedPoint = tuple[str, int, int, float]
+"""The same, behind the key of the metric."""
 
 _ROWS_AT_ONCE = 10_000
 
@@ -71,6 +73,28 @@ def _whole_run(dialect: str, *, one_metric: bool) -> TextClause:
         WHERE {_OF_METRIC if one_metric else "run_uuid = :run_id"}
         ORDER BY key, {_POINT}
     """)
+
+
+_OF_METRICS = "run_uuid = :run_id AND key IN :keys"
+
+
+@functools.cache
+def _count_of_metrics(dialect: str) -> TextClause:
+    statement = text(f"SELECT count(*) FROM metrics {_BY_RUN[dialect]} WHERE {_OF_METRICS}")
+    return statement.bindparams(bindparam("keys", type_=String, expanding=True))
+
+
+@functools.cache
+def _page_of_metrics(dialect: str) -> TextClause:
+    # OFFSET 0 is as for the first page of one metric.
+    fence = "OFFSET 0" if dialect == "postgresql" else ""
+    statement = text(f"""
+        SELECT key, {_POINT} FROM (
+            SELECT key, {_POINT} FROM metrics {_BY_RUN[dialect]} WHERE {_OF_METRICS} {fence}
+        ) AS of_metrics
+        ORDER BY timestamp, step, key, value, is_nan LIMIT :limit OFFSET :offset
+    """)
+    return statement.bindparams(bindparam("keys", type_=String, expanding=True))
 
 
 class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
@@ -164,6 +188,34 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
                         for _, timestamp, step, value, is_nan in rows
                     ]
         return points
+
+    def points_page(
+        self, run_id: str, metric_keys: Sequence[str], offset: int, limit: int
+    ) -> tuple[list[KeyedPoint], int]:
+        """Return a page of the points of some metrics together, and how many there are (ours).
+
+        Args:
+            run_id: the run.
+            metric_keys: the metrics.
+            offset: of how many points those of the page come behind, by time, step, key and value.
+            limit: how many points at most.
+
+        Raises:
+            MlflowException: there is no such run in the workspace.
+        """
+        dialect = self._hub.engine.dialect.name
+        parameters = {"run_id": run_id, "keys": list(metric_keys)}
+        with self._statements() as connection:
+            self._check_accessible(connection, [run_id])
+            total = connection.execute(_count_of_metrics(dialect), parameters).scalar_one()
+            if limit < 1 or offset >= total:
+                return [], total
+            page = {**parameters, "offset": offset, "limit": limit}
+            found = connection.execute(_page_of_metrics(dialect), page)
+            return [
+                (key, timestamp, step, math.nan if is_nan else value)
+                for key, timestamp, step, value, is_nan in found
+            ], total
 
     def _check_accessible(self, connection: Connection, run_ids: Sequence[str]) -> None:
         parameters = {"run_ids": list(run_ids), "workspace": self._get_active_workspace()}
