@@ -21,7 +21,8 @@ from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.files.records import Kind, body, line, parse
 from mlflow_workspace_plugin.journal.journal import Journal
-from mlflow_workspace_plugin.runs.metrics.latest import latest_values
+from mlflow_workspace_plugin.overview.figures.latest import LatestValues
+from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.runs.metrics.names import key_of
 from mlflow_workspace_plugin.stores.deliveries.writers import HubWriter
 from mlflow_workspace_plugin.stores.tags.text_tags import MARK_PREFIX, mark_of
@@ -129,7 +130,8 @@ class TestInMlflow:
         run.log("users", "a")
         run.tag("text/users", "mine")
         run.flush()
-        latest = dict(latest_values(workspace.client.get_run(run.id)))
+        source = source_of(workspace.get_mlflow_tracking_uri())
+        latest = dict(LatestValues(source).of(workspace.client.get_run(run.id)))
         assert latest == {
             "50 %": "odd",
             "long": long[: MAX_TAG_VAL_LENGTH - 1] + "…",

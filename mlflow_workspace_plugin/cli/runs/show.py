@@ -19,7 +19,8 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
     """
     from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
-    from mlflow_workspace_plugin.runs.metrics.latest import latest_values
+    from mlflow_workspace_plugin.overview.figures.latest import LatestValues
+    from mlflow_workspace_plugin.overview.source import Source
     from mlflow_workspace_plugin.runs.reason import reason_of
     from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 
@@ -46,7 +47,7 @@ def show_run(found: FoundRun, *, as_json: bool) -> None:
         "by": info.user_id,
     }
     params = dict(run.data.params)
-    metrics = dict(latest_values(run))
+    metrics = dict(LatestValues(Source(workspace.tracking_store)).of(run))
     tags = {key: value for key, value in of_sdk.get_tags().items() if not key.startswith("mlflow.")}
     page = workspace.where_to_look(
         f"experiments/{info.experiment_id}/runs/{info.run_id}", f"open {info.run_id}"

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from mlflow.entities import Run as MlflowRun
 
     from mlflow_workspace_plugin.cli.layout.tables import Column
+    from mlflow_workspace_plugin.overview.figures.latest import LatestValues
     from mlflow_workspace_plugin.sdk.experiment import Experiment
     from mlflow_workspace_plugin.sdk.workspace import Workspace
     from mlflow_workspace_plugin.stores.jobs.job import Job
@@ -95,6 +96,9 @@ def runs(
     Without --workspace it is the workspace of MLFLOW_TRACKING_URI, else of the config.json above
     this folder.
     """
+    from mlflow_workspace_plugin.overview.figures.latest import LatestValues
+    from mlflow_workspace_plugin.overview.source import Source
+
     found = open_workspace(workspace, hub)
     experiments = _experiments(found, experiment)
     limit = None if all_runs else number
@@ -106,8 +110,9 @@ def runs(
     _describe_metrics(found, shown)
     of_jobs = found.tracking_store.jobs(states.ALL - {states.COMPLETED})
     jobs = {each.run_id: each for each in of_jobs}
+    latest = LatestValues(Source(found.tracking_store))
     listed = [
-        ListedRun(run, experiments[run.info.experiment_id], job=jobs.get(run.info.run_id))
+        ListedRun(run, experiments[run.info.experiment_id], latest, job=jobs.get(run.info.run_id))
         for run in shown
     ]
     if as_json:
@@ -119,7 +124,7 @@ def runs(
         return
     added: list[ListedRun] = []
     if not order_by:
-        added = _missing_parents(found, listed, experiments)
+        added = _missing_parents(found, listed, experiments, latest)
         listed = list(_as_tree(listed + added))
     echo(f"Runs of {what}")
     _print(listed, metric, param)
@@ -133,6 +138,7 @@ class ListedRun:
     Attributes:
         run: as MLflow returned it.
         experiment: its experiment.
+        latest: tells its latest values.
         depth: how far below a run of nobody's it stands.
         above: its parent, where it stands below that.
         job: the job it is, unless that was completed.
@@ -140,6 +146,7 @@ class ListedRun:
 
     run: "MlflowRun"
     experiment: "Experiment"
+    latest: "LatestValues"
     depth: int = 0
     above: "ListedRun | None" = None
     job: "Job | None" = None
@@ -190,9 +197,7 @@ class ListedRun:
     @cached_property
     def metrics(self) -> dict[str, Any]:
         """The last value of each metric, by the name it was logged as."""
-        from mlflow_workspace_plugin.runs.metrics.latest import latest_values
-
-        return dict(latest_values(self.run))
+        return dict(self.latest.of(self.run))
 
     @property
     def params(self) -> dict[str, str]:
@@ -242,7 +247,10 @@ def _search(
 
 
 def _missing_parents(
-    workspace: "Workspace", listed: "list[ListedRun]", experiments: "Mapping[str, Experiment]"
+    workspace: "Workspace",
+    listed: "list[ListedRun]",
+    experiments: "Mapping[str, Experiment]",
+    latest: "LatestValues",
 ) -> "list[ListedRun]":
     """Return the parents of runs that are not among them, and theirs."""
     from mlflow.exceptions import MlflowException
@@ -261,7 +269,7 @@ def _missing_parents(
         experiment = experiments.get(run.info.experiment_id)
         if experiment is None or run.info.lifecycle_stage != "active":
             continue
-        added.append(ListedRun(run, experiment))
+        added.append(ListedRun(run, experiment, latest))
         missing |= {added[-1].parent} - there - {None}
     return added
 

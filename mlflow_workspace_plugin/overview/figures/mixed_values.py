@@ -98,11 +98,20 @@ def _told(run: LoggedRun, logged: Logged, points: Sequence[KeyedPoint]) -> list[
         of_key = [index for index, point in enumerate(points) if point[0] == key]
         if of_key:
             rows = [points[index][1:] for index in of_key]
-            told.update(zip(of_key, _told_of_key(run, logged, key, rows), strict=True))
+            kind = type_of_column(logged, "")
+            told.update(zip(of_key, told_of_key(run, key, kind, rows), strict=True))
     return [told[index] for index in range(len(points))]
 
 
-def _told_of_key(run: LoggedRun, logged: Logged, key: str, points: Sequence[RunPoint]) -> list[Any]:
+def told_of_key(run: LoggedRun, key: str, kind: str, points: Sequence[RunPoint]) -> list[Any]:
+    """Return what was logged as some numbers of one key that follow each other, in their order.
+
+    Args:
+        run: the run.
+        key: the key.
+        kind: the type of the column.
+        points: the numbers, by time, step and value; at least one.
+    """
     first = points[0][:2]
     ends = {step: timestamp for timestamp, step, _ in points}
     exact = [
@@ -122,5 +131,5 @@ def _told_of_key(run: LoggedRun, logged: Logged, key: str, points: Sequence[RunP
         if (timestamp, step) < first
     ]
     ahead = run.source.store.points_at(run.id, key, places) if places else []
-    values = values_of([*ahead, *points], exact, type_of_column(logged, ""))
+    values = values_of([*ahead, *points], exact, kind)
     return [value for _, value in values[len(ahead) :]]

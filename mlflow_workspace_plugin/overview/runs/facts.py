@@ -12,11 +12,11 @@ from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.figures.cells import cell
 from mlflow_workspace_plugin.figures.specification import Cell
 from mlflow_workspace_plugin.overview import numbers
+from mlflow_workspace_plugin.overview.figures.latest import LatestValues
 from mlflow_workspace_plugin.overview.source import Source
 from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.runs.metrics.descriptors import read_descriptors
-from mlflow_workspace_plugin.runs.metrics.latest import latest_values
 from mlflow_workspace_plugin.runs.run_tags import tags_of_user
 from mlflow_workspace_plugin.runs.search import PROPERTY_PREFIX
 from mlflow_workspace_plugin.stores.jobs import states
@@ -143,11 +143,12 @@ def facts_of(source: Source, runs: Sequence[MlflowRun]) -> list[RunFacts]:
         for each in {run.info.experiment_id for run in runs}
     }
     states_of = _job_states(source, runs)
+    latest_values = LatestValues(source)
     found = []
     for run in runs:
         info, tags = run.info, run.data.tags
         status = states_of.get(info.run_id, run_status.of_mlflow(info.status))
-        latest = latest_values(run)
+        latest = latest_values.of(run)
         ended = info.end_time if status in states.LAST else None
         attributes = {
             "status": status,

@@ -12,6 +12,8 @@ from mlflow_workspace_plugin.overview.live.growing import Point, grow, is_curve,
 _PATIENCE = 10
 """What took a second to read is read again after ten, unless the run has ended."""
 
+_UNKNOWN = object()
+
 MOST_METRICS = 200
 """So many metrics are read of a run; a page shows the others."""
 
@@ -92,7 +94,7 @@ class LiveFigures:
             row
             for name, figures in self._names.items()
             for figure in figures
-            if (row := _row(name, figure, self._latest.get(name))) is not None
+            if (row := _row(name, figure, self._latest.get(name, _UNKNOWN))) is not None
         ]
 
     def _read_waiting(self, *, is_over: bool) -> bool:
@@ -149,14 +151,15 @@ def _row(name: str, figure: Any, latest: Any) -> MetricSeen | None:
     """Return a metric in a few values; None of one that has none, such as a picture."""
     if figure["kind"] in ("number", "text"):
         return MetricSeen(name, figure["value"], values=1)
-    if figure["kind"] == "table" and latest is not None:
+    if figure["kind"] == "table" and latest is not _UNKNOWN:
         return MetricSeen(name, cell(latest), values=figure["total"])
     if not is_curve(figure):
         return None
     series = figure["series"][0]
     finite = [y for y in series["y"] if isinstance(y, int | float)]
-    if latest is None and series["y"]:
-        latest = max(zip(times_of(figure), series["y"], strict=True), key=lambda row: row[0])[1]
+    if latest is _UNKNOWN:
+        by_time = zip(times_of(figure), series["y"], strict=True)
+        latest = max(by_time, key=lambda row: row[0], default=(0, None))[1]
     least, greatest = (min(finite), max(finite)) if finite else (None, None)
     return MetricSeen(name, cell(_number(latest)), least, greatest, series["total"])
 

@@ -5,13 +5,12 @@ from collections.abc import Callable
 from typing import Any
 
 from mlflow_workspace_plugin.drawing.seen_run import ChildSeen, SeenRun
-from mlflow_workspace_plugin.figures.cells import is_nan
 from mlflow_workspace_plugin.overview.figures.figures import figure_names_of_runs, figures_of_run
+from mlflow_workspace_plugin.overview.figures.latest import LatestValues
 from mlflow_workspace_plugin.overview.live.tick import Tick, tick
 from mlflow_workspace_plugin.overview.run.log import LogPiece
 from mlflow_workspace_plugin.overview.run.overview import children_of_run, facts_of_run
 from mlflow_workspace_plugin.overview.source import Source
-from mlflow_workspace_plugin.runs.metrics.latest import latest_values
 from mlflow_workspace_plugin.sdk.widgets.live_figures import LiveFigures
 from mlflow_workspace_plugin.sdk.widgets.thumbnails import Thumbnails
 
@@ -135,9 +134,7 @@ class LiveRun:
             names = figure_names_of_runs(self._source, [self._run_id])
             again |= set(self._figures.of_files(names))
         if found.again:
-            latest = latest_values(self._source.store.get_run(self._run_id))
-            # What MLflow keeps as NaN may be None, as the figure says.
-            texts = {name: value for name, value in latest if not is_nan(value)}
+            texts = dict(LatestValues(self._source).of(self._source.store.get_run(self._run_id)))
         told = found.points, again, found.latest | texts
         return self._figures.take(*told, is_over=found.is_over, reads=reads) or changed
 
