@@ -5,6 +5,7 @@ import math
 import random
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.figures.ids import figure_id
@@ -14,8 +15,12 @@ from mlflow_workspace_plugin.overview.figures.figures import figures_of_run, row
 from mlflow_workspace_plugin.overview.figures.logged import LoggedRun
 from mlflow_workspace_plugin.overview.figures.mixed_values import all_values, page_of_values
 from mlflow_workspace_plugin.overview.live.tick import tick
+from mlflow_workspace_plugin.overview.runs.facts import METRIC, Column, facts_of_ids
 from mlflow_workspace_plugin.overview.source import source_of
-from mlflow_workspace_plugin.runs.metrics.descriptors import Column, Descriptor
+from mlflow_workspace_plugin.runs.metrics import descriptors
+from mlflow_workspace_plugin.runs.metrics.descriptors import Descriptor
+from mlflow_workspace_plugin.stores.reads import exact_values
+from mlflow_workspace_plugin.stores.reads.exact_values import FOLDER
 from tests.deliveries import deliver_all
 
 NOW = 1_700_000_000_000
@@ -140,7 +145,7 @@ def test_numbers_that_moved_are_told_across_pages(source, run, direct):
     """Equal ones of one step and one millisecond, of which some stand for None, and of two keys."""
     keys = ("m", "m--other")
     for key in keys:
-        tags = dict(Descriptor("m", "scalar", (Column("", key, "double"),), NOW).tags())
+        tags = dict(Descriptor("m", "scalar", (descriptors.Column("", key, "double"),), NOW).tags())
         direct.log_values(run.id, [], (), tags)
     chosen = random.Random(1)
     for number in range(40):
@@ -163,3 +168,49 @@ def test_numbers_that_moved_are_told_across_pages(source, run, direct):
         page, _ = page_of_values(looked, logged, offset, 3)
         found += [repr(value) for _, value in page]
     assert found == wanted
+
+
+@pytest.mark.databases
+def test_what_anybody_stored_among_values_costs_no_others(source, run, direct, monkeypatch):
+    """Lines that are none of ours are left out; more than a server reads is refused, and said."""
+    run.log_list("words", ["a", "b"])
+    run.log("loss", 0.5)
+    run.log("loss", None)
+    run.flush()
+    odd = [
+        "[" * 100_000,
+        json.dumps([1]),
+        body(Kind.TYPED, run.id, NOW, 7),
+        *(
+            body(Kind.TYPED, run.id, NOW, content)
+            for content in (
+                ["words"],
+                [["words"]],
+                [["words", "now", 0, "c", True]],
+                [["words", NOW, None, "c", True]],
+                [[["words"], NOW, 0, "c", True]],
+                [["words", NOW, 0, {"c": []}, True]],
+                [["words", NOW, 0, "c", True, 1]],
+            )
+        ),
+    ]
+    lines = [*(line(number, each) for number, each in enumerate(odd, 1)), b"\xff" * 50 + b"\n"]
+    many = f'["typed","{run.id}",1,[{"[]," * 200_000}[]]]'
+    folder = direct.get_run(run.id).info.artifact_uri
+    repository = source_of(direct.tracking_uri).repository_at(folder)
+    repository.append(f"{FOLDER}/forged", b"".join([*lines, line(99, many)]))
+    assert run.get_metrics() == {"words": ["a", "b"], "loss": [0.5, None]}
+    words = figure_id("metric", "words")
+    assert rows_of(source, run.id, words, 0, 10)["rows"] == [[0, "a"], [1, "b"]]
+    [facts] = facts_of_ids(source, [run.id])
+    assert facts.cells([Column(METRIC, "loss")]) == [None]
+    monkeypatch.setattr(exact_values, "MOST_READ", 100)
+    with pytest.raises(MlflowException, match=r"run\.get_metrics\(\)"):
+        rows_of(source, run.id, words, 0, 10)
+    figures = figures_of_run(source, run.id)
+    assert all("get_metrics()" in each["note"] for each in figures)
+    [facts] = facts_of_ids(source, [run.id])
+    assert facts.cells([Column(METRIC, "loss")]) == [{"number": "NaN"}]
+    assert run.get_metrics() == {"words": ["a", "b"], "loss": [0.5, None]}
+    stored = direct.run_receipts(run.id, [])
+    assert "get_metrics()" in repr(stored)

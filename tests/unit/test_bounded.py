@@ -24,7 +24,9 @@ from mlflow_workspace_plugin.bounded import (
 )
 from mlflow_workspace_plugin.data.files import manifest as of_dataset
 from mlflow_workspace_plugin.errors import SnapshotException
+from mlflow_workspace_plugin.figures.charts import chart
 from mlflow_workspace_plugin.hub.files.folder import HubFolder
+from mlflow_workspace_plugin.overview.figures import table_files
 from mlflow_workspace_plugin.runs.snapshots import manifest as of_snapshot
 
 json_values = st.recursive(
@@ -136,3 +138,19 @@ def test_what_would_not_be_read_again_is_not_stored(monkeypatch):
     monkeypatch.setattr(of_snapshot, "_MOST_VALUES", 700)
     with pytest.raises(SnapshotException, match="100 files is too large"):
         manifest.to_bytes()
+
+
+def test_files_that_are_figures_are_read_up_to_a_limit(monkeypatch):
+    """Charts and tables: what would take much more memory than its bytes is not taken apart."""
+    monkeypatch.setattr(chart, "_MOST_VALUES", 1000)
+    monkeypatch.setattr(table_files, "MOST_CELLS", 500)
+    lists = b"[" + b"[]," * 1_000_000 + b"[]]"
+    with little_memory(16 << 20):
+        [figure] = chart.figures_of_chart(("a",), "a", "residuals", lists)
+        with pytest.raises(TooMuchError):
+            table_files._of_json(b'{"columns":["a"],"data":' + lists + b"}")
+    assert "more than 1,000 values" in figure["note"]
+    monkeypatch.undo()
+    [figure] = chart.figures_of_chart(("a",), "a", "residuals", b"[" * 100_000)
+    assert "no JSON" in figure["note"]
+    assert table_files._of_json(b'{"columns":["a"],"data":[[1],[2]]}').total == 2

@@ -1,9 +1,9 @@
 """From the document of a chart to the figures that are drawn of it."""
 
-import json
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from mlflow_workspace_plugin.bounded import TooMuchError, json_of
 from mlflow_workspace_plugin.figures.cells import LONGEST_TEXT
 from mlflow_workspace_plugin.figures.charts import accuracy_table, bins, confusion_matrix, schemas
 from mlflow_workspace_plugin.figures.charts.schemas import fault_of
@@ -16,6 +16,9 @@ _DRAWN: dict[str, Callable[[tuple[str, ...], str, Mapping[str, Any]], list[Figur
     schemas.RESIDUALS: bins.residuals,
     schemas.PREDICTIONS: bins.predictions,
 }
+
+_MOST_VALUES = 10_000_000
+"""In a document, which anybody may have stored."""
 
 KINDS = frozenset({schemas.ACCURACY_TABLE, *_DRAWN})
 """What metrics are called whose values are such documents."""
@@ -46,8 +49,10 @@ def figures_of_chart(
     """
     said = kind.replace("_", " ")
     try:
-        chart = json.loads(document)
-    except (ValueError, RecursionError):
+        chart = json_of(document, _MOST_VALUES)
+    except TooMuchError as error:
+        return [_undrawn(parts, title, document, f"No {said} can be drawn: {error}.")]
+    except ValueError:
         return [_undrawn(parts, title, document, f"No {said} can be drawn: it is no JSON.")]
     fault = fault_of(kind, chart)
     if fault is None:

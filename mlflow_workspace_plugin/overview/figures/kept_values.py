@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.overview.figures.exact_of_key import ExactOfKey
 from mlflow_workspace_plugin.stores.reads.exact_values import (
-    FOLDER,
     ExactValue,
     Recorded,
+    files_of,
     in_order,
     recorded_in,
 )
@@ -106,11 +106,14 @@ def exact_values(
         repository: of the run's artifacts.
         tracking_uri: of the run's workspace.
         run_id: the run.
+
+    Raises:
+        MlflowException: they are larger than a server reads.
     """
     run = tracking_uri, run_id
     files: dict[_Key, _Read] = {}
     beginnings: dict[_Key, list[Recorded]] = {}
-    for each in repository.list_artifacts(FOLDER):
+    for each in files_of(repository, run_id, is_limited=True):
         key = (*run, each.path)
         files[key], beginnings[key] = _read(repository, key, each.file_size or 0)
     are_whole = not any(beginnings.values())

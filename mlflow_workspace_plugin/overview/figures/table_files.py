@@ -11,6 +11,7 @@ from typing import Any
 
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
+from mlflow_workspace_plugin.bounded import TooMuchError, json_of
 from mlflow_workspace_plugin.overview.figures.logged import LoggedRun
 from mlflow_workspace_plugin.overview.run.files import size_of_file
 
@@ -114,7 +115,7 @@ _kept = _Kept()
 
 
 class _TooLargeError(Exception):
-    """A table is too large to be shown; the message says how large it is."""
+    """A table is too large to be shown; the message says why."""
 
 
 def table_file(run: LoggedRun, path: str) -> TableFile | str:
@@ -142,8 +143,8 @@ def table_file(run: LoggedRun, path: str) -> TableFile | str:
                     found = _of_parquet(stored)
                 else:
                     found = _of_json(stored.read_bytes())
-            except _TooLargeError as error:
-                return f"The table has {error}, and is not shown. Download {path!r}."
+            except (_TooLargeError, TooMuchError) as error:
+                return f"The table is too large to be shown: {error}. Download {path!r}."
             except (ValueError, TypeError, KeyError, OverflowError, RecursionError):
                 return f"{path!r} is no table that MLflow wrote. Download it to look into it."
     if key is not None:
@@ -162,7 +163,8 @@ def _key(run: LoggedRun, repository: HubRepository, path: str) -> _Key | None:
 
 
 def _of_json(document: bytes) -> TableFile:
-    content = json.loads(document)
+    # A row has its cells, and is a list itself.
+    content = json_of(document, 2 * MOST_CELLS)
     names: dict[str, None] = {}
     for index, each in enumerate(content["columns"]):
         name = each if isinstance(each, str) else json.dumps(each)
@@ -183,7 +185,7 @@ def _of_parquet(file: Any) -> TableFile:
     # A few bytes may stand for any number of equal cells.
     shape = pq.read_metadata(file)
     if shape.num_rows * shape.num_columns > MOST_CELLS:
-        raise _TooLargeError(f"{shape.num_rows:,} rows")
+        raise _TooLargeError(f"it has {shape.num_rows:,} rows")
     frame = pd.read_parquet(file)
     # What JSON has of them, as in the other form.
     return _of_json(frame.to_json(orient="split", index=False, date_format="iso").encode())

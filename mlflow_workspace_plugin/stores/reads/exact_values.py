@@ -9,14 +9,26 @@ before the database knew of it: its number tells.
 import posixpath
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from types import NoneType
 from typing import Any, NamedTuple
+
+from mlflow.entities import FileInfo
+from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
-from mlflow_workspace_plugin.journal.files.records import parse
+from mlflow_workspace_plugin.bounded import check_values
+from mlflow_workspace_plugin.journal.files.records import read
 
 FOLDER = f"{INTERNAL_FOLDER}/values"
 """Where the files are, below the artifacts of the run."""
+
+MOST_READ = 128 << 20
+"""So many bytes of them a server reads of a run, as anybody may have stored them."""
+
+_FEW, _BYTES = 100, 3
+"""A line has a few values, and one more for so many bytes at most."""
+_VALUES = (str, int, float, NoneType)
 
 
 class ExactValue(NamedTuple):
@@ -35,17 +47,43 @@ Recorded = tuple[int, list[ExactValue]]
 """What a line has: its number among those of its writer, and what was logged."""
 
 
-def read_exact(repository: HubRepository, run_id: str) -> list[ExactValue]:
+def read_exact(
+    repository: HubRepository, run_id: str, *, is_limited: bool = False
+) -> list[ExactValue]:
     """Return all exact values of a run, in the order in which each writer logged them.
 
     Args:
         repository: of the run's artifacts.
         run_id: the run.
+        is_limited: as for :func:`files_of`.
+
+    Raises:
+        MlflowException: as :func:`files_of`.
     """
-    return in_order(
-        (entry.path, _recorded(repository, entry.path, run_id))
-        for entry in repository.list_artifacts(FOLDER)
-    )
+    entries = files_of(repository, run_id, is_limited=is_limited)
+    return in_order((each.path, _recorded(repository, each.path, run_id)) for each in entries)
+
+
+def files_of(repository: HubRepository, run_id: str, *, is_limited: bool) -> list[FileInfo]:
+    """Return the files of a run's exact values.
+
+    Args:
+        repository: of the run's artifacts.
+        run_id: the run.
+        is_limited: refuse more than a server reads.
+
+    Raises:
+        MlflowException: they are larger.
+    """
+    entries: list[FileInfo] = repository.list_artifacts(FOLDER)
+    size = sum(each.file_size or 0 for each in entries)
+    if is_limited and size > MOST_READ:
+        raise MlflowException(
+            f"The texts of run {run_id!r}, and its other values that are more than a number, have "
+            f"{size:,} bytes, and no more than {MOST_READ >> 20} MiB are read here. "
+            "Read them with run.get_metrics()."
+        )
+    return entries
 
 
 def in_order(files: Iterable[tuple[str, Iterable[Recorded]]]) -> list[ExactValue]:
@@ -73,10 +111,25 @@ def recorded_in(line: bytes, run_id: str) -> Recorded | None:
         line: without its end.
         run_id: the run.
     """
-    record = parse(line)
-    if record is None or record.run_id != run_id:
+    try:
+        check_values(line, _FEW + len(line) // _BYTES)
+        record = read(line + b"\n")
+        values = [ExactValue(*value) for value in record.content]
+    except (TypeError, ValueError):
         return None
-    return record.sequence, [ExactValue(*value) for value in record.content]
+    if record.run_id != run_id or not all(map(_is_one, values)):
+        return None
+    return record.sequence, values
+
+
+def _is_one(value: ExactValue) -> bool:
+    """Whether a value has the form of one: anybody may have stored it."""
+    return (
+        isinstance(value.key, str)
+        and isinstance(value.timestamp, int)
+        and isinstance(value.step, int)
+        and isinstance(value.value, _VALUES)
+    )
 
 
 def _recorded(repository: HubRepository, path: str, run_id: str) -> Iterator[Recorded]:

@@ -142,10 +142,11 @@ def texts_of(hub: Hub, connection: Connection, workspace: str, run_id: str) -> C
     """Return how many values without a number a run has, by key: they are in files only.
 
     Raises:
-        MlflowException: the files cannot be read now.
+        MlflowException: the files cannot be read now, or are larger than a server reads.
     """
     artifact_uri = connection.execute(_DESCRIBED, {"run_id": run_id}).scalar_one_or_none()
     if artifact_uri is None:
         return Counter()
     repository = open_to_log(hub, workspace, artifact_uri)
-    return Counter(each.key for each in read_exact(repository, run_id) if each.is_alone)
+    values = read_exact(repository, run_id, is_limited=True)
+    return Counter(each.key for each in values if each.is_alone)
