@@ -29,6 +29,7 @@ from tests.benchmarks import (
     signing,
     start,
     tables,
+    texts,
     workspaces,
     writes,
 )
@@ -47,6 +48,7 @@ WORKLOADS: tuple[Workload, ...] = (
     *sdk_v1.WORKLOADS,
     *workspaces.WORKLOADS,
     *pages.WORKLOADS,
+    *texts.WORKLOADS,
     *served.WORKLOADS,
 )
 # What has nothing to do with a database.
