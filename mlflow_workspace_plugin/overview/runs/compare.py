@@ -88,7 +88,7 @@ def marks_of_runs(source: Source, run_ids: Sequence[str]) -> dict[str, Any]:
     """
     store = source.store
     runs = store.runs_of_ids(run_ids[:MOST_RUNS])
-    facts_of_runs = facts_of(source, runs)
+    facts_of_runs = facts_of(source, runs, with_metrics=False)
     go_on = [facts.id for facts in facts_of_runs if not facts.is_over]
     latest, stored_of = store.latest_points_of_runs(go_on), store.stored_counts_of_runs(go_on)
     found: dict[str, Any] = {}

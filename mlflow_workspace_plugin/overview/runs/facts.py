@@ -131,12 +131,15 @@ def facts_of_found(source: Source, runs: Sequence[MlflowRun]) -> list[RunFacts]:
     return facts_of(source, runs)
 
 
-def facts_of(source: Source, runs: Sequence[MlflowRun]) -> list[RunFacts]:
+def facts_of(
+    source: Source, runs: Sequence[MlflowRun], *, with_metrics: bool = True
+) -> list[RunFacts]:
     """Return the facts of runs.
 
     Args:
         source: their workspace.
         runs: as the store returned them, with the tags that a search leaves out.
+        with_metrics: their latest values, too, for which files may be read.
     """
     experiments = {
         each: source.store.get_experiment(each).name
@@ -148,7 +151,7 @@ def facts_of(source: Source, runs: Sequence[MlflowRun]) -> list[RunFacts]:
     for run in runs:
         info, tags = run.info, run.data.tags
         status = states_of.get(info.run_id, run_status.of_mlflow(info.status))
-        latest = latest_values.of(run)
+        latest = latest_values.of(run) if with_metrics else []
         ended = info.end_time if status in states.LAST else None
         attributes = {
             "status": status,
