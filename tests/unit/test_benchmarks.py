@@ -22,7 +22,7 @@ def test_a_workload_of_ours_alone_is_measured(run_python):
     """Its lines have one figure, as MLflow has nothing like it."""
     done = run_python(COMMAND, "--quick", "--database", "sqlite", "--only", "texts")
     assert re.search(r"first page of 1,000 texts, SQLite .*ms .*[\d.]+", done.stdout)
-    assert re.search(r"a tick with one text more .*, SQLite .*ms .*[\d.]+", done.stdout)
+    assert re.search(r"tick and figure, one more of 1,000 texts, SQLite .*ms .*[\d.]+", done.stdout)
 
 
 def test_an_unknown_workload_is_named_with_the_known_ones():
