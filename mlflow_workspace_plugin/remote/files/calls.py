@@ -203,14 +203,17 @@ class FileCalls:
                 raise
             return None
 
-    def _said(self, method: str, name: str, **options: "Unpack[RequestOptions]") -> dict[str, Any]:
+    def _said(
+        self, method: str, name: str, *, again: bool = True, **options: "Unpack[RequestOptions]"
+    ) -> dict[str, Any]:
         options["wants_object"] = True
-        return dict(self._ask(method, name, **options).json())
+        return dict(self._ask(method, name, again=again, **options).json())
 
     def _ask(
-        self, method: str, name: str, **options: "Unpack[RequestOptions]"
+        self, method: str, name: str, *, again: bool = True, **options: "Unpack[RequestOptions]"
     ) -> requests.Response:
-        return self._http.request(method, self._path + name, patience_s=self._patience_s, **options)
+        path = self._path + name
+        return self._http.request(method, path, patience_s=self._patience_s, again=again, **options)
 
 
 def _stored_file(fields: dict[str, Any] | None) -> StoredFile | None:
