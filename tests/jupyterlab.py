@@ -80,14 +80,17 @@ def jupyterlab(folder: Path, variables: dict[str, str]) -> Iterator[str]:
             process.wait(60)
 
 
-def open_jupyterlab(context, address: str):
+def open_jupyterlab(context, address: str, without: str | None = None):
     """Return a tab with JupyterLab, in which notebooks are opened one after another.
 
     Args:
         context: of a browser.
         address: of JupyterLab, or of a notebook in it.
+        without: an extension that is not there for it.
     """
     page = context.new_page()
+    if without is not None:
+        page.route(f"**/{without}/**", lambda route: route.abort())
     page.set_viewport_size({"width": 1400, "height": 1100})
     page.set_default_timeout(_TIMEOUT_MS)
     page.goto(address)

@@ -9,6 +9,7 @@ from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.hub.hub import create_hub
+from mlflow_workspace_plugin.overview.source import source_of
 from tests.jupyterlab import CHROMIUM, Notebook, jupyterlab, open_jupyterlab
 from tests.postgres import postgresql
 
@@ -38,6 +39,7 @@ print("busy no more")
 THREADS = """
 print([each.name for each in threading.enumerate() if each.name.startswith("RunDetails")])
 """
+WIDGETS = "@jupyter-widgets/jupyterlab-manager"
 MATRIX = {
     "schema_type": "confusion_matrix",
     "schema_version": "1.0.0",
@@ -87,12 +89,12 @@ def page(lab):
 
 @pytest.fixture
 def notebook(lab, page, request):
-    """Make a notebook of cells, open it and run it."""
+    """Make a notebook of cells, open it and run it, in the tab of all or another."""
     opened = []
 
-    def run(*cells):
+    def run(*cells, within=page):
         file = lab[1] / f"{request.node.name}.ipynb"
-        opened.append(Notebook(page, file, [START, *cells]))
+        opened.append(Notebook(within, file, [START, *cells]))
         opened[-1].run_all()
         return opened[-1]
 
@@ -261,34 +263,81 @@ def is_as_it_was(notebook):
     assert notebook.page.get_by_text("Error displaying widget").count() == 0
 
 
-def test_richer_layer(notebook, start, page, lab):
+def test_richer_layer(notebook, start, page, lab, tmp_path):
     """With anywidget charts are drawn by the page's own renderer, and at the end HTML is left.
 
-    A page that is loaded again goes on, too.
+    While the kernel is busy with the next cell. A page that is loaded again goes on, too.
     """
     run = start("rich")
     run.log("loss", 1)
     run.log("loss", 0.5)
-    opened = notebook(RICH, SHOW.format(run_ids=[run.id]))
+    busy = BUSY.format(flag=str(tmp_path / "flag"))
+    opened = notebook(RICH, SHOW.format(run_ids=[run.id]), busy)
     shown = opened.output(2)
     shown.locator(".mw-run canvas").first.wait_for()
     run.log("loss", 0.1875)
-    opened.wait_for_text(2, "0.1875")
+    shown.locator(".mw-run").get_by_text("0.1875").first.wait_for()
+    assert shown.locator("img").count() == 1
+    assert not shown.locator("img").is_visible()
     opened.save()
     again = open_jupyterlab(page.context, f"{lab[0]}/lab/workspaces/again/tree/{opened.file.name}")
     shown_again = again.locator(".mw-run")
+    (tmp_path / "flag").touch()
     shown_again.get_by_text("0.1875").first.wait_for()
     run.log("loss", 0.125)
     shown_again.get_by_text("0.125").first.wait_for()
     run.complete()
-    opened.wait_for_text(2, "Completed")
+    shown.get_by_text("Completed").locator("visible=true").wait_for()
     # Who loaded the page again has the widget, which the kernel tells of the end.
     shown_again.get_by_text("Completed").wait_for()
     assert shown_again.locator("canvas").count() == 1
     again.close()
     assert shown.locator(".mw-run").count() == 0
     assert opened.pictures(2) == [420]
+    assert shown.locator("img").is_visible()
     saved = opened.save()
-    outputs = [each for cell in saved["cells"] for each in cell["outputs"]]
-    assert [set(each["data"]) for each in outputs] == [{"text/html", "text/plain"}]
+    outputs = saved["cells"][2]["outputs"]
+    assert [set(each["data"]) for each in outputs] == [{"text/html", "text/plain"}] * 2
     assert len(json.dumps(saved)) < 100_000
+
+
+def test_front_end_without_widgets_is_live(notebook, start, page, lab):
+    """A JupyterLab in whose own environment no widgets are installed, as in the kernel's."""
+    run = start("plain")
+    run.log("loss", 0.5)
+    plain = open_jupyterlab(page.context, f"{lab[0]}/lab/workspaces/plain", without=WIDGETS)
+    opened = notebook(RICH, SHOW.format(run_ids=[run.id]), within=plain)
+    opened.wait_for_text(2, "0.5")
+    for value in (0.1875, 0.125):
+        run.log("loss", value)
+        opened.wait_for_text(2, str(value), timeout_s=60)
+    assert opened.pictures(2) == [420]
+    assert plain.locator(".mw-run canvas").count() == 0
+    run.complete()
+    opened.wait_for_text(2, "Completed")
+
+
+def test_log_child_and_image(notebook, start, tmp_path):
+    """They are seen as pictures and in the richer layer, and so is what comes to the log."""
+    from PIL import Image
+
+    run = start("whole")
+    Image.new("RGB", (64, 48), "tan").save(tmp_path / "dish.png")
+    run.log_image("dish", path=str(tmp_path / "dish.png"))
+    child = run.child_run("fold")
+    uri = run.experiment.workspace.get_mlflow_tracking_uri()
+    repository = source_of(uri).repository(run.id)
+    repository.append("user_logs/std_log.txt", b"epoch 1\n", goes_on=True)
+    show = SHOW.format(run_ids=[run.id])
+    opened = notebook(show, RICH, show)
+    pictures, rich = opened.output(1), opened.output(3).locator(".mw-run")
+    for shown in pictures, rich:
+        for text in ("std_log.txt", "epoch 1", "whole>fold"):
+            shown.get_by_text(text).first.wait_for()
+        shown.locator("img").first.wait_for()
+        assert shown.locator("img").evaluate_all("all => all.map(e => e.naturalWidth)") == [64]
+    repository.append("user_logs/std_log.txt", b"epoch 2\n", goes_on=True)
+    child.complete()
+    for shown in pictures, rich:
+        shown.get_by_text("epoch 2").first.wait_for()
+        shown.get_by_text("Completed").first.wait_for()

@@ -31,7 +31,7 @@ class Output:
         self._id = uuid.uuid4().hex
         self._lock = threading.Lock()
         self._is_there = False
-        self._first: SeenRun | str = ""
+        self._newest: SeenRun | str = ""
         self._is_ready = threading.Event()
 
     def make(self, meanwhile: str, wait_s: float) -> None:
@@ -41,11 +41,9 @@ class Output:
             meanwhile: what is shown if nothing was.
             wait_s: so long it is waited for that.
         """
-        from IPython.display import display
-
         self._is_ready.wait(wait_s)
         with self._lock:
-            display(self._bundle(self._first or meanwhile), raw=True, display_id=self._id)
+            self._show(self._newest or meanwhile)
             self._is_there = True
 
     def write(self, seen: SeenRun | str) -> None:
@@ -53,7 +51,7 @@ class Output:
         with self._lock:
             if self._is_there:
                 self._update(seen)
-            self._first = seen
+            self._newest = seen
         self._is_ready.set()
 
     def close(self) -> None:
@@ -63,6 +61,11 @@ class Output:
         if isinstance(seen, str):
             return {"text/html": f"<div>{html.escape(seen)}</div>", "text/plain": seen}
         return {"text/html": html_of_run(seen), "text/plain": text_of_run(seen)}
+
+    def _show(self, seen: SeenRun | str) -> None:
+        from IPython.display import display
+
+        display(self._bundle(seen), raw=True, display_id=self._id)
 
     def _update(self, seen: SeenRun | str) -> None:
         from IPython.display import update_display

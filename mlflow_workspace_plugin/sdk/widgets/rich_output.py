@@ -4,6 +4,7 @@ from typing import Any
 
 import anywidget
 import traitlets
+from IPython.display import display, update_display
 
 from mlflow_workspace_plugin.drawing.seen_run import SeenRun
 from mlflow_workspace_plugin.drawing.texts import duration_text, time_text
@@ -12,6 +13,7 @@ from mlflow_workspace_plugin.web import FOLDER
 from mlflow_workspace_plugin.web.bundle import module_bundle, style_sheet, uplot_script
 
 _VIEW = "application/vnd.jupyter.widget-view+json"
+_NOTHING: Bundle = {"text/html": "", "text/plain": ""}
 _SLOTS = 40
 
 
@@ -26,6 +28,8 @@ class _Widget(anywidget.AnyWidget):
         ]
     )
     _css = "\n".join([style_sheet(), (FOLDER / "notebook" / "run.css").read_text("utf-8")])
+    instead_of = traitlets.Unicode().tag(sync=True)
+    """The class of what is hidden where the widget is seen."""
     run = traitlets.Dict().tag(sync=True)
     images = traitlets.Dict().tag(sync=True)
     locals().update({f"figure_{slot}": traitlets.Dict().tag(sync=True) for slot in range(_SLOTS)})
@@ -40,7 +44,10 @@ class _Widget(anywidget.AnyWidget):
 
 
 class RichOutput(Output):
-    """An output that is a widget while the run goes on, and HTML at the end.
+    """An output with a widget below it, which hides it where it is seen, while the run goes on.
+
+    Only the front end knows whether it shows widgets, and a kernel that is busy hears nothing of
+    it. So the HTML is always kept as the run is, also where a widget stands for it.
 
     A notebook keeps no widget: who opens it finds the HTML, not a widget that is no more. A page
     that was loaded again meanwhile has the widget of the notebook that was saved, and is told of
@@ -49,23 +56,37 @@ class RichOutput(Output):
 
     def __init__(self) -> None:
         super().__init__()
+        self._class = f"mw-pictures-{self._id}"
+        self._place: str | None = None
         self._widget: _Widget | None = None
 
     def _bundle(self, seen: SeenRun | str) -> Bundle:
         bundle = super()._bundle(seen)
-        if isinstance(seen, str) or seen.is_over:
-            return bundle
-        self._widget = _Widget()
-        self._widget.take(seen)
-        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
-        return {_VIEW: view, **bundle}
+        return {**bundle, "text/html": f'<div class="{self._class}">{bundle["text/html"]}</div>'}
+
+    def _show(self, seen: SeenRun | str) -> None:
+        super()._show(seen)
+        if isinstance(seen, str) or not seen.is_over:
+            self._place = f"{self._id}-widget"
+            display(self._below(seen), raw=True, display_id=self._place)
 
     def _update(self, seen: SeenRun | str) -> None:
-        widget = self._widget
-        if widget is None or isinstance(seen, str) or seen.is_over:
-            super()._update(seen)
-        if widget is not None and not isinstance(seen, str):
-            widget.take(seen)
+        super()._update(seen)
+        if self._place is None or isinstance(seen, str):
+            return
+        if self._widget is None or seen.is_over:
+            update_display(self._below(seen), raw=True, display_id=self._place)
+        if self._widget is not None:
+            self._widget.take(seen)
+
+    def _below(self, seen: SeenRun | str) -> Bundle:
+        """Return what stands below the HTML; nothing where no widget can be shown."""
+        if isinstance(seen, str) or seen.is_over:
+            return _NOTHING
+        self._widget = _Widget(instead_of=self._class)
+        self._widget.take(seen)
+        view = {"version_major": 2, "version_minor": 0, "model_id": self._widget.model_id}
+        return {_VIEW: view, **_NOTHING}
 
     def close(self) -> None:
         """Be shown no more: something else is in its place."""

@@ -20,7 +20,9 @@ export function showRun({ model, el: host }) {
   const logName = el("h3", { class: "mw-figure-title" });
   const log = el("pre", { class: "mw-run-log", tabindex: "0" });
   const foot = el("p", { class: "mw-note" });
-  const root = el("div", { class: "mw mw-run" }, head, about, grid, more, logName, log, foot);
+  // As long as this is seen, and wherever it is.
+  const instead = el("style", null, `.${model.get("instead_of")} { display: none; }`);
+  const root = el("div", { class: "mw mw-run" }, instead, head, about, grid, more, logName, log, foot);
   const drawn = new Map();
   host.append(root);
 
