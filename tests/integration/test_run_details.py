@@ -3,11 +3,15 @@
 import inspect
 
 import pytest
+from click.testing import CliRunner
 from mlflow.entities import Metric
+from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Experiment
+from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.drawing.run_text import text_of_run
 from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
+from mlflow_workspace_plugin.overview.run.status import says_run_is_gone
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.sdk.widgets import RunDetails, live_run
 from mlflow_workspace_plugin.sdk.widgets.live_run import LiveRun, as_printed
@@ -185,3 +189,42 @@ def test_data_has_the_keys_of_sdk_v1(run):
 def test_log_is_as_a_terminal_shows_it():
     """What a progress bar wrote over is not there."""
     assert as_printed("a\r\nbar 10%\rbar 20%\rbar 30%\nlast\r") == "a\nbar 30%\nlast"
+
+
+def test_log_that_grows(run):
+    """Its end is kept, from the beginning of a line on; a more telling log takes its place."""
+    repository = source_of(run.experiment.workspace.get_mlflow_tracking_uri()).repository(run.id)
+    looked = live(run)
+
+    def append(text, name="logs/user_log.txt"):
+        repository.append(name, text.encode(), goes_on=True)
+        assert looked.look()
+        seen = looked.seen()
+        return seen.log_name, seen.log
+
+    assert append("first\nsecond: 10%") == ("logs/user_log.txt", "first\nsecond: 10%")
+    # A progress bar goes on in the line that was shown.
+    assert append("\rsecond: 20%\nthird") == ("logs/user_log.txt", "first\nsecond: 20%\nthird")
+    lines = [f"line {number:04}" for number in range(2_000)]
+    for part in range(0, 2_000, 100):
+        _, log = append("\n" + "\n".join(lines[part : part + 100]))
+    shown = log.split("\n")
+    assert 1_000 < len(shown) < 1_500
+    assert shown == lines[-len(shown) :]
+    assert not looked.look()
+    of_output = append("printed\n", "user_logs/std_log.txt")
+    assert of_output == ("user_logs/std_log.txt", "printed\n")
+
+
+def test_run_that_gc_freed_is_gone(run, hub_path):
+    """Though nobody looked between its deletion and gc: that is told from a hub that is away."""
+    looked = live(run)
+    looked.look()
+    run.complete()
+    run.experiment.workspace.client.delete_run(run.id)
+    done = CliRunner().invoke(main, ["gc", "-w", "team-a", "--hub", str(hub_path)])
+    assert done.exit_code == 0, done.output
+    with pytest.raises(MlflowException) as raised:
+        looked.look()
+    assert says_run_is_gone(raised.value)
+    assert looked.seen().status == "Running"
