@@ -15,7 +15,7 @@ from mlflow_workspace_plugin import Workspace
 from mlflow_workspace_plugin.hub.tables import CHARTS
 from mlflow_workspace_plugin.stores import garbage
 from mlflow_workspace_plugin.stores.build import open_workspace_store
-from mlflow_workspace_plugin.stores.charts import kept, reading, since
+from mlflow_workspace_plugin.stores.charts import kept, reading, recent, since
 from mlflow_workspace_plugin.stores.charts.charts import Charts
 from mlflow_workspace_plugin.stores.charts.point import Point
 
@@ -387,6 +387,18 @@ def test_what_changed(workspace, experiment, new_run, monkeypatch):
     assert store.points_since(run_id, ["a"], 1_003, 1) == {"a": a[1:]}
 
 
+def test_recent_points_are_counted(store, new_run, monkeypatch):
+    """Since a time of each metric, in the runs asked for; or it is said that they are too many."""
+    points = [Point(step, 9_000 - step, 0.0, False) for step in range(8)]
+    first, second = new_run(points), new_run(points[:2])
+    new_run(points)
+    found = store.recent_counts_of_runs([first, second], {"m": 8_997, "none": 0, "\0": 0})
+    assert found == {first: {"m": (4, 9_000)}, second: {"m": (2, 9_000)}}
+    monkeypatch.setattr(recent, "MOST_COUNTED", 6)
+    monkeypatch.setattr(recent, "FEWEST_COUNTED", 1)
+    assert store.recent_counts_of_runs([first], {"m": 8_000}) == {first: {"m": (None, 9_000)}}
+
+
 def test_of_another_workspace(store, new_run, workspace):
     """Its runs are not found, by any of the methods, whatever is kept of them."""
     other = Workspace.create("other", hub=str(workspace._hub.path))
@@ -403,6 +415,7 @@ def test_of_another_workspace(store, new_run, workspace):
         "points_since": lambda: others.points_since(run_id, None, 0, 10),
         "stored_counts": lambda: others.stored_counts(run_id),
         "stored_counts_of_runs": lambda: others.stored_counts_of_runs([run_id]),
+        "recent_counts_of_runs": lambda: others.recent_counts_of_runs([run_id], {"m": 0}),
     }
     assert set(calls) == {name for name in vars(Charts) if not name.startswith("_")}
     for call in calls.values():

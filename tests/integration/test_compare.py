@@ -181,6 +181,42 @@ def test_marks_change_with_what_is_logged_and_end_with_the_runs(experiment, sour
 
 
 @pytest.mark.store
+def test_marks_change_with_late_points_of_other_clients(experiment, source):
+    """Of those nobody keeps a receipt; below the last step, and of the last minute, or newer.
+
+    What comes to one metric, or to a run of nobody's interest, changes the mark of no other.
+    """
+    store, now = source.store, int(time.time() * 1000)
+    first, second, other = (run_of(experiment, name, ends=False) for name in "abc")
+
+    def log(run_id, key, *points):
+        metrics = [Metric(key, value, now + late, step) for step, late, value in points]
+        store.log_batch(run_id, metrics, [], [])
+
+    def changed(run_id, key, *points):
+        before = marks_of_runs(source, [first, second])["runs"]
+        log(run_id, key, *points)
+        after = marks_of_runs(source, [first, second])["runs"]
+        return {
+            (run_id, name)
+            for run_id, each in after.items()
+            for name, mark in each["marks"].items()
+            if before[run_id]["marks"].get(name) != mark
+        }
+
+    log(first, "loss", (100, 0, 0.5))
+    log(first, "val", (100, -300_000, 0.5))
+    log(second, "loss", (7, -3_600_000, 0.5))
+    assert changed(first, "loss", (5, -59_000, 0.7)) == {(first, "loss")}
+    assert changed(first, "loss", (5, -59_000, math.nan)) == {(first, "loss")}
+    # Begun again at a lower step, which never becomes the last one.
+    assert changed(first, "loss", (6, 30_000, 0.6)) == {(first, "loss")}
+    assert changed(first, "val", (6, -2_000, 0.6)) == {(first, "val")}
+    assert changed(second, "loss", (5, -3_600_500, 0.1)) == {(second, "loss")}
+    assert changed(other, "loss", (5, 0, 0.1)) == set()
+
+
+@pytest.mark.store
 class TestExperiment:
     def test_its_runs_have_the_values_that_are_asked_for(self, experiment, source):
         """The newest first; children only if they are asked for; what there is, is told."""

@@ -3,6 +3,8 @@
 import json
 import math
 import re
+import shutil
+import time
 
 import pytest
 import requests
@@ -13,7 +15,7 @@ from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.overview.runs import views
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.stores.views import View
-from tests.chromium import figure, kind_of
+from tests.chromium import figure, kind_of, read_points
 from tests.pages import PLANTED as MARKUP
 from tests.waiting import wait_until
 
@@ -192,6 +194,30 @@ class TestCompare:
         assert "Running" in legend.inner_text()
         live.complete()
         wait_until(lambda: "Running" not in legend.inner_text(), 30)
+
+    def test_late_points_of_other_clients_are_drawn(self, page, pages, workspace, source):
+        """Below the last step, by clients that keep no receipt: as when the page is opened anew."""
+        live = workspace.client.create_run(Experiment(workspace, "live").id).info.run_id
+        now = int(time.time() * 1000)
+
+        def log(steps, late_ms):
+            # The store has no journal.
+            metrics = [Metric("late", 1 / (1 + step), now - late_ms, step) for step in steps]
+            source.store.log_batch(live, metrics, [], [])
+
+        log(range(20, 40), 0)
+        page.goto(pages.page("/compare", "team-a", runs=live))
+        drawn = figure(page, "late")
+        plot = drawn.get_by_role("img").first
+        wait_until(lambda: "20 points" in plot.get_attribute("aria-label"))
+        log(range(10), 1_000)
+        wait_until(lambda: "30 points" in plot.get_attribute("aria-label"), 60)
+        log(range(10, 20), 50_000)
+        wait_until(lambda: "40 points" in plot.get_attribute("aria-label"), 60)
+        points = read_points(page, drawn)
+        assert [x for x, _ in points] == list(range(40))
+        page.reload()
+        assert read_points(page, figure(page, "late")) == points
 
     def test_the_end_of_a_run_is_seen_while_the_page_reads(self, page, pages, workspace, runs):
         """A run ends, and logs before, between two answers to one look: neither is lost."""

@@ -10,7 +10,9 @@ if TYPE_CHECKING:
     from mlflow_workspace_plugin.stores.charts.point import Point
     from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
-_WINDOW_MS = 60_000
+WINDOW_MS = 60_000
+"""So late a point may be to be noticed by itself."""
+
 _SHORTEST_WINDOW_MS = 1_000
 _MOST_READ = 4_000
 _LEAST_READ = 20
@@ -70,7 +72,7 @@ def new_points(
     latest = store.latest_points(run_id)
     looked = Looked(latest)
     seen = {key: each for key, each in (seen or {}).items() if key in latest}
-    recently = max((each.newest for each in seen.values()), default=0) - _WINDOW_MS
+    recently = max((each.newest for each in seen.values()), default=0) - WINDOW_MS
     read = {
         key: since
         for key, since in seen.items()
@@ -91,7 +93,7 @@ def new_points(
             looked.again.add(key)
             # Whoever has seen nothing reads all of it, which is later than this.
             count = after.get(key, 0)
-            looked.seen[key] = Seen(_mark(point), point.timestamp, _WINDOW_MS, None, count, 0)
+            looked.seen[key] = Seen(_mark(point), point.timestamp, WINDOW_MS, None, count, 0)
         elif key not in read:
             looked.seen[key] = seen[key]
         else:
@@ -175,7 +177,7 @@ def _window(window: int, read: int, most: int) -> int:
     """Return how long the next window is: one that is read with room to spare, a minute at most."""
     if read > most // 2:
         return max(_SHORTEST_WINDOW_MS, window // 2)
-    return min(_WINDOW_MS, window * 2) if read < most // 8 else window
+    return min(WINDOW_MS, window * 2) if read < most // 8 else window
 
 
 def _mark(point: "Point") -> str:

@@ -2,10 +2,11 @@
 
 import json
 import math
-from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from mlflow_workspace_plugin.overview.figures.figures import figure_names_of_runs
+from mlflow_workspace_plugin.overview.live.new_points import WINDOW_MS
 from mlflow_workspace_plugin.overview.runs.facts import (
     ATTRIBUTE,
     METRIC,
@@ -21,9 +22,13 @@ from mlflow_workspace_plugin.overview.runs.facts import (
 )
 from mlflow_workspace_plugin.overview.source import Source
 
+if TYPE_CHECKING:
+    from mlflow_workspace_plugin.stores.charts.point import Point
+
 MOST_RUNS = 100
 """So many are compared at once; curves of more nobody could tell apart."""
 
+_EARLIEST = -(1 << 63)
 _MOST_AXES = 12
 _MOST_CATEGORIES = 40
 _WIDE = 1000
@@ -76,7 +81,9 @@ def comparison(
 def marks_of_runs(source: Source, run_ids: Sequence[str]) -> dict[str, Any]:
     """Return what tells whether something was logged to runs that go on, as JSON has it.
 
-    No history is read. A name whose mark is another than before has new values.
+    No history is read. A name whose mark is another than before has new values. What comes late
+    is noticed where our clients stored it, which their receipts say, or where it is less than a
+    minute older than the latest value: those since then are counted.
 
     Args:
         source: their workspace.
@@ -91,13 +98,14 @@ def marks_of_runs(source: Source, run_ids: Sequence[str]) -> dict[str, Any]:
     facts_of_runs = facts_of(source, runs, with_metrics=False)
     go_on = [facts.id for facts in facts_of_runs if not facts.is_over]
     latest, stored_of = store.latest_points_of_runs(go_on), store.stored_counts_of_runs(go_on)
+    recent_of = store.recent_counts_of_runs(go_on, _since(latest.values()))
     found: dict[str, Any] = {}
     for run, facts in zip(runs, facts_of_runs, strict=True):
         marks: dict[str, list[Any]] = {}
         if not facts.is_over:
-            names, stored = metric_names(run), stored_of[facts.id]
+            names, stored, recent = metric_names(run), stored_of[facts.id], recent_of[facts.id]
             for key, point in latest[facts.id].items():
-                mark = [key, point.step, point.timestamp, stored.get(key, 0)]
+                mark = [key, point.step, point.timestamp, stored.get(key, 0), recent.get(key)]
                 marks.setdefault(names.get(key, key), []).append(mark)
             # Files have no key; a new one has a tag of its own only when it is the first.
             for key, name in names.items():
@@ -105,6 +113,16 @@ def marks_of_runs(source: Source, run_ids: Sequence[str]) -> dict[str, Any]:
         texts = {name: json.dumps(sorted(each, key=str)) for name, each in marks.items()}
         found[facts.id] = {"status": facts.status, "is_over": facts.is_over, "marks": texts}
     return {"runs": found, "is_over": all(each["is_over"] for each in found.values())}
+
+
+def _since(latest: "Iterable[Mapping[str, Point]]") -> dict[str, int]:
+    """Return from when on points of each metric are counted: that moves only when one comes."""
+    since: dict[str, int] = {}
+    for points in latest:
+        for key, point in points.items():
+            start = max(point.timestamp - WINDOW_MS, _EARLIEST)
+            since[key] = min(since.get(key, start), start)
+    return since
 
 
 def _default_axes(runs: Sequence[RunFacts], different: Iterable[Column]) -> list[Column]:

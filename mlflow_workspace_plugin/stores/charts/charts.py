@@ -1,7 +1,7 @@
 """A metric in few points, whatever it holds, and what changed of a run's metrics."""
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from mlflow.entities import Metric
@@ -16,6 +16,7 @@ from mlflow_workspace_plugin.stores.charts.buckets import shown
 from mlflow_workspace_plugin.stores.charts.kept import Finding
 from mlflow_workspace_plugin.stores.charts.point import NO_POINTS, ChartPoints, Point, X
 from mlflow_workspace_plugin.stores.charts.reading import Wanted, read_few, read_sketch
+from mlflow_workspace_plugin.stores.charts.recent import Recent, count_recent
 from mlflow_workspace_plugin.stores.charts.since import read_since
 from mlflow_workspace_plugin.stores.reads.many_objects import many_objects
 from mlflow_workspace_plugin.stores.reads.metric_history import MetricHistory
@@ -204,6 +205,28 @@ class Charts(MetricHistory):
                 if key not in (OTHERS, UNCOUNTED):
                     found[run_id][key] = int(stored)
         return found
+
+    def recent_counts_of_runs(
+        self, run_ids: Sequence[str], since_ms: Mapping[str, int]
+    ) -> dict[str, dict[str, Recent]]:
+        """Return how many points metrics of runs have from a time on, by run and metric (ours).
+
+        Whoever logged them, and at whatever step.
+
+        Args:
+            run_ids: the runs.
+            since_ms: the time of each metric, in milliseconds since 1970.
+
+        Returns:
+            Metrics without such a point are left out.
+
+        Raises:
+            MlflowException: one of the runs is not in the workspace.
+        """
+        with self._statements() as connection, self._driver_errors():
+            self._check_accessible(connection, run_ids)
+            wanted = {key: time for key, time in since_ms.items() if self._may_be(key)}
+            return count_recent(connection, run_ids, wanted)
 
     @contextmanager
     def _snapshot(self) -> Iterator[Connection]:
