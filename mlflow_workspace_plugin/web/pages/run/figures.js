@@ -83,7 +83,7 @@ export function newRunFigures(host, runId) {
   function addSlot(name) {
     const waiting = el("div", { class: "mw-figure is-waiting", dataset: { name } }, el("h3", { class: "mw-figure-title", title: name }, name));
     const element = el("div", { class: "mw-slot" }, waiting);
-    slots.set(name, { element, waiting, figures: new Map(), near: new Set(), isStale: true, meanwhile: null, readAt: 0, pause: 0 });
+    slots.set(name, { element, waiting, figures: new Map(), near: new Set(), isStale: true, isHurried: false, meanwhile: null, readAt: 0, pause: 0 });
     grid.append(element);
     observer.observe(waiting);
   }
@@ -107,6 +107,7 @@ export function newRunFigures(host, runId) {
     isReading = true;
     for (const [, slot] of due) {
       slot.isStale = false;
+      slot.isHurried = false;
       slot.meanwhile = [];
     }
     try {
@@ -115,7 +116,8 @@ export function newRunFigures(host, runId) {
       const took = performance.now() - now;
       for (const [name, slot] of due) {
         slot.readAt = performance.now();
-        slot.pause = pauseAfter(took);
+        // What was asked for at once while this was on its way does not wait for what this took.
+        slot.pause = slot.isHurried ? 0 : pauseAfter(took);
         show(slot, name, figures.filter((figure) => JSON.parse(figure.id)[1] === name));
         // What was told while this was on its way may not be in it.
         addTo(slot, slot.meanwhile);
@@ -207,7 +209,10 @@ export function newRunFigures(host, runId) {
         }
         const slot = slots.get(name);
         slot.isStale = true;
-        slot.pause = atOnce ? 0 : slot.pause;
+        if (atOnce) {
+          slot.isHurried = true;
+          slot.pause = 0;
+        }
       }
       showFiltered();
       read();

@@ -13,12 +13,22 @@ const MOST = 2000;
  */
 export function withPoints(figure, points) {
   const series = figure?.kind === "lines" && figure.series.length === 1 ? figure.series[0] : null;
-  if (series === null || !series.is_exact || series.time === null || figure.x.type !== "number") {
+  if (series === null || !series.is_exact || figure.x.choices.length === 0) {
     return null;
   }
-  const known = series.x.map((step, index) => [step, series.time[index], series.y[index]]);
+  const isOverTime = figure.x.type === "time";
+  const times = isOverTime ? series.x : series.time;
+  if (times === null || (!isOverTime && figure.x.type !== "number")) {
+    return null;
+  }
+  if (isOverTime && !figure.x.choices.includes("step") && points.some(([step]) => step !== 0)) {
+    // It was over the time as no value had a step.
+    return null;
+  }
+  const placed = isOverTime ? points.map(([, time, value]) => [time, time, value]) : points;
+  const known = series.x.map((x, index) => [x, times[index], series.y[index]]);
   const keys = new Set(known.map(String));
-  const added = points.filter((point) => !keys.has(String(point)) && keys.add(String(point)));
+  const added = placed.filter((point) => !keys.has(String(point)) && keys.add(String(point)));
   if (known.length + added.length > MOST) {
     return null;
   }
@@ -28,8 +38,8 @@ export function withPoints(figure, points) {
   const all = [...known, ...added].sort(inOrder);
   const merged = {
     ...series,
-    x: all.map(([step]) => step),
-    time: all.map(([, time]) => time),
+    x: all.map(([x]) => x),
+    time: isOverTime ? null : all.map(([, time]) => time),
     y: all.map(([, , value]) => value),
     total: all.length,
     shown: all.length,
@@ -44,8 +54,8 @@ function noteOf(values) {
 }
 
 // As the server has them: a value that is not finite is stored as a number, too.
-function inOrder([stepA, timeA, a], [stepB, timeB, b]) {
-  return stepA - stepB || timeA - timeB || storedOf(a) - storedOf(b);
+function inOrder([xA, timeA, a], [xB, timeB, b]) {
+  return xA - xB || timeA - timeB || storedOf(a) - storedOf(b);
 }
 
 function storedOf(value) {
