@@ -4,14 +4,17 @@ import json
 import math
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 
 import pytest
+import requests
 from mlflow.entities import Metric, Param
 from mlflow.exceptions import MlflowException
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 
 from mlflow_workspace_plugin import Experiment, Workspace
+from mlflow_workspace_plugin.app.pages import compare_routes
 from mlflow_workspace_plugin.errors import (
     ComputeTargetException,
     UnstorableValueError,
@@ -25,8 +28,10 @@ from mlflow_workspace_plugin.overview.runs.experiment import overview_of_experim
 from mlflow_workspace_plugin.overview.runs.facts import Column
 from mlflow_workspace_plugin.overview.source import source_of
 from tests.local_jobs import kill_all, local_engine
+from tests.pages import served_pages
 from tests.waiting import wait_until
 
+PATIENCE_S = 60
 MARKUP = "</script><b>日本語</b>"
 
 
@@ -214,6 +219,41 @@ def test_marks_change_with_late_points_of_other_clients(experiment, source):
     assert changed(first, "val", (6, -2_000, 0.6)) == {(first, "val")}
     assert changed(second, "loss", (5, -3_600_500, 0.1)) == {(second, "loss")}
     assert changed(other, "loss", (5, 0, 0.1)) == set()
+
+
+@pytest.mark.store
+def test_figures_are_read_side_by_side_but_on_sqlite(
+    experiment, workspace, hub_path, database, monkeypatch
+):
+    """Two are in the midst of it at once; on SQLite the other one waits for its turn."""
+    run = run_of(experiment, "a", metrics={"loss": 1.0})
+    asking, both = threading.Barrier(2), threading.Barrier(2)
+    reads, runs_of = compare_routes.figures_of_runs, compare_routes._runs
+    inside, crowds = [], []
+
+    def arrive(asked):
+        asking.wait(PATIENCE_S)
+        return runs_of(asked)
+
+    def read(*args, **options):
+        inside.append(1)
+        if database == "postgresql":
+            both.wait(PATIENCE_S)
+        else:
+            crowds.append(len(inside))
+        found = reads(*args, **options)
+        inside.pop()
+        return found
+
+    monkeypatch.setattr(compare_routes, "_TURN_S", 2 * PATIENCE_S)
+    monkeypatch.setattr(compare_routes, "_runs", arrive)
+    monkeypatch.setattr(compare_routes, "figures_of_runs", read)
+    with served_pages(hub_path) as pages, ThreadPoolExecutor() as threads:
+        address = pages.page("/api/compare/figures", workspace.name, runs=run, names='["loss"]')
+        for answer in threads.map(requests.get, [address] * 2):
+            (figure,) = answer.json()
+            assert figure["rows"] == [["a", 1]]
+    assert crowds == ([] if database == "postgresql" else [1, 1])
 
 
 @pytest.mark.store

@@ -15,6 +15,7 @@ from mlflow_workspace_plugin.overview.figures.figures import figures_of_runs
 from mlflow_workspace_plugin.overview.figures.whole import sheet_of_figure
 from mlflow_workspace_plugin.overview.runs import compare, experiment
 from mlflow_workspace_plugin.overview.runs.facts import Column
+from mlflow_workspace_plugin.overview.source import Source
 
 _MOST_POINTS, _FEWEST_POINTS = 2000, 100
 _POINTS_OF_A_CHART = 10_000
@@ -38,7 +39,7 @@ def _figures(asked: Asked) -> list[Any]:
     runs = _runs(asked)[: compare.MOST_RUNS]
     # As many as can be told apart: a chart of 100 curves has no room for 2,000 points of each.
     points = _POINTS_OF_A_CHART // max(len(runs), 1)
-    with _in_turn():
+    with _in_turn(asked.source):
         return figures_of_runs(
             asked.source,
             runs,
@@ -51,12 +52,16 @@ def _figures(asked: Asked) -> list[Any]:
 
 
 @contextmanager
-def _in_turn() -> Iterator[None]:
+def _in_turn(source: Source) -> Iterator[None]:
     """Let one thread at a time read the values of many runs, for a moment's wait at most.
 
     SQLite's driver gives Python to other threads at each row. Two that read, and compute from what
-    they read, wait for each other then so often that each takes several times as long.
+    they read, wait for each other then so often that each takes several times as long. On
+    PostgreSQL they read side by side.
     """
+    if source.hub.engine.dialect.name != "sqlite":
+        yield
+        return
     is_ours = _turn.acquire(timeout=_TURN_S)
     try:
         yield
