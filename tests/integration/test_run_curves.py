@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 
+import mlflow
 import pytest
 from mlflow.entities import Metric
 
@@ -11,7 +12,7 @@ from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
 from mlflow_workspace_plugin.overview.source import source_of
-from tests.chromium import figure
+from tests.chromium import figure, kind_of, read_points
 from tests.pages import quiet_page, served_pages
 from tests.waiting import wait_until
 
@@ -172,6 +173,46 @@ def test_smoothing_log_scale_and_x_are_drawn_and_stay_while_points_come(page, pa
     assert log.get_attribute("aria-pressed") == "true"
     tops = tops_of(page, drawn)
     assert tops[0] > tops[1] > tops[5] > tops[4] > tops[3]
+
+
+def test_what_mlflow_logs_by_itself_is_drawn(page, pages, workspace, monkeypatch):
+    """By autologging, of the system, as tables, and as frameworks log: each as what it is."""
+    pytest.importorskip("psutil")
+    linear_model = pytest.importorskip("sklearn.linear_model")
+    mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+    mlflow.set_experiment("mlflow")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLING_INTERVAL", "0.1")
+    monkeypatch.setenv("MLFLOW_SYSTEM_METRICS_SAMPLES_BEFORE_LOGGING", "1")
+    mlflow.sklearn.autolog(log_models=False, log_datasets=False)
+    cpu = "system/cpu_utilization_percentage"
+    try:
+        with mlflow.start_run(log_system_metrics=True) as started:
+            linear_model.LinearRegression().fit([[0.0], [1.0], [2.0]], [0.0, 1.0, 3.0])
+            for step in range(4, 20, 5):
+                mlflow.log_metrics({"train_loss": 1 / step, "epoch": step // 10}, step=step)
+            mlflow.log_table({"question": ["a", "b"], "n": [1, 2]}, "answers.json")
+            mlflow.log_table({"x": [1, 2, 3], "y": [5, 6, 4]}, "curve.json")
+            run_id = started.info.run_id
+            history = workspace.client.get_metric_history
+            wait_until(lambda: len(history(run_id, cpu)) > 2, WAIT_S)
+    finally:
+        mlflow.sklearn.autolog(disable=True)
+    page.goto(pages.page(f"/runs/{run_id}", "team-a"))
+    losses = read_points(page, figure(page, "train_loss"))
+    assert losses == [(step, pytest.approx(1 / step, rel=1e-5)) for step in range(4, 20, 5)]
+    assert read_points(page, figure(page, "epoch")) == [(4, 0), (9, 0), (14, 1), (19, 1)]
+    score = figure(page, "training_mean_squared_error")
+    assert kind_of(score) == "number"
+    assert "0.055556" in score.inner_text()
+    taken = read_points(page, figure(page, cpu))
+    assert taken == [
+        (each.step, pytest.approx(each.value, rel=1e-5)) for each in history(run_id, cpu)
+    ]
+    table = figure(page, "answers.json")
+    assert kind_of(table) == "table"
+    rows = "all => all.map(row => [...row.cells].map(cell => cell.textContent))"
+    assert table.locator("tbody tr").evaluate_all(rows) == [["a", "1"], ["b", "2"]]
+    assert read_points(page, figure(page, "curve.json")) == [(1, 5), (2, 6), (3, 4)]
 
 
 def read(page, drawn):
