@@ -3,7 +3,6 @@
 import json
 import math
 import re
-import shutil
 import time
 
 import pytest
@@ -148,6 +147,29 @@ class TestCompare:
         compared.keyboard.press("Escape")
         assert "Draw along an axis" in said.inner_text()
         assert compared.locator(".mw-runs li:not(.is-hidden)").count() == 3
+
+    def test_long_names_leave_room_for_others(self, page, pages, workspace, runs):
+        """Of runs, above the table; of categories, between axes that stand close together."""
+        client, experiment = workspace.client, Experiment(workspace, "long")
+        long = client.create_run(experiment.id, run_name="long-" * 30).info.run_id
+        params = [Param(f"category {n}", f"a long word of {n}") for n in range(12)]
+        client.log_batch(long, params=params)
+        client.set_terminated(long)
+        page.goto(pages.page("/compare", "team-a", runs=",".join([long, *runs])))
+        page.get_by_role("heading", name="Differences").wait_for()
+        head = page.locator(".is-by-fact thead th").filter(has_text="long-long-")
+        assert head.evaluate("head => head.offsetWidth") < 250
+        ticks = page.locator(".mw-parallel-tick[text-anchor=end]")
+        spans = ticks.evaluate_all(
+            """all => all.map(tick => {
+              const lines = [...tick.ownerSVGElement.querySelectorAll(".mw-parallel-axis")];
+              const at = Number(tick.getAttribute("x"));
+              const before = lines.map(line => line.x2.baseVal.value).filter(x => x < at);
+              return [tick.getBBox().x, Math.max(0, ...before)];
+            })"""
+        )
+        assert len(spans) > 12
+        assert [left >= before for left, before in spans] == [True] * len(spans)
 
     def test_runs_are_taken_out_and_the_address_says_which_are_left(self, compared, runs):
         """So what one sees can be sent."""
@@ -528,6 +550,28 @@ class TestComputes:
         for each in ("python", "hub", "option", "value"):
             assert f"{each} {MARKUP}" in card.inner_text()
         assert page.evaluate("document.querySelectorAll('main b, main img').length") == 0
+
+    def test_cards_begin_at_one_height_and_reasons_are_read_whole(self, page, pages, workspace):
+        """Also where nobody has said that jobs may go there, which is a long sentence."""
+        other = Workspace.create("team-b", hub=workspace._hub.path)
+        store = source_of(other.get_mlflow_tracking_uri()).store
+        store.put_compute(Compute("far", "ray", "http://127.0.0.1:1"))
+        store.create_job(
+            Experiment(other, "jobs").id,
+            run_name="job",
+            tags=[],
+            definition={},
+            compute="far",
+            engine="ray",
+        )
+        page.goto(pages.page("/computes", "team-b"))
+        reason = page.get_by_role("region", name="far").locator("tbody td").last
+        reason.wait_for()
+        assert len(reason.inner_text()) > 80
+        assert reason.evaluate("cell => cell.scrollWidth <= cell.clientWidth")
+        tops = "all => all.map(card => card.getBoundingClientRect().top)"
+        first, second = page.locator(".mw-compute").evaluate_all(tops)
+        assert first == second
 
 
 class TestExperiment:

@@ -151,7 +151,8 @@ def room_of(store: "WorkspaceTrackingStore", target: Compute) -> Room:
             return Room(engine_of(target).capacity(), None)
         return Room(
             _UNKNOWN,
-            f"You have not said that your jobs may go there: compute trust {target.name}",
+            "You have not said that your jobs may go there: "
+            f"mlflow-workspace compute trust {target.name}",
         )
     except AzureMLException as error:
         return Room(_UNKNOWN, error.message)

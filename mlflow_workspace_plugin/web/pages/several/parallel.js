@@ -14,6 +14,8 @@ const LEAST_GAP = 74;
 const TICKS = 5;
 const FEW = 8;
 const TITLE_PIXELS = 6.6;
+const TICK_PIXELS = 6.2;
+const MOST_OF_TICK = 12;
 // Of an axis, in how many steps keys go along it.
 const STEPS = 40;
 
@@ -133,6 +135,8 @@ export function drawParallel(host, first, { onFocus = () => {}, onChosen = () =>
     const index = shown.axes.indexOf(axis);
     // The names of neighbours are at two heights, so that each has twice the room.
     const room = shown.axes.length > 1 ? Math.floor((gap * 1.9) / TITLE_PIXELS) : 60;
+    // What stands beside an axis ends before the one to its left, or at the edge.
+    const roomOfTick = Math.floor(((index === 0 ? SIDE : gap) - 9) / TICK_PIXELS);
     const isColour = axis === colourAxis();
     const anchor = index === 0 ? "start" : index === shown.axes.length - 1 ? "end" : "middle";
     const at = anchor === "start" ? x - SIDE + 8 : anchor === "end" ? x + SIDE - 8 : x;
@@ -157,7 +161,7 @@ export function drawParallel(host, first, { onFocus = () => {}, onChosen = () =>
       ),
       ticks.map(([y, text]) => [
         svg("line", { class: "mw-parallel-axis", x1: x - 4, x2: x, y1: y, y2: y }),
-        svg("text", { class: "mw-parallel-tick", x: x - 7, y: y + 4, "text-anchor": "end" }, cutText(text, 12), svg("title", null, text)),
+        svg("text", { class: "mw-parallel-tick", x: x - 7, y: y + 4, "text-anchor": "end" }, cutText(text, Math.min(roomOfTick, MOST_OF_TICK)), svg("title", null, text)),
       ]),
       scale.hasMissing && svg("text", { class: "mw-parallel-tick", x, y: HEIGHT - 6, "text-anchor": "middle" }, "none"),
     );
