@@ -121,7 +121,7 @@ function rowOf(job, place) {
     el("td", { title: job.experiment }, job.experiment),
     el("td", null, statusMark(job.state)),
     el("td", { title: formatTime(since), class: "is-number" }, lengthSince(since)),
-    el("td", { class: "mw-reason" }, job.reason ?? ""),
+    el("td", { class: "mw-why" }, job.reason ?? ""),
   );
 }
 
@@ -148,7 +148,7 @@ function endedOf(compute) {
               el("td", null, statusMark(job.state)),
               el("td", null, formatTime(job.ended)),
               el("td", null, job.started === null ? "" : formatDuration(Math.max(0, job.ended - job.started))),
-              el("td", { class: "mw-reason" }, job.reason ?? ""),
+              el("td", { class: "mw-why" }, job.reason ?? ""),
             ),
           ),
         ),
