@@ -14,8 +14,14 @@ from mlflow_workspace_plugin.accounts.account_names import new_name
 from mlflow_workspace_plugin.accounts.database import accounts_of
 from mlflow_workspace_plugin.accounts.identity_rows import mark_of
 from mlflow_workspace_plugin.accounts.people import People
-from mlflow_workspace_plugin.accounts.token_rows import hash_of, now_ms, token_transaction
-from mlflow_workspace_plugin.accounts.tokens import Condition, Tokens
+from mlflow_workspace_plugin.accounts.token_rows import (
+    Kind,
+    end_all_of,
+    hash_of,
+    now_ms,
+    token_transaction,
+)
+from mlflow_workspace_plugin.accounts.tokens import Condition
 from mlflow_workspace_plugin.errors import AccountError, IdentityRefusedError
 from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.hub.hub import Hub
@@ -167,9 +173,11 @@ class Identities:
                 row["shown"] = before.shown
             connection.execute(delete(IDENTITIES).where(who))
             connection.execute(insert(IDENTITIES).values(row))
-        if before is None or before.name == name:
-            return None
-        self._end(str(before.name))
+            if before is None or before.name == name:
+                return None
+            # What machines and jobs have goes on: it is of the same person.
+            for kind in _BY_HAND:
+                end_all_of(connection, str(before.name), kind, with_children=False)
         return str(before.name)
 
     def unbind(self, issuer: str, subject: str) -> str | None:
@@ -182,9 +190,9 @@ class Identities:
         with locked_hub(self._hub, _LOCK_S), token_transaction(self._hub) as connection:
             name = connection.scalar(select(IDENTITIES.c.name).where(who))
             connection.execute(delete(IDENTITIES).where(who))
-        if name is not None:
-            # Whoever was logged in may have got tokens for machines and jobs, too.
-            Tokens(self._hub).revoke_all(str(name))
+            if name is not None:
+                # Whoever was logged in may have got tokens for machines and jobs, too.
+                end_all_of(connection, str(name))
         return name
 
     def list(self) -> list[Identity]:
@@ -253,13 +261,8 @@ class Identities:
                 break
         return name
 
-    def _end(self, name: str) -> None:
-        tokens = Tokens(self._hub)
-        # What machines and jobs have goes on: it is of the same person.
-        for kind in ("person", "session"):
-            tokens.revoke_all(name, kind, with_children=False)
 
-
+_BY_HAND: tuple[Kind, ...] = ("person", "session")
 _ORDER = ("name", "issuer", "subject")
 
 

@@ -27,6 +27,8 @@ from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.hub.tables import CODES, LOG_INS, TOKENS
 
 TokenKind = Literal["access", "refresh", "cookie"]
+Kind = Literal["person", "job", "machine", "session"]
+"""Of a log-in: at a terminal, of a submitted job, of a machine without refresh, of a browser."""
 Why = Literal["reused", "revoked", "gone", "with parent"]
 """Why a log-in ended before its time."""
 
@@ -162,6 +164,39 @@ def end_with_children(connection: Connection, ids: Collection[str], why: Why) ->
     ended = _end(connection, ids, why) + _end(connection, family, "with parent")
     connection.execute(delete(CODES).where(CODES.c.parent.in_(family)))
     return ended
+
+
+def end_all_of(
+    connection: Connection, name: str, kind: Kind | None = None, *, with_children: bool = True
+) -> int:
+    """End the log-ins of an account, and what it has said yes to and nobody has fetched yet.
+
+    Args:
+        connection: in a transaction.
+        name: of the account.
+        kind: those of this kind only.
+        with_children: and all that came from them, also what is another account's. Where no kind is
+            given, that of those too that are over.
+
+    Returns:
+        How many had not ended.
+    """
+    end = end_with_children if with_children else end_log_ins
+    of_name = select(LOG_INS.c.id).where(LOG_INS.c.name == name)
+    query = of_name.where(LOG_INS.c.ended_at.is_(None), LOG_INS.c.expires_at > now_ms())
+    if kind is not None:
+        query = query.where(LOG_INS.c.kind == kind)
+    ended = 0
+    # What came from one that is over goes on until then.
+    ids = connection.scalars(of_name if with_children and kind is None else query).all()
+    while True:
+        # Log-ins before codes, as whoever ends one log-in has it.
+        ended += end(connection, ids, "revoked")
+        connection.execute(delete(CODES).where(CODES.c.name == name))
+        # What was being given on the word of one of these is there once that has ended.
+        ids = connection.scalars(query).all()
+        if not ids:
+            return ended
 
 
 def drop_ended(connection: Connection) -> None:

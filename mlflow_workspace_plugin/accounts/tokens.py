@@ -14,7 +14,7 @@ out, does not: a job goes on.
 import secrets
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 from mlflow.exceptions import MlflowException
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
@@ -24,8 +24,10 @@ from mlflow_workspace_plugin.accounts.principal import Cap
 from mlflow_workspace_plugin.accounts.roles import is_missing
 from mlflow_workspace_plugin.accounts.token_rows import (
     DAY_MS,
+    Kind,
     derived_token,
     drop_ended,
+    end_all_of,
     end_log_ins,
     end_with_children,
     lock_log_in,
@@ -37,12 +39,10 @@ from mlflow_workspace_plugin.accounts.token_rows import (
 )
 from mlflow_workspace_plugin.errors import AccountNotFoundError, LogInEndedError
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.hub.tables import CODES, LABEL_LENGTH, LOG_INS, TOKENS
+from mlflow_workspace_plugin.hub.tables import LABEL_LENGTH, LOG_INS, TOKENS
 
 Condition = Callable[[Connection], None]
 """What has to be so when a log-in is given; raises, in the same transaction, if it is not."""
-Kind = Literal["person", "job", "machine", "session"]
-"""Of a log-in: at a terminal, of a submitted job, of a machine without refresh, of a browser."""
 
 SECONDS = 3600
 """For how long an access token is good, where nothing else is said."""
@@ -234,24 +234,8 @@ class Tokens:
         Returns:
             How many had not ended.
         """
-        end = end_with_children if with_children else end_log_ins
-        of_name = select(LOG_INS.c.id).where(LOG_INS.c.name == name)
-        query = of_name.where(LOG_INS.c.ended_at.is_(None), LOG_INS.c.expires_at > now_ms())
-        if kind is not None:
-            query = query.where(LOG_INS.c.kind == kind)
-        ended = 0
         with token_transaction(self._hub) as connection:
-            # What came from one that is over goes on until then.
-            first = of_name if with_children and kind is None else query
-            ids = connection.scalars(first).all()
-            while True:
-                # Log-ins before codes, as whoever ends one log-in has it.
-                ended += end(connection, ids, "revoked")
-                connection.execute(delete(CODES).where(CODES.c.name == name))
-                # What was being given on the word of one of these is there once that has ended.
-                ids = connection.scalars(query).all()
-                if not ids:
-                    return ended
+            return end_all_of(connection, name, kind, with_children=with_children)
 
     def end(self, text: str) -> bool:
         """End the log-in that a token belongs to, whichever of its tokens it is.

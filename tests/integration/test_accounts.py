@@ -6,6 +6,7 @@ import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from functools import partial
 
 import mlflow
 import pytest
@@ -505,6 +506,30 @@ def test_who_is_unbound_leaves_nothing_behind(hub, alice):
     assert access_of(hub).by_token(machine).name == alice
     assert identities.unbind(*who) == alice
     assert access_of(hub).by_token(machine) is None
+
+
+@pytest.mark.parametrize("by", ["unbind", "bind"])
+def test_who_could_not_be_logged_out_is_somebody_still(hub, people, alice, monkeypatch, by):
+    """Whoever tries again finds them, and then nothing of theirs is left."""
+    from mlflow_workspace_plugin.accounts import token_rows
+    from mlflow_workspace_plugin.accounts.identities import Identities
+    from mlflow_workspace_plugin.errors import HubBusyError
+
+    def refused(*arguments):
+        raise HubBusyError("Others use it.")
+
+    identities, who = Identities(hub), ("https://provider.example", f"{by} tried twice")
+    other = new_account(people)
+    take = partial(identities.unbind if by == "unbind" else partial(identities.bind, other), *who)
+    identities.bind(alice, *who)
+    terminal = tokens_of(hub).issue(alice).access
+    with monkeypatch.context() as patch:
+        patch.setattr(token_rows, "_hold_all", refused)
+        with pytest.raises(HubBusyError):
+            take()
+    assert identities.account_of(*who, "shown") == alice
+    assert take() == alice
+    assert access_of(hub).by_token(terminal) is None
 
 
 def test_account_that_was_bound_meanwhile_stays_so(hub, alice, monkeypatch):
