@@ -4,8 +4,9 @@ import os
 import threading
 import time
 from collections.abc import Callable
+from math import inf
 
-from anyio import CapacityLimiter, move_on_after, to_thread
+from anyio import CapacityLimiter, create_task_group, move_on_after, to_thread
 from sqlalchemy import text
 
 from mlflow_workspace_plugin.errors import clause
@@ -17,6 +18,7 @@ _logger = get_logger(__name__)
 
 _WITHIN_S = 5.0
 _KEPT_S = 2.0
+_OK = "ok"
 _AWAY = "away"
 
 
@@ -29,34 +31,18 @@ class Readiness:
 
     def __init__(self, hub: Hub) -> None:
         self._hub = hub
-        self._parts: dict[str, Callable[[], None]] = {
-            "database": self._ask_database,
-            "storage": self._ask_storage,
-        }
-        self._kept: tuple[float, dict[str, str]] | None = None
-        self._limiter: CapacityLimiter | None = None
-        self._asking = threading.Lock()
+        self._parts = [
+            _Part("database", self._ask_database),
+            _Part("storage", self._ask_storage),
+        ]
 
     async def parts(self) -> dict[str, str]:
         """Return of each part whether it is ``ok`` or ``away``, within five seconds."""
-        if self._limiter is None:
-            # Whoever asks meanwhile waits: a part that hangs takes one thread only.
-            self._limiter = CapacityLimiter(1)
-        with move_on_after(_WITHIN_S):
-            return await to_thread.run_sync(
-                self._asked, abandon_on_cancel=True, limiter=self._limiter
-            )
-        return dict.fromkeys(self._parts, _AWAY)
-
-    def _asked(self) -> dict[str, str]:
-        # A thread that nobody waits for any more may still be at it.
-        with self._asking:
-            if self._kept is not None and time.monotonic() - self._kept[0] < _KEPT_S:
-                return self._kept[1]
-            before = {} if self._kept is None else self._kept[1]
-            found = {name: _state(name, ask, before.get(name)) for name, ask in self._parts.items()}
-            self._kept = (time.monotonic(), found)
-            return found
+        # All are asked at once: one that hangs says nothing of the others.
+        async with create_task_group() as group:
+            for part in self._parts:
+                group.start_soon(part.look)
+        return {part.name: part.state for part in self._parts}
 
     def _ask_database(self) -> None:
         with connected(self._hub.engine) as connection:
@@ -74,13 +60,54 @@ class Readiness:
                 raise PermissionError("The folder of the files cannot be written.")
 
 
-def _state(name: str, ask: Callable[[], None], before: str | None) -> str:
-    try:
-        ask()
-    except Exception as error:  # noqa: BLE001  whatever it is, it is not ready
-        if before != _AWAY:
-            _logger.warning("The %s is away: %s", name, clause(error))
-        return _AWAY
-    if before == _AWAY:
-        _logger.warning("The %s is back.", name)
-    return "ok"
+class _Part:
+    """What a hub needs to be ready.
+
+    Args:
+        name: what it is called.
+        ask: asks it; raises if it is away.
+    """
+
+    def __init__(self, name: str, ask: Callable[[], None]) -> None:
+        self.name = name
+        self.state = _OK
+        """As it was when it was looked at last."""
+        self._ask = ask
+        self._asked_at = -inf
+        self._limiter: CapacityLimiter | None = None
+        self._asking = threading.Lock()
+        self._is_said = False
+
+    async def look(self) -> None:
+        """Find out its state, within five seconds; after those it is away."""
+        if self._limiter is None:
+            # Whoever looks meanwhile waits.
+            self._limiter = CapacityLimiter(1)
+        with move_on_after(_WITHIN_S):
+            await to_thread.run_sync(self._look, abandon_on_cancel=True, limiter=self._limiter)
+            return
+        self.state = _AWAY
+
+    def _look(self) -> None:
+        # A thread that nobody waits for any more may still be at it. No others pile up behind it.
+        if not self._asking.acquire(timeout=_WITHIN_S):
+            return
+        try:
+            if time.monotonic() - self._asked_at >= _KEPT_S:
+                self.state = self._found()
+                self._asked_at = time.monotonic()
+        finally:
+            self._asking.release()
+
+    def _found(self) -> str:
+        try:
+            self._ask()
+        except Exception as error:  # noqa: BLE001  whatever it is, it is not ready
+            if not self._is_said:
+                _logger.warning("The %s is away: %s", self.name, clause(error))
+            self._is_said = True
+            return _AWAY
+        if self._is_said:
+            _logger.warning("The %s is back.", self.name)
+        self._is_said = False
+        return _OK
