@@ -23,6 +23,7 @@ from click.testing import CliRunner
 from mlflow import MlflowClient
 from mlflow.entities import Metric, RunTag
 from mlflow.exceptions import MlflowException
+from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from packaging.version import Version
 
 from mlflow_workspace_plugin import Experiment, Run, Workspace, uris
@@ -487,12 +488,6 @@ class TestFaults:
             asks.call("GET", "/hub/v1/me")
         assert raised.value.may_be_done
 
-    def test_mlflow_is_told_of_the_authority_of_a_hub(self, line, monkeypatch, tmp_path):
-        """It asks for a few things by itself."""
-        store = store_of(line.client())
-        monkeypatch.setenv("MLFLOW_TRACKING_SERVER_CERT_PATH", str(tmp_path / "ca.pem"))
-        assert store._endpoints.creds().verify == str(tmp_path / "ca.pem")
-
     def test_spans_go_with_a_token_that_is_renewed(self, line, monkeypatch, tmp_path):
         """By a log-in whose token the hub does not take any more when they come."""
         issued = Tokens(line.served.hub).issue("member")
@@ -816,6 +811,19 @@ class TestErrors:
         with pytest.raises(MlflowException) as missing:
             store_of(client).chart_points("0" * 32, "loss")
         assert missing.value.error_code == "RESOURCE_DOES_NOT_EXIST"
+
+    def test_spans_that_are_none_are_refused(self, line):
+        """And not sent again, as to a hub that is away: they never become any."""
+        client = line.client()
+        experiment = client.create_experiment("of spans that are none")
+        request = ExportTraceServiceRequest()
+        request.resource_spans.add().scope_spans.add().spans.add(name="without an id")
+        headers = {"Content-Type": "application/x-protobuf"}
+        of_experiment = {"X-MLflow-Experiment-Id": experiment}
+        send = store_of(client)._endpoints.send
+        with pytest.raises(MlflowException, match="Cannot convert") as raised:
+            send("/v1/traces", request.SerializeToString(), headers | of_experiment)
+        assert raised.value.error_code == "INVALID_PARAMETER_VALUE"
 
     def test_other_protocol_says_who_is_to_upgrade(self, line, monkeypatch):
         """The server knows which is the older."""

@@ -11,7 +11,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import psycopg
 import pytest
 import requests
-from fastapi import FastAPI
+from fastapi import FastAPI, HTTPException
+from fastapi.exceptions import RequestValidationError
 from flask import Flask
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import BAD_REQUEST, INVALID_PARAMETER_VALUE
@@ -22,6 +23,7 @@ from sqlalchemy import exc
 from mlflow_workspace_plugin import errors
 from mlflow_workspace_plugin.accounts.principal import Principal
 from mlflow_workspace_plugin.app.served.asking.identity import current_principal
+from mlflow_workspace_plugin.app.served.fastapi_answers import answer_in_mlflows_form
 from mlflow_workspace_plugin.app.served.faults import Faults, MlflowFaults
 from mlflow_workspace_plugin.errors import HubBusyError, HubFullError, HubUnreachableError
 from mlflow_workspace_plugin.remote.asking import ask
@@ -128,6 +130,33 @@ def test_only_what_is_about_the_database_is_to_be_asked_again(app, status):
     assert (b"retry-after" in answer[1]) == (status == 503)
     if status == 503:
         assert json.loads(answer[2])["error_code"] == "TEMPORARILY_UNAVAILABLE"
+
+
+def caused(by):
+    """What MLflow's route of traces raises where its store has raised something else."""
+    error = HTTPException(422, "Failed to log")
+    error.__cause__ = by
+    return error
+
+
+@pytest.mark.parametrize(
+    ("error", "status", "code"),
+    [
+        (caused(GONE), 503, "TEMPORARILY_UNAVAILABLE"),
+        (caused(ValueError("a fault")), 422, "INTERNAL_ERROR"),
+        (HTTPException(422, "No."), 422, "INVALID_PARAMETER_VALUE"),
+        (RequestValidationError([{"loc": ("header", "x"), "msg": "Field required"}]), 400, None),
+    ],
+)
+def test_what_fastapi_says_is_said_in_mlflows_form(error, status, code):
+    """Else a client takes it for the word of something in between."""
+    app = fastapi_raising(error)
+    answer_in_mlflows_form(app)
+    answer = asyncio.run(asked(Faults(MlflowFaults(app)), "/", Principal("alice")))
+    said = json.loads(answer[2])
+    assert (answer[0], said["error_code"]) == (status, code or "INVALID_PARAMETER_VALUE")
+    if code is None:
+        assert "header.x: Field required" in said["message"]
 
 
 @pytest.mark.parametrize(("principal", "status"), [(Principal("alice"), 503), (None, 401)])

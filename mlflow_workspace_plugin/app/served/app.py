@@ -34,6 +34,7 @@ def create_app() -> "ASGIApp":
     from mlflow_workspace_plugin.app.served.asking.identity import may_run
     from mlflow_workspace_plugin.app.served.asking.limits import Limits
     from mlflow_workspace_plugin.app.served.browsers.ui import ui
+    from mlflow_workspace_plugin.app.served.fastapi_answers import answer_in_mlflows_form
     from mlflow_workspace_plugin.app.served.faults import Faults, MlflowFaults
     from mlflow_workspace_plugin.app.served.watching.watch import Watch
     from mlflow_workspace_plugin.app.usual_requests import UsualRequests
@@ -42,8 +43,9 @@ def create_app() -> "ASGIApp":
     logging.getLogger("mlflow.store.db.utils").setLevel(logging.CRITICAL)
     access = Access(hub, takes_passwords=served.takes_passwords)
     usual = UsualRequests(hub)
-    mlflow_app: ASGIApp = KnownWorkspace(create_mlflow_app())
-    mlflow_app = ReadRuns(mlflow_app, usual, partial(may_run, access, "read"))
+    mlflows = create_mlflow_app()
+    answer_in_mlflows_form(mlflows)
+    mlflow_app: ASGIApp = ReadRuns(KnownWorkspace(mlflows), usual, partial(may_run, access, "read"))
     mlflow_app = LoggedMetrics(mlflow_app, usual, partial(may_run, access, "edit"))
     others = ui(MlflowFaults(mlflow_app), hub, access, served)
     inner = _Split(hub_api(hub, access, served), others)
