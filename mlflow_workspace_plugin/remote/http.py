@@ -25,10 +25,10 @@ from mlflow_workspace_plugin.errors import (
     HubUnreachableError,
     LogInNeededError,
 )
+from mlflow_workspace_plugin.fresh_connections import FreshConnections
 from mlflow_workspace_plugin.protocol import headers as protocol_headers
 from mlflow_workspace_plugin.protocol.statuses import Meaning, Said, understood
 from mlflow_workspace_plugin.remote.asking import reason_of_tls
-from mlflow_workspace_plugin.remote.connections import FreshConnections
 from mlflow_workspace_plugin.remote.credentials import credentials_of
 from mlflow_workspace_plugin.stores.journalling.patience import wait_s
 from mlflow_workspace_plugin.uris import ServedWorkspaceUri

@@ -1,14 +1,16 @@
-"""Connections of a script to a served hub: used again, but not after they were idle for long."""
+"""Connections to a served hub and to storage: used again, but not after they were idle for long."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import SimpleNamespace
 
 import pytest
 
-from mlflow_workspace_plugin import uris
-from mlflow_workspace_plugin.remote import connections
+from mlflow_workspace_plugin import fresh_connections, uris
+from mlflow_workspace_plugin.artifacts.azure_blob.connection.session import DirectSession
+from mlflow_workspace_plugin.data.storages.web import WebStorage
 from mlflow_workspace_plugin.remote.http import HubHttp
 
 
@@ -44,42 +46,59 @@ def server():
 
 
 @pytest.fixture(params=["directly", "by a proxy"])
-def asks(request, server, monkeypatch):
-    """Asks that server."""
-    port = server.server_port
-    if request.param == "by a proxy":
-        monkeypatch.delenv("no_proxy", raising=False)
-        monkeypatch.delenv("NO_PROXY", raising=False)
-        monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{port}")
-        # Nobody is there.
-        port = 1
-    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "a-token")
-    return HubHttp(uris.parse(f"workspace://127.0.0.1:{port}/team-a"))
+def port(request, server, monkeypatch):
+    """The port at which that server is asked."""
+    if request.param == "directly":
+        return server.server_port
+    monkeypatch.delenv("no_proxy", raising=False)
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.setenv("http_proxy", f"http://127.0.0.1:{server.server_port}")
+    # Nobody is there.
+    return 1
+
+
+@pytest.fixture(params=["hub", "account", "web"])
+def ask(request, port, monkeypatch):
+    """Ask that server for a path, as a hub or as a storage."""
+    if request.param == "hub":
+        monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "a-token")
+        return partial(HubHttp(uris.parse(f"workspace://127.0.0.1:{port}/team-a")).call, "GET")
+    service = f"http://127.0.0.1:{port}"
+    if request.param == "web":
+        session = WebStorage(service)._session
+        return lambda path: session.get(service + path, timeout=60)
+    session = DirectSession(service, 2)
+
+    def get(path):
+        options = {"headers": {}, "data": None, "files": None, "timeout": (5, 60)}
+        return session.request("GET", service + path, **options)
+
+    return get
 
 
 @pytest.mark.parametrize(("idle_s", "expected"), [(60, 1), (-1, 3)], ids=["busy", "idle"])
-def test_connection_that_was_idle_is_not_used_again(server, asks, monkeypatch, idle_s, expected):
+def test_connection_that_was_idle_is_not_used_again(server, ask, monkeypatch, idle_s, expected):
     """Its other end may be closing it, and what is sent then is not answered."""
-    monkeypatch.setattr(connections, "_IDLE_S", idle_s)
+    monkeypatch.setattr(fresh_connections, "_IDLE_S", idle_s)
     for _ in range(3):
-        asks.call("GET", "/any")
+        ask("/any")
     assert len(server.connections) == expected
 
 
-def test_connection_is_idle_while_others_are_used(server, asks, monkeypatch):
+def test_connection_is_idle_while_others_are_used(server, ask, monkeypatch):
     """Of those that were used at once one is used on, and the other only when it is needed."""
     now = [0.0]
-    monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: now[0]))
+    monkeypatch.setattr(fresh_connections, "time", SimpleNamespace(monotonic=lambda: now[0]))
 
     def ask_two_at_once():
         with ThreadPoolExecutor(2) as threads:
-            list(threads.map(asks.call, ["GET"] * 2, ["/two"] * 2))
+            list(threads.map(ask, ["/two"] * 2))
 
     ask_two_at_once()
     assert len(server.connections) == 2
     for _ in range(5):
-        now[0] += connections._IDLE_S / 2
-        asks.call("GET", "/any")
+        now[0] += fresh_connections._IDLE_S / 2
+        ask("/any")
     assert len(server.connections) == 2
     ask_two_at_once()
     assert len(server.connections) == 3

@@ -23,6 +23,7 @@ from mlflow_workspace_plugin.errors import (
     UserErrorException,
     clause,
 )
+from mlflow_workspace_plugin.fresh_connections import FreshConnections
 
 _TIMEOUT_S = (10.0, 60.0)
 """For connecting, and between two pieces of an answer."""
@@ -47,6 +48,8 @@ class WebStorage(Storage):
         self._url = url.rstrip("/")
         self._query = f"?{query}" if query else ""
         self._session = requests.Session()
+        for scheme in ("https://", "http://"):
+            self._session.mount(scheme, FreshConnections())
 
     def files(self, prefix: str = "") -> Iterator[StoredFile]:
         """Yield the file of a path, if it is there; the server is asked for its size."""

@@ -4,7 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import requests
-from requests.adapters import HTTPAdapter
+
+from mlflow_workspace_plugin.fresh_connections import FreshConnections
 
 _PIECE = 2**16
 _LOOK_S = 5.0
@@ -24,7 +25,7 @@ class DirectSession(requests.Session):
     def __init__(self, service: str, connections: int) -> None:
         super().__init__()
         for scheme in ("https://", "http://"):
-            self.mount(scheme, HTTPAdapter(pool_maxsize=connections))
+            self.mount(scheme, FreshConnections(pool_maxsize=connections))
         found = self.merge_environment_settings(service, {}, stream=None, verify=True, cert=None)
         self._service = service
         self._of_environment = {name: found[name] for name in ("proxies", "verify", "cert")}
