@@ -21,6 +21,7 @@ from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import Experiment, Run
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import BLOCK
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer import upload
 from mlflow_workspace_plugin.artifacts.paths import location_of, workspace_root
 from mlflow_workspace_plugin.artifacts.repository import (
     open_repository,
@@ -39,9 +40,10 @@ from mlflow_workspace_plugin.errors import (
     StagingFullError,
 )
 from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from tests.azurite import ACCOUNT, azurite, connection_string, sas
-from tests.fault_proxy import Cut, fault_proxy
+from tests.fault_proxy import Cut, Late, fault_proxy
 from tests.integration.test_azure_credentials import OTHERS_KEY
 
 
@@ -561,6 +563,27 @@ def test_end_does_not_wait_for_what_is_slow(
         proxy.fault = lambda _: None
     monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
     assert stored(client, run_id, tmp_path) == {"a.txt": b"t" * size}
+
+
+def test_end_waits_for_what_is_on_its_way(
+    client, run_id, azurite_server, files, tmp_path, monkeypatch
+):
+    """A place that was away is back once it takes a part of a large file."""
+    monkeypatch.setattr(upload, "BLOCK", 2**16)
+    location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+    content = os.urandom(64 * 2**16)
+    wait = EndWait()
+    wait.patience_s = 3
+    with fault_proxy(azurite_server.port) as proxy:
+        monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", connection_string(proxy.endpoint))
+        sender = FileSender(files, partial(open_to_send, open_hub(tmp_path / "hub")))
+        sender.note_away(HubUnreachableError("It does not answer."))
+        proxy.fault = lambda request: Late(0.6) if request.operation == "PUT block" else None
+        sender.add(location, "large", io.BytesIO(content))
+        assert sender.close(wait).waiting == 0
+        assert not sender.away
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", azurite_server.connection_string)
+    assert stored(client, run_id, tmp_path) == {"large": content}
 
 
 def test_damaged_while_it_waits(client, run_id, tmp_path, files, caplog):

@@ -130,8 +130,9 @@ class FileSender:
         while waiting := self.waiting:
             now = time.monotonic()
             if waiting < least or not (self._away or self._is_unknown or self._refusals):
-                # A large file takes long, and nothing is wrong with that.
                 least, moved_at = waiting, now
+            # A large file takes long, and nothing is wrong with that while parts of it are taken.
+            moved_at = max(moved_at, self._moved_at)
             if not wait.left_s or now - moved_at >= wait.patience_s:
                 break
             if wait.quiet_s <= 0:
@@ -194,7 +195,7 @@ class FileSender:
         is_sent = False
         began = time.monotonic()
         try:
-            for outcome in send(self.files, self._open_at):
+            for outcome in send(self.files, self._open_at, progress=self._note_progress):
                 self._away = self._is_unknown = False
                 if outcome.error is None:
                     is_sent = True
@@ -214,6 +215,11 @@ class FileSender:
             self._warn(error)
             self._refusals[None] = began, error
         return is_sent
+
+    def _note_progress(self, _: int) -> None:
+        """Take notice that the place of the files took a part of one."""
+        self._away = False
+        self._moved_at = time.monotonic()
 
     def _warn(self, error: Exception) -> None:
         self._reminder.warn(

@@ -4,6 +4,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import (
+    Progress,
+    listening,
+    unseen,
+)
 from mlflow_workspace_plugin.artifacts.daemon_threads import DaemonThreads
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFile, StagedFiles
@@ -47,7 +52,9 @@ class Outcome:
     """Whether it waits no more, as it never could be sent."""
 
 
-def send(files: StagedFiles, open_at: OpenAt, wait_s: float = 0) -> Iterator[Outcome]:
+def send(
+    files: StagedFiles, open_at: OpenAt, wait_s: float = 0, progress: Progress = unseen
+) -> Iterator[Outcome]:
     """Send what waits, oldest first. What is refused waits on, and with it what is to replace it.
 
     One process does so at a time: of two the slower one could store an older file over a newer one.
@@ -56,6 +63,7 @@ def send(files: StagedFiles, open_at: OpenAt, wait_s: float = 0) -> Iterator[Out
         files: what waits.
         open_at: opens where it belongs.
         wait_s: how long to wait for another process that sends; then nothing is sent.
+        progress: is told of each part of a file that was taken.
 
     Raises:
         HubUnreachableError: the place of the files does not answer; they wait.
@@ -64,17 +72,20 @@ def send(files: StagedFiles, open_at: OpenAt, wait_s: float = 0) -> Iterator[Out
     """
     with files.sending(wait_s) as is_ours:
         if is_ours:
-            yield from _send_in_order(files, open_at)
+            yield from _send_in_order(files, open_at, progress)
 
 
-def _send_in_order(files: StagedFiles, open_at: OpenAt) -> Iterator[Outcome]:
+def _send_in_order(files: StagedFiles, open_at: OpenAt, progress: Progress) -> Iterator[Outcome]:
     names = files.names()
     refused: set[Place] = set()
     threads = DaemonThreads(_AT_ONCE, "staged-file")
     while names:
         part, names = _next_part(files, names)
         todo = {place: name for place, name in part.items() if place not in refused}
-        sent = [threads.submit(_send, files, place, name, open_at) for place, name in todo.items()]
+        sent = [
+            threads.submit(_send, files, place, name, open_at, progress)
+            for place, name in todo.items()
+        ]
         outcomes = [each.result() for each in sent]
         _check_place([each.error for each in outcomes])
         for outcome in outcomes:
@@ -117,11 +128,14 @@ def _next_part(files: StagedFiles, names: list[str]) -> tuple[dict[Place, str], 
     return part, later
 
 
-def _send(files: StagedFiles, place: Place, name: str, open_at: OpenAt) -> Outcome:
+def _send(
+    files: StagedFiles, place: Place, name: str, open_at: OpenAt, progress: Progress
+) -> Outcome:
     try:
         staged = files.read(name)
         if staged is not None:
-            _store(files, name, staged, open_at)
+            with listening(progress):
+                _store(files, name, staged, open_at)
     except ForeignFileError as error:
         # It can be stored when the link that is in the way is gone.
         return Outcome(place, error)

@@ -1,7 +1,9 @@
-"""The progress bar of a transfer."""
+"""The progress of a transfer: the bar that shows it, and whoever else is told of it."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
 from mlflow.environment_variables import MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR
@@ -20,6 +22,23 @@ def unseen(_: int) -> None:
     """Show nothing of bytes that were counted before."""
 
 
+_listens: ContextVar[Progress] = ContextVar("listens", default=unseen)
+
+
+@contextmanager
+def listening(progress: Progress) -> Iterator[None]:
+    """Tell somebody, too, of the progress of the transfers that the block begins.
+
+    Args:
+        progress: is told of it, by any thread.
+    """
+    before = _listens.set(progress)
+    try:
+        yield
+    finally:
+        _listens.reset(before)
+
+
 def progress_bar(description: str, size: int | None, *, is_quiet: bool = False) -> "tqdm[Any]":
     """Return a bar that counts bytes, for those who look on: at a terminal, or in a notebook.
 
@@ -28,7 +47,7 @@ def progress_bar(description: str, size: int | None, *, is_quiet: bool = False) 
         size: how many bytes there are; None when that is not known.
         is_quiet: show nothing.
     """
-    return tqdm(
+    bar = _Bar(
         desc=shown(description),
         total=size,
         unit="B",
@@ -40,6 +59,20 @@ def progress_bar(description: str, size: int | None, *, is_quiet: bool = False) 
         or quiet.is_quiet()
         or not (MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR.get() and _is_watched()),
     )
+    bar.tell = _listens.get()
+    return bar
+
+
+class _Bar(tqdm):
+    """A bar that tells somebody, too, whether it is shown or not."""
+
+    tell: Progress
+
+    def update(self, n: float | None = 1) -> bool | None:
+        """Count bytes."""
+        self.tell(int(n or 0))
+        is_shown: bool | None = super().update(n)
+        return is_shown
 
 
 def _is_watched() -> bool:
