@@ -68,7 +68,7 @@ class FolderRepository(FileSpace, StreamUploadMixin):
     def log_artifact(self, local_file: str, artifact_path: str | None = None) -> None:
         """Store a file; whole or not at all."""
         with (
-            Path(local_file).open("rb") as source,
+            open_file(Path(local_file)) as source,
             self._storing(Path(local_file).name, artifact_path, source) as target,
         ):
             shutil.copyfileobj(source, target, _CHUNK)

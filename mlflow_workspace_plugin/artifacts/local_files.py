@@ -57,7 +57,7 @@ def digest_of(file: Path, algorithm: str) -> bytes:
         OSError: it cannot be read.
     """
     digest = hashlib.new(algorithm, usedforsecurity=False)
-    with file.open("rb") as stream:
+    with open_file(file) as stream:
         while chunk := stream.read(_CHUNK):
             digest.update(chunk)
     return digest.digest()

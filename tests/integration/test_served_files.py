@@ -573,6 +573,17 @@ def test_a_leaked_signature_is_good_for_minutes(team, repository, tmp_path, monk
     assert (tmp_path / "copy").read_text() == "kept"
 
 
+def test_a_pipe_is_no_file(repository, tmp_path):
+    """It could keep the process waiting for ever: alone, and among others in a folder."""
+    folder = tmp_path / "in"
+    folder.mkdir()
+    os.mkfifo(folder / "pipe")
+    for store in (repository.log_artifact, repository.log_artifacts):
+        with pytest.raises(OSError, match="no plain file"):
+            store(str(folder / "pipe" if store == repository.log_artifact else folder))
+    assert [*repository.files()] == []
+
+
 @pytest.mark.parametrize("fault", [(503, {}, ""), Cut(is_silent=True)], ids=["away", "silent"])
 def test_a_hub_is_not_ready_while_its_files_are_away(team, repository, fault):
     """And says so within seconds, though nothing answers."""

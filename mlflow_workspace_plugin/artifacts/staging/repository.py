@@ -14,7 +14,7 @@ from mlflow.store.artifact.artifact_repo import verify_artifact_path
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile, Told
-from mlflow_workspace_plugin.artifacts.local_files import files_in
+from mlflow_workspace_plugin.artifacts.local_files import files_in, open_file
 from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
 from mlflow_workspace_plugin.errors import (
@@ -242,7 +242,7 @@ class StagingRepository(FileSpace):
         return True
 
     def _stage_file(self, file: Path, artifact_path: str | None, name: str) -> None:
-        with file.open("rb") as stream:
+        with open_file(file) as stream:
             self._stage(stream, artifact_path, name)
 
     def _stage(self, stream: BinaryIO, artifact_path: str | None, name: str) -> None:

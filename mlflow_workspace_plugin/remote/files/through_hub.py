@@ -16,7 +16,7 @@ from mlflow_workspace_plugin.artifacts.azure_blob.transfer.partial_file import p
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import Progress, unseen
 from mlflow_workspace_plugin.artifacts.daemon_threads import DaemonThreads
 from mlflow_workspace_plugin.artifacts.growing import append_rest
-from mlflow_workspace_plugin.artifacts.local_files import digest_of
+from mlflow_workspace_plugin.artifacts.local_files import digest_of, open_file
 from mlflow_workspace_plugin.artifacts.piecewise_file import PiecewiseFile
 from mlflow_workspace_plugin.errors import AzureMLException, HubBusyError, HubUnreachableError
 from mlflow_workspace_plugin.protocol.files import PIECE
@@ -54,7 +54,7 @@ class ThroughHub(Transfer):
 
     def put(self, todo: Todo, progress: Progress, kind: Kind = "artifact") -> bool:
         """Store a file, whole or not at all; return whether it is there."""
-        with todo.file.open("rb") as stream:
+        with open_file(todo.file) as stream:
             return self._put(todo.location, stream, progress, kind, is_listed=todo.is_listed)
 
     def put_stream(self, location: str, stream: BinaryIO, progress: Progress) -> None:

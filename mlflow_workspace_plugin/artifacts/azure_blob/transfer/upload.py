@@ -36,6 +36,7 @@ from mlflow_workspace_plugin.artifacts.azure_blob.connection.codes import code_o
 from mlflow_workspace_plugin.artifacts.azure_blob.connection.container import BLOCK, Container
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.digests import SHA256, is_content_of
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import Progress, unseen
+from mlflow_workspace_plugin.artifacts.local_files import open_file
 from mlflow_workspace_plugin.errors import HubBusyError
 
 _MOST_BLOCKS = 50_000  # of a blob
@@ -82,7 +83,7 @@ def upload_file(
         progress(size)
         return True
     try:
-        with file.open("rb") as stream:
+        with open_file(file) as stream:
             if size < BLOCK:
                 upload_stream(container, name, stream, progress, overwrite=overwrite)
             else:
