@@ -5,10 +5,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from mlflow.environment_variables import MLFLOW_TRACKING_SERVER_CERT_PATH
 from mlflow.exceptions import MlflowException
 from mlflow.utils.proto_json_utils import parse_dict
-from mlflow.utils.rest_utils import MlflowHostCreds
 
 from mlflow_workspace_plugin.remote.http import HubHttp, UnansweredError
 from mlflow_workspace_plugin.stores.journalling.in_call import in_call
@@ -55,11 +53,41 @@ class Endpoints:
         """
         body = None if json_body is None else json.loads(json_body)
         sent: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
-        is_repeatable = method == "GET" or api.__name__.startswith(_REPEATABLE)
-        with may_be_stored(may_be_repeated=is_repeatable or may_be_repeated):
-            answer = self._http.call(method, endpoint, headers=headers, wants_object=True, **sent)
-        parse_dict(answer.json(), response)
+        is_repeatable = may_be_repeated or api.__name__.startswith(_REPEATABLE)
+        answer = self.ask(method, endpoint, headers=headers, may_be_repeated=is_repeatable, **sent)
+        parse_dict(answer, response)
         return response
+
+    def ask(
+        self,
+        method: str,
+        endpoint: str,
+        *,
+        json: Any = None,
+        params: Any = None,
+        headers: dict[str, str] | None = None,
+        may_be_repeated: bool = False,
+    ) -> Any:
+        """Ask by one of MLflow's routes that has no message; return the object that is answered.
+
+        Args:
+            method: HTTP's.
+            endpoint: the path.
+            json: what is sent as JSON.
+            params: what is sent with the path.
+            headers: more headers.
+            may_be_repeated: whether it changes nothing, or the same if it comes again, as each
+                ``GET`` does.
+
+        Raises:
+            HubError: the hub did not answer, or does not know who asks.
+            MlflowException: it refuses what is asked.
+        """
+        with may_be_stored(may_be_repeated=may_be_repeated or method == "GET"):
+            answer = self._http.call(
+                method, endpoint, json=json, params=params, headers=headers, wants_object=True
+            )
+        return answer.json()
 
     def send(self, endpoint: str, content: bytes, headers: dict[str, str]) -> None:
         """Send something that is stored once, however often it comes.
@@ -75,14 +103,6 @@ class Endpoints:
         """
         with may_be_stored(may_be_repeated=True):
             self._http.call("POST", endpoint, data=content, headers=headers)
-
-    def creds(self) -> MlflowHostCreds:
-        """Return what MLflow needs for the few requests that it makes by itself."""
-        return MlflowHostCreds(
-            self._http.address,
-            token=self._http.token,
-            server_cert_path=MLFLOW_TRACKING_SERVER_CERT_PATH.get() or None,
-        )
 
 
 @contextmanager

@@ -20,7 +20,8 @@ class RemoteRegistryStore(RestStore):
     def __init__(self, http: HubHttp) -> None:
         self._http = http
         self._endpoints = Endpoints(http)
-        super().__init__(self._endpoints.creds)
+        # MLflow asks nothing by itself.
+        super().__init__(None)
 
     @property
     def tracking_uri(self) -> str:

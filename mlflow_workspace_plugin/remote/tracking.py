@@ -10,7 +10,6 @@ from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.protos.service_pb2 import CreateExperiment
 from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
-from mlflow.store.tracking.rest_store import RestStore
 from mlflow.tracing.utils.otlp import (
     MLFLOW_EXPERIMENT_ID_HEADER,
     OTLP_TRACES_PATH,
@@ -29,11 +28,11 @@ from mlflow_workspace_plugin.remote.endpoints import Endpoints
 from mlflow_workspace_plugin.remote.files.open import flush_files
 from mlflow_workspace_plugin.remote.http import HubHttp
 from mlflow_workspace_plugin.remote.journal import journal_of
+from mlflow_workspace_plugin.remote.rest_methods import RestMethods
 from mlflow_workspace_plugin.stores.data.data import Data
 from mlflow_workspace_plugin.stores.default_experiment import experiment_zero_is_default
 from mlflow_workspace_plugin.stores.jobs.creation import NewJob, NewJobs
 from mlflow_workspace_plugin.stores.jobs.jobs import Jobs
-from mlflow_workspace_plugin.stores.journalling.beneath import Beneath
 from mlflow_workspace_plugin.stores.journalling.journalled import Journalled
 from mlflow_workspace_plugin.stores.journalling.patience import (
     after_the_journal,
@@ -107,7 +106,7 @@ class RemoteLookUps:
 @experiment_zero_is_default
 @calls_over(WorkspaceTrackingStore)
 class RemoteTrackingStore(
-    WorkspaceRuns, RemoteJobs, RemoteData, RemoteViews, RemoteLookUps, RestStore, Beneath
+    WorkspaceRuns, RemoteJobs, RemoteData, RemoteViews, RemoteLookUps, RestMethods
 ):
     """One workspace of a served hub, whatever MLflow's active workspace is.
 
@@ -123,7 +122,7 @@ class RemoteTrackingStore(
         self._http = http
         self._workspace = http.uri.name
         self._endpoints = Endpoints(http)
-        super().__init__(self._endpoints.creds)
+        super().__init__()
 
     @property
     def tracking_uri(self) -> str:
@@ -138,15 +137,6 @@ class RemoteTrackingStore(
             ServedHubError: always.
         """
         raise ServedHubError.of(self.tracking_uri)
-
-    @property
-    def supports_workspaces(self) -> bool:
-        """False: a server must not take this store for one that follows each request."""
-        return False
-
-    def _validate_workspace_support_if_specified(self) -> None:
-        # Which workspace is meant stands in the URI.
-        pass
 
     def _call_endpoint(
         self,

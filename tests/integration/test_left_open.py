@@ -15,9 +15,14 @@ pytestmark = [pytest.mark.databases, pytest.mark.alike]
 BEGIN = """
 import os, signal, sys
 from mlflow_workspace_plugin import Experiment, Run, Workspace
-workspace = Workspace.get("team-a", hub={hub!r})
+workspace = Workspace.get({name!r}, hub={hub!r})
 experiment = Experiment(workspace, "experiment")
 """
+
+
+def begin_of(workspace):
+    """Code that opens a workspace in another process."""
+    return BEGIN.format(name=workspace.name, hub=str(workspace._hub_place))
 
 
 @pytest.fixture
@@ -25,8 +30,7 @@ def script(workspace, run_python):
     """Run code in which there is an experiment; return the process."""
 
     def run(code, **variables):
-        begin = BEGIN.format(hub=str(workspace._hub.path))
-        return run_python("-c", begin + code, check=False, **variables)
+        return run_python("-c", begin_of(workspace) + code, check=False, **variables)
 
     return run
 
@@ -95,6 +99,7 @@ def test_run_ends_as_its_process(workspace, script, end, exit_status, status, re
     assert reason_of(workspace.client.get_run(run.id).data.tags) == reason
 
 
+@pytest.mark.hubs
 def test_children_end_before_their_parents(workspace, script):
     """The deepest first; those that were ended, by whomever, stay as they are."""
     script("""
@@ -128,6 +133,7 @@ def test_deleted_run_is_left(workspace, script):
     assert ended(workspace, "kept") == ("Completed", None)
 
 
+@pytest.mark.hubs
 def test_runs_of_others_are_left(workspace, script):
     """Attached ones, handed-over ones, a parent's in a fork, and one that another has ended."""
     experiment = Experiment(workspace, "experiment")
@@ -156,7 +162,7 @@ assert workspace.get_run("of-the-fork").get_status() == "Failed"
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_children_of_multiprocessing_end_theirs(workspace, tmp_path, run_new_python, method):
     """As their function ended."""
-    code = BEGIN.format(hub=str(workspace._hub.path))
+    code = begin_of(workspace)
     (tmp_path / "script.py").write_text(f"""{code}
 import multiprocessing
 def work(number):
@@ -220,9 +226,10 @@ os.kill(os.getpid(), signal.SIGTERM)
     assert ended(workspace, "mine") == ("Failed", "The process ended with exit code 7.")
 
 
+@pytest.mark.hubs
 def test_termination_while_values_are_logged(workspace):
     """Whatever it interrupts, the run is canceled, and the exit status is the signal's."""
-    code = BEGIN.format(hub=str(workspace._hub.path))
+    code = begin_of(workspace)
     code += """
 with experiment.start_logging(run_id="mine") as run:
     print(flush=True)
@@ -242,6 +249,7 @@ def test_without_a_journal(workspace, script):
     assert ended(workspace, "mine")[0] == "Failed"
 
 
+@pytest.mark.hubs
 def test_exception_that_leaves_mlflows_run_is_its_reason(workspace, script):
     """``with mlflow.start_run()`` stores no reason of its own."""
     script(
@@ -264,6 +272,7 @@ with mlflow.start_run():
     assert "&lt;b&gt;bad" in run._repr_html_()
 
 
+@pytest.mark.hubs
 def test_termination_cancels_mlflows_runs(workspace, script):
     """Those that are active and that the process began, nested ones too; no other."""
     handed_over = Experiment(workspace, "experiment").start_logging()

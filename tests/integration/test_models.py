@@ -28,6 +28,9 @@ from mlflow_workspace_plugin.sdk.models.resource_configuration import ResourceCo
 from tests.commands import output_of
 from tests.servers import free_port, serving, without_this_package
 
+# What is marked for hubs runs on that of a folder and on one that is served.
+pytestmark = pytest.mark.alike
+
 ODD_KEYS = ["a@b", "50%", "日本", "x/../y", "/", "k" * 500, "mlflow.workspace.folder", ""]
 
 
@@ -103,6 +106,7 @@ def test_exceptions_are_siblings():
 
 
 class TestRegisterFromARun:
+    @pytest.mark.hubs
     def test_attributes_have_sdk_v1s_types(self, workspace, run):
         """Version from 1, id, url, times, and all that was given."""
         run.upload_file("outputs/model.pkl", io.BytesIO(b"weights"))
@@ -149,6 +153,7 @@ class TestRegisterFromARun:
         assert model.download(tmp_path / "to") == str(tmp_path / "to" / "net")
         assert files_below(tmp_path / "to") == ["net/a.bin", "net/deep/b.bin"]
 
+    @pytest.mark.hubs
     def test_versions_do_not_change_with_the_runs_files(self, run, tmp_path):
         """A file that is replaced makes the next version, and leaves the first as it was."""
         for number in (1, 2):
@@ -167,6 +172,7 @@ class TestRegisterFromARun:
         assert files_below(tmp_path / "temporary") == []
         assert "Downloading" not in capfd.readouterr().err
 
+    @pytest.mark.hubs
     def test_path_that_is_not_there_names_those_that_are(self, run):
         """Nothing is registered."""
         run.upload_file("outputs/model.pkl", io.BytesIO(b"weights"))
@@ -177,6 +183,7 @@ class TestRegisterFromARun:
             run.register_model("model", "../model.pkl")
         assert run.experiment.workspace.models == {}
 
+    @pytest.mark.hubs
     def test_model_that_mlflow_logged_is_registered_by_its_name(self, workspace, run, tmp_path):
         """mlflow.FLAVOR.log_model(name="model") in the run, then register_model(..., "model")."""
         client = workspace.client
@@ -224,6 +231,7 @@ class TestRegisterLocalFiles:
         with pytest.raises(UnsafeArtifactPathError):
             Model.register(workspace, model_folder, "model", child_paths=["../net"])
 
+    @pytest.mark.hubs
     def test_missing_outside_and_empty_are_errors(self, workspace, tmp_path, monkeypatch):
         """SDK v1's exceptions; nothing is registered."""
         (tmp_path / "here").mkdir()
@@ -237,6 +245,7 @@ class TestRegisterLocalFiles:
             Model.register(workspace, ".", "model")
         assert Model.list(workspace) == []
 
+    @pytest.mark.hubs
     def test_upload_that_fails_registers_nothing(self, workspace, model_folder):
         """What was copied is marked as failed, as MLflow marks what it could not log."""
         os.mkfifo("net/pipe")
@@ -283,12 +292,14 @@ class TestFind:
         run.register_model("a", "model.pkl", tags={"stage": "new"}, model_framework="Onnx")
         Model.register(workspace, model_file, "b", datasets=[("training", "data-id")])
 
+    @pytest.mark.hubs
     def test_latest_and_exact(self, workspace, registered):
         """By name, version and id."""
         assert Model(workspace, "a").version == 2
         assert Model(workspace, name="a", version=1).id == "a:1"
         assert Model(workspace, id="a:1").version == 1
 
+    @pytest.mark.hubs
     def test_filters(self, workspace, registered, run):
         """The latest that passes; all of them must."""
         assert Model(workspace, "a", tags=["stage", "k"]).version == 1
@@ -316,6 +327,7 @@ class TestFind:
         with pytest.raises(WebserviceException, match="ModelNotFound"):
             Model(workspace, **wanted)
 
+    @pytest.mark.hubs
     def test_list(self, workspace, registered, run):
         """All versions, newest first, or those that pass."""
 
@@ -348,6 +360,7 @@ class TestFind:
         with pytest.raises(UserErrorException):
             Model.list(workspace, **bad)
 
+    @pytest.mark.hubs
     def test_models_of_a_workspace_are_the_latest(self, workspace, other_workspace, registered):
         """By name; of this workspace only."""
         assert {name: each.version for name, each in workspace.models.items()} == {"a": 2, "b": 1}
@@ -355,6 +368,7 @@ class TestFind:
 
 
 class TestDownload:
+    @pytest.mark.hubs
     def test_existing_file_is_replaced_only_if_asked_for(self, workspace, model_folder):
         """Otherwise none is written."""
         model = Model.register(workspace, model_folder, "model")
@@ -377,6 +391,7 @@ class TestDownload:
         assert capfd.readouterr().err == ""
         assert len(files_below("to")) == len(files_below(model_folder))
 
+    @pytest.mark.hubs
     def test_version_that_plain_mlflow_registered(self, workspace, run):
         """The folder has its own name, as in the run."""
         run.upload_file("outputs/net/MLmodel", io.BytesIO(b"x"))
@@ -386,6 +401,7 @@ class TestDownload:
         assert (model.tags, model.run_id, model.properties) == ({"a": "b"}, run.id, {})
         assert model.download("to") == str(Path("to", "net", "MLmodel"))
 
+    @pytest.mark.hubs
     def test_version_without_files_is_an_error(self, workspace, run):
         """With where they should be."""
         workspace.client.create_registered_model("model")
@@ -460,6 +476,7 @@ class TestChange:
             workspace, model_file, "model", tags={"a": "1"}, properties={"p": "1"}
         )
 
+    @pytest.mark.hubs
     def test_tags_are_added_and_removed(self, workspace, model):
         """Here and for everybody; MLflow's UI knows them."""
         model.add_tags({"b": "2", "a": "3"})
@@ -486,6 +503,7 @@ class TestChange:
             model.add_tags({"k": value})
             assert Model(workspace, "model").tags == {"a": "1", "k": value}
 
+    @pytest.mark.hubs
     def test_update_replaces_tags_and_leaves_what_is_not_given(self, workspace, model):
         """tags= is all tags from now on."""
         model.update(tags={"b": "2", "n": None}, description="new")
@@ -496,6 +514,7 @@ class TestChange:
         assert found.resource_configuration == ResourceConfiguration(cpu=2)
         assert found.properties == {"p": "1"}
 
+    @pytest.mark.hubs
     def test_properties_are_added_and_never_changed(self, workspace, model):
         """The error names both values, and none of the call is added."""
         model.add_properties({"q": 2})
@@ -510,6 +529,7 @@ class TestChange:
                 call(["x"])
         assert (model.tags, model.properties) == ({"a": "1"}, {"p": "1"})
 
+    @pytest.mark.hubs
     def test_deleted_version_is_gone_with_its_files(self, workspace, model, model_file):
         """Its number is not used again."""
         model.delete()
@@ -534,6 +554,7 @@ class TestChange:
         with pytest.raises(WebserviceException, match="'2' and cannot become 3"):
             model.add_properties({1: 3})
 
+    @pytest.mark.hubs
     def test_files_that_another_version_uses_stay(self, workspace, model):
         """A copy that MLflow made can be loaded after the original is deleted."""
         workspace.client.copy_model_version("models:/model/1", "copy")
@@ -553,6 +574,7 @@ class TestChange:
         )
 
 
+@pytest.mark.hubs
 def test_tags_and_properties_are_changed_in_one_call(workspace, model_file):
     """SDK v1's deprecated call."""
     model = Model.register(workspace, model_file, "model", tags={"a": "1", "b": "2"})

@@ -26,8 +26,9 @@ def called(*arguments):
     return json.loads(done.output), done.exit_code
 
 
-def verified(run_id, hub_path):
-    report, code = called("verify", run_id, "--hub", hub_path)
+def verified(run_id, workspace):
+    place = ("--workspace", workspace.name, "--hub", workspace._hub_place)
+    report, code = called("verify", run_id, *place)
     assert code == (0 if report["equal"] else 1)
     return report, {metric.pop("metric"): metric for metric in report["metrics"]}
 
@@ -53,44 +54,47 @@ os.kill(os.getpid(), 9)
     return segment
 
 
-def test_equal(client, run_id, hub_path):
+@pytest.mark.hubs
+def test_equal(client, run_id, workspace):
     """All values of a run that has ended are accounted for, and whose rows they are."""
     for step in range(10):
         client.log_metric(run_id, "ours", step, step=step)
     client.log_metric(run_id, "again", 1, timestamp=5, step=0)
     client.log_metric(run_id, "again", 1, timestamp=5, step=0)
     client.set_terminated(run_id)
-    report, metrics = verified(run_id, hub_path)
+    report, metrics = verified(run_id, workspace)
     assert report["equal"]
     assert (metrics["ours"]["logged"], metrics["ours"]["stored"]) == (10, 10)
     assert (metrics["again"]["logged"], metrics["again"]["repeated"]) == (2, 1)
 
 
-def test_rows_of_others(client, direct, run_id, hub_path):
+def test_rows_of_others(client, direct, run_id, workspace):
     """What came without a journal is told apart."""
     from mlflow.entities import Metric
 
     client.log_metric(run_id, "m", 1, step=1)
     client.set_terminated(run_id)
     direct.log_metric(run_id, Metric("m", 2, 2, 2))
-    _, metrics = verified(run_id, hub_path)
+    _, metrics = verified(run_id, workspace)
     assert (metrics["m"]["stored"], metrics["m"]["not_ours"]) == (1, 1)
 
 
-def test_waiting_then_sent(uri, client, run_id, hub_path):
+@pytest.mark.hubs
+def test_waiting_then_sent(uri, client, run_id, workspace):
     """Values of a killed process wait, are listed by run, and sent by hand; then all is equal."""
     killed(uri, run_id)
-    report, metrics = verified(run_id, hub_path)
+    report, metrics = verified(run_id, workspace)
     assert not report["equal"]
     assert metrics["m"]["waiting"] == metrics["m"]["logged"] == 100
     (status,), _ = called("sync", "--status")
     assert (status["waiting calls"], status["runs"]) == (100, {run_id: 100})
     (sent,), code = called("sync")
     assert (sent["sent calls"], sent["runs"], code) == (100, {run_id: 100}, 0)
-    assert verified(run_id, hub_path)[0]["equal"]
+    assert verified(run_id, workspace)[0]["equal"]
 
 
-def test_process_that_goes_on_after_its_end(uri, client, run_id, hub_path):
+@pytest.mark.hubs
+def test_process_that_goes_on_after_its_end(uri, client, run_id, workspace):
     """What is logged by exit handlers that come later is counted with what came before."""
     script = f"""
 import atexit
@@ -102,7 +106,7 @@ for i in range(50):
 """
     assert python_processes.run(["-c", script]).returncode == 0
     client.get_run(run_id)
-    report, metrics = verified(run_id, hub_path)
+    report, metrics = verified(run_id, workspace)
     assert report["equal"]
     assert (metrics["m"]["logged"], metrics["m"]["stored"]) == (100, 100)
 
@@ -118,7 +122,7 @@ def test_table_names_the_runs(uri, run_id):
     assert said == "Nothing waits in the journals of 1 workspace.\n"
 
 
-def test_damaged_line(uri, client, run_id, hub_path):
+def test_damaged_line(uri, client, run_id, workspace):
     """It is counted and named; all other values are there."""
     segment = killed(uri, run_id)
     lines = segment.read_bytes().splitlines(keepends=True)
@@ -126,7 +130,7 @@ def test_damaged_line(uri, client, run_id, hub_path):
     segment.write_bytes(b"".join(lines))
     (sent,), _ = called("sync")
     assert (sent["sent calls"], sent["damaged lines"]) == (99, 1)
-    report, metrics = verified(run_id, hub_path)
+    report, metrics = verified(run_id, workspace)
     assert (report["equal"], report["damaged lines"], metrics["m"]["stored"]) == (False, 1, 99)
     assert [m.step for m in client.get_metric_history(run_id, "m")] == [
         *range(50),
@@ -134,7 +138,7 @@ def test_damaged_line(uri, client, run_id, hub_path):
     ]
 
 
-def test_count_is_independent_of_what_arrived(uri, client, run_id, hub_path):
+def test_count_is_independent_of_what_arrived(uri, client, run_id, workspace):
     """A process counts what it logs, so a line that vanished without a trace is missed."""
     count = "client._tracking_client.store.journal._outbox.put_logged()"
     segment = killed(uri, run_id, count)
@@ -142,12 +146,12 @@ def test_count_is_independent_of_what_arrived(uri, client, run_id, hub_path):
     del lines[50]
     segment.write_bytes(b"".join(lines))
     called("sync")
-    report, metrics = verified(run_id, hub_path)
+    report, metrics = verified(run_id, workspace)
     assert not report["equal"]
     assert (metrics["m"]["logged"], metrics["m"]["stored"], metrics["m"]["lost"]) == (100, 99, 1)
 
 
-def test_journal_that_was_removed(uri, client, run_id, hub_path, caplog):
+def test_journal_that_was_removed(uri, client, run_id, workspace, caplog):
     """Somebody empties the folder while the process runs: what is open is saved, and it goes on."""
     client.log_metric(run_id, "m", 0, step=0)
     client.get_run(run_id)
@@ -164,7 +168,7 @@ def test_journal_that_was_removed(uri, client, run_id, hub_path, caplog):
         client.log_metric(run_id, "m", step, step=step)
     client.set_terminated(run_id)
     assert [metric.step for metric in client.get_metric_history(run_id, "m")] == list(range(12))
-    assert verified(run_id, hub_path)[0]["equal"]
+    assert verified(run_id, workspace)[0]["equal"]
     assert "lost" not in caplog.text
 
 
@@ -192,7 +196,8 @@ def test_unreadable_journal_keeps_no_read_back(uri, client, run_id, caplog):
     assert (unreadable.exists(), readable.exists()) == (True, False)
 
 
-def test_refused_value(client, direct, run_id, hub_path):
+@pytest.mark.hubs
+def test_refused_value(client, direct, run_id, workspace):
     """Of a run that was deleted meanwhile: sync and verify count it."""
     client.log_metric(run_id, "m", 1)
     client.get_run(run_id)
@@ -201,7 +206,7 @@ def test_refused_value(client, direct, run_id, hub_path):
     assert client._tracking_client.store.flush(60)
     (status,), code = called("sync", "--status")
     assert (status["refused"], status["waiting calls"], code) == (1, 0, 0)
-    report, metrics = verified(run_id, hub_path)
+    report, metrics = verified(run_id, workspace)
     assert not report["equal"]
     assert (metrics["m"]["stored"], metrics["m"]["refused"]) == (1, 1)
 

@@ -36,9 +36,17 @@ from mlflow_workspace_plugin.sdk.runs.run import get_run
 from mlflow_workspace_plugin.stores.tags.own_tags import CONFLICT_TAG
 from tests import python_processes
 
-pytestmark = [pytest.mark.databases, pytest.mark.alike]
+pytestmark = [pytest.mark.hubs, pytest.mark.alike]
 
-_QUERY = "workspace=team-a&workflowType=machine_learning"
+
+def query_of(workspace):
+    """What stands behind a link to MLflow's page of a workspace."""
+    return f"workspace={workspace.name}&workflowType=machine_learning"
+
+
+def opened(workspace):
+    """The expression by which another process opens a workspace."""
+    return f"Workspace.get({workspace.name!r}, hub={str(workspace._hub_place)!r})"
 
 
 @pytest.fixture
@@ -77,20 +85,25 @@ class TestStart:
         workspace.client.delete_run(runs[0].id)
         assert sorted(each.number for each in runs) == [1, 2, 3]
 
-    def test_portal_url_names_the_workspace(self, run, monkeypatch):
-        """The page is below the address that ``mlflow-workspace ui`` serves."""
-        path = f"/pages/runs/{run.id}?workspace=team-a"
-        assert run.get_portal_url() == f"http://127.0.0.1:5000{path}"
+    def test_portal_url_names_the_workspace(self, hub, run, monkeypatch):
+        """The page is below the address that ``mlflow-workspace ui`` serves, or the hub's own."""
+        workspace = run.experiment.workspace
+        is_served = isinstance(hub, str)
+        address = hub if is_served else "http://127.0.0.1:5000"
+        path = f"/pages/runs/{run.id}?workspace={workspace.name}"
+        assert run.get_portal_url() == address + path
         monkeypatch.setenv("MLFLOW_WORKSPACE_UI_URL", "http://localhost:7000/")
-        assert run.get_portal_url() == f"http://localhost:7000{path}"
-        front = "http://localhost:7000/pages/?workspace=team-a"
+        address = hub if is_served else "http://localhost:7000"
+        assert run.get_portal_url() == address + path
+        front = f"{address}/pages/?workspace={workspace.name}"
         assert run.get_workspace_url() == front
-        assert f'href="{front}"' in run.experiment.workspace._repr_html_()
+        assert f'href="{front}"' in workspace._repr_html_()
         # Where a stock server of MLflow's serves the hub, which has no pages of ours.
         monkeypatch.setenv("MLFLOW_WORKSPACE_LINKS", "mlflow")
-        page = f"/#/experiments/{run.experiment.id}/runs/{run.id}?{_QUERY}"
-        assert run.get_portal_url() == f"http://localhost:7000{page}"
-        assert run.get_workspace_url() == f"http://localhost:7000/#/experiments?{_QUERY}"
+        query = query_of(workspace)
+        page = f"/#/experiments/{run.experiment.id}/runs/{run.id}?{query}"
+        assert run.get_portal_url() == address + page
+        assert run.get_workspace_url() == f"{address}/#/experiments?{query}"
 
 
 class TestFind:
@@ -118,11 +131,11 @@ class TestFind:
             assert find("my-child").id == child.id
         assert own.tags == {}
 
-    def test_id_of_ones_own_is_of_one_run(self, experiment, run):
+    def test_id_of_ones_own_is_of_one_run(self, workspace, experiment, run):
         """And no text that SDK v1's service would refuse."""
         experiment.start_logging(run_id="mine")
         for taken in ("mine", run.id):
-            with pytest.raises(RunExistsError, match="exists in workspace 'team-a'"):
+            with pytest.raises(RunExistsError, match=f"exists in workspace '{workspace.name}'"):
                 experiment.start_logging(run_id=taken)
         for bad in ("", "it's", "-a", "a" * 257, 7):
             with pytest.raises(UserErrorException, match="letters"):
@@ -225,7 +238,7 @@ class TestEnd:
         script = (
             "import sys\n"
             "from mlflow_workspace_plugin import Experiment, Workspace\n"
-            f"workspace = Workspace.get('team-a', hub={str(workspace._hub.path)!r})\n"
+            f"workspace = {opened(workspace)}\n"
             "with Experiment(workspace, 'experiment').start_logging(run_id='mine'):\n"
             "    sys.exit(0)\n"
             "print('not reached')"
@@ -317,12 +330,12 @@ class TestDetails:
         run.complete()
         assert run.get_details()["endTimeUtc"].endswith("Z")
 
-    def test_logs(self, run, tmp_path):
+    def test_logs(self, workspace, run, tmp_path):
         """Where MLflow shows each, its text, and copies of all; other files are no logs."""
         for name in ("logs/user_log.txt", "user_logs/std_log.txt", "outputs/x.txt"):
             run.upload_file(name, io.BytesIO(f"text of {name} ü".encode()))
         names = ["logs/user_log.txt", "user_logs/std_log.txt"]
-        page = f"/runs/{run.id}/artifacts/logs/user_log.txt?{_QUERY}"
+        page = f"/runs/{run.id}/artifacts/logs/user_log.txt?{query_of(workspace)}"
         assert run.get_details()["logFiles"][names[0]].endswith(page)
         logs = run.get_details_with_logs()["logFiles"]
         assert logs == {name: f"text of {name} ü" for name in names}
@@ -378,7 +391,7 @@ class TestWaiting:
             [
                 "-c",
                 "from mlflow_workspace_plugin import Workspace\n"
-                f"workspace = Workspace.get('team-a', hub={str(workspace._hub.path)!r})\n"
+                f"workspace = {opened(workspace)}\n"
                 f"workspace.get_run({run.id!r}).wait_for_completion(show_output=True)",
             ],
             stdout=PIPE,
@@ -458,7 +471,7 @@ class TestContext:
             context = Run.get_context()
             assert context is Run.get_context(allow_offline=False)
             assert context.id == active.info.run_id
-            assert context.experiment.workspace.name == "team-a"
+            assert context.experiment.workspace.name == workspace.name
             context.log("m", 1)
             context.complete()
             assert mlflow.get_run(active.info.run_id).info.status == "RUNNING"
@@ -467,6 +480,13 @@ class TestContext:
         found = mlflow.get_run(active.info.run_id)
         assert (found.info.status, found.data.metrics) == ("FINISHED", {"m": 1})
         assert json.loads(found.data.tags[ERROR_TAG])["message"] == "why"
+
+    def test_end_of_a_run_prints_nothing(self, workspace, capsys):
+        """MLflow's own clients of a server print links then, which name no workspace."""
+        mlflow.set_tracking_uri(workspace.get_mlflow_tracking_uri())
+        with mlflow.start_run():
+            pass
+        assert capsys.readouterr().out == ""
 
     def test_environment_names_the_context(self, workspace, run, run_python):
         """A process with MLFLOW_TRACKING_URI and MLFLOW_RUN_ID logs to that run."""

@@ -42,6 +42,7 @@ def test_any_text_round_trips(workspace, tags):
 
 
 class TestTags:
+    @pytest.mark.hubs
     def test_set_replaced_and_removed(self, workspace, run):
         """Other tags stay; a tag may have no value; an unknown one is removed without a word."""
         run.tag("a", "b")
@@ -63,6 +64,7 @@ class TestTags:
         run.remove_tags(["long"])
         assert workspace.client.get_run(run.id).data.tags == before
 
+    @pytest.mark.hubs
     def test_more_tags_than_mlflow_takes_at_once(self, run):
         """MLflow takes a hundred."""
         run.set_tags({f"t{number}": "v" for number in range(250)})
@@ -88,6 +90,7 @@ class TestProperties:
         assert run.properties == run.get_properties() == {"a": "b", "n": None, "c": "1"}
         assert run.tags == {}
 
+    @pytest.mark.hubs
     def test_never_change(self, run):
         """The error names both values, and nothing is added; the same again is no error."""
         run.add_properties({"a": "b"})
@@ -130,6 +133,7 @@ class TestProperties:
 
 
 class TestNames:
+    @pytest.mark.hubs
     def test_display_name_and_description(self, workspace, run):
         """As MLflow's UI shows them; ``name`` is another word for the first."""
         assert run.display_name == run.name == workspace.client.get_run(run.id).info.run_name
@@ -142,6 +146,7 @@ class TestNames:
         assert note.startswith("d" * 1000)
         assert run.tags == {}
 
+    @pytest.mark.hubs
     def test_given_at_the_start(self, workspace):
         """``name`` by position, ``display_name`` before it."""
         start = Experiment(workspace, "experiment").start_logging

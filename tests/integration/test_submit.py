@@ -35,8 +35,7 @@ from mlflow_workspace_plugin.sdk.widgets import RunDetails
 from tests.engine_jobs import fails_as_its_node_does_not_see_the_hub
 from tests.waiting import wait_until
 
-# What differs between databases is the stores'.
-pytestmark = pytest.mark.sqlite
+pytestmark = pytest.mark.alike
 
 LOG = "user_logs/std_log.txt"
 
@@ -153,6 +152,7 @@ def test_a_hub_that_the_runner_does_not_see(workspace, tmp_path):
     fails_as_its_node_does_not_see_the_hub(workspace, tmp_path, "--type", "local")
 
 
+@pytest.mark.hubs
 def test_a_job_and_its_child_from_submission_to_end(experiment, config, capsys):
     """What the script does and prints is there, in SDK v1's layout, and what there is to know.
 
@@ -424,6 +424,7 @@ def test_a_job_that_a_runner_has_goes_on_though_its_engine_failed(experiment, co
     assert store.end_job(run.id, "owner", "Completed", exit_code=0, cause=None)
 
 
+@pytest.mark.hubs
 def test_run_that_is_no_job_is_as_before(experiment, command):
     """Its status is MLflow's, it has no environment, and no command cancels it."""
     run = experiment.start_logging(outputs=False)
@@ -441,7 +442,7 @@ def test_ctrl_c_ends_the_showing_only(experiment, config, workspace):
     run = experiment.submit(config("slow.py"))
     code = (
         "from mlflow_workspace_plugin import Workspace\n"
-        f"workspace = Workspace.get('team-a', hub={str(workspace._hub.path)!r})\n"
+        f"workspace = Workspace.get({workspace.name!r}, hub={str(workspace._hub_place)!r})\n"
         f"workspace.get_run({run.id!r}).wait_for_completion(show_output=True)\n"
     )
     with subprocess.Popen(
