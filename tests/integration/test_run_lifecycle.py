@@ -192,6 +192,7 @@ class TestEnd:
         run.fail(_set_status=False)
         assert run.status == "Running"
 
+    @pytest.mark.beneath  # what differs is above every hub
     @pytest.mark.parametrize(
         ("details", "code", "expected"),
         [
@@ -213,6 +214,7 @@ class TestEnd:
             run.fail(7)
         assert run.status == "Failed"
 
+    @pytest.mark.beneath  # what differs is above every hub
     @pytest.mark.parametrize(
         ("error", "status"),
         [
@@ -265,6 +267,7 @@ class TestChildren:
         assert [each.tags["azureml.batch_child_number"] for each in many[-2:]] == ["99", "100"]
         assert len(list(run.get_children())) == 103
 
+    @pytest.mark.beneath  # what differs is above every hub
     @pytest.mark.parametrize(
         "arguments",
         [
