@@ -53,7 +53,6 @@ ALLOWED = {
     ("hub/upgrade.py", "_remove_all"): "names, which are removed by the tree",
     ("hub/upgrade.py", "_advice"): "names, which are said",
     ("artifacts/distant_space.py", "local_place"): "the copy, in the user's folder",
-    ("artifacts/folder_repository.py", "log_artifact"): "the user's file",
     ("artifacts/folder_repository.py", "fetch"): "the copy, in the user's folder",
     ("artifacts/folder_repository.py", "_download_file"): "the copy, in the user's folder",
     ("artifacts/folder_repository.py", "_is_copy"): "the copy, in the user's folder",
