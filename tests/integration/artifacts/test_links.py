@@ -14,7 +14,7 @@ from mlflow_workspace_plugin import Experiment, Workspace
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import ForeignFileError, HubError, UnsafeArtifactPathError
 from mlflow_workspace_plugin.hub.hub import create_hub
-from tests.integration.test_hub import execute
+from tests.integration.hub.test_hub import execute
 
 pytestmark = [pytest.mark.databases, pytest.mark.folder, pytest.mark.alike]
 

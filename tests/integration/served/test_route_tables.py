@@ -30,7 +30,7 @@ def installed():
     """Methods, paths, and whether MLflow has a rule; by a process of its own, which it changes."""
     found = subprocess.run(
         [sys.executable, "-W", "ignore", "-m", "tests.mlflow_routes", "--look"],
-        cwd=Path(__file__).parents[2],
+        cwd=Path(__file__).parents[3],
         stdout=subprocess.PIPE,
         check=True,
     )

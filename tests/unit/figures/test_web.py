@@ -203,7 +203,7 @@ def _contrast(first, second):
 
 def test_files_of_the_folder_are_packaged():
     """Whatever is below the folder is of a kind that the wheel takes along."""
-    pyproject = Path(__file__).resolve().parents[2] / "pyproject.toml"
+    pyproject = Path(__file__).resolve().parents[3] / "pyproject.toml"
     patterns = re.findall(r'"(web/[^"]+)"', pyproject.read_text())
     packaged = {path for pattern in patterns for path in FOLDER.parent.glob(pattern)}
     for path in FOLDER.rglob("*"):

@@ -29,7 +29,7 @@ from mlflow_workspace_plugin.stores.tags.text_tags import MARK_PREFIX, mark_of
 from mlflow_workspace_plugin.stores.writes.typed_values import FOLDER, ExactValue, read_exact
 from tests import python_processes
 from tests.deliveries import deliver_all
-from tests.integration.test_typed_metrics import same, unwrapped
+from tests.integration.runs.test_typed_metrics import same, unwrapped
 
 pytestmark = pytest.mark.databases
 

@@ -21,7 +21,7 @@ pytestmark = pytest.mark.skipif(
     reason="a hub is served by MLflow 3.17 and later",
 )
 
-WHEELS = Path(__file__).parents[1] / "data" / "releases"
+WHEELS = Path(__file__).parents[2] / "data" / "releases"
 
 _STOCK = """
 import importlib.util, json, os, sys

@@ -60,7 +60,7 @@ NOW = 1_700_000_000_000
 OF_RUN = ("metrics", "latest_metrics", "params", "tags", "workspace_plugin_receipts")
 """The tables in which something is of a run here."""
 
-ROOT = str(Path(__file__).parents[2])
+ROOT = str(Path(__file__).parents[3])
 SERVER = """
 import sys
 sys.path.insert(0, sys.argv.pop())

@@ -44,7 +44,7 @@ from mlflow_workspace_plugin.journal.end_wait import EndWait
 from mlflow_workspace_plugin.stores.build import open_workspace_store
 from tests.azurite import ACCOUNT, azurite, connection_string, sas
 from tests.fault_proxy import Cut, Late, fault_proxy
-from tests.integration.test_azure_credentials import OTHERS_KEY
+from tests.integration.artifacts.test_azure_credentials import OTHERS_KEY
 
 
 @pytest.fixture

@@ -85,7 +85,7 @@ from pathlib import Path
 from mlflow_workspace_plugin import Workspace
 _, above_tests, hub, run_id, target = sys.argv
 sys.path.insert(0, above_tests)
-from tests.integration.test_artifact_roots import check_everything
+from tests.integration.artifacts.test_artifact_roots import check_everything
 check_everything(Workspace.get("team-a", hub=hub), run_id, Path(target))
 """
 
@@ -117,7 +117,7 @@ def test_hub_that_is_pointed_at_a_copy_of_its_files(
     kept = settings.read_text().splitlines() if settings.exists() else []
     kept = [line for line in kept if not line.startswith("artifacts")]
     write_settings(hub_path, "\n".join([*kept, f'artifacts = "{azure("moved")}"', ""]))
-    above_tests = str(Path(__file__).parents[2])
+    above_tests = str(Path(__file__).parents[3])
     run_python("-c", READ, above_tests, str(hub_path), run_id, str(tmp_path / "target"))
     # And it goes on.
     uri = workspace.get_mlflow_tracking_uri()

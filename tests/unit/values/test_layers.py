@@ -12,7 +12,7 @@ PACKAGE = Path(mlflow_workspace_plugin.__file__).parent
 NAME = PACKAGE.name
 ROWS = [
     re.findall(r"`(\w+)`", line.split("|")[1])
-    for line in (Path(__file__).parents[2] / "CONTRIBUTING.md").read_text().splitlines()
+    for line in (Path(__file__).parents[3] / "CONTRIBUTING.md").read_text().splitlines()
     if line.startswith("| `")
 ]
 LAYERS = {name: number for number, row in enumerate(ROWS) for name in row}

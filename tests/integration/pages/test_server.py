@@ -22,7 +22,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.hub.hub import open_hub
 from tests.commands import output_of
-from tests.integration.test_hub import execute
+from tests.integration.hub.test_hub import execute
 from tests.servers import free_port, serving, without_this_package
 
 CHROMIUM = (

@@ -14,7 +14,7 @@ from mlflow_workspace_plugin.overview.figures.logged import LoggedRun
 from mlflow_workspace_plugin.overview.runs.facts import METRIC, Column, facts_of_ids
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.sdk.widgets.live_run import LiveRun
-from tests.integration.test_typed_metrics import same
+from tests.integration.runs.test_typed_metrics import same
 
 LAST = {
     "back": 2.5,
