@@ -8,7 +8,7 @@ from IPython.display import display, update_display
 
 from mlflow_workspace_plugin.drawing.seen_run import SeenRun
 from mlflow_workspace_plugin.drawing.texts import duration_text, time_text
-from mlflow_workspace_plugin.sdk.widgets.front_end import Bundle, Output
+from mlflow_workspace_plugin.sdk.widgets.output import Bundle, Output
 from mlflow_workspace_plugin.web import FOLDER
 from mlflow_workspace_plugin.web.bundle import module_bundle, style_sheet, uplot_script
 

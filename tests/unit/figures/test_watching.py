@@ -4,7 +4,7 @@ import threading
 
 import pytest
 
-from mlflow_workspace_plugin.sdk.widgets import front_end, watching
+from mlflow_workspace_plugin.sdk.widgets import output, watching
 
 
 def test_interrupted_before_anything_is_shown(monkeypatch):
@@ -16,8 +16,8 @@ def test_interrupted_before_anything_is_shown(monkeypatch):
     def away():
         raise OSError("the hub is away")
 
-    monkeypatch.setattr(front_end.Output, "make", interrupted)
-    monkeypatch.setattr(watching, "new_output", front_end.Output)
+    monkeypatch.setattr(output.Output, "make", interrupted)
+    monkeypatch.setattr(watching, "new_output", output.Output)
     with pytest.raises(KeyboardInterrupt):
         watching.Watching(away, "name").start("cell", "of-test")
     for thread in threading.enumerate():
