@@ -33,6 +33,8 @@ class Freeing:
         part_s: after how many seconds a part ends, with the run or the files at hand; looking for
             what there is to free takes its time besides. None is all of a step at once.
         lock_s: for how many seconds to wait for the hub's lock; None is as long as it takes.
+        are_rows_deleted: whether the workspace may have deleted rows; False where it is known that
+            it has none.
     """
 
     hub: Hub
@@ -41,6 +43,12 @@ class Freeing:
     dry_run: bool
     part_s: float | None = None
     lock_s: float | None = None
+    are_rows_deleted: bool = True
+
+    @property
+    def first(self) -> NextPart:
+        """Which part is done first."""
+        return NextPart("rows" if self.are_rows_deleted else "code")
 
     def part(self, which: NextPart) -> Part:
         """Do one part.
@@ -92,14 +100,19 @@ class Freeing:
         try:
             if self.dry_run:
                 # Those that are to be freed would be gone by now.
-                garbage = find_garbage(self.hub, self.workspace, self.older_than_s)
-                found = snapshots.find(without=[each.id for each in garbage.runs])
+                found = snapshots.find(without=self._runs_to_be_freed())
             else:
                 found, is_all = snapshots.free(is_over=is_over, within_s=self.lock_s)
                 following = following if is_all else NextPart("code")
         except SnapshotException as error:
             return Part(notes=[error.message], next=following)
         return _part([each.file_size or 0 for each in found], following)
+
+    def _runs_to_be_freed(self) -> list[str]:
+        if not self.are_rows_deleted:
+            return []
+        garbage = find_garbage(self.hub, self.workspace, self.older_than_s)
+        return [each.id for each in garbage.runs]
 
     def _data(self, is_over: Callable[[], bool]) -> Part:
         """Free the lists of files of datasets' versions that were unregistered."""

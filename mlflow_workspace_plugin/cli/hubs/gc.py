@@ -87,20 +87,18 @@ def _in_folder(
 ) -> "dict[str, Part]":
     from mlflow_workspace_plugin.freeing import Freeing
     from mlflow_workspace_plugin.hub.hub import open_hub
-    from mlflow_workspace_plugin.protocol.freeing import NextPart, all_parts
+    from mlflow_workspace_plugin.protocol.freeing import all_parts
     from mlflow_workspace_plugin.stores.garbage import workspaces_with_garbage
 
     opened = open_hub(hub)
     found = opened.catalog.list() if workspace is None else [opened.catalog.get(workspace)]
     # Asked once, for of many workspaces few hold any.
     some = workspaces_with_garbage(opened)
-    return {
-        each.name: all_parts(
-            Freeing(opened, each.name, older_than, dry_run).part,
-            NextPart("rows" if each.name in some else "code"),
-        )
+    each_one = [
+        Freeing(opened, each.name, older_than, dry_run, are_rows_deleted=each.name in some)
         for each in found
-    }
+    ]
+    return {each.workspace: all_parts(each.part, each.first) for each in each_one}
 
 
 def _behind_server(
