@@ -11,14 +11,15 @@ export function drawTable(body, first, frame) {
   // Sorted are the rows that are here, so only where these are all.
   let order = null;
   const turn = newTurns();
-  const size = Math.max(first.rows.length, 1);
+  // Of the first pages that were drawn, the longest: a short table may grow.
+  let size = Math.max(first.rows.length, 1);
   const scroll = el("div", { class: "mw-table-scroll", tabindex: "0", role: "group" });
   const pager = el("div", { class: "mw-pager" });
   body.append(scroll, pager);
 
   const isWhole = () => page.rows.length === figure.total;
 
-  const go = async (offset) => {
+  const go = async (offset, { isRenewed = false } = {}) => {
     const isLast = turn();
     const answer = await frame.options.rows(figure.id, offset, size).catch((error) => error);
     if (!isLast()) {
@@ -32,7 +33,9 @@ export function drawTable(body, first, frame) {
     page = { offset: answer.offset ?? offset, rows: answer.rows };
     figure = { ...figure, total: answer.total ?? figure.total };
     draw();
-    scroll.scrollTop = 0;
+    if (!isRenewed) {
+      scroll.scrollTop = 0;
+    }
   };
 
   const sortBy = (column) => {
@@ -121,11 +124,16 @@ export function drawTable(body, first, frame) {
     update(other) {
       // Who reads another page keeps it; of the first, and the last, there are new rows.
       const isFirst = page.offset === first.offset;
+      const wasLast = page.offset + page.rows.length >= figure.total;
       figure = { ...other };
+      size = Math.max(size, other.rows.length);
       if (isFirst) {
         page = { offset: other.offset, rows: other.rows };
       }
       draw();
+      if (!isFirst && wasLast && frame.options.rows) {
+        go(page.offset, { isRenewed: true });
+      }
     },
     set() {},
     destroy() {},

@@ -133,11 +133,6 @@ async function showPage(page) {
 
   const change = (changed) => {
     Object.assign(page.definition, changed);
-    if ("x" in changed) {
-      // What was zoomed to is of another x.
-      const ranges = Object.entries(page.definition.ranges);
-      page.definition.ranges = Object.fromEntries(ranges.filter(([, { x }]) => x === null || x === changed.x));
-    }
     head.changed();
     charts.update();
     showTools();

@@ -2,7 +2,6 @@
 
 import json
 import re
-import shutil
 
 import mlflow
 import pytest
@@ -13,7 +12,6 @@ from mlflow_workspace_plugin.figures.ids import figure_id
 from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
 from mlflow_workspace_plugin.overview.source import source_of
 from tests.chromium import figure, kind_of, read_points
-from tests.pages import quiet_page, served_pages
 from tests.waiting import wait_until
 
 WAIT_S = 120
@@ -22,32 +20,13 @@ FIGURES = re.compile(r"/api/runs/\w+/figures\?")
 
 
 @pytest.fixture(scope="module")
-def hub(sqlite_template, tmp_path_factory):
-    folder = tmp_path_factory.mktemp("run-curves") / "hub"
-    shutil.copytree(sqlite_template, folder)
-    return folder
-
-
-@pytest.fixture(scope="module")
-def workspace(hub):
-    return Workspace.create("team-a", hub=hub)
+def workspace(pages):
+    return Workspace.create("team-a", hub=pages.hub)
 
 
 @pytest.fixture(scope="module")
 def source(workspace):
     return source_of(workspace.get_mlflow_tracking_uri())
-
-
-@pytest.fixture(scope="module")
-def pages(hub, workspace):
-    with served_pages(hub) as served:
-        yield served
-
-
-@pytest.fixture
-def page(browser):
-    with quiet_page(browser) as opened:
-        yield opened
 
 
 class Started:

@@ -220,7 +220,10 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden, o
       const settings = settingsOf(name);
       const text = JSON.stringify(settings);
       if (place.settings !== undefined && place.settings !== text) {
-        place.drawn.forEach((handle) => handle.set?.(settings));
+        const before = JSON.parse(place.settings);
+        const changed = Object.fromEntries(Object.entries(settings).filter(([part, value]) => value !== before[part]));
+        place.drawn.forEach((handle) => handle.set?.(changed));
+        dropRanges(place, changed);
       }
       place.settings = text;
     }
@@ -233,6 +236,15 @@ export function showCharts(host, { runs, names, definition, placeOf, onHidden, o
       chosen.slice(0, AT_ONCE * ASKING).forEach((name) => want(places.get(name)));
     }
     showFiltered();
+  };
+
+  // Those of figures that are drawn are told by them; what was zoomed to over another x is none.
+  const dropRanges = (place, { x }) => {
+    for (const [id, range] of Object.entries(definition.ranges)) {
+      if (x !== undefined && nameOf({ id }) === place.name && !place.drawn.has(id) && range.x !== null && range.x !== x) {
+        onZoomed(id, null);
+      }
+    }
   };
 
   const showFiltered = () => {

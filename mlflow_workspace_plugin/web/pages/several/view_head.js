@@ -14,6 +14,7 @@ import { askFor, buttonOf, copyText, tickBox } from "./parts.js";
 export function viewHead({ page, titleOf, onSaved, onChanged }) {
   const element = el("header", { class: "mw-view-head" });
   let isChanged = false;
+  let changes = 0;
   let said = "";
   let isBusy = false;
 
@@ -76,10 +77,11 @@ export function viewHead({ page, titleOf, onSaved, onChanged }) {
 
   const keep = (body, { keepsChanges = false } = {}) =>
     guarded(async () => {
+      const before = changes;
       const changed = await send(pathOf("views", page.saved.id), body, { method: "PATCH" });
       page.saved = { ...page.saved, ...changed };
       page.definition.may_change = changed.definition.may_change;
-      if (!keepsChanges && body.definition) {
+      if (!keepsChanges && body.definition && changes === before) {
         isChanged = false;
       }
       tell("Saved.");
@@ -112,6 +114,7 @@ export function viewHead({ page, titleOf, onSaved, onChanged }) {
     element,
     show,
     changed() {
+      changes += 1;
       if (!isChanged && page.saved !== null) {
         isChanged = true;
         show();
