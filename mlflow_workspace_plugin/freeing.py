@@ -127,10 +127,17 @@ class Freeing:
 
 
 def _after(seconds: float | None) -> Callable[[], bool]:
-    if seconds is None:
-        return lambda: False
-    end = time.monotonic() + seconds
-    return lambda: time.monotonic() > end
+    """Return what says whether so much time has passed since it was asked first."""
+    ends: list[float] = []
+
+    def is_over() -> bool:
+        now = time.monotonic()
+        if seconds is not None and not ends:
+            # Not before: looking for what there is may take longer than that.
+            ends.append(now + seconds)
+        return any(now > end for end in ends)
+
+    return is_over
 
 
 def _part(sizes: list[int], following: NextPart | None) -> Part:

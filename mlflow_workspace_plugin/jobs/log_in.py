@@ -65,5 +65,7 @@ def _old_of(folder: Path) -> Iterator[Path]:
     with suppress(OSError):
         for each in folder.iterdir():
             with suppress(OSError):
-                if max(file.stat().st_mtime for file in each.iterdir()) < time.time() - _KEPT_S:
+                times = [file.stat().st_mtime for file in each.iterdir()]
+                # One that was never filled, or is being emptied, has none.
+                if max(times, default=each.stat().st_mtime) < time.time() - _KEPT_S:
                     yield each

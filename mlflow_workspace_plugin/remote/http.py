@@ -171,11 +171,14 @@ class HubHttp:
             method: as for a call.
             path: as for a call.
             patience_s: for how long; by default as long as a call may wait.
-            timeout_s: as for a call; by default as long as there is patience.
+            timeout_s: as for a call, and patience begins with its first end without an answer; by
+                default as long as there is patience.
             again: ask again, though what was asked may be done.
             options: as for a call.
         """
-        deadline = time.monotonic() + (wait_s() if patience_s is None else patience_s)
+        patience_s = wait_s() if patience_s is None else patience_s
+        deadline = time.monotonic() + patience_s
+        has_begun = timeout_s is None
         pause = _PAUSE_S
         while True:
             left_s = max(deadline - time.monotonic(), 1.0)
@@ -184,6 +187,8 @@ class HubHttp:
                 return self.call(method, path, timeout_s=asked_s, **options)
             except HubUnreachableError as error:
                 wait = pause
+                if not has_begun:
+                    has_begun, deadline = True, time.monotonic() + patience_s
                 # Any other is of a log-in that cannot be renewed now: the hub did nothing then.
                 if isinstance(error, UnansweredError):
                     wait = max(pause, min(error.after_s, _LONGEST_PAUSE_S))

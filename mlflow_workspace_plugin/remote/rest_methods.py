@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 _SCORERS = "/api/3.0/mlflow/scorers"
 _MCP_SERVERS = "/api/3.0/mlflow/mcp-servers"
+_SKILLS = "/api/3.0/mlflow/skills"
 
 
 def methods_of(client: type) -> Callable[[type], type]:
@@ -101,8 +102,31 @@ class RestMethods(Beneath):
         said = self._endpoints.ask("GET", f"{_SCORERS}/online-configs", params=wanted)
         return [_scoring(each) for each in said["configs"]]
 
-    def _mcp_request(self, method: str, path: str, json: Any = None, params: Any = None) -> Any:
-        return self._endpoints.ask(method, _MCP_SERVERS + path, json=json, params=params)
+    def _mcp_request(
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        params: Any = None,
+        retry_safe: bool = False,  # noqa: FBT001, FBT002  as MLflow's
+    ) -> Any:
+        return self._endpoints.ask(
+            method, _MCP_SERVERS + path, json=json, params=params, may_be_repeated=retry_safe
+        )
+
+    def _skill_request(
+        self,
+        method: str,
+        path: str,
+        json: Any = None,
+        params: Any = None,
+        retry_safe: bool = False,  # noqa: FBT001, FBT002  as MLflow's
+        **_files: Any,
+    ) -> Any:
+        # A hub takes no skills from scripts, and refuses before it looks at the files.
+        return self._endpoints.ask(
+            method, _SKILLS + path, json=json, params=params, may_be_repeated=retry_safe
+        )
 
 
 def _scoring(said: dict[str, Any]) -> "OnlineScoringConfig":

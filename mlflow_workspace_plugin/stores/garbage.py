@@ -85,7 +85,7 @@ class Freed(NamedTuple):
         sizes: of their files.
         left: what was not freed, because a link leads to its files; and experiments that hold any
             of it, which stay until the link is gone.
-        is_all: whether the rest was left to another time.
+        is_all: whether nothing was left to another time.
     """
 
     runs: int
@@ -127,12 +127,13 @@ def find_garbage(hub: Hub, workspace: str, older_than_s: float = 0) -> Garbage:
         runs = [
             each for each in deleted if not _is_used(each, used) and _has_own_files(each, workspace)
         ]
+        run_ids = {run.id for run in runs}
         deleted_experiments = _deleted_experiments(connection, workspace, before)
         experiments = [
             each
             for each in _with_own_files(deleted_experiments, workspace)
             if not _is_used(each, used)
-            and _run_ids(connection, each) <= {run.id for run in runs}
+            and _run_ids(connection, each) <= run_ids
             and all(
                 _has_own_files(model, workspace) and not _is_used(model, used)
                 for model in _models_of(connection, each)

@@ -21,6 +21,8 @@ from mlflow_workspace_plugin.cli.options import (
 )
 
 if TYPE_CHECKING:
+    from mlflow.exceptions import MlflowException
+
     from mlflow_workspace_plugin.protocol.freeing import Part
 
 
@@ -110,17 +112,24 @@ def _behind_server(
     if workspace is not None:
         name = workspaces.get(workspace).name
         return {name: workspaces.free(name, older_than, dry_run=dry_run)}
+    refusals: list[MlflowException] = []
     parts = {
-        each.name: _unless_another_manages(
+        each.name: _unless_refused(
             each.display_name,
             partial(workspaces.free, each.name, older_than, dry_run=dry_run),
+            refusals,
         )
         for each in workspaces.list()
     }
-    return {name: part for name, part in parts.items() if part is not None}
+    freed = {name: part for name, part in parts.items() if part is not None}
+    if refusals and not freed:
+        raise refusals[-1]
+    return freed
 
 
-def _unless_another_manages(name: str, free: "Callable[[], Part]") -> "Part | None":
+def _unless_refused(
+    name: str, free: "Callable[[], Part]", refusals: "list[MlflowException]"
+) -> "Part | None":
     from mlflow.exceptions import MlflowException
     from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, ErrorCode
 
@@ -129,6 +138,7 @@ def _unless_another_manages(name: str, free: "Callable[[], Part]") -> "Part | No
     except MlflowException as error:
         if error.error_code != ErrorCode.Name(PERMISSION_DENIED):
             raise
+        refusals.append(error)
         echo(f"Workspace {name!r} is left as it is: {error.message}", err=True)
         return None
 

@@ -73,12 +73,8 @@ def _delete_runs(runs: Sequence[FoundRun], *, is_confirmed: bool) -> None:
         kept = f" Its {words.count(left, 'child run')} stayed." if left else ""
         echo(f"Deleted run {each.title} of workspace {each.place.workspace}.{kept}")
     for name in sorted({each.place.workspace for each in there}):
-        place, free = there[0].hub.place, f"gc -w {name}"
-        echo(
-            f"To free what was deleted, for good, on the server's machine: mlflow-workspace {free}"
-            if isinstance(place, str)
-            else f"To free what was deleted, for good: {uris.typed(free, place)}"
-        )
+        free = uris.typed(f"gc -w {name}", there[0].hub.place)
+        echo(f"To free what was deleted, for good: {free}")
 
 
 def _delete_workspace(

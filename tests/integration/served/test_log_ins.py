@@ -372,6 +372,8 @@ def test_a_job_has_a_log_in_of_its_own(hub, address, log_ins, monkeypatch):
     run("login", address, "--name", "alice", typed=f"{PASSWORD}\n")
     credentials._credentials.clear()
     users = credentials.credentials_of(address).token()
+    # Of a submission that went no farther, on a disk that was full.
+    (log_ins / "jobs" / ("0" * 32)).mkdir(parents=True)
     variables = variables_of_log_in(uri, job, engine)
     for name, value in variables.items():
         monkeypatch.setenv(name, value)

@@ -9,7 +9,7 @@ import pytest
 import requests
 from click.testing import CliRunner
 
-from mlflow_workspace_plugin import Experiment
+from mlflow_workspace_plugin import Experiment, freeing
 from mlflow_workspace_plugin.cli import main
 from tests.hub_api import hub_api_server
 
@@ -31,7 +31,7 @@ def api(workspace, other_workspace, hub_path, monkeypatch):
     from mlflow_workspace_plugin.accounts.people import People
     from mlflow_workspace_plugin.app.hub_api import gc
 
-    monkeypatch.setattr(gc, "_PART_S", 0)
+    monkeypatch.setattr(gc, "_PART_S", -1)
     with hub_api_server(hub_path) as api:
         api.add_user("manager", "team-a", "manager")
         People(api.hub).grant("manager", "team-b", "reader")
@@ -153,6 +153,7 @@ def test_what_a_link_leads_away_from_stays(workspace, hub_path, tmp_path, freed)
 def test_only_a_manager_frees(workspace, api, run):
     """By a log-in of one's own, and not by a token for less; who does not say so frees nothing."""
     from mlflow_workspace_plugin.accounts.tokens import Tokens
+    from mlflow_workspace_plugin.remote import credentials, logging_in
 
     client = workspace.client
     gone = run_of(client, "0")
@@ -173,3 +174,14 @@ def test_only_a_manager_frees(workspace, api, run):
     assert "Freed 1 runs" in done.stdout
     assert "Workspace 'team-b' is left as it is:" in done.stderr
     assert "'team-b' does not allow this." in done.stderr
+    logging_in.keep_token(api.address, Tokens(api.hub).issue("manager", cap="edit").access)
+    credentials._credentials.clear()
+    assert "Freed" not in run("--all-workspaces", status=1).output
+
+
+def test_time_of_a_part_begins_when_something_is_freed(monkeypatch):
+    """Looking for it may take longer than a part."""
+    now = iter([100.0, 100.5, 101.5])
+    monkeypatch.setattr(freeing.time, "monotonic", lambda: next(now))
+    is_over = freeing._after(1)
+    assert [is_over() for _ in range(3)] == [False, False, True]

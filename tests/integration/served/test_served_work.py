@@ -138,7 +138,9 @@ def test_commands_show_runs(run, served, log_in, tmp_path):
     log_in("reader")
     assert "PERMISSION_DENIED" in command("delete", run.id, code=1)
     log_in()
-    assert "Deleted run" in command("delete", run.id)
+    deleted = command("delete", run.id)
+    assert "Deleted run" in deleted
+    assert "for good: mlflow-workspace gc -w team-a" in deleted
 
 
 def test_look_ups_leave_out_what_is_denied(run, served, log_in):

@@ -3,6 +3,7 @@
 import inspect
 import json
 import threading
+import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import CodeType
 
@@ -13,10 +14,16 @@ from mlflow.utils.rest_utils import MlflowHostCreds
 from packaging.version import Version
 
 from mlflow_workspace_plugin import uris
-from mlflow_workspace_plugin.remote.http import HubHttp
+from mlflow_workspace_plugin.remote.http import HubHttp, UnansweredError
 from mlflow_workspace_plugin.remote.registry import RemoteRegistryStore, ServedRegistryStore
 from mlflow_workspace_plugin.remote.tracking import RemoteTrackingStore, ServedTrackingStore
 
+pytestmark = [
+    pytest.mark.store,
+    pytest.mark.skipif(
+        Version(mlflow.__version__) < Version("3.17"), reason="MLflow before 3.17 is not served."
+    ),
+]
 MLFLOWS_OWN = {
     "http_request",
     "http_request_safe",
@@ -94,9 +101,6 @@ def server():
         running.shutdown()
 
 
-@pytest.mark.skipif(
-    Version(mlflow.__version__) < Version("3.17"), reason="MLflow before 3.17 is not served."
-)
 @pytest.mark.parametrize(
     "call",
     [
@@ -116,3 +120,21 @@ def test_what_has_no_message_is_asked_as_mlflow_asks(server, monkeypatch, call):
     assert ours == mlflows
     assert len(server.asked) == 2
     assert server.asked[0] == server.asked[1]
+
+
+def test_patience_is_for_a_hub_that_is_away_not_for_one_that_works(monkeypatch):
+    """Who gives time for an answer asks again, though that took longer than a call waits."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+    http = HubHttp(uris.parse("workspace://127.0.0.1:1/team-a"))
+    asked = []
+
+    def call(*_, timeout_s, **__):
+        asked.append(timeout_s)
+        if len(asked) == 1:
+            time.sleep(1.5)
+            raise UnansweredError("It is busy.")
+        return "answer"
+
+    monkeypatch.setattr(http, "call", call)
+    assert http.request("POST", "/x", timeout_s=300) == "answer"
+    assert asked == [300, 300]
