@@ -444,6 +444,12 @@ class TestViews:
         save()
         assert kept()["loss"]["x"] == "relative"
         zoomed("loss").wait_for()
+        # What is set for all leaves a chart the x of its own.
+        compared.get_by_label("Smoothing", exact=True).first.fill("0.5")
+        compared.get_by_label("Smoothing", exact=True).first.dispatch_event("change")
+        save()
+        assert kept()["loss"]["x"] == "relative"
+        zoomed("loss").wait_for()
         press("loss", "-")
         zoomed("loss").wait_for()
         compared.get_by_label("Over", exact=True).first.select_option("time")

@@ -438,6 +438,32 @@ def test_table_is_paged_and_sorted_only_where_it_is_whole(shown):
     assert paged.get_by_role("button", name="Rows after").is_disabled()
 
 
+def test_table_that_grew_is_paged_by_what_a_page_has(shown):
+    """Not by the two rows that it had at first; its last page is renewed."""
+
+    def table(total, shown_rows):
+        rows = [[at, f"row {at}", True] for at in range(shown_rows)]
+        return {**case("table-second-page"), "offset": 0, "rows": rows, "total": total}
+
+    shown.page.evaluate(
+        """() => { window.total = 150; window.answers.rows = (id, offset, limit) => {
+          const length = Math.min(limit, window.total - offset);
+          const rows = Array.from({ length }, (_, at) => [offset + at, `row ${offset + at}`, true]);
+          return { offset, total: window.total, rows };
+        } }"""
+    )
+    drawn = shown.draw(table(2, 2))
+    shown.update(table(150, 100))
+    drawn.get_by_role("button", name="Rows after").click()
+    shown.settle()
+    assert "101-150 of 150 rows" in drawn.text_content()
+    shown.page.evaluate("() => { window.total = 160 }")
+    shown.update(table(160, 100))
+    shown.settle()
+    assert "101-160 of 160 rows" in drawn.text_content()
+    assert [asked[1:] for asked in shown.asked()] == [[100, 100], [100, 100]]
+
+
 def test_images_are_stepped_through(shown):
     """By a slider, from the last; those of several runs stand side by side."""
     element = shown.draw(case("images"))
