@@ -778,7 +778,7 @@ class TestSdkV1:
         workspace = Workspace.get("team-a", hub=f"http://127.0.0.1:{line.proxy.port}")
         with pytest.raises(ServedHubError, match="the folder of the hub"):
             _ = workspace._hub
-        done = CliRunner().invoke(main, ["gc", "-w", "team-a", "--hub", workspace._place.storage])
+        done = CliRunner().invoke(main, ["where", "--hub", workspace._place.storage])
         assert done.exit_code == 2
         assert "on its server's machine" in " ".join(done.output.split())
 
