@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from types import SimpleNamespace
 
 import mlflow
 import numpy
@@ -154,6 +155,7 @@ def test_only_a_manager_frees(workspace, api, run):
     """By a log-in of one's own, and not by a token for less; who does not say so frees nothing."""
     from mlflow_workspace_plugin.accounts.tokens import Tokens
     from mlflow_workspace_plugin.remote import credentials, logging_in
+    from mlflow_workspace_plugin.remote.http import http_of
 
     client = workspace.client
     gone = run_of(client, "0")
@@ -176,12 +178,13 @@ def test_only_a_manager_frees(workspace, api, run):
     assert "'team-b' does not allow this." in done.stderr
     logging_in.keep_token(api.address, Tokens(api.hub).issue("manager", cap="edit").access)
     credentials._credentials.clear()
+    http_of.cache_clear()
     assert "Freed" not in run("--all-workspaces", status=1).output
 
 
 def test_time_of_a_part_begins_when_something_is_freed(monkeypatch):
     """Looking for it may take longer than a part."""
     now = iter([100.0, 100.5, 101.5])
-    monkeypatch.setattr(freeing.time, "monotonic", lambda: next(now))
+    monkeypatch.setattr(freeing, "time", SimpleNamespace(monotonic=lambda: next(now)))
     is_over = freeing._after(1)
     assert [is_over() for _ in range(3)] == [False, False, True]
