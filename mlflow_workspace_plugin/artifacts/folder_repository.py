@@ -217,8 +217,9 @@ class FolderRepository(FileSpace, StreamUploadMixin):
         copy = target.with_name(f".download-{uuid.uuid4().hex}")
         try:
             with self._checked(path):
+                known = self.file_at(path) if compare else None
                 self._download_file(path, str(copy))
-                if compare and not self._is_copy(path, copy):
+                if compare and not self._is_copy(path, copy, known):
                     raise AzureMLException(
                         f"The copy of {path!r} is not what is stored: the disk of {str(target)!r} "
                         "or of the hub is faulty, or the file was replaced just now. "
@@ -393,12 +394,15 @@ class FolderRepository(FileSpace, StreamUploadMixin):
         except (FileNotFoundError, NotADirectoryError) as error:
             raise _missing(path) from error
 
-    def _is_copy(self, path: str, copy: Path) -> bool:
+    def _is_copy(self, path: str, copy: Path, known: StoredFile | None) -> bool:
+        """Whether a file is, or begins with, a copy of all that was there before."""
+        if known is not None and copy.stat().st_size < (known.size or 0):
+            return False
         with self._tree.open(self._place(path)) as stored, copy.open("rb") as copied:
-            while chunk := stored.read(_CHUNK):
-                if copied.read(_CHUNK) != chunk:
+            while chunk := copied.read(_CHUNK):
+                if stored.read(len(chunk)) != chunk:
                     return False
-            return not copied.read(1)
+            return True
 
     @contextmanager
     def _storing(

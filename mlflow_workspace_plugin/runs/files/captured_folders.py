@@ -172,7 +172,10 @@ class WatchedLogs:
                 is_known, is_new = path in self._stored, self._stored.get(path) != state
                 if is_new or (is_last and path in self._grown):
                     name = posixpath.join(self._name, path)
-                    grown = self._grow(name, file) if is_known and is_new else None
+                    grown = None
+                    # In the end the upload says what is wrong.
+                    with suppress(*(MlflowException, OSError) if is_last else ()):
+                        grown = self._grow(name, file) if is_known and is_new else None
                     if grown is None or is_last:
                         # In the end most often nothing is sent, as what is there is compared.
                         self._run.upload_file(name, file)

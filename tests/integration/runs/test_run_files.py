@@ -12,6 +12,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import Experiment, Run
 from mlflow_workspace_plugin.artifacts.paths import location_of
@@ -318,6 +319,19 @@ class TestDownloadFile:
             run.download_file("outputs/model.pkl", "bad", _validate_checksum=True)
         assert list(Path().iterdir()) == [Path("good")]
 
+    @pytest.mark.folder
+    def test_copy_of_a_log_that_grows_is_compared(self, run, monkeypatch):
+        """It is what the log begins with."""
+        copy = shutil.copyfileobj
+
+        def copy_and_grow(source, target, *of):
+            copy(source, target, *of)
+            run._repository().append("outputs/model.pkl", b"more", goes_on=True)
+
+        monkeypatch.setattr(shutil, "copyfileobj", copy_and_grow)
+        run.download_file("outputs/model.pkl", "x", _validate_checksum=True)
+        assert Path("x").read_bytes() == b"model"
+
 
 class TestDownloadFiles:
     @pytest.fixture(autouse=True)
@@ -511,6 +525,21 @@ class TestWatchedLogs:
             wait_until(lambda: run.get_file_names() and read(run, "logs/a") == content, WAIT_S)  # noqa: B023
         logs.stop()
         assert read(run, "logs/a") == "x"
+
+    def test_end_stores_what_could_not_be_added(self, run, project, monkeypatch, caplog):
+        """As a whole, which may go where adding to what is there does not."""
+        write({"logs/a": "one\n"})
+        logs = WatchedLogs(run)
+        logs._store_what_grew()
+
+        def fail(*_):
+            raise MlflowException("x")
+
+        monkeypatch.setattr(type(run._repository()), "grow", fail)
+        write({"logs/a": "one\ntwo\n"})
+        logs.stop()
+        assert read(run, "logs/a") == "one\ntwo\n"
+        assert "cannot be stored" not in caplog.text
 
     @pytest.mark.folder
     def test_few_copies_wait(self, run, project, workspace, monkeypatch):
