@@ -106,7 +106,10 @@ def _line(entry: dict[str, Any]) -> bytes:
 
 
 def _find(asked: Asked) -> dict[str, Any]:
-    """Say of some places which file is there, and whether it is the one that the caller has."""
+    """Say of some places which file is there, and whether it is the one that the caller has.
+
+    Of a file that grows it is asked whether it begins with that one.
+    """
     left = _MOST_HASHED
     found = []
     for each in _each(asked, "files"):
@@ -119,15 +122,15 @@ def _find(asked: Asked) -> dict[str, Any]:
         if sha256 is not None:
             sha256, size = _hash(sha256), _number(size, "size")
             staged = Uploads(asked.hub.folder).size(name_of(location, size, sha256))
-            is_same = known is not None and known.size == size
-            if is_same and known is not None and known.sha256 is not None:
+            its_size = -1 if known is None else known.size or 0
+            if its_size != size and not (its_size > size and each.get("begins") is True):
+                is_same = False
+            elif its_size == size and known is not None and known.sha256 is not None:
                 is_same = known.sha256 == sha256
-            elif is_same:
-                is_same = None
-                # What is not looked at is not known.
-                if size <= left and (its_hash := _hash_in_turn(repository, name)) is not None:
-                    left -= size
-                    is_same = its_hash == sha256
+            # What is not looked at is not known.
+            elif size <= left and (its_hash := _hash_in_turn(repository, name, size)) is not None:
+                left -= size
+                is_same = its_hash == sha256
         found.append(
             {
                 "known": None if known is None else asdict(known),
@@ -196,7 +199,7 @@ def _store(asked: Asked) -> Any:
             # It may have been the last piece, whose answer was lost.
             known = repository.file_at(name)
             if known and known.size == size:
-                its_hash = known.sha256 or _hash_in_turn(repository, name)
+                its_hash = known.sha256 or _hash_in_turn(repository, name, size)
                 if its_hash is None:
                     message = "This hub has too much to read just now. Send it again."
                     busy = refusal(429, "REQUEST_LIMIT_EXCEEDED", message)
@@ -278,7 +281,9 @@ def _content(asked: Asked) -> Response:
             "X-Content-Type-Options": "nosniff",
             "Content-Disposition": "attachment",
         }
-        if asked.headers.get("if-match", etag) != etag:
+        wanted_etag = asked.headers.get("if-match", etag)
+        may_grow = asked.query.get("may_grow") == "1"
+        if wanted_etag != etag and not (may_grow and _is_same_file(wanted_etag, etag)):
             file.close()
             return refusal(412, REPLACED, f"{name!r} was replaced meanwhile.", **headers)
         start, end = 0, size
@@ -317,6 +322,12 @@ def _etag(file: BinaryIO) -> str:
         return str(etag)
     status = os.fstat(file.fileno())
     return f'"{status.st_ino:x}-{status.st_mtime_ns:x}"'
+
+
+def _is_same_file(etag: str, other: str) -> bool:
+    """Whether of two contents one was made by writing to the other; whole ones are new files."""
+    file, dash, _ = etag.partition("-")
+    return bool(dash) and file == other.partition("-")[0]
 
 
 def _location(asked: Asked, text: Any, level: Level, *, is_removal: bool = False) -> PurePosixPath:
@@ -378,21 +389,22 @@ def _hash(given: Any) -> str:
     return given
 
 
-def _hash_in_turn(repository: FileSpace, name: str) -> str | None:
-    """Return the SHA-256 of a file; None where too many others are being read."""
+def _hash_in_turn(repository: FileSpace, name: str, size: int) -> str | None:
+    """Return the SHA-256 of what a file begins with; None where too many others are being read."""
     if not _HASHING.acquire(timeout=_TURN_S):
         return None
     try:
-        return _hash_of(repository, name)
+        return _hash_of(repository, name, size)
     finally:
         _HASHING.release()
 
 
-def _hash_of(repository: FileSpace, name: str) -> str:
-    digest = hashlib.sha256()
-    with repository.open_file(name) as file:
-        while chunk := file.read(_CHUNK):
-            digest.update(chunk)
+def _hash_of(repository: FileSpace, name: str, size: int) -> str:
+    digest, at = hashlib.sha256(), 0
+    # An open file is of one content, which a log that grows has not for long.
+    while at < size and (piece := repository.read_from(name, at, min(PIECE, size - at))):
+        digest.update(piece)
+        at += len(piece)
     return digest.hexdigest()
 
 

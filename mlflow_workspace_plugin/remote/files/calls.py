@@ -113,7 +113,9 @@ class FileCalls:
         """Return what is at some places, each with what is asked about it.
 
         Args:
-            wanted: ``location`` of each; with ``size`` and ``sha256`` it is compared.
+            wanted: ``location`` of each; with ``size`` and ``sha256`` it is compared, and with
+                ``begins`` so much of it as was asked about, of which a server of before knows
+                nothing.
         """
         found: list[Found] = []
         for some in batches(wanted, FILES_AT_ONCE):
@@ -183,9 +185,23 @@ class FileCalls:
         return self._said("POST", "content", params=params, data=piece)
 
     def content(
-        self, location: str, start: int, size: int, etag: str | None = None
+        self,
+        location: str,
+        start: int,
+        size: int,
+        etag: str | None = None,
+        *,
+        may_grow: bool = False,
     ) -> requests.Response | None:
         """Return a piece of a file, and what tells its content.
+
+        Args:
+            location: of the file.
+            start: of how many bytes the piece comes behind.
+            size: of how many bytes it is, at most.
+            etag: of the content that it is to be of.
+            may_grow: it may be of a later one, too, if the file is the same and not one in its
+                place. A server of before knows of no such file.
 
         Returns:
             None where the file ends before, or has another content than ``etag`` says.
@@ -197,7 +213,8 @@ class FileCalls:
         if etag is not None:
             headers["If-Match"] = etag
         try:
-            return self._ask("GET", "content", params={"location": location}, headers=headers)
+            params = {"location": location, "may_grow": int(may_grow)}
+            return self._ask("GET", "content", params=params, headers=headers)
         except MlflowException as error:
             if error.error_code not in (ENDS_BEFORE, REPLACED):
                 raise

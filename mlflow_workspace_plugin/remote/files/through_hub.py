@@ -92,7 +92,7 @@ class ThroughHub(Transfer):
         """Do nothing: who may read is asked at each file."""
 
     def fetch(self, location: str, target: Path, progress: Progress) -> None:
-        """Copy a file to a local path, whole or not at all.
+        """Copy a file to a local path, whole or not at all; a log that grows as it was at first.
 
         Raises:
             HubBusyError: others kept replacing it meanwhile.
@@ -196,12 +196,13 @@ class ThroughHub(Transfer):
         )
 
     def _fetch(self, location: str, target: Path, progress: Progress) -> bool:
-        """Copy a file; False when another writer replaced it, whose pieces do not fit to ours."""
+        """Copy a file; False when it was replaced meanwhile by one whose pieces do not fit."""
         first = self._calls.content(location, 0, PIECE)
         if first is None:
             target.write_bytes(b"")
             return True
         etag, size = first.headers["ETag"], _size(first)
+        was_changed = False
         version = hashlib.sha256(f"{location} {etag}".encode()).hexdigest()[:16]
         with partial_file(target, version) as part:
             there = part.parts() - {0}
@@ -209,15 +210,22 @@ class ThroughHub(Transfer):
             progress(len(first.content))
             for number in range(1, -(-size // PIECE)):
                 offset = number * PIECE
+                length = min(PIECE, size - offset)
                 if number not in there:
-                    answer = self._calls.content(location, offset, PIECE, etag)
-                    if answer is None or len(answer.content) != min(PIECE, size - offset):
+                    answer = self._calls.content(location, offset, length, etag, may_grow=True)
+                    if answer is None or len(answer.content) != length:
                         part.discard()
                         return False
+                    was_changed |= answer.headers["ETag"] != etag
                     part.write(number, offset, answer.content)
-                progress(min(PIECE, size - offset))
-            # What was there before may, after a power cut, not be what had been written.
-            if there and not self._is_copy(location, part.path):
+                progress(length)
+            # What was there before may, after a power cut, not be what had been written; what was
+            # changed may have been written to at any place.
+            is_copy = self._is_copy(location, part.path) if there or was_changed else True
+            if was_changed and not is_copy:
+                part.discard()
+                return False
+            if is_copy is False:
                 part.discard()
                 raise AzureMLException(
                     f"The copy of {location!r} is not what is stored: the disk of {str(target)!r} "
@@ -226,9 +234,10 @@ class ThroughHub(Transfer):
             part.finish(target)
         return True
 
-    def _is_copy(self, location: str, copy: Path) -> bool:
-        (found,) = self._calls.find([_announced(location, copy)])
-        return found.is_same is not False
+    def _is_copy(self, location: str, copy: Path) -> bool | None:
+        """Whether a file is, or begins with, what was copied; None where that was not looked at."""
+        (found,) = self._calls.find([{**_announced(location, copy), "begins": True}])
+        return found.is_same
 
 
 class HubFile(PiecewiseFile):

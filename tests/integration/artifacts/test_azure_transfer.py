@@ -307,6 +307,63 @@ def test_replaced_while_it_is_read(repository, proxy, container, big, tmp_path):
     assert (tmp_path / "copy").read_bytes() == new
 
 
+def add_to_blocks(container, content):
+    """Store a blob with a block behind those that it has."""
+    client = blob(container, "log")
+    committed, _ = client.get_block_list("committed")
+    ids = [each.id for each in committed] + [f"{len(committed):048}"]
+    client.stage_block(ids[-1], b"more\n")
+    metadata = {"sha256": hashlib.sha256(content).hexdigest()}
+    client.commit_block_list([BlobBlock(each) for each in ids], metadata=metadata)
+
+
+@pytest.mark.parametrize("is_appended", [False, True])
+def test_log_that_grows_while_it_is_copied(repository, proxy, container, tmp_path, is_appended):
+    """With each request: the copy is what was there first."""
+    log = tmp_path / "log"
+    content = b"".join(b"epoch %08d loss 0.12345678\n" % each for each in range(600_000))
+    if is_appended:
+        repository.append("log", content)
+    else:
+        log.write_bytes(content)
+        with log.open("rb") as source:
+            repository.grow("log", source)
+    stored = [content]
+
+    def fault(request) -> None:
+        if "x-ms-range" in request.headers:
+            stored.append(stored[-1] + b"more\n")
+            if is_appended:
+                blob(container, "log").append_block(b"more\n")
+            else:
+                add_to_blocks(container, stored[-1])
+
+    proxy.fault = fault
+    repository.fetch("log", tmp_path / "copy")
+    assert len(stored) > 2
+    assert (tmp_path / "copy").read_bytes() in stored[:2]
+    assert not list(tmp_path.glob(".download-*"))
+
+
+def test_replaced_by_what_begins_alike(repository, proxy, container, tmp_path):
+    """It is no log that grows: the copy is the new file, and not a mixture."""
+    file, old = tmp_path / "big.bin", os.urandom(2 * BLOCK)
+    file.write_bytes(old)
+    repository.log_artifact(str(file))
+    new = old[:BLOCK] + os.urandom(BLOCK + 1)
+    later = [new]
+
+    def fault(request) -> None:
+        first = request.headers.get("x-ms-range", "").startswith("bytes=0-")
+        if "x-ms-range" in request.headers and not first and later:
+            metadata = {"sha256": hashlib.sha256(new).hexdigest()}
+            blob(container).upload_blob(later.pop(), overwrite=True, metadata=metadata)
+
+    proxy.fault = fault
+    repository.fetch("big.bin", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == new
+
+
 def test_wrong_content_is_not_kept(repository, container, tmp_path):
     """A file whose content is not what its hash says is refused, and leaves no trace."""
     blob(container).upload_blob(b"damaged", metadata={"sha256": "0" * 64})

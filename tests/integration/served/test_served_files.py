@@ -116,6 +116,74 @@ def test_file_that_grows(team, repository, tmp_path):
     assert repository.read_from("log", 0, 2 * len(content)) == content
 
 
+@pytest.fixture
+def before_pieces(monkeypatch):
+    """A list of what is called before each request for a piece behind the first."""
+    calls, running, send = [], threading.Lock(), requests.adapters.HTTPAdapter.send
+
+    def watched(self, request, *args, **kwargs):
+        wanted = request.headers.get("x-ms-range") or request.headers.get("Range") or "bytes=0-"
+        is_piece = request.method == "GET" and not wanted.startswith("bytes=0-")
+        if is_piece and running.acquire(blocking=False):
+            try:
+                for each in calls:
+                    each()
+            finally:
+                running.release()
+        return send(self, request, *args, **kwargs)
+
+    monkeypatch.setattr(requests.adapters.HTTPAdapter, "send", watched)
+    return calls
+
+
+@pytest.mark.parametrize("is_appended", [False, True])
+def test_log_that_grows_while_it_is_fetched(team, repository, tmp_path, before_pieces, is_appended):
+    """With each request: the copy is what was there first."""
+    log, content = tmp_path / "log", b"0123456789abcde\n" * (2 * BLOCK // 16 + 100)
+    log.write_bytes(content)
+    grown = []
+
+    def grow() -> None:
+        grown.append(b"more\n")
+        if is_appended:
+            repository.append("log", b"more\n")
+            return
+        with log.open("ab") as file:
+            file.write(b"more\n")
+        with log.open("rb") as source:
+            repository.grow("log", source)
+
+    if is_appended:
+        repository.append("log", content)
+    else:
+        with log.open("rb") as source:
+            if repository.grow("log", source) is None:
+                repository.log_artifact(str(log))
+    before_pieces.append(grow)
+    repository.fetch("log", tmp_path / "copy")
+    before_pieces.clear()
+    assert len(grown) > 1
+    assert (tmp_path / "copy").read_bytes() == content
+    assert not list(tmp_path.glob(".download-*"))
+
+
+def test_replaced_by_what_begins_alike(team, repository, tmp_path, before_pieces):
+    """It is no log that grows: the copy is the new file, and not a mixture."""
+    file, old = tmp_path / "file", os.urandom(2 * BLOCK)
+    file.write_bytes(old)
+    repository.log_artifact(str(file))
+    new = old[:BLOCK] + os.urandom(BLOCK + 1)
+
+    def replace() -> None:
+        before_pieces.clear()
+        file.write_bytes(new)
+        repository.log_artifact(str(file))
+
+    before_pieces.append(replace)
+    repository.fetch("file", tmp_path / "copy")
+    assert (tmp_path / "copy").read_bytes() == new
+
+
 def test_append_at_a_place(team, repository):
     """It is made once, goes on if it was made in part, and spares what is another's.
 
