@@ -5,8 +5,10 @@ A page of a long table, and each look at a run that logs text, would read all of
 
 import threading
 from collections import OrderedDict, defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+
+from mlflow.entities import FileInfo
 
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.overview.figures.exact_of_key import ExactOfKey
@@ -16,6 +18,7 @@ from mlflow_workspace_plugin.stores.reads.exact_values import (
     files_of,
     in_order,
     recorded_in,
+    turn_to_read,
 )
 
 MOST_KEPT = 64 << 20
@@ -86,7 +89,8 @@ class _Kept:
     ) -> None:
         """Keep the values of a run by key as long as what was read of its files is kept."""
         with self._lock:
-            if _are_same({key: self._files.get(key) for key in files}, files):
+            # Of no files nothing would ever take it out again.
+            if files and _are_same({key: self._files.get(key) for key in files}, files):
                 self._by_key[run] = files, values
 
 
@@ -110,10 +114,17 @@ def exact_values(
     Raises:
         MlflowException: they are larger than a server reads.
     """
-    run = tracking_uri, run_id
+    listed = files_of(repository, run_id, is_limited=True)
+    with turn_to_read(listed):
+        return _values_in(repository, (tracking_uri, run_id), listed)
+
+
+def _values_in(
+    repository: HubRepository, run: _Run, listed: Iterable[FileInfo]
+) -> Mapping[str, ExactOfKey]:
     files: dict[_Key, _Read] = {}
     beginnings: dict[_Key, list[Recorded]] = {}
-    for each in files_of(repository, run_id, is_limited=True):
+    for each in listed:
         key = (*run, each.path)
         files[key], beginnings[key] = _read(repository, key, each.file_size or 0)
     are_whole = not any(beginnings.values())
@@ -134,7 +145,8 @@ def _read(repository: HubRepository, key: _Key, size: int) -> tuple[_Read, list[
     _, run_id, path = key
     known = _kept.get(key)
     start = known.size - len(known.end)
-    found = repository.read_from(path, start, max(size - start, 1))
+    # Another look may have read beyond the size that this one was told.
+    found = repository.read_from(path, start, max(size - start, len(known.end), 1))
     if not found.startswith(known.end):
         # It is another file than it was.
         known, found = _Read(), repository.read_from(path, 0, max(size, 1))

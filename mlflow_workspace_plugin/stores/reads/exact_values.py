@@ -7,8 +7,10 @@ before the database knew of it: its number tells.
 """
 
 import posixpath
+import threading
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from types import NoneType
 from typing import Any, NamedTuple
 
@@ -25,6 +27,11 @@ FOLDER = f"{INTERNAL_FOLDER}/values"
 
 MOST_READ = 128 << 20
 """So many bytes of them a server reads of a run, as anybody may have stored them."""
+
+MOST_TOGETHER = 12 << 20
+"""Of more bytes a server reads one run at a time: as objects they are many times that."""
+
+_one_at_a_time = threading.Lock()
 
 _FEW, _BYTES = 100, 3
 """A line has a few values, and one more for so many bytes at most."""
@@ -61,7 +68,8 @@ def read_exact(
         MlflowException: as :func:`files_of`.
     """
     entries = files_of(repository, run_id, is_limited=is_limited)
-    return in_order((each.path, _recorded(repository, each.path, run_id)) for each in entries)
+    with turn_to_read(entries) if is_limited else nullcontext():
+        return in_order((each.path, _recorded(repository, each.path, run_id)) for each in entries)
 
 
 def files_of(repository: HubRepository, run_id: str, *, is_limited: bool) -> list[FileInfo]:
@@ -75,7 +83,9 @@ def files_of(repository: HubRepository, run_id: str, *, is_limited: bool) -> lis
     Raises:
         MlflowException: they are larger.
     """
-    entries: list[FileInfo] = repository.list_artifacts(FOLDER)
+    listed: list[FileInfo] = repository.list_artifacts(FOLDER)
+    # A folder there is none of ours.
+    entries = [each for each in listed if not each.is_dir]
     size = sum(each.file_size or 0 for each in entries)
     if is_limited and size > MOST_READ:
         raise MlflowException(
@@ -84,6 +94,20 @@ def files_of(repository: HubRepository, run_id: str, *, is_limited: bool) -> lis
             "Read them with run.get_metrics()."
         )
     return entries
+
+
+@contextmanager
+def turn_to_read(entries: Iterable[FileInfo]) -> Iterator[None]:
+    """Hold, while files of values are read on a server, what keeps others from doing so.
+
+    Small ones are read at any time.
+
+    Args:
+        entries: the files of a run.
+    """
+    is_large = sum(each.file_size or 0 for each in entries) > MOST_TOGETHER
+    with _one_at_a_time if is_large else nullcontext():
+        yield
 
 
 def in_order(files: Iterable[tuple[str, Iterable[Recorded]]]) -> list[ExactValue]:

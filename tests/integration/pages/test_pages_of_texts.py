@@ -172,7 +172,7 @@ def test_numbers_that_moved_are_told_across_pages(source, run, direct):
 
 @pytest.mark.databases
 def test_what_anybody_stored_among_values_costs_no_others(source, run, direct, monkeypatch):
-    """Lines that are none of ours are left out; more than a server reads is refused, and said."""
+    """What is none of ours is left out; more than a server reads is refused, and said."""
     run.log_list("words", ["a", "b"])
     run.log("loss", 0.5)
     run.log("loss", None)
@@ -199,6 +199,7 @@ def test_what_anybody_stored_among_values_costs_no_others(source, run, direct, m
     folder = direct.get_run(run.id).info.artifact_uri
     repository = source_of(direct.tracking_uri).repository_at(folder)
     repository.append(f"{FOLDER}/forged", b"".join([*lines, line(99, many)]))
+    repository.append(f"{FOLDER}/folder/forged", b"".join(lines))
     assert run.get_metrics() == {"words": ["a", "b"], "loss": [0.5, None]}
     words = figure_id("metric", "words")
     assert rows_of(source, run.id, words, 0, 10)["rows"] == [[0, "a"], [1, "b"]]

@@ -1,6 +1,11 @@
 """What was read of files of exact values, and what is read of them again."""
 
 import itertools
+import threading
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import NamedTemporaryFile
 
 import pytest
 from mlflow.entities import FileInfo
@@ -8,6 +13,8 @@ from mlflow.entities import FileInfo
 from mlflow_workspace_plugin.journal.files.records import Kind, body, line
 from mlflow_workspace_plugin.overview.figures import kept_values
 from mlflow_workspace_plugin.overview.figures.kept_values import exact_values
+from mlflow_workspace_plugin.stores.reads import exact_values as stored_values
+from mlflow_workspace_plugin.stores.reads.exact_values import read_exact
 
 
 class Files:
@@ -62,6 +69,21 @@ def test_only_what_has_come_is_read(found, lines):
     assert files.read <= 2 * kept_values._END
 
 
+def test_look_that_was_told_an_older_size_reads_nothing_again(found, lines, monkeypatch):
+    """What another look has read meanwhile is what is known, however much that is."""
+    files = Files(w=lines(*map(str, range(1_000))))
+    [before] = files.list_artifacts("values")
+    files.files["w"] += lines(*["new"] * 1_000, first=1_001)
+    assert len(found(files)) == 2_000
+    for size in (before.file_size, len(files.files["w"]) - 10):
+        monkeypatch.setattr(
+            files, "list_artifacts", lambda path, size=size: [FileInfo(f"{path}/w", False, size)]
+        )
+        files.read = 0
+        assert len(found(files)) == 2_000
+        assert files.read <= kept_values._END
+
+
 def test_line_is_read_once_it_is_whole(found, lines):
     """Wherever it was cut when it was looked at."""
     whole = lines("a", "b")
@@ -112,3 +134,50 @@ def test_files_without_values_take_room_too(monkeypatch):
     for name in [*range(30), *[29] * 30]:
         kept.put(("uri", "run", str(name)), kept_values._Read())
     assert [int(name) for *_, name in kept._files] == [*range(20, 30)]
+
+
+def test_nothing_is_kept_of_runs_without_files(monkeypatch):
+    """However many are asked for."""
+    monkeypatch.setattr(kept_values, "_kept", kept_values._Kept())
+    for number in range(100):
+        assert exact_values(Files(), "uri", f"run {number}") == {}
+    assert kept_values._kept._by_key == {}
+
+
+@pytest.mark.parametrize(("most", "seconds"), [(0, 0.5), (1 << 20, 60)])
+@pytest.mark.parametrize("read", [exact_values, read_exact])
+def test_many_values_are_read_by_one_at_a_time(lines, read, most, seconds, monkeypatch):
+    """Those of all files of a run together; few wait for nobody."""
+    half = lines(*["x" * 100] * 10)
+    monkeypatch.setattr(kept_values, "_kept", kept_values._Kept())
+    monkeypatch.setattr(stored_values, "MOST_TOGETHER", most or len(half))
+    both = threading.Barrier(2)
+    met = []
+
+    class Met(Files):
+        def meet(self):
+            with suppress(threading.BrokenBarrierError):
+                both.wait(seconds)
+                met.append(1)
+
+        def read_from(self, path, start, size):
+            self.meet()
+            return super().read_from(path, start, size)
+
+        @contextmanager
+        def local(self, path):
+            self.meet()
+            with NamedTemporaryFile() as file:
+                file.write(self.files[path.rpartition("/")[2]])
+                file.flush()
+                yield Path(file.name)
+
+    def look(_):
+        files = Met(a=half, b=half)
+        if read is exact_values:
+            return exact_values(files, "uri", "a run")
+        return read_exact(files, "a run", is_limited=True)
+
+    with ThreadPoolExecutor(2) as threads:
+        list(threads.map(look, range(2)))
+    assert bool(met) is (most > 0)
