@@ -5,13 +5,19 @@ import math
 
 import pytest
 from click.testing import CliRunner
+from mlflow.entities import ViewType
 
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.errors import HubUnreachableError
 from mlflow_workspace_plugin.overview.figures.latest import LatestValues
 from mlflow_workspace_plugin.overview.figures.logged import LoggedRun
-from mlflow_workspace_plugin.overview.runs.facts import METRIC, Column, facts_of_ids
+from mlflow_workspace_plugin.overview.runs.facts import (
+    METRIC,
+    Column,
+    facts_of_found,
+    facts_of_ids,
+)
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.sdk.widgets.live_run import LiveRun
 from tests.integration.runs.test_typed_metrics import same
@@ -112,3 +118,47 @@ def test_files_are_read_only_where_nan_may_be_none(workspace, run, monkeypatch):
     assert told["back"] == 2.5
     assert asked == [run.id]
     other.complete()
+
+
+def test_files_of_ended_runs_are_read_once(workspace, monkeypatch):
+    """However often runs are listed; those of a run that goes on are looked at each time."""
+    source = source_of(workspace.get_mlflow_tracking_uri())
+    experiment = Experiment(workspace, "diverged")
+    runs = [experiment.start_logging(outputs=False) for _ in range(3)]
+    for run in runs:
+        run.log("loss", 0.5)
+        run.log("loss", math.nan)
+        run.log("loss by None", 0.5)
+        run.log("loss by None", None)
+        run.flush()
+    for run in runs[1:]:
+        run.complete()
+    asked = []
+    repository = type(source.repository(runs[0].id))
+    list_artifacts = repository.list_artifacts
+
+    def counted(self, path=None):
+        asked.append(path)
+        return list_artifacts(self, path)
+
+    monkeypatch.setattr(repository, "list_artifacts", counted)
+
+    def look():
+        asked.clear()
+        found = source.store.search_runs([experiment.id], "", ViewType.ACTIVE_ONLY)
+        facts = facts_of_found(source, found)
+        assert len(facts) == 3
+        columns = [Column(METRIC, "loss"), Column(METRIC, "loss by None")]
+        assert all(each.cells(columns) == [{"number": "NaN"}, None] for each in facts)
+        return len(asked)
+
+    assert look() == 3
+    assert look() == 1
+    runs[0].log("loss", None)
+    runs[0].complete()
+    [facts] = facts_of_ids(source, [runs[0].id])
+    assert facts.cells([Column(METRIC, "loss")]) == [None]
+    runs[0].log("loss", math.nan)
+    runs[0].flush()
+    assert look() == 1
+    assert look() == 0
