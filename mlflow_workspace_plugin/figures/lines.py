@@ -42,7 +42,13 @@ class Curve:
 
 
 def over_steps(
-    figure: str, title: str, curves: Sequence[Curve], *, x: X = "step", is_stepped: bool = True
+    figure: str,
+    title: str,
+    curves: Sequence[Curve],
+    *,
+    x: X = "step",
+    is_stepped: bool = True,
+    only_step: int | None = None,
 ) -> Lines:
     """Return curves of a metric, of one run or several.
 
@@ -52,10 +58,13 @@ def over_steps(
         curves: their x is that of ``x``; for ``relative`` since the start of each one's run.
         x: over what they are drawn.
         is_stepped: whether there is more than one step, so that they can be drawn over it.
+        only_step: the step that all values have; None where there are several.
     """
     label, kind = _AXES[x]
     choices = _CHOICES if is_stepped else _CHOICES[1:]
     axis: XAxis = {"label": label, "type": kind, "choices": list(choices)}
+    if only_step is not None:
+        axis["only_step"] = only_step
     return _lines(figure, title, curves, axis, text(title))
 
 

@@ -28,7 +28,14 @@ class Axis(TypedDict):
     label: str
 
 
-class XAxis(TypedDict):
+class OnlyStep(TypedDict, total=False):
+    """What the x of curves is that have one step only."""
+
+    only_step: int
+    """The step that all values have, where they are not over the steps for that."""
+
+
+class XAxis(OnlyStep):
     """What the x of curves is."""
 
     label: str

@@ -134,7 +134,8 @@ def curves(
     drawn = [
         _curve(run, logged, points, asked, names[run]) for run, (logged, points) in found.items()
     ]
-    return over_steps(figure, title, drawn, x=asked.x, is_stepped=is_stepped)
+    only_step = None if is_stepped else _only_step([points for _, points in found.values()])
+    return over_steps(figure, title, drawn, x=asked.x, is_stepped=is_stepped, only_step=only_step)
 
 
 def chart_points(run: LoggedRun, logged: Logged, asked: Asked) -> ChartPoints:
@@ -170,6 +171,11 @@ def _together(found: Sequence[ChartPoints], x: str) -> ChartPoints:
 
 def _is_stepped(found: ChartPoints) -> bool:
     return found.total == 1 or any(point.step != found.points[0].step for point in found.points)
+
+
+def _only_step(found: Sequence[ChartPoints]) -> int | None:
+    steps = {point.step for each in found for point in each.points}
+    return steps.pop() if len(steps) == 1 else None
 
 
 def _curve(run: LoggedRun, logged: Logged, found: ChartPoints, asked: Asked, name: str) -> Curve:

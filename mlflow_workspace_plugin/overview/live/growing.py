@@ -43,8 +43,9 @@ def grow(figure: Any, found: Iterable[Point], points: int) -> bool:
     found = list(found)
     series, times = figure["series"][0], times_of(figure)
     over_time = figure["x"]["type"] == "time"
-    if over_time and "step" not in figure["x"]["choices"] and any(step for step, *_ in found):
-        # It was over the time as no value had a step.
+    only_step = figure["x"].get("only_step")
+    if "step" not in figure["x"]["choices"] and any(step != only_step for step, *_ in found):
+        # It was over the time as there was one step only.
         return False
     values = [*series["y"], *(value for *_, value in found)]
     if not series["is_exact"] and any(each in (None, "NaN") for each in values):

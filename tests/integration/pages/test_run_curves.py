@@ -68,17 +68,18 @@ def count(page, name):
     return 0 if found is None or found["kind"] != "lines" else found["series"][0]["total"]
 
 
-def test_curve_over_the_time_grows(page, pages, run, source):
+@pytest.mark.parametrize("step", [0, 5])
+def test_curve_over_the_time_grows(page, pages, run, source, step):
     """By the points that come, late ones too, as it is when the page is opened anew.
 
-    It is read again when the first step comes, as it is over steps then.
+    It is read again when another step comes, as it is over steps then.
     """
-    run.log("loss", (0, 1_000, 0.5), (0, 2_000, 0.25))
+    run.log("loss", (step, 1_000, 0.5), (step, 2_000, 0.25))
     opened(page, pages, run)
     figure(page, "loss")
     asked = []
     page.on("request", lambda request: FIGURES.search(request.url) and asked.append(request.url))
-    run.log("loss", (0, 3_000, 0.75), (0, 3_000, 0.125), (0, 1_500, float("nan")))
+    run.log("loss", (step, 3_000, 0.75), (step, 3_000, 0.125), (step, 1_500, float("nan")))
     wait_until(lambda: count(page, "loss") == 5, WAIT_S)
     assert asked == []
 

@@ -83,8 +83,9 @@ def test_curve_that_grows_without_end(run):
     assert (row.name, row.least, row.greatest, row.values) == ("loss", 0, 1, 200)
 
 
-def test_values_without_steps_are_a_curve_over_the_time(run, monkeypatch):
-    """Which grows as others do, until a step comes; and is among the metrics."""
+@pytest.mark.parametrize("step", [0, 5])
+def test_values_of_one_step_are_a_curve_over_the_time(run, step, monkeypatch):
+    """Which grows as others do, until another step comes; and is among the metrics."""
     reads = []
 
     def counted(*given, **named):
@@ -93,18 +94,22 @@ def test_values_without_steps_are_a_curve_over_the_time(run, monkeypatch):
 
     monkeypatch.setattr(live_run, "figures_of_run", counted)
     begun = 1_790_000_000_000
-    log(run, "loss", [(0, begun + number, 1 / (number + 1)) for number in range(3)])
+    log(run, "loss", [(step, begun + number, 1 / (number + 1)) for number in range(3)])
     looked, fresh = live(run), live(run)
     looked.look()
     (row,) = looked.seen().metrics
     assert (row.name, row.least, row.greatest, row.values) == ("loss", 1 / 3, 1, 3)
     # Of one moment those that are less are first.
-    log(run, "loss", [(0, begun + 4, 2.0), (0, begun + 4, 1.5), (0, begun + 3, float("nan"))])
+    log(
+        run,
+        "loss",
+        [(step, begun + 4, 2.0), (step, begun + 4, 1.5), (step, begun + 3, float("nan"))],
+    )
     looked.look()
     assert reads == [["loss"]]
     fresh.look()
     assert curve(looked.seen(), "loss") == curve(fresh.seen(), "loss")
-    log(run, "loss", [(1, begun + 5, 0.5)])
+    log(run, "loss", [(step + 1, begun + 5, 0.5)])
     wait_until(lambda: looked.look() or curve(looked.seen(), "loss")["x"]["type"] == "number", 60)
 
 

@@ -21,8 +21,9 @@ export function withPoints(figure, points) {
   if (times === null || (!isOverTime && figure.x.type !== "number")) {
     return null;
   }
-  if (isOverTime && !figure.x.choices.includes("step") && points.some(([step]) => step !== 0)) {
-    // It was over the time as no value had a step.
+  const { choices, only_step: onlyStep } = figure.x;
+  if (!choices.includes("step") && points.some(([step]) => step !== onlyStep)) {
+    // It was over the time as there was one step only.
     return null;
   }
   const placed = isOverTime ? points.map(([, time, value]) => [time, time, value]) : points;
