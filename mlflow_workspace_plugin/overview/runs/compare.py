@@ -1,7 +1,9 @@
 """Runs side by side: what they differ in, and the axes on which many of them are seen at once."""
 
+import itertools
 import json
 import math
+from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +26,13 @@ from mlflow_workspace_plugin.overview.source import Source
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.stores.charts.point import Point
+    from mlflow_workspace_plugin.stores.charts.recent import Window
 
 MOST_RUNS = 100
 """So many are compared at once; curves of more nobody could tell apart."""
 
-_EARLIEST = -(1 << 63)
+_EARLIEST, _LATEST = -(1 << 63), (1 << 63) - 1
+_MOST_WINDOWS = 2_000
 _MOST_AXES = 12
 _MOST_CATEGORIES = 40
 _WIDE = 1000
@@ -83,7 +87,8 @@ def marks_of_runs(source: Source, run_ids: Sequence[str]) -> dict[str, Any]:
 
     No history is read. A name whose mark is another than before has new values. What comes late
     is noticed where our clients stored it, which their receipts say, or where it is less than a
-    minute older than the latest value: those since then are counted.
+    minute older than the run's latest value: those since then are counted. Of a metric of which all
+    runs of the hub have too many within that minute (``recent.MOST_COUNTED``) they are not.
 
     Args:
         source: their workspace.
@@ -98,7 +103,7 @@ def marks_of_runs(source: Source, run_ids: Sequence[str]) -> dict[str, Any]:
     facts_of_runs = facts_of(source, runs, with_metrics=False)
     go_on = [facts.id for facts in facts_of_runs if not facts.is_over]
     latest, stored_of = store.latest_points_of_runs(go_on), store.stored_counts_of_runs(go_on)
-    recent_of = store.recent_counts_of_runs(go_on, _since(latest.values()))
+    recent_of = store.recent_counts_of_runs(go_on, _windows(latest.values()))
     found: dict[str, Any] = {}
     for run, facts in zip(runs, facts_of_runs, strict=True):
         marks: dict[str, list[Any]] = {}
@@ -115,14 +120,32 @@ def marks_of_runs(source: Source, run_ids: Sequence[str]) -> dict[str, Any]:
     return {"runs": found, "is_over": all(each["is_over"] for each in found.values())}
 
 
-def _since(latest: "Iterable[Mapping[str, Point]]") -> dict[str, int]:
-    """Return from when on points of each metric are counted: that moves only when one comes."""
-    since: dict[str, int] = {}
+def _windows(latest: "Iterable[Mapping[str, Point]]") -> "dict[str, list[Window]]":
+    """Return within which times points of each metric are counted.
+
+    Runs whose latest values lie far apart have windows of their own, as far as there are not too
+    many: one that stands still would make that of the others as long as it stood. The last window
+    has no end.
+    """
+    times: dict[str, list[int]] = defaultdict(list)
     for points in latest:
         for key, point in points.items():
-            start = max(point.timestamp - WINDOW_MS, _EARLIEST)
-            since[key] = min(since.get(key, start), start)
-    return since
+            times[key].append(point.timestamp)
+    most = max(1, _MOST_WINDOWS // max(1, len(times)))
+    return {key: _windows_of(sorted(of_key), most) for key, of_key in times.items()}
+
+
+def _windows_of(times: Sequence[int], most: int) -> "list[Window]":
+    gaps = [(after - time, index) for index, (time, after) in enumerate(itertools.pairwise(times))]
+    # Each window ends a minute behind its last time, before the next one begins.
+    wide = sorted((gap for gap in gaps if gap[0] > 2 * WINDOW_MS), reverse=True)[: most - 1]
+    ends = sorted(index for _, index in wide)
+    begins = [0, *(index + 1 for index in ends)]
+    lasts = [*(times[index] + WINDOW_MS for index in ends), _LATEST]
+    return [
+        (max(times[begin] - WINDOW_MS, _EARLIEST), last)
+        for begin, last in zip(begins, lasts, strict=True)
+    ]
 
 
 def _default_axes(runs: Sequence[RunFacts], different: Iterable[Column]) -> list[Column]:

@@ -16,7 +16,7 @@ from mlflow_workspace_plugin.stores.charts.buckets import shown
 from mlflow_workspace_plugin.stores.charts.kept import Finding
 from mlflow_workspace_plugin.stores.charts.point import NO_POINTS, ChartPoints, Point, X
 from mlflow_workspace_plugin.stores.charts.reading import Wanted, read_few, read_sketch
-from mlflow_workspace_plugin.stores.charts.recent import Recent, count_recent
+from mlflow_workspace_plugin.stores.charts.recent import Recent, Window, count_recent
 from mlflow_workspace_plugin.stores.charts.since import read_since
 from mlflow_workspace_plugin.stores.reads.many_objects import many_objects
 from mlflow_workspace_plugin.stores.reads.metric_history import MetricHistory
@@ -207,15 +207,16 @@ class Charts(MetricHistory):
         return found
 
     def recent_counts_of_runs(
-        self, run_ids: Sequence[str], since_ms: Mapping[str, int]
+        self, run_ids: Sequence[str], windows: Mapping[str, Sequence[Window]]
     ) -> dict[str, dict[str, Recent]]:
-        """Return how many points metrics of runs have from a time on, by run and metric (ours).
+        """Return how many points metrics of runs have within some times, by run and metric (ours).
 
         Whoever logged them, and at whatever step.
 
         Args:
             run_ids: the runs.
-            since_ms: the time of each metric, in milliseconds since 1970.
+            windows: of each metric: the first and the last millisecond since 1970. They have no
+                time in common.
 
         Returns:
             Metrics without such a point are left out.
@@ -225,7 +226,7 @@ class Charts(MetricHistory):
         """
         with self._statements() as connection, self._driver_errors():
             self._check_accessible(connection, run_ids)
-            wanted = {key: time for key, time in since_ms.items() if self._may_be(key)}
+            wanted = {key: each for key, each in windows.items() if self._may_be(key)}
             return count_recent(connection, run_ids, wanted)
 
     @contextmanager

@@ -23,10 +23,12 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.jobs.engines.engine import Capacity, Compute
 from mlflow_workspace_plugin.overview.computes import queue
 from mlflow_workspace_plugin.overview.computes.shared_answers import SharedAnswers
+from mlflow_workspace_plugin.overview.runs import compare
 from mlflow_workspace_plugin.overview.runs.compare import MOST_RUNS, comparison, marks_of_runs
 from mlflow_workspace_plugin.overview.runs.experiment import overview_of_experiment
 from mlflow_workspace_plugin.overview.runs.facts import Column
 from mlflow_workspace_plugin.overview.source import source_of
+from mlflow_workspace_plugin.stores.charts import recent
 from tests.local_jobs import kill_all, local_engine
 from tests.pages import served_pages
 from tests.waiting import wait_until
@@ -219,6 +221,43 @@ def test_marks_change_with_late_points_of_other_clients(experiment, source):
     assert changed(first, "val", (6, -2_000, 0.6)) == {(first, "val")}
     assert changed(second, "loss", (5, -3_600_500, 0.1)) == {(second, "loss")}
     assert changed(other, "loss", (5, 0, 0.1)) == set()
+
+
+@pytest.mark.store
+def test_late_points_are_noticed_beside_runs_that_log_much(experiment, source, monkeypatch):
+    """Of a run that stands still, and of others that do; the busy one hides its own only."""
+    monkeypatch.setattr(recent, "MOST_COUNTED", 5)
+    monkeypatch.setattr(recent, "FEWEST_COUNTED", 5)
+    store, now = source.store, int(time.time() * 1000)
+    still, stiller, busy = (run_of(experiment, name, ends=False) for name in "abc")
+
+    def log(run_id, *points):
+        metrics = [Metric("loss", value, now + late, step) for step, late, value in points]
+        store.log_batch(run_id, metrics, [], [])
+
+    def marks():
+        runs = marks_of_runs(source, [still, stiller, busy])["runs"]
+        return {run_id: each["marks"]["loss"] for run_id, each in runs.items()}
+
+    log(still, (100, -3_600_000, 0.5))
+    log(stiller, (100, -7_200_000, 0.5))
+    log(busy, *((step, 100 * step, 0.5) for step in range(10)))
+    for run_id, late in ((still, -3_659_000), (stiller, -7_259_000)):
+        before = marks()
+        log(run_id, (5, late, 0.7))
+        assert {each for each, mark in marks().items() if mark != before[each]} == {run_id}
+
+
+def test_windows_are_as_few_as_they_may_be():
+    """Those that lie nearest are one then; each has what is late by less than a minute."""
+    minute = compare.WINDOW_MS
+    times = [0, minute, 10 * minute, 20 * minute, 29 * minute]
+    last = (1 << 63) - 1
+    whole = [(-minute, 2 * minute), (9 * minute, 11 * minute), (19 * minute, 21 * minute)]
+    assert compare._windows_of(times, 9) == [*whole, (28 * minute, last)]
+    assert compare._windows_of(times, 2) == [(-minute, 11 * minute), (19 * minute, last)]
+    assert compare._windows_of(times, 1) == [(-minute, last)]
+    assert compare._windows_of([-last], 1)[0][0] == -last - 1
 
 
 @pytest.mark.store

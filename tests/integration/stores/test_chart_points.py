@@ -388,15 +388,22 @@ def test_what_changed(workspace, experiment, new_run, monkeypatch):
 
 
 def test_recent_points_are_counted(store, new_run, monkeypatch):
-    """Since a time of each metric, in the runs asked for; or it is said that they are too many."""
+    """Within windows of each metric, in the runs asked for; or they are said to be too many."""
     points = [Point(step, 9_000 - step, 0.0, False) for step in range(8)]
     first, second = new_run(points), new_run(points[:2])
     new_run(points)
-    found = store.recent_counts_of_runs([first, second], {"m": 8_997, "none": 0, "\0": 0})
-    assert found == {first: {"m": (4, 9_000)}, second: {"m": (2, 9_000)}}
+    last = (1 << 63) - 1
+    windows = {"m": [(8_993, 8_994), (8_997, last)], "none": [(0, last)], "\0": [(0, last)]}
+    found = store.recent_counts_of_runs([first, second], windows)
+    assert found == {first: {"m": (6, 9_000)}, second: {"m": (2, 9_000)}}
+    assert store.recent_counts_of_runs([first], {}) == {first: {}}
     monkeypatch.setattr(recent, "MOST_COUNTED", 6)
     monkeypatch.setattr(recent, "FEWEST_COUNTED", 1)
-    assert store.recent_counts_of_runs([first], {"m": 8_000}) == {first: {"m": (None, 9_000)}}
+    found = store.recent_counts_of_runs([first], {"m": [(8_000, last)]})
+    assert found == {first: {"m": (None, 9_000)}}
+    # Of a window that is counted whole nothing is lost by another one.
+    found = store.recent_counts_of_runs([second], {"m": [(8_999, 8_999), (9_000, last)]})
+    assert found == {second: {"m": (2, 9_000)}}
 
 
 def test_of_another_workspace(store, new_run, workspace):
@@ -415,7 +422,7 @@ def test_of_another_workspace(store, new_run, workspace):
         "points_since": lambda: others.points_since(run_id, None, 0, 10),
         "stored_counts": lambda: others.stored_counts(run_id),
         "stored_counts_of_runs": lambda: others.stored_counts_of_runs([run_id]),
-        "recent_counts_of_runs": lambda: others.recent_counts_of_runs([run_id], {"m": 0}),
+        "recent_counts_of_runs": lambda: others.recent_counts_of_runs([run_id], {"m": [(0, 1)]}),
     }
     assert set(calls) == {name for name in vars(Charts) if not name.startswith("_")}
     for call in calls.values():
