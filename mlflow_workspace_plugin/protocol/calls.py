@@ -65,6 +65,7 @@ CALLS: dict[str, Call] = {
     "table_places": _OF_RUN,
     "points_at": _OF_RUN,
     "points_page": _OF_RUN,
+    "count_points_up_to": _OF_RUN,
     "chart_points": _OF_RUN,
     "chart_points_of_runs": _OF_RUNS,
     "latest_points": _OF_RUN,

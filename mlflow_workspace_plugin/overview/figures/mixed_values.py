@@ -7,6 +7,7 @@ from typing import Any
 from mlflow_workspace_plugin.overview.figures.exact_of_key import place_of
 from mlflow_workspace_plugin.overview.figures.logged import Logged, LoggedRun, type_of_column
 from mlflow_workspace_plugin.runs.metrics.reader import Place, values_of
+from mlflow_workspace_plugin.runs.metrics.values import cell
 from mlflow_workspace_plugin.stores.reads.exact_values import ExactValue
 from mlflow_workspace_plugin.stores.reads.metric_history import KeyedPoint, RunPoint
 
@@ -77,8 +78,10 @@ def _before(
         least = max(0, offset - total)
     while most - least > _WINDOW:
         middle = (least + most) // 2
-        found, _ = _points(run, logged, offset - middle - 1, 1)
-        if not found or found[0][1:3] > place_of(alone[middle]):
+        # Counted, as a number that was looked up by its rank would have all of them sorted.
+        place = place_of(alone[middle])
+        ahead = run.source.store.count_points_up_to(run.id, logged.keys, *place)
+        if middle + ahead < offset:
             least = middle + 1
         else:
             most = middle
@@ -119,17 +122,28 @@ def told_of_key(run: LoggedRun, key: str, kind: str, points: Sequence[RunPoint])
         for step, end in ends.items()
         for each in run.exact(key).numbered_at(step, first[0] - _MOVED_MS, end)
     ]
+    known = {_number_at(*point) for point in points}
     starts: dict[int, int] = {}
     for each in exact:
-        if place_of(each) < first:
+        place = place_of(each)
+        # A number of the first one's place may be on the page before.
+        if place < first or (
+            place == first and _number_at(*place, cell(each.value).stored_number) not in known
+        ):
             starts[each.step] = min(each.timestamp, starts.get(each.step, each.timestamp))
     # A number moves behind equal ones, millisecond by millisecond: they tell whose it is.
     places = [
         (timestamp, step)
         for step, start in starts.items()
         for timestamp in range(start, first[0] + 1)
-        if (timestamp, step) < first
+        if (timestamp, step) <= first
     ]
-    ahead = run.source.store.points_at(run.id, key, places) if places else []
+    found = run.source.store.points_at(run.id, key, places) if places else []
+    ahead = [point for point in found if _number_at(*point) not in known]
     values = values_of([*ahead, *points], exact, kind)
     return [value for _, value in values[len(ahead) :]]
+
+
+def _number_at(timestamp: int, step: int, number: float) -> tuple[int, int, str]:
+    """Return what tells a point from others; NaN is none to itself."""
+    return timestamp, step, repr(number + 0.0)

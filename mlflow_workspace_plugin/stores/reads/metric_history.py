@@ -85,6 +85,15 @@ def _count_of_metrics(dialect: str) -> TextClause:
 
 
 @functools.cache
+def _count_up_to(dialect: str) -> TextClause:
+    statement = text(f"""
+        SELECT count(*) FROM metrics {_BY_RUN[dialect]}
+        WHERE {_OF_METRICS} AND (timestamp, step) <= (:timestamp, :step)
+    """)
+    return statement.bindparams(bindparam("keys", type_=String, expanding=True))
+
+
+@functools.cache
 def _page_of_metrics(dialect: str) -> TextClause:
     # OFFSET 0 is as for the first page of one metric.
     fence = "OFFSET 0" if dialect == "postgresql" else ""
@@ -217,6 +226,29 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
                 for key, timestamp, step, value, is_nan in found
             ], total
 
+    def count_points_up_to(
+        self, run_id: str, metric_keys: Sequence[str], timestamp: int, step: int
+    ) -> int:
+        """Return how many points of some metrics together are not behind a place (ours).
+
+        Args:
+            run_id: the run.
+            metric_keys: the metrics.
+            timestamp: of the place; the points there are counted. It may be beyond what a database
+                has, as any number may stand in a file.
+            step: of it, likewise.
+
+        Raises:
+            MlflowException: there is no such run in the workspace.
+        """
+        place = {"timestamp": _in_database(timestamp), "step": _in_database(step)}
+        parameters = {"run_id": run_id, "keys": list(metric_keys), **place}
+        statement = _count_up_to(self._hub.engine.dialect.name)
+        with self._statements() as connection:
+            self._check_accessible(connection, [run_id])
+            count: int = connection.execute(statement, parameters).scalar_one()
+            return count
+
     def _check_accessible(self, connection: Connection, run_ids: Sequence[str]) -> None:
         parameters = {"run_ids": list(run_ids), "workspace": self._get_active_workspace()}
         found = set(connection.execute(_ACCESSIBLE, parameters).scalars())
@@ -232,6 +264,10 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
         engine = self._hub.engine.execution_options(**options)
         with self._errors(), engine.connect() as connection:
             yield connection
+
+
+def _in_database(number: int) -> int:
+    return max(-(1 << 63), min(number, (1 << 63) - 1))
 
 
 def _token_of(row: Sequence[Any]) -> str:

@@ -141,6 +141,30 @@ def test_pages_are_the_parts_of_all_values(source, run, monkeypatch):
             assert total == len(wanted)
 
 
+@pytest.mark.databases
+def test_page_among_many_sorts_the_numbers_once(source, run, monkeypatch):
+    """Where it begins among them is found by counting."""
+    monkeypatch.setattr(mixed_values, "_WINDOW", 4)
+    run.log_list("mixed", [each for n in range(200) for each in (n + 0.5, f"text {n}")])
+    run.flush()
+    looked = LoggedRun(source, source.store.get_run(run.id))
+    [logged] = looked.metrics
+    asked = []
+    points_page = type(source.store).points_page
+
+    def counted(self, run_id, keys, offset, limit):
+        asked.append(limit)
+        return points_page(self, run_id, keys, offset, limit)
+
+    monkeypatch.setattr(type(source.store), "points_page", counted)
+    page, total = page_of_values(looked, logged, 200, 2)
+    assert total == 400
+    assert [value for _, value in page] == [100.5, "text 100"]
+    assert len([limit for limit in asked if limit > 0]) == 1
+    for place, count in (((-1 << 70, 0), 0), ((1 << 70, 1 << 70), 200)):
+        assert source.store.count_points_up_to(run.id, logged.keys, *place) == count
+
+
 def test_numbers_that_moved_are_told_across_pages(source, run, direct):
     """Equal ones of one step and one millisecond, of which some stand for None, and of two keys."""
     keys = ("m", "m--other")
@@ -168,6 +192,34 @@ def test_numbers_that_moved_are_told_across_pages(source, run, direct):
         page, _ = page_of_values(looked, logged, offset, 3)
         found += [repr(value) for _, value in page]
     assert found == wanted
+
+
+def test_page_begins_between_numbers_of_one_place(source, run, direct):
+    """Which two writers logged: what one of them stands for is no later number's."""
+    tags = dict(Descriptor("m", "scalar", (descriptors.Column("", "m", "double"),), NOW).tags())
+    direct.log_values(run.id, [], (), tags)
+    logged_by = [
+        ([["m", math.nan, NOW, 0]], [["m", NOW, 0, None]]),
+        ([["m", 5.0, NOW, 0]], []),
+        ([["m", math.nan, NOW + 5, 0]], []),
+        ([["m", 1.0, NOW + 5, 1]], [["m", NOW + 5, 1, True]]),
+        ([["m", 2.0, NOW + 5, 1]], []),
+        ([["m", 1.0, NOW + 9, 1]], []),
+        ([], [["m", NOW + 20, 0, "a text", True]]),
+    ]
+    for writer, (numbers, exact) in enumerate(logged_by):
+        record = parse(line(1, body(Kind.TYPED, run.id, NOW, [numbers, exact, None]))[:-1])
+        assert deliver_all(direct, f"writer{writer}", [record]) == [None]
+    looked = LoggedRun(source, source.store.get_run(run.id))
+    [logged] = looked.metrics
+    wanted = [repr(value) for _, value in all_values(looked, logged)]
+    assert wanted == ["None", "5.0", "nan", "True", "2.0", "1.0", "'a text'"]
+    for size in range(1, len(wanted)):
+        found = []
+        for offset in range(0, len(wanted), size):
+            page, _ = page_of_values(looked, logged, offset, size)
+            found += [repr(value) for _, value in page]
+        assert found == wanted, size
 
 
 @pytest.mark.databases

@@ -311,6 +311,7 @@ def test_calls_tell_and_change_nothing_of_another_workspaces_runs(served):
         "table_places": {"table": f"{MARK}rows", "offset": 0, "limit": 9},
         "points_at": {"key": "planted", "places": []},
         "points_page": {"metric_keys": ["planted"], "offset": 0, "limit": 9},
+        "count_points_up_to": {"metric_keys": ["planted"], "timestamp": 1 << 60, "step": 9},
         "chart_points": {"key": "planted"},
         "chart_points_of_runs": {"key": "planted"},
         "points_since": {"keys": None, "timestamp_ms": 0, "limit": 9},

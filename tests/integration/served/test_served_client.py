@@ -209,6 +209,7 @@ class TestRuns:
             ("descriptor_tags", [run_id]),
             ("table_places", run_id, "rows", 0, 10),
             ("points_page", run_id, ["loss"], 10, 20),
+            ("count_points_up_to", run_id, ["loss"], 1 << 60, 20),
         ):
             assert getattr(store, name)(*given) == getattr(beneath, name)(*given)
         assert [each.run_id for each in store.jobs()] == [job]
