@@ -114,9 +114,11 @@ def exact_values(
     Raises:
         MlflowException: they are larger than a server reads.
     """
+    run = (tracking_uri, run_id)
     listed = files_of(repository, run_id, is_limited=True)
-    with turn_to_read(listed):
-        return _values_in(repository, (tracking_uri, run_id), listed)
+    grown = [each for each in listed if _kept.get((*run, each.path)).size < (each.file_size or 0)]
+    with turn_to_read(grown):
+        return _values_in(repository, run, listed)
 
 
 def _values_in(

@@ -22,6 +22,7 @@ _KEPT_S = 3_600
 # By the workspace, the run, the key, the type of the column, timestamp and step.
 _kept: TTLCache[tuple[str, str, str, str, int, int], float | None] = TTLCache(_MOST_KEPT, _KEPT_S)
 _lock = fork_safe_lock()
+_NOT_KEPT: Any = object()
 
 
 class LatestValues:
@@ -51,8 +52,9 @@ class LatestValues:
         def told(key: str, kind: str, point: RunPoint) -> Any:
             place = (self._source.tracking_uri, looked.id, key, kind, *point[:2])
             with _lock:
-                if place in _kept:
-                    return _kept[place]
+                kept = _kept.get(place, _NOT_KEPT)
+            if kept is not _NOT_KEPT:
+                return kept
             # Nobody waits for them a second time.
             if not self._are_files_away:
                 try:

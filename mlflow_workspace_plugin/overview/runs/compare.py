@@ -32,7 +32,7 @@ MOST_RUNS = 100
 """So many are compared at once; curves of more nobody could tell apart."""
 
 _EARLIEST, _LATEST = -(1 << 63), (1 << 63) - 1
-_MOST_WINDOWS = 2_000
+_MOST_WINDOWS = 200
 _MOST_AXES = 12
 _MOST_CATEGORIES = 40
 _WIDE = 1000

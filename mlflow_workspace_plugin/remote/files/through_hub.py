@@ -4,6 +4,7 @@ import hashlib
 import io
 import shutil
 import tempfile
+import time
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from pathlib import Path
@@ -25,6 +26,7 @@ from mlflow_workspace_plugin.remote.files.transfer import Kind, Todo, Transfer
 
 _AT_ONCE = 8
 _TRIES = 3
+_BUSY_S = 1.0
 _CHUNK = 2**20
 _ASKED_FROM = 2**18
 """The size in bytes from which a question whether a file is there already pays."""
@@ -221,7 +223,9 @@ class ThroughHub(Transfer):
                 progress(length)
             # What was there before may, after a power cut, not be what had been written; what was
             # changed may have been written to at any place.
-            is_copy = self._is_copy(location, part.path) if there or was_changed else True
+            is_copy = True
+            if there or was_changed:
+                is_copy = self._is_copy(location, part.path, tries=_TRIES if was_changed else 1)
             if was_changed and not is_copy:
                 part.discard()
                 return False
@@ -234,9 +238,16 @@ class ThroughHub(Transfer):
             part.finish(target)
         return True
 
-    def _is_copy(self, location: str, copy: Path) -> bool | None:
+    def _is_copy(self, location: str, copy: Path, tries: int) -> bool | None:
         """Whether a file is, or begins with, what was copied; None where that was not looked at."""
-        (found,) = self._calls.find([{**_announced(location, copy), "begins": True}])
+        wanted = {**_announced(location, copy), "begins": True}
+        (found,) = self._calls.find([wanted])
+        for _ in range(tries - 1):
+            if found.is_same is not None:
+                break
+            # The hub looks at a few at a time.
+            time.sleep(_BUSY_S)
+            (found,) = self._calls.find([wanted])
         return found.is_same
 
 

@@ -12,8 +12,8 @@ from sqlalchemy import Connection
 from mlflow_workspace_plugin.stores.charts.reading import BY_TIME
 
 MOST_COUNTED = 120_000
-"""So many points of all runs are counted in one window of each metric, together: of 20 metrics what
-100 runs log in a minute, each once in a second."""
+"""So many points of all runs are counted in all windows, together: of 10 metrics what 100 runs log
+in two minutes, each once in a second."""
 FEWEST_COUNTED = 1_000
 """So many in each window, however many metrics there are."""
 
@@ -67,8 +67,8 @@ def count_recent(
         windows: of each metric, which have no time in common.
     """
     found: dict[str, dict[str, Recent]] = {run_id: {} for run_id in run_ids}
-    limit = max(FEWEST_COUNTED, MOST_COUNTED // max(1, len(windows)))
     wanted = [(key, *window) for key, of_key in windows.items() for window in of_key]
+    limit = max(FEWEST_COUNTED, MOST_COUNTED // max(1, len(wanted)))
     on = _on_sqlite if connection.dialect.name == "sqlite" else _on_postgresql
     driver: Any = connection.connection.driver_connection
     for key, rows in on(driver, wanted, limit):

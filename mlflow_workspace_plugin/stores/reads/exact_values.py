@@ -20,6 +20,7 @@ from mlflow.exceptions import MlflowException
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.bounded import check_values
+from mlflow_workspace_plugin.errors import HubBusyError
 from mlflow_workspace_plugin.journal.files.records import read
 
 FOLDER = f"{INTERNAL_FOLDER}/values"
@@ -28,6 +29,7 @@ FOLDER = f"{INTERNAL_FOLDER}/values"
 MOST_READ = 128 << 20
 """So many bytes of them a server reads of a run, as anybody may have stored them."""
 
+_TURN_S = 30.0
 MOST_TOGETHER = 12 << 20
 """Of more bytes a server reads one run at a time: as objects they are many times that."""
 
@@ -103,11 +105,20 @@ def turn_to_read(entries: Iterable[FileInfo]) -> Iterator[None]:
     Small ones are read at any time.
 
     Args:
-        entries: the files of a run.
+        entries: the files of a run that are to be read.
+
+    Raises:
+        HubBusyError: others did not come to an end.
     """
-    is_large = sum(each.file_size or 0 for each in entries) > MOST_TOGETHER
-    with _one_at_a_time if is_large else nullcontext():
+    if sum(each.file_size or 0 for each in entries) <= MOST_TOGETHER:
         yield
+        return
+    if not _one_at_a_time.acquire(timeout=_TURN_S):
+        raise HubBusyError("The texts of other runs are being read. Ask again in a minute.")
+    try:
+        yield
+    finally:
+        _one_at_a_time.release()
 
 
 def in_order(files: Iterable[tuple[str, Iterable[Recorded]]]) -> list[ExactValue]:

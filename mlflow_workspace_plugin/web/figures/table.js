@@ -19,9 +19,12 @@ export function drawTable(body, first, frame) {
 
   const isWhole = () => page.rows.length === figure.total;
 
+  let going = 0;
   const go = async (offset, { isRenewed = false } = {}) => {
     const isLast = turn();
+    going += 1;
     const answer = await frame.options.rows(figure.id, offset, size).catch((error) => error);
+    going -= 1;
     if (!isLast()) {
       return;
     }
@@ -131,7 +134,8 @@ export function drawTable(body, first, frame) {
         page = { offset: other.offset, rows: other.rows };
       }
       draw();
-      if (!isFirst && wasLast && frame.options.rows) {
+      // Who is on the way to another page is not kept back.
+      if (!isFirst && wasLast && going === 0 && frame.options.rows) {
         go(page.offset, { isRenewed: true });
       }
     },

@@ -401,7 +401,8 @@ def test_recent_points_are_counted(store, new_run, monkeypatch):
     monkeypatch.setattr(recent, "FEWEST_COUNTED", 1)
     found = store.recent_counts_of_runs([first], {"m": [(8_000, last)]})
     assert found == {first: {"m": (None, 9_000)}}
-    # Of a window that is counted whole nothing is lost by another one.
+    # Of a window that is counted whole nothing is lost by another one: each has its share.
+    monkeypatch.setattr(recent, "MOST_COUNTED", 8)
     found = store.recent_counts_of_runs([second], {"m": [(8_999, 8_999), (9_000, last)]})
     assert found == {second: {"m": (2, 9_000)}}
 

@@ -73,13 +73,20 @@ def read_piece(container: Container, name: str, start: int, size: int) -> bytes:
         ResourceNotFoundError: there is no such blob.
         AzureError: it cannot be read.
     """
-    try:
-        piece: bytes = container.blob(name).download_blob(start, size).readall()
-    except HttpResponseError as error:
-        if code_of(error) != "InvalidRange":
-            raise
-        return b""
-    return piece
+    found = bytearray()
+    # One request each: of several the client asks that nothing was added meanwhile.
+    while len(found) < size:
+        wanted = min(size - len(found), BLOCK)
+        try:
+            piece = container.blob(name).download_blob(start + len(found), wanted).readall()
+        except HttpResponseError as error:
+            if code_of(error) != "InvalidRange":
+                raise
+            break
+        found += piece
+        if len(piece) < wanted:
+            break
+    return bytes(found)
 
 
 def _download(container: Container, name: str, target: Path, progress: Progress) -> bool:
