@@ -116,7 +116,8 @@ def test_path_finds_its_own_line_or_a_stricter_one(lines, table, data):
     text = st.text(st.characters(codec="utf-8", exclude_characters="/"), min_size=1)
     path = line.path
     while "{" in path:
-        start, end = path.index("{"), path.index("}")
+        start = path.index("{")
+        end = path.index("}", start)
         path = path[:start] + data.draw(text).replace("{", "(") + path[end + 1 :]
     found = table.find(line.method, path)
     assert found is not None
