@@ -223,7 +223,7 @@ class ThroughHub(Transfer):
                 progress(length)
             # What was there before may, after a power cut, not be what had been written; what was
             # changed may have been written to at any place.
-            is_copy = True
+            is_copy: bool | None = True
             if there or was_changed:
                 is_copy = self._is_copy(location, part.path, tries=_TRIES if was_changed else 1)
             if was_changed and not is_copy:
