@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -200,3 +201,22 @@ def access_log(log: Path) -> list[dict[str, Any]]:
     """Return the lines of the access log in what a server has printed."""
     lines = log.read_text().splitlines()
     return [json.loads(line) for line in lines if line.startswith('{"time"')]
+
+
+@contextmanager
+def hub_of_two_teams(template: Path, folder: Path) -> Iterator["ServedHub"]:
+    """Serve a hub with workspaces team-a, of which there are a reader and a member, and team-b.
+
+    Args:
+        template: the folder of a new hub, to be copied.
+        folder: for the hub and the server's log.
+    """
+    from mlflow_workspace_plugin import Workspace
+
+    hub = shutil.copytree(template, folder / "hub")
+    for name in ("team-a", "team-b"):
+        Workspace.create(name, hub=hub)
+    with served_hub(hub, folder / "server.log") as server:
+        for role in ("reader", "member"):
+            server.add_user(role, team_a=role)
+        yield server

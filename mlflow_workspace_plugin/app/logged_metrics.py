@@ -8,7 +8,6 @@ and stored here; what is not, or may not be done, is left to MLflow's app, which
 import json
 import math
 import re
-from collections.abc import Callable
 from typing import Any, NamedTuple, TypeGuard
 
 from anyio import to_thread
@@ -20,7 +19,13 @@ from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from mlflow_workspace_plugin.app.usual_requests import JSON, UsualRequests, refusal
+from mlflow_workspace_plugin.app.usual_requests import (
+    JSON,
+    MayRun,
+    UsualRequests,
+    everybody_may,
+    refusal,
+)
 
 _ROUTE = re.compile(r"/(?:ajax-)?api/2\.0/mlflow/runs/(log-batch|log-metric)")
 _MOST_BYTES = 2**20
@@ -29,9 +34,6 @@ _REQUIRED = frozenset(("key", "value", "timestamp"))
 _NULL = frozenset(("model_id", "dataset_name", "dataset_digest", "run_id"))
 """What is usual of a metric if it is null, as in JSON made of MLflow's own ``Metric``."""
 _KNOWN = _REQUIRED | _NULL | {"step"}
-
-MayWrite = Callable[[str, str], bool]
-"""Whether who asks may write to a run, by the name of a workspace and the id of the run."""
 
 
 class Logged(NamedTuple):
@@ -61,7 +63,7 @@ class LoggedMetrics:
         self,
         app: ASGIApp,
         usual: UsualRequests,
-        may_write: MayWrite = lambda _workspace, _run_id: True,
+        may_write: MayRun = everybody_may,
     ) -> None:
         self._app = app
         self._usual = usual

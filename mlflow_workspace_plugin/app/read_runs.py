@@ -1,6 +1,5 @@
 """MLflow's ``runs/get`` without its app, which with accounts looks who asks up four times."""
 
-from collections.abc import Callable
 from urllib.parse import parse_qsl
 
 from anyio import to_thread
@@ -11,13 +10,16 @@ from mlflow.utils.workspace_context import set_server_request_workspace
 from starlette.responses import Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from mlflow_workspace_plugin.app.usual_requests import JSON, UsualRequests, refusal
+from mlflow_workspace_plugin.app.usual_requests import (
+    JSON,
+    MayRun,
+    UsualRequests,
+    everybody_may,
+    refusal,
+)
 
 _ROUTES = ("/api/2.0/mlflow/runs/get", "/ajax-api/2.0/mlflow/runs/get")
 _NAMES = ("run_id", "run_uuid")
-
-MayRead = Callable[[str, str], bool]
-"""Whether who asks may read a run, by the name of a workspace and the id of the run."""
 
 
 class ReadRuns:
@@ -33,7 +35,7 @@ class ReadRuns:
         self,
         app: ASGIApp,
         usual: UsualRequests,
-        may_read: MayRead = lambda _workspace, _run_id: True,
+        may_read: MayRun = everybody_may,
     ) -> None:
         self._app = app
         self._usual = usual

@@ -2,7 +2,6 @@
 
 import asyncio
 import json
-import shutil
 
 import mlflow
 import pytest
@@ -14,7 +13,7 @@ from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
 from mlflow_workspace_plugin.app.usual_requests import UsualRequests
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
-from tests.served import served_hub
+from tests.served import hub_of_two_teams
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -68,14 +67,7 @@ VALUES = {
 @pytest.fixture(scope="module")
 def served(sqlite_template, tmp_path_factory):
     """A served hub with two workspaces."""
-    folder = tmp_path_factory.mktemp("log-batch")
-    hub = folder / "hub"
-    shutil.copytree(sqlite_template, hub)
-    for name in ("team-a", "team-b"):
-        Workspace.create(name, hub=hub)
-    with served_hub(hub, folder / "server.log") as server:
-        for role in ("reader", "member"):
-            server.add_user(role, team_a=role)
+    with hub_of_two_teams(sqlite_template, tmp_path_factory.mktemp("log-batch")) as server:
         yield server
 
 

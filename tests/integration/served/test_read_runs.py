@@ -2,7 +2,6 @@
 
 import asyncio
 import math
-import shutil
 import threading
 from contextlib import suppress
 
@@ -30,7 +29,7 @@ from mlflow_workspace_plugin.errors import HubUnreachableError
 from mlflow_workspace_plugin.hub.catalog import HubWorkspaceStore
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
-from tests.served import served_hub
+from tests.served import hub_of_two_teams
 
 pytestmark = [
     pytest.mark.store,
@@ -47,14 +46,7 @@ OF_A_PAGE = {"Sec-Fetch-Site": "same-origin"}
 @pytest.fixture(scope="module")
 def served(sqlite_template, tmp_path_factory):
     """A served hub with two workspaces."""
-    folder = tmp_path_factory.mktemp("get-run")
-    hub = folder / "hub"
-    shutil.copytree(sqlite_template, hub)
-    for name in ("team-a", "team-b"):
-        Workspace.create(name, hub=hub)
-    with served_hub(hub, folder / "server.log") as server:
-        for role in ("reader", "member"):
-            server.add_user(role, team_a=role)
+    with hub_of_two_teams(sqlite_template, tmp_path_factory.mktemp("get-run")) as server:
         yield server
 
 
