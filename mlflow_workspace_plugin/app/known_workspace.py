@@ -1,11 +1,11 @@
 """Looks a request's workspace up in a thread, where MLflow's server does in its event loop."""
 
-from anyio import CapacityLimiter, to_thread
 from mlflow.exceptions import MlflowException
 from mlflow.server.workspace_helpers import resolve_workspace_for_request_if_enabled
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.usual_requests import WORKSPACE_HEADER
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE
 from mlflow_workspace_plugin.stores.workspaces import Found, found_already
@@ -25,18 +25,15 @@ class KnownWorkspace:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._limiter: CapacityLimiter | None = None
+        self._threads = OwnThreads(_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         if scope["type"] != "http" or scope["path"].rstrip("/").endswith(_OF_NONE):
             await self._app(scope, receive, send)
             return
-        if self._limiter is None:
-            # It is of the loop that it is made in, which runs by now.
-            self._limiter = CapacityLimiter(_AT_ONCE)
         name = Headers(scope=scope).get(WORKSPACE_HEADER, "").strip()
-        found = await to_thread.run_sync(_find, scope["path"], name, limiter=self._limiter)
+        found = await self._threads.run(_find, scope["path"], name)
         if found is None:
             await self._app(scope, receive, send)
             return

@@ -8,7 +8,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeGuard
 
-from anyio import CapacityLimiter, to_thread
 from mlflow.exceptions import MlflowException
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
@@ -17,6 +16,7 @@ from starlette.routing import Route
 
 from mlflow_workspace_plugin.accounts.access import Access
 from mlflow_workspace_plugin.accounts.principal import Principal
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.served.asking.identity import current_principal
 from mlflow_workspace_plugin.app.served.configuration import Served
 from mlflow_workspace_plugin.app.served.faults import is_away, unavailable
@@ -140,7 +140,8 @@ def _route(method: str, path: str, answer: Answer, max_body: int) -> Route:
                 "REQUEST_LIMIT_EXCEEDED",
                 f"More than {max_body} bytes were sent to {path}. Send less at a time.",
             )
-        return await to_thread.run_sync(_answered, request, answer, body, limiter=_limiter(request))
+        threads: OwnThreads = request.app.state.threads
+        return await threads.run(_answered, request, answer, body)
 
     return Route(path, endpoint, methods=[method])
 
@@ -190,13 +191,3 @@ async def _body(request: Request, max_body: int) -> bytes | None:
         if len(received) > max_body:
             return None
     return bytes(received)
-
-
-def _limiter(request: Request) -> CapacityLimiter:
-    """Return what keeps our routes from taking the threads that MLflow's need."""
-    state = request.app.state
-    # It is of the loop that it is made in, which runs by now.
-    if state.limiter is None:
-        state.limiter = CapacityLimiter(AT_ONCE)
-    limiter: CapacityLimiter = state.limiter
-    return limiter

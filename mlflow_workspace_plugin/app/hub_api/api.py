@@ -21,7 +21,8 @@ from mlflow_workspace_plugin.app.hub_api import (
     log_in,
     workspaces,
 )
-from mlflow_workspace_plugin.app.hub_api.answers import PREFIX, refusal
+from mlflow_workspace_plugin.app.hub_api.answers import AT_ONCE, PREFIX, refusal
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.served.configuration import Served
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.protocol.headers import VERSION
@@ -43,7 +44,7 @@ def hub_api(hub: Hub, access: Access, served: Served) -> ASGIApp:
     app.state.hub = hub
     app.state.access = access
     app.state.served = served
-    app.state.limiter = None
+    app.state.threads = OwnThreads(AT_ONCE)
     return _OfOneProtocol(app)
 
 

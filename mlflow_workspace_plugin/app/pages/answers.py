@@ -12,13 +12,13 @@ from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote
 
-from anyio import CapacityLimiter, to_thread
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import INVALID_STATE, ErrorCode
 from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import Route
 
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.pages.sources import Sources
 from mlflow_workspace_plugin.bounded import TooMuchError, json_of
 from mlflow_workspace_plugin.errors import UserErrorException
@@ -33,7 +33,8 @@ _logger = get_logger(__name__)
 API = "/pages/api"
 _MAX_BODY = 4 * 2**20
 _MOST_VALUES = 200_000
-_AT_ONCE = 8
+AT_ONCE = 8
+"""How many requests a process answers at a time; the others wait."""
 _GREATEST = 1 << 63
 _SHOWN = 100
 _NOT_IN_FILE_NAMES = re.compile(r"[^\w. -]+")
@@ -122,9 +123,8 @@ def _route(path: str, answer: Answer, method: str) -> Route:
     async def endpoint(request: Request) -> Response:
         try:
             body = b"" if method == "GET" else await _body(request)
-            return await to_thread.run_sync(
-                _answered, request, answer, body, limiter=_limiter(request)
-            )
+            threads: OwnThreads = request.app.state.threads
+            return await threads.run(_answered, request, answer, body)
         except MlflowException as error:
             content = {
                 "code": error.error_code,
@@ -227,13 +227,3 @@ def _said(body: bytes) -> Any:
         raise UserErrorException(f"What was sent is too large: {error}. Send less.") from None
     except ValueError:
         raise UserErrorException("What was sent is no JSON. Send an object.") from None
-
-
-def _limiter(request: Request) -> CapacityLimiter:
-    """Return what keeps our pages from taking the threads that MLflow's routes need."""
-    state = request.app.state
-    # It is of the loop that it is made in, which runs by now.
-    if state.limiter is None:
-        state.limiter = CapacityLimiter(_AT_ONCE)
-    limiter: CapacityLimiter = state.limiter
-    return limiter

@@ -8,6 +8,7 @@ from starlette.responses import RedirectResponse, Response
 from starlette.routing import BaseRoute, Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.pages import (
     compare_routes,
     compute_routes,
@@ -17,7 +18,7 @@ from mlflow_workspace_plugin.app.pages import (
     run_routes,
     view_routes,
 )
-from mlflow_workspace_plugin.app.pages.answers import json_response
+from mlflow_workspace_plugin.app.pages.answers import AT_ONCE, json_response
 from mlflow_workspace_plugin.app.pages.assets import PREFIX, load_assets
 from mlflow_workspace_plugin.app.pages.guard import Guard
 from mlflow_workspace_plugin.app.pages.sources import Sources
@@ -79,7 +80,7 @@ def pages_of(hub: Hub) -> Starlette:
     """Return our pages of a hub, as they are behind the guard."""
     app = Starlette(routes=routes(), exception_handlers={404: _unknown, 405: _unknown})
     app.state.sources = Sources(hub)
-    app.state.limiter = None
+    app.state.threads = OwnThreads(AT_ONCE)
     return app
 
 

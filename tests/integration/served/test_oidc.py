@@ -759,7 +759,7 @@ def test_threads_that_nobody_waits_for_are_few(served, provider, monkeypatch):
         goes_on.wait(60)
 
     def all_have_ended():
-        return page._threads._value == page._threads._initial_value
+        return page._alive._value == page._alive._initial_value
 
     async def log_ins():
         for _ in range(40):

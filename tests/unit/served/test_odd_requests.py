@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.pages.answers import Asked, _status_of, posting
 from mlflow_workspace_plugin.app.pages.compare_routes import _runs
 from mlflow_workspace_plugin.app.pages.figure_routes import names_asked
@@ -54,7 +55,7 @@ def test_bodies_are_read_beside_the_event_loop(monkeypatch):
     def answer_to(body):
         sent = []
         # It is of one loop.
-        app.state.limiter = None
+        app.state.threads = OwnThreads(1)
 
         async def receive():
             return {"type": "http.request", "body": body}

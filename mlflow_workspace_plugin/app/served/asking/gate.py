@@ -3,18 +3,18 @@
 Whatever is not said to be open is closed: a route that no table has, a workspace without a role.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 from urllib.parse import quote, unquote
 
 import mlflow
-from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_workspace_plugin.accounts.principal import LEVELS, Principal
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.served.asking import job_tokens, sources, workspace
 from mlflow_workspace_plugin.app.served.asking.identity import current_principal
 from mlflow_workspace_plugin.app.served.asking.kept_body import OddBodyError, object_of, read_body
@@ -53,7 +53,6 @@ _LONGEST_PATH = 4096
 _SECRETS = (b"authorization", b"cookie")
 _OPEN = ("public", "operator")
 _OF_WORKSPACE = ("read", "edit", "manage")
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True)
@@ -112,7 +111,7 @@ class Gate:
         self._table = table
         self._public_url = public_url
         self._is_https = public_url is not None and public_url.startswith("https://")
-        self._limiter: CapacityLimiter | None = None
+        self._threads = OwnThreads(_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -134,11 +133,11 @@ class Gate:
         if isinstance(outcome, Passed) and _has_to_be_read(outcome):
             try:
                 sent, receive = await read_body(receive)
-                body = await self._in_thread(object_of, sent)
+                body = await self._threads.run(object_of, sent)
             except OddBodyError:
                 outcome = Refusal(400, "What was sent is no JSON object, or too long.")
             else:
-                refused = await self._in_thread(self._refused, outcome, scope, body)
+                refused = await self._threads.run(self._refused, outcome, scope, body)
                 outcome = refused or outcome
         if isinstance(outcome, Passed):
             await self._answer(outcome, scope, receive, send)
@@ -181,7 +180,7 @@ class Gate:
             and is_from_another_site(headers, self._public_url)
         ):
             return Refusal(403, "A page of another site may not ask for this.")
-        decided = await self._in_thread(self._decided, credentials, found, scope)
+        decided = await self._threads.run(self._decided, credentials, found, scope)
         if decided is not None:
             return decided
         if credentials.kind == "cookie" and (page := _to_log_in(scope, headers)) is not None:
@@ -251,12 +250,6 @@ class Gate:
         if principal.run_id is not None and line.kind != "read":
             return job_tokens.refused(passed.found, query, body, hub=self._hub, **asked)
         return pages_rights.refused(passed.found, query, **asked)
-
-    async def _in_thread(self, call: Callable[..., _T], *arguments: Any) -> _T:
-        if self._limiter is None:
-            # It is of the loop that it is made in, which runs by now.
-            self._limiter = CapacityLimiter(_AT_ONCE)
-        return await to_thread.run_sync(call, *arguments, limiter=self._limiter)
 
 
 def _has_to_be_read(passed: Passed) -> bool:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import parse_qs
 
 import anyio
-from anyio import CapacityLimiter, to_thread
+from anyio import to_thread
 from starlette.requests import Request
 from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -16,6 +16,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlflow_workspace_plugin.accounts.attempts import Attempts
 from mlflow_workspace_plugin.accounts.identities import STATE_SECONDS, Identities
 from mlflow_workspace_plugin.accounts.tokens import SESSION_SECONDS, Tokens
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.served.asking.gate import NEXT
 from mlflow_workspace_plugin.app.served.asking.who import BEGUN_COOKIE, SAFE_BEGUN_COOKIE
 from mlflow_workspace_plugin.app.served.browsers.log_in_form import LogInForm, local, place
@@ -78,8 +79,8 @@ class OidcPage:
         self._app = app
         self._form = form
         self._is_https = public_url.startswith("https://")
-        self._limiter: CapacityLimiter | None = None
-        self._threads = threading.BoundedSemaphore(_MOST_THREADS)
+        self._threads = OwnThreads(_AT_ONCE)
+        self._alive = threading.BoundedSemaphore(_MOST_THREADS)
         self._provider: Provider | None = None
         if options is not None:
             # It needs what is installed for this only.
@@ -190,26 +191,21 @@ class OidcPage:
 
     async def _asked(self, ask: Callable[[], _T]) -> _T:
         """Return what the provider says, within some seconds however slowly it answers."""
-        if self._limiter is None:
-            # It is of the loop that it is made in, which runs by now.
-            self._limiter = CapacityLimiter(_AT_ONCE)
-        if self._limiter.statistics().tasks_waiting >= _MOST_WAITING:
+        if self._threads.waiting >= _MOST_WAITING:
             raise IdentityProviderError(_BUSY)
 
         def asked() -> _T:
             # Of one that is given up the limiter's place is free at once, and its thread is not.
-            if not self._threads.acquire(blocking=False):
+            if not self._alive.acquire(blocking=False):
                 raise IdentityProviderError(_BUSY)
             try:
                 return ask()
             finally:
-                self._threads.release()
+                self._alive.release()
 
         try:
             with anyio.fail_after(_LONGEST_S):
-                return await to_thread.run_sync(
-                    asked, abandon_on_cancel=True, limiter=self._limiter
-                )
+                return await self._threads.run_or_abandon(asked)
         except TimeoutError:
             raise IdentityProviderError(
                 f"The provider of identities did not answer within {_LONGEST_S:g} s. Try again "

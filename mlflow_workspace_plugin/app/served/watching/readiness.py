@@ -6,9 +6,10 @@ import time
 from collections.abc import Callable
 from math import inf
 
-from anyio import CapacityLimiter, create_task_group, move_on_after, to_thread
+from anyio import create_task_group, move_on_after
 from sqlalchemy import text
 
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.errors import clause
 from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub
@@ -74,17 +75,15 @@ class _Part:
         """As it was when it was looked at last."""
         self._ask = ask
         self._asked_at = -inf
-        self._limiter: CapacityLimiter | None = None
+        # Whoever looks meanwhile waits.
+        self._threads = OwnThreads(1)
         self._asking = threading.Lock()
         self._is_said = False
 
     async def look(self) -> None:
         """Find out its state, within five seconds; after those it is away."""
-        if self._limiter is None:
-            # Whoever looks meanwhile waits.
-            self._limiter = CapacityLimiter(1)
         with move_on_after(_WITHIN_S):
-            await to_thread.run_sync(self._look, abandon_on_cancel=True, limiter=self._limiter)
+            await self._threads.run_or_abandon(self._look)
             return
         self.state = _AWAY
 
