@@ -83,20 +83,19 @@ def next_part_of(said: Any) -> NextPart:
     return part
 
 
-def all_parts(part: Callable[[NextPart], Part], first: NextPart | None = None) -> Part:
-    """Do one part after the other, and return the sum of them.
+def add_all_parts(total: Part, part: Callable[[NextPart], Part]) -> None:
+    """Do one part after the other, and add each to the sum of them, which stands after an error.
 
     Args:
-        part: does one.
-        first: with which to begin; by default with the first there is.
+        total: to which they are added; its next part is the first that is done, or by default the
+            first there is.
+        part: does one; what it raises is raised.
     """
-    total = Part()
-    following: NextPart | None = first or NextPart()
-    while following is not None:
-        done = part(following)
+    total.next = total.next or NextPart()
+    while total.next is not None:
+        done = part(total.next)
         for name in ("runs", "models", "experiments", "files", "bytes", "in_use"):
             setattr(total, name, getattr(total, name) + getattr(done, name))
         total.elsewhere += done.elsewhere
         total.notes += done.notes
-        following = done.next
-    return total
+        total.next = done.next

@@ -8,7 +8,7 @@ from mlflow_workspace_plugin import names, uris
 from mlflow_workspace_plugin.errors import HubProtocolError, NoAnswerError, WorkspaceNotFoundError
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE
 from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord, find
-from mlflow_workspace_plugin.protocol.freeing import LONGEST_MS, NextPart, Part, all_parts
+from mlflow_workspace_plugin.protocol.freeing import LONGEST_MS, NextPart, Part
 from mlflow_workspace_plugin.protocol.headers import PREFIX
 from mlflow_workspace_plugin.remote.http import UnansweredError, http_of
 
@@ -94,13 +94,14 @@ class ServedWorkspaces:
         """
         return dict(self._said("GET", f"/workspaces/{name}/counts", "counts"))
 
-    def free(self, name: str, older_than_s: float, *, dry_run: bool) -> Part:
-        """Free what was deleted in one, as a manager of it.
+    def free(self, name: str, which: NextPart, older_than_s: float, *, dry_run: bool) -> Part:
+        """Free a part of what was deleted in one, as a manager of it.
 
         What a part freed whose answer was lost is gone, and not counted.
 
         Args:
             name: the name MLflow knows.
+            which: as the part before named it.
             older_than_s: leave what was deleted in these last seconds.
             dry_run: say what would be freed, and free nothing.
 
@@ -109,21 +110,17 @@ class ServedWorkspaces:
         """
         path = f"/workspaces/{name}/gc"
         asked = {"older_than_ms": min(int(older_than_s * 1000), LONGEST_MS), "free": not dry_run}
-
-        def part(which: NextPart) -> Part:
-            answer = self._http.request(
-                "POST",
-                PREFIX + path,
-                json={**asked, "next": asdict(which)},
-                timeout_s=_PART_S,
-                wants_object=True,
-            )
-            try:
-                return Part.from_json(answer.json()["part"])
-            except (ValueError, LookupError, TypeError, AttributeError) as error:
-                self._refuse(path, error)
-
-        return all_parts(part)
+        answer = self._http.request(
+            "POST",
+            PREFIX + path,
+            json={**asked, "next": asdict(which)},
+            timeout_s=_PART_S,
+            wants_object=True,
+        )
+        try:
+            return Part.from_json(answer.json()["part"])
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
+            self._refuse(path, error)
 
     def _said(
         self, method: str, path: str, name: str, body: Mapping[str, Any] | None = None

@@ -1,6 +1,7 @@
 """``mlflow-workspace gc``: free what was deleted."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,29 @@ from mlflow_workspace_plugin.cli.options import (
 if TYPE_CHECKING:
     from mlflow.exceptions import MlflowException
 
-    from mlflow_workspace_plugin.protocol.freeing import Part
+    from mlflow_workspace_plugin.hub.workspace_record import WorkspaceRecord
+    from mlflow_workspace_plugin.protocol.freeing import NextPart, Part
+
+
+_PART_S = 10.0
+"""After so long in a folder what was freed is counted: an error later does not hide it."""
+
+
+@dataclass(frozen=True)
+class _ToFree:
+    """A workspace that is to be freed.
+
+    Attributes:
+        workspace: which one.
+        part: frees a part of it.
+        first: the part to begin with; by default the first there is.
+        is_one_of_many: whether the others are freed where this one may not be.
+    """
+
+    workspace: "WorkspaceRecord"
+    part: "Callable[[NextPart], Part]"
+    first: "NextPart | None" = None
+    is_one_of_many: bool = False
 
 
 @click.command()
@@ -58,9 +81,47 @@ def gc(
     if (workspace is None) != all_workspaces:
         raise click.UsageError("Give either --workspace or --all-workspaces.")
     if isinstance(hub, Path):
-        freed = _in_folder(hub, workspace, older_than, dry_run=dry_run)
+        to_free = _in_folder(hub, workspace, older_than, dry_run=dry_run)
     else:
-        freed = _behind_server(hub, workspace, older_than, dry_run=dry_run)
+        to_free = _behind_server(hub, workspace, older_than, dry_run=dry_run)
+    freed, error = _freed(to_free)
+    if error is not None and not any(map(_is_any, freed.values())):
+        raise error
+    _show(freed, dry_run=dry_run, as_json=as_json)
+    if error is not None:
+        raise error
+
+
+def _freed(to_free: "Iterable[_ToFree]") -> "tuple[dict[str, Part], MlflowException | None]":
+    """Free one workspace after the other; return what was freed, and the error that ended it.
+
+    A workspace that one does not manage is left out, unless there is no other.
+    """
+    from mlflow.exceptions import MlflowException
+    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, ErrorCode
+
+    from mlflow_workspace_plugin.protocol.freeing import Part, add_all_parts
+
+    freed: dict[str, Part] = {}
+    refusal = None
+    for each in to_free:
+        name = each.workspace.name
+        freed[name] = Part(next=each.first)
+        try:
+            add_all_parts(freed[name], each.part)
+        except MlflowException as error:
+            is_refused = error.error_code == ErrorCode.Name(PERMISSION_DENIED)
+            if not (each.is_one_of_many and is_refused):
+                return freed, error
+            refusal = error
+            left = f"Workspace {each.workspace.display_name!r} is left as it is"
+            echo(f"{left}: {error.message}", err=True)
+            if not _is_any(freed[name]):
+                del freed[name]
+    return freed, None if freed else refusal
+
+
+def _show(freed: "dict[str, Part]", *, dry_run: bool, as_json: bool) -> None:
     for note in (note for part in freed.values() for note in part.notes):
         echo(note, err=True)
     rows = [_row(name, part) for name, part in freed.items()]
@@ -86,65 +147,46 @@ def gc(
 
 def _in_folder(
     hub: Path, workspace: str | None, older_than: float, *, dry_run: bool
-) -> "dict[str, Part]":
+) -> "Iterator[_ToFree]":
     from mlflow_workspace_plugin.freeing import Freeing
     from mlflow_workspace_plugin.hub.hub import open_hub
-    from mlflow_workspace_plugin.protocol.freeing import all_parts
     from mlflow_workspace_plugin.stores.garbage import workspaces_with_garbage
 
     opened = open_hub(hub)
     found = opened.catalog.list() if workspace is None else [opened.catalog.get(workspace)]
     # Asked once, for of many workspaces few hold any.
     some = workspaces_with_garbage(opened)
-    each_one = [
-        Freeing(opened, each.name, older_than, dry_run, are_rows_deleted=each.name in some)
-        for each in found
-    ]
-    return {each.workspace: all_parts(each.part, each.first) for each in each_one}
+    for each in found:
+        freeing = Freeing(
+            opened,
+            each.name,
+            older_than,
+            dry_run,
+            part_s=_PART_S,
+            are_rows_deleted=each.name in some,
+        )
+        yield _ToFree(each, freeing.part, freeing.first)
 
 
 def _behind_server(
     address: str, workspace: str | None, older_than: float, *, dry_run: bool
-) -> "dict[str, Part]":
+) -> "Iterator[_ToFree]":
     from mlflow_workspace_plugin.remote.workspaces import ServedWorkspaces
 
     workspaces = ServedWorkspaces(address)
-    if workspace is not None:
-        name = workspaces.get(workspace).name
-        return {name: workspaces.free(name, older_than, dry_run=dry_run)}
-    refusals: list[MlflowException] = []
-    parts = {
-        each.name: _unless_refused(
-            each.display_name,
-            partial(workspaces.free, each.name, older_than, dry_run=dry_run),
-            refusals,
-        )
-        for each in workspaces.list()
-    }
-    freed = {name: part for name, part in parts.items() if part is not None}
-    if refusals and not freed:
-        raise refusals[-1]
-    return freed
+    found = workspaces.list() if workspace is None else [workspaces.get(workspace)]
+    for each in found:
+        part = partial(workspaces.free, each.name, older_than_s=older_than, dry_run=dry_run)
+        yield _ToFree(each, part, is_one_of_many=workspace is None)
 
 
-def _unless_refused(
-    name: str, free: "Callable[[], Part]", refusals: "list[MlflowException]"
-) -> "Part | None":
-    from mlflow.exceptions import MlflowException
-    from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, ErrorCode
+def _counts(part: "Part") -> dict[str, int]:
+    return {key: getattr(part, key) for key in ("experiments", "runs", "models", "files", "bytes")}
 
-    try:
-        return free()
-    except MlflowException as error:
-        if error.error_code != ErrorCode.Name(PERMISSION_DENIED):
-            raise
-        refusals.append(error)
-        echo(f"Workspace {name!r} is left as it is: {error.message}", err=True)
-        return None
+
+def _is_any(part: "Part") -> bool:
+    return any(_counts(part).values())
 
 
 def _row(workspace: str, part: "Part") -> dict[str, Any]:
-    counts = {
-        key: getattr(part, key) for key in ("experiments", "runs", "models", "files", "bytes")
-    }
-    return {"workspace": workspace, **counts, "kept": part.in_use + len(part.elsewhere)}
+    return {"workspace": workspace, **_counts(part), "kept": part.in_use + len(part.elsewhere)}

@@ -151,6 +151,55 @@ def test_what_a_link_leads_away_from_stays(workspace, hub_path, tmp_path, freed)
 
 @pytest.mark.folder
 @pytest.mark.sqlite
+def test_an_error_hides_nothing_that_was_freed_before(
+    workspace, other_workspace, hub_path, api, run, freed, monkeypatch
+):
+    """In a workspace before it, or in a part before it: it is counted, and the error is said."""
+    from mlflow_workspace_plugin.accounts.people import People
+    from mlflow_workspace_plugin.accounts.tokens import Tokens
+    from mlflow_workspace_plugin.cli.hubs import gc as command
+    from mlflow_workspace_plugin.errors import HubUnreachableError
+    from mlflow_workspace_plugin.remote import logging_in
+    from mlflow_workspace_plugin.stores import garbage
+
+    monkeypatch.setattr(command, "_PART_S", -1)
+    monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+    delete_files = garbage._delete_files
+    deleted = []
+
+    def fails_at_the_third(hub, name, piece):
+        if len(deleted) == 2:
+            raise HubUnreachableError("The files are away.")
+        deleted.append(piece.id)
+        return delete_files(hub, name, piece)
+
+    api.add_user("of-both", "team-a", "manager")
+    People(api.hub).grant("of-both", "team-b", "manager")
+    logging_in.keep_token(api.address, Tokens(api.hub).issue("of-both").access)
+    for hub in (api.address, hub_path):
+        gone = run_of(workspace.client, "0")
+        others = [run_of(other_workspace.client, "0") for _ in range(2)]
+        workspace.client.delete_run(gone)
+        for each in others:
+            other_workspace.client.delete_run(each)
+        deleted.clear()
+        with monkeypatch.context() as failing:
+            failing.setattr(garbage, "_delete_files", fails_at_the_third)
+            done = run("--all-workspaces", "--json", hub=hub, status=1)
+            assert "The files are away." in done.stderr
+            rows = json.loads(done.stdout)["workspaces"]
+            assert {row["workspace"]: row["runs"] for row in rows if row["runs"]} == {
+                "team-a": 1,
+                "team-b": 1,
+            }
+            # Where nothing was freed there is nothing to say of it.
+            assert not run("--all-workspaces", "--json", hub=hub, status=1).stdout
+        rest = freed("--all-workspaces", hub=hub)["workspaces"]
+        assert sum(row["runs"] for row in rest) == 1
+
+
+@pytest.mark.folder
+@pytest.mark.sqlite
 def test_only_a_manager_frees(workspace, api, run):
     """By a log-in of one's own, and not by a token for less; who does not say so frees nothing."""
     from mlflow_workspace_plugin.accounts.tokens import Tokens
