@@ -21,8 +21,8 @@ from mlflow_workspace_plugin.journal.files.records import Kind
 from mlflow_workspace_plugin.stores.checked_texts import RUN_NAME_LENGTH
 from mlflow_workspace_plugin.stores.jobs.creation import NewJob
 from mlflow_workspace_plugin.stores.jobs.job import Beat
-from mlflow_workspace_plugin.stores.journalling.beneath import Beneath
-from mlflow_workspace_plugin.stores.journalling.patience import Patient, wait_s
+from mlflow_workspace_plugin.stores.journalling.patience import wait_s
+from mlflow_workspace_plugin.stores.journalling.traces import Traces
 from mlflow_workspace_plugin.stores.process import active_runs, run_lines
 from mlflow_workspace_plugin.stores.reads.exact_values import ExactValue
 from mlflow_workspace_plugin.stores.reads.known_runs import KnownRun, KnownRuns
@@ -35,7 +35,7 @@ from mlflow_workspace_plugin.stores.writes.run_writes import NewRun
 from mlflow_workspace_plugin.stores.writes.typed_values import add_texts
 
 
-class Journalled(Patient, Beneath):
+class Journalled(Traces):
     """Over the store beneath, which comes next in a class: a logging call does not wait for it.
 
     Values of metrics are appended to the journal of the process and stored in the background.

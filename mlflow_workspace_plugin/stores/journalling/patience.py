@@ -98,19 +98,31 @@ class Patient:
                 raise self._not_stored(of_runs, seconds)
         return self._answered(method, *args, **kwargs)
 
-    def _answered(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> Any:
+    def _answered(
+        self,
+        method: Callable[..., Any],
+        *args: Any,
+        within_s: float | None = None,
+        **kwargs: Any,
+    ) -> Any:
         """Call a method of the store beneath, again and again while the database is away.
 
+        Args:
+            method: the method.
+            args: its arguments.
+            within_s: for how long; by default as :func:`wait_s` says.
+            kwargs: its arguments by name.
+
         Raises:
-            NoAnswerError: it was away for the seconds of :func:`wait_s`, or went away when it may
-                have stored a part of what the method does, which is not done twice.
+            NoAnswerError: it was away for so long, or went away when it may have stored a part of
+                what the method does, which is not done twice.
             Exception: what else the method raised.
         """
         if in_call.entered:
             return method(*args, **kwargs)
         asked: list[None] = []
         call = functools.partial(_entered, functools.partial(method, *args, **kwargs), asked)
-        seconds = wait_s()
+        seconds = wait_s() if within_s is None else within_s
         try:
             return until_answered(lambda left_s: self._within(left_s, call), seconds)
         except (_LostAnswerError, TimeoutError) as error:
@@ -177,9 +189,8 @@ def _said(seconds: float) -> str:
 
 def _limit(seconds: float) -> str:
     """Return the name of the variable that says for how long a call waited."""
-    return (
-        settings.WAIT_S.name if seconds == settings.WAIT_S.number() else settings.EXIT_WAIT_S.name
-    )
+    is_of_call = end_wait.of_process() is None or seconds == settings.WAIT_S.number()
+    return settings.WAIT_S.name if is_of_call else settings.EXIT_WAIT_S.name
 
 
 def until_answered(call: Callable[[float], Answer], seconds: float | None = None) -> Answer:

@@ -81,6 +81,21 @@ with mlflow.start_span("step") as span:
     span.set_inputs({"a": 1})
 print(span.trace_id)
 """
+_UNTIL_TRACED = """
+import time
+import mlflow
+from mlflow.exceptions import MlflowException
+while True:
+    with mlflow.start_span("step") as span:
+        pass
+    try:
+        mlflow.MlflowClient().get_trace(span.trace_id)
+    except MlflowException:
+        time.sleep(0.5)
+    else:
+        break
+print(span.trace_id)
+"""
 PAGE = "<html><body>Something is wrong.</body></html>"
 HTML = {"Content-Type": "text/html"}
 
@@ -509,6 +524,32 @@ class TestFaults:
         trace = line.client().get_trace(done.stdout.strip())
         assert [(each.name, each.inputs) for each in trace.data.spans] == [("step", {"a": 1})]
         assert trace.info.tags["mlflow.trace.spansLocation"] == "TRACKING_STORE"
+
+    def test_traces_hold_up_no_end(self, line, monkeypatch):
+        """However many there are when the hub is away: they are lost together, which is said."""
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", line.client().create_experiment("lost"))
+        monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+        many = "for _ in range(100):" + _TRACES.replace("\n", "\n    ")
+        with line.broken(Cut(is_silent=True), times=10**6, of="traces") as broken:
+            done = python_processes.run(["-c", many], stdout=PIPE, stderr=PIPE, text=True)
+        assert done.returncode == 0, done.stderr
+        assert "the traces of this time are not stored" in done.stderr
+        # Each has two requests. Those of MLflow's threads wait, and then one now and then.
+        assert 1 <= len(broken) < 100
+
+    def test_traces_are_stored_when_the_hub_is_back(self, line, monkeypatch):
+        """In a process that has lost some meanwhile."""
+        monkeypatch.setenv("MLFLOW_EXPERIMENT_ID", line.client().create_experiment("back"))
+        monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "1")
+        monkeypatch.setenv("MLFLOW_ENABLE_ASYNC_TRACE_LOGGING", "false")
+        with line.broken((503, HTML, PAGE), times=6, of="traces") as broken:
+            done = python_processes.run(
+                ["-c", _UNTIL_TRACED], stdout=PIPE, stderr=PIPE, text=True, timeout=100
+            )
+        assert done.returncode == 0, done.stderr
+        assert len(broken) == 6
+        assert "the traces of this time are not stored" in done.stderr
+        assert line.client().get_trace(done.stdout.strip()).data.spans
 
     def test_hubs_of_one_process_have_their_own_only(
         self, line, sqlite_template, monkeypatch, tmp_path
