@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any, TypeGuard
 
 from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import INVALID_STATE, ErrorCode
 from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
@@ -21,7 +22,7 @@ from mlflow_workspace_plugin.app.served.asking.identity import current_principal
 from mlflow_workspace_plugin.app.served.configuration import Served
 from mlflow_workspace_plugin.app.served.faults import is_away, unavailable
 from mlflow_workspace_plugin.bounded import TooMuchError, json_of
-from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
+from mlflow_workspace_plugin.errors import AzureMLException, HubError, UserErrorException
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -29,6 +30,7 @@ _logger = get_logger(__name__)
 
 PREFIX = "/hub/v1"
 _MAX_BODY = 4 * 2**20
+_CONFLICT = 409
 _MOST_VALUES = 200_000
 AT_ONCE = 16
 """How many requests a process answers at a time; the others wait."""
@@ -124,7 +126,15 @@ def error_response(error: MlflowException) -> Response:
     Of an error of ours the class is told, too.
     """
     more = {"error": type(error).__name__} if isinstance(error, AzureMLException) else {}
-    return refusal(int(error.get_http_status_code()), error.error_code, error.message, **more)
+    return refusal(_status_of(error), error.error_code, error.message, **more)
+
+
+def _status_of(error: MlflowException) -> int:
+    # That a job has ended, say, is no fault of the server's, as MLflow's table has it.
+    is_state = error.error_code == ErrorCode.Name(INVALID_STATE)
+    if is_state and not isinstance(error, HubError):
+        return _CONFLICT
+    return int(error.get_http_status_code())
 
 
 def _route(method: str, path: str, answer: Answer, max_body: int) -> Route:

@@ -6,16 +6,17 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import ENDPOINT_NOT_FOUND, PERMISSION_DENIED
 from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from mlflow_workspace_plugin.accounts.access import Access
 from mlflow_workspace_plugin.accounts.principal import Principal
 from mlflow_workspace_plugin.app.hub_api.answers import Asked, post, refusal
 from mlflow_workspace_plugin.app.served.faults import is_away
-from mlflow_workspace_plugin.errors import AzureMLException, RoleNeededError, UserErrorException
+from mlflow_workspace_plugin.errors import RoleNeededError, UserErrorException
 from mlflow_workspace_plugin.protocol import headers, version
 from mlflow_workspace_plugin.protocol.calls import CALLS, ROUTE, Call, method_of
 from mlflow_workspace_plugin.stores.build import workspace_store
+from mlflow_workspace_plugin.stores.deliveries.checks import checked_values
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.travelling import form_of
 
@@ -24,24 +25,15 @@ _UPGRADE_REQUIRED = 426
 _MOST_NAMED = 30_000
 """So many runs may a call name, or models: fewer than a statement has parameters, with any
 database."""
+_CHECKS: Mapping[str, Callable[..., dict[str, Any]]] = {"log_values": checked_values}
+"""What looks at the arguments of calls whose methods trust who calls them."""
 
 
 def _called(asked: Asked) -> Response:
     flaw = version.flaw_of(asked.headers.get(headers.VERSION))
     if flaw is not None:
         return refusal(_UPGRADE_REQUIRED, "INVALID_STATE", flaw)
-    try:
-        return Response(_answer(asked), media_type="application/json")
-    except AzureMLException as error:
-        if is_away(error):
-            raise
-        # The client raises what is raised here.
-        content = {
-            "error_code": error.error_code,
-            "message": error.message,
-            "error": type(error).__name__,
-        }
-        return JSONResponse(content, status_code=int(error.get_http_status_code()))
+    return Response(_answer(asked), media_type="application/json")
 
 
 def _answer(asked: Asked) -> bytes:
@@ -60,6 +52,8 @@ def _answer(asked: Asked) -> bytes:
     asking = _Asking(asked.access, asked.principal, workspace, call)
     store = workspace_store(asked.hub, workspace)
     asking.check(given, store)
+    if method in _CHECKS:
+        given = _CHECKS[method](store, **given)
     found = getattr(store, method)(**given)
     return form.answer_to_json(asking.seen(found) if call.lists else found)
 

@@ -1,9 +1,11 @@
-"""What a record of a stranger's journal may say: what MLflow's server takes in a request.
+"""What values that a stranger sends may say: what MLflow's server takes in a request.
 
-The journal of a process is its own, and is trusted. What is sent to a served hub may say anything.
+The journal of a process is its own, and is trusted. What is sent to a served hub, be it a journal
+or a call, may say anything.
 """
 
-from collections.abc import Callable
+import operator
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from mlflow.entities import Metric, RunStatus, RunTag
@@ -18,6 +20,7 @@ from mlflow.utils.validation import (
 from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.journal.files.records import OTHERS, UNCOUNTED, Kind, Record
 from mlflow_workspace_plugin.stores.checked_texts import RUN_NAME_LENGTH, CheckedTexts
+from mlflow_workspace_plugin.stores.reads.exact_values import ExactValue
 from mlflow_workspace_plugin.stores.tags.growing_tags import valid_tag
 from mlflow_workspace_plugin.stores.tags.own_tags import DESCRIPTOR_PREFIX, is_descriptor
 
@@ -30,6 +33,7 @@ _EXACT_PARTS = (4, 5)
 _INFO_PARTS = 4
 _TYPED_PARTS = 3
 _SCALARS = (str, bool, int, float, type(None))
+_OF_MODEL = operator.attrgetter("model_id", "dataset_name", "dataset_digest")
 
 
 class Checks:
@@ -64,11 +68,16 @@ class Checks:
             what is wrong.
         """
         try:
-            return self._checked(record)
+            return self.checked(record)
         except MlflowException as error:
             return error
 
-    def _checked(self, record: Record) -> Record:
+    def checked(self, record: Record) -> Record:
+        """Return a record as it may be delivered.
+
+        Raises:
+            MlflowException: it may not be.
+        """
         check = self._of_kind.get(record.kind)
         if check is None:
             raise _refused(f"This server knows no record of kind {record.kind[:40]!r}.")
@@ -176,6 +185,46 @@ class Checks:
             if type(count) is not int or not 0 <= count <= _MOST_COUNTED:
                 raise _refused(f"The count of {storable.shown(key)} is none.")
         return content
+
+
+def checked_values(
+    store: CheckedTexts,
+    run_id: str,
+    metrics: Sequence[Metric],
+    exact: Sequence[ExactValue] = (),
+    descriptors: Mapping[str, str] | None = None,
+    table: str | None = None,
+) -> dict[str, Any]:
+    """Return what somebody sent to ``log_values``, by parameter, as it may be stored.
+
+    Args:
+        store: of the workspace.
+        run_id: as that method has it, like the others.
+        metrics: the numbers.
+        exact: what was logged in their place.
+        descriptors: tags that describe them.
+        table: whose rows they are.
+
+    Raises:
+        MlflowException: a journal that says it would be refused.
+    """
+    checks = Checks(store)
+    content = [list(map(_sent, metrics)), list(map(list, exact)), table]
+    values, _, _ = checks.checked(Record(1, Kind.TYPED.value, run_id, None, content)).content
+    if descriptors:
+        checks.checked(Record(1, Kind.DESCRIBED.value, run_id, None, descriptors))
+    return {
+        "run_id": run_id,
+        "metrics": [Metric(*each) for each in values],
+        "exact": exact,
+        "descriptors": descriptors,
+        "table": table,
+    }
+
+
+def _sent(metric: Metric) -> list[Any]:
+    of_model = [] if metric.model_id is None else _OF_MODEL(metric)
+    return [metric.key, metric.value, metric.timestamp, metric.step, *of_model]
 
 
 def _refused(message: str) -> MlflowException:

@@ -13,11 +13,15 @@ from typing import Any
 from sqlalchemy import Connection
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mlflow_workspace_plugin.errors import UnstorableValueError
 from mlflow_workspace_plugin.hub.tables import ROWS
 from mlflow_workspace_plugin.journal.files.records import Kind, Record
 
 Place = tuple[int, int]
 """Timestamp and step."""
+
+_LAST = (1 << 63) - 1
+"""No later timestamp is stored."""
 
 
 def claim_places(
@@ -31,6 +35,9 @@ def claim_places(
         table: what names the table.
         places: of the rows.
         after: the timestamp of the row before these, behind which they stay.
+
+    Raises:
+        UnstorableValueError: there is no time left behind a row that has to move.
     """
     wanted = sorted(set(places))
     if not wanted:
@@ -41,6 +48,11 @@ def claim_places(
     for timestamp, step in wanted:
         free = after = max(timestamp, after)
         while not _insert(connection, run_id, table, [(free, step)]):
+            if free == _LAST:
+                raise UnstorableValueError(
+                    f"A row of table {table!r} at step {step} has no place: no later time than "
+                    "that of another is left. Give it a time that is."
+                )
             free = after = free + 1
         if free != timestamp:
             moved[timestamp, step] = free

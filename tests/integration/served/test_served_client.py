@@ -56,6 +56,7 @@ from mlflow_workspace_plugin.remote.logging_in import address_of
 from mlflow_workspace_plugin.remote.tracking import RemoteTrackingStore, ServedTrackingStore
 from mlflow_workspace_plugin.remote.workspaces import ServedWorkspaces
 from mlflow_workspace_plugin.runner.shipping import GrowingFile
+from mlflow_workspace_plugin.runs.metrics.descriptors import Column, Descriptor
 from mlflow_workspace_plugin.stores.build import workspace_store
 from mlflow_workspace_plugin.stores.jobs.compute import Compute
 from mlflow_workspace_plugin.stores.views import View
@@ -209,7 +210,8 @@ class TestRuns:
             compute="local",
             engine="local",
         ).info.run_id
-        store.log_values(run_id, [Metric("rows", 1, 2, 3)], descriptors={"mlflow.x": "y"})
+        described = dict(Descriptor("rows", "scalar", (Column("", "rows", "int"),), 1).tags())
+        store.log_values(run_id, [Metric("rows", 1, 2, 3)], descriptors=described)
         client.get_run(run_id)
         for name, *given in (
             ("view", view.id),
