@@ -31,6 +31,7 @@ from mlflow_workspace_plugin.stores.charts.charts import Charts
 from mlflow_workspace_plugin.stores.data.data import Data
 from mlflow_workspace_plugin.stores.default_experiment import experiment_zero_is_default
 from mlflow_workspace_plugin.stores.deliveries.deliveries import Deliveries
+from mlflow_workspace_plugin.stores.experiment_ids import LARGEST
 from mlflow_workspace_plugin.stores.jobs.jobs import Jobs
 from mlflow_workspace_plugin.stores.journalling.beneath import Beneath
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
@@ -46,7 +47,6 @@ from mlflow_workspace_plugin.stores.writes.metric_writes import MetricWrites
 from mlflow_workspace_plugin.stores.writes.run_writes import RunWrites
 from mlflow_workspace_plugin.stores.writes.skills import SkillContent
 
-_LARGEST_ID = (1 << 31) - 1
 _FOREIGN_MODEL = text("""
     SELECT logged_models.model_id FROM logged_models
     JOIN experiments ON experiments.experiment_id = logged_models.experiment_id
@@ -105,7 +105,7 @@ class HubTrackingStore(OnHub, Deliveries, MetricWrites, Charts, TablePlaces, Run
     def get_experiment(self, experiment_id: str) -> Any:
         """Return an experiment; of a number that no column of ids takes there is none."""
         with suppress(ValueError):
-            if abs(int(experiment_id)) > _LARGEST_ID:
+            if abs(int(experiment_id)) > LARGEST:
                 raise MlflowException(
                     f"No Experiment with id={experiment_id} exists", RESOURCE_DOES_NOT_EXIST
                 )

@@ -19,6 +19,7 @@ from mlflow.utils.proto_json_utils import message_to_json, parse_dict
 from pydantic import (
     BaseModel,
     ConfigDict,
+    Field,
     PlainSerializer,
     PlainValidator,
     ValidationError,
@@ -28,6 +29,7 @@ from pydantic_core import PydanticSerializationError
 
 from mlflow_workspace_plugin.bounded import TooMuchError, check_values
 from mlflow_workspace_plugin.errors import UnstorableValueError, UserErrorException
+from mlflow_workspace_plugin.hub.databases.storable import storable
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 
 _CONFIG = ConfigDict(
@@ -41,6 +43,9 @@ _ANSWER = "answer"
 _MOST_VALUES = 500_000
 """In a call's JSON. Each may be a flaw, which takes more room than what was sent."""
 _MOST_FLAWS = 1000
+_LIMIT = 1 << 63
+_WHOLE = Annotated[int, Field(ge=-_LIMIT, lt=_LIMIT)]
+"""What a database takes for a whole number."""
 
 
 class _NoObjectError(Exception):
@@ -108,14 +113,14 @@ class Form:
 
     def __init__(self, name: str) -> None:
         method = inspect.unwrap(getattr(WorkspaceTrackingStore, name))
-        hints = typing.get_type_hints(method)
+        hints = typing.get_type_hints(method, include_extras=True)
         self.signature = inspect.signature(method)
         parameters = list(self.signature.parameters.values())[1:]
         self._arguments = _model(
             name,
             {
                 each.name: (
-                    _with_mlflow(hints[each.name]),
+                    _sent(hints[each.name]),
                     ... if each.default is each.empty else each.default,
                 )
                 for each in parameters
@@ -156,8 +161,16 @@ class Form:
         return {name: getattr(found, name) for name in found.model_fields_set}
 
     def answer_to_json(self, answer: Any) -> bytes:
-        """Return an answer as JSON."""
-        return _to_json(self._answer.model_construct(answer=answer))
+        """Return an answer as JSON.
+
+        What a row holds of which JSON has no word, as of a file whose name is no text, stands in it
+        as it can be written: of a list of many things the others are to be read.
+        """
+        model = self._answer.model_construct(answer=answer)
+        try:
+            return _to_json(model)
+        except UnstorableValueError:
+            return json.dumps(_written(model.model_dump(warnings=False))).encode()
 
     def answer_of_json(self, content: bytes) -> Any:
         """Return an answer.
@@ -186,11 +199,19 @@ def _model(name: str, fields: dict[str, Any]) -> type[BaseModel]:
     return made
 
 
-def _with_mlflow(hint: Any) -> Any:
+def _sent(hint: Any) -> Any:
+    """Return the type of what is sent: as :func:`_with_mlflow`, and no number is larger."""
+    return _with_mlflow(hint, {**_OF_MLFLOW, int: _WHOLE})
+
+
+def _with_mlflow(hint: Any, known: Mapping[Any, Any] = _OF_MLFLOW) -> Any:
     """Return a type in which MLflow's classes, and collections of any kind, say how they travel."""
-    if hint in _OF_MLFLOW:
-        return _OF_MLFLOW[hint]
-    origin, parts = typing.get_origin(hint), tuple(map(_with_mlflow, typing.get_args(hint)))
+    if hint in known:
+        return known[hint]
+    origin = typing.get_origin(hint)
+    if origin is Annotated:
+        return hint
+    parts = tuple(_with_mlflow(each, known) for each in typing.get_args(hint))
     if origin is Collection:
         return Annotated[list[parts[0]], PlainSerializer(list)]  # type: ignore[valid-type]
     if parts == typing.get_args(hint):
@@ -208,6 +229,17 @@ def _to_json(model: BaseModel) -> bytes:
             f"A value cannot be sent to the hub: {_flaw(error)}. Leave it out, or give what the "
             "method takes."
         ) from error
+
+
+def _written(value: Any) -> Any:
+    """Return a value in the way in which JSON can be written and read by everybody."""
+    if isinstance(value, str):
+        return storable(value)
+    if isinstance(value, dict):
+        return {_written(key): _written(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return [_written(each) for each in value]
+    return value
 
 
 def _flaw(error: Exception) -> str:

@@ -63,7 +63,8 @@ class _Views(Connections):
             view: the view. Its times are not read: it keeps when it was saved first.
 
         Raises:
-            UnstorableValueError: the database cannot store one of the texts.
+            UnstorableValueError: the database cannot store one of the texts, or JSON cannot hold
+                the definition.
             WorkspaceNotFoundError: the workspace was deleted.
         """
         self._check_workspace()
@@ -75,7 +76,7 @@ class _Views(Connections):
         changed = {
             "name": view.name,
             "owner": view.owner,
-            "definition": dict(view.definition),
+            "definition": _stored(view),
             "changed_at": now,
         }
         of_view = {"workspace": self._get_active_workspace(), "id": view.id, "created_at": now}
@@ -98,12 +99,13 @@ class _Views(Connections):
             As it is kept; None if it was changed or dropped meanwhile.
 
         Raises:
-            UnstorableValueError: the database cannot store the name.
+            UnstorableValueError: the database cannot store the name, or JSON cannot hold the
+                definition.
         """
         _check("The name of a view", view.name, NAME_LENGTH)
         if NO_DATABASE_TAKES.search(view.id):
             return None
-        wanted = {"name": view.name, "definition": dict(view.definition)}
+        wanted = {"name": view.name, "definition": _stored(view)}
         # Later than before, so that two changes within a millisecond are two.
         changed_at = max(time.time_ns() // 1_000_000, view.changed_at + 1)
         is_view = self._is_view(view.id)
@@ -142,6 +144,10 @@ class Views(_Views):
 def _check(what: str, text: str, limit: int) -> None:
     # The same on each database: it is found by what it is called.
     storable.refuse(what, text, is_sqlite=False, limit=limit)
+
+
+def _stored(view: View) -> Any:
+    return storable.as_json("The definition of a view", dict(view.definition))
 
 
 def _view_of(row: Row[Any]) -> View:

@@ -1,12 +1,16 @@
-"""Texts that a database cannot store, seen before they are sent."""
+"""Texts, and JSON, that a database cannot store, seen before they are sent."""
 
+import json
 import re
+from typing import Any
 
 from mlflow_workspace_plugin.errors import UnstorableValueError
 
 NO_DATABASE_TAKES = re.compile("[\0\ud800-\udfff]")
 """NUL, and halves of surrogate pairs."""
 _SHOWN = 60
+_DEEPEST = 100
+"""So many objects within each other is less than any reader takes, and more than is of use."""
 
 
 def refuse(what: str, text: str, *, is_sqlite: bool, limit: int | None = None) -> None:
@@ -29,6 +33,42 @@ def refuse(what: str, text: str, *, is_sqlite: bool, limit: int | None = None) -
             f"{what}, {shown(text)}, cannot be stored: it has {len(text)} characters, and the "
             f"database holds {limit}. Shorten it."
         )
+
+
+def as_json(what: str, value: Any) -> Any:
+    """Return a value as JSON holds it, which every database stores and every reader takes.
+
+    Args:
+        what: names the value, such as ``The definition of a job``.
+        value: any.
+
+    Raises:
+        UnstorableValueError: JSON cannot hold it, or some readers could not read it.
+    """
+    try:
+        found = json.loads(json.dumps(value, allow_nan=False))
+        is_too_deep = _is_deeper(found, _DEEPEST)
+    except RecursionError:
+        is_too_deep = True
+    except (TypeError, ValueError) as error:
+        raise UnstorableValueError(
+            f"{what} cannot be stored: it is not what JSON holds ({error}). Give texts, finite "
+            "numbers, truth values, None, and lists and dicts of them."
+        ) from None
+    if is_too_deep:
+        raise UnstorableValueError(
+            f"{what} cannot be stored: more than {_DEEPEST} lists or dicts of it are within each "
+            "other. Make it flatter."
+        )
+    return found
+
+
+def _is_deeper(value: Any, most: int) -> bool:
+    if isinstance(value, dict):
+        value = list(value.values())
+    if not isinstance(value, list):
+        return False
+    return most == 0 or any(_is_deeper(each, most - 1) for each in value)
 
 
 def flaw_of(text: str, *, is_sqlite: bool) -> str | None:

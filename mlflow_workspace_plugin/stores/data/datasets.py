@@ -11,7 +11,11 @@ from typing import Any
 from sqlalchemy import Connection, Row, Select, delete, func, select, update
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mlflow_workspace_plugin.errors import DatasetExistsError, DatasetNotFoundError
+from mlflow_workspace_plugin.errors import (
+    DatasetExistsError,
+    DatasetNotFoundError,
+    UnstorableValueError,
+)
 from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.hub.databases.storable import NO_DATABASE_TAKES
 from mlflow_workspace_plugin.hub.tables import DATASET_VERSIONS, DATASETS, NAME_LENGTH
@@ -19,7 +23,7 @@ from mlflow_workspace_plugin.stores.connections import Connections
 
 _IDS = uuid.UUID("6f3f6a0e-6c4d-5d0b-9d8a-2f6c1f0b7a53")
 """What the ids of definitions are derived from. It never changes."""
-_KINDS: dict[Any, str] = {"file": "a dataset of files", "tabular": "a dataset of rows"}
+_KINDS = {"file": "a dataset of files", "tabular": "a dataset of rows"}
 _NO_VERSION = 2**31
 """More than a column holds."""
 
@@ -76,16 +80,19 @@ class Datasets(Connections):
             definition: what it is, as JSON holds it. No secret is in it.
 
         Raises:
+            UnstorableValueError: it is no definition, or JSON cannot hold it.
             WorkspaceNotFoundError: the workspace was deleted.
         """
         self._check_workspace()
         workspace = self._get_active_workspace()
-        canonical = json.dumps(definition, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        definition = storable.as_json("The definition of a dataset", definition)
+        _check_form(definition)
+        canonical = json.dumps(definition, sort_keys=True, separators=(",", ":"))
         id_ = str(uuid.uuid5(_IDS, f"{workspace}\n{canonical}"))
         row = {
             "id": id_,
             "workspace": workspace,
-            "definition": json.loads(canonical),
+            "definition": definition,
             "created_at": time.time_ns() // 1_000_000,
         }
         with self._transaction() as connection:
@@ -200,13 +207,12 @@ class Datasets(Connections):
             DatasetExistsError: the dataset is of another kind.
         """
         newest = self.dataset_version(name)
-        kind = definition.get("kind")
-        if newest is None or (there := newest.definition.get("kind")) == kind:
+        if newest is None or newest.definition.get("kind") == definition.get("kind"):
             return
         raise DatasetExistsError(
-            f"Dataset {name!r} is {_KINDS.get(there, 'of another kind')}, and what was to be "
-            f"registered under that name is {_KINDS.get(kind, 'of another kind')}. Choose another "
-            "name, or unregister all versions of the dataset first."
+            f"Dataset {name!r} is {_kind_of(newest.definition)}, and what was to be registered "
+            f"under that name is {_kind_of(definition)}. Choose another name, or unregister all "
+            "versions of the dataset first."
         )
 
     def dataset_version(self, name: str, version: int | None = None) -> DatasetVersion | None:
@@ -375,6 +381,27 @@ class Datasets(Connections):
     def _versions_found(self, query: Select[Any]) -> list[DatasetVersion]:
         with self._statements() as connection:
             return [_version_of(row) for row in connection.execute(query)]
+
+
+def _check_form(definition: Any) -> None:
+    """Refuse what is no definition, whatever later versions have in one."""
+    if not isinstance(definition, dict) or not isinstance(definition.get("kind"), str):
+        raise UnstorableValueError(
+            "A definition of a dataset says of which kind it is, such as 'file' or 'tabular'. "
+            "Name one."
+        )
+    paths, steps = definition.get("paths", []), definition.get("steps", [])
+    for name, parts in (("paths", paths), ("steps", steps)):
+        if not isinstance(parts, list) or not all(isinstance(each, dict) for each in parts):
+            raise UnstorableValueError(
+                f"The {name} of a dataset's definition are a list of dicts. Give one."
+            )
+
+
+def _kind_of(definition: Mapping[str, Any]) -> str:
+    kind = definition.get("kind")
+    # A row may hold anything.
+    return (_KINDS.get(kind) if isinstance(kind, str) else None) or "of another kind"
 
 
 def _differ(manifest: str | None, other: str | None) -> bool:

@@ -55,7 +55,8 @@ class Datastores(Connections):
         Raises:
             DatastoreExistsError: there is one of its name that is another, and ``overwrite`` is
                 False; or it is the one that every workspace has from the start.
-            UnstorableValueError: the database cannot store one of the texts.
+            UnstorableValueError: the database cannot store one of the texts, or JSON cannot hold
+                the settings.
             WorkspaceNotFoundError: the workspace was deleted.
         """
         self._check_workspace()
@@ -72,7 +73,7 @@ class Datastores(Connections):
             "name": row.name,
             "type": row.type,
             "location": row.location,
-            "settings": dict(row.settings),
+            "settings": storable.as_json("The settings of a datastore", dict(row.settings)),
         }
         new: dict[str, Any] = {
             "workspace": self._get_active_workspace(),

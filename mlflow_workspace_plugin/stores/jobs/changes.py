@@ -9,7 +9,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, select, update
 
-from mlflow_workspace_plugin.errors import JobEndedError, JobTakenError, RunNotFoundError
+from mlflow_workspace_plugin.errors import (
+    JobEndedError,
+    JobTakenError,
+    RunNotFoundError,
+    UserErrorException,
+)
+from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.hub.tables import JOBS
 from mlflow_workspace_plugin.stores.connections import Connections
 from mlflow_workspace_plugin.stores.jobs import states
@@ -28,6 +34,8 @@ from mlflow_workspace_plugin.stores.jobs.rows import (
 
 _BEAT_LOCK_WAIT_MS = 3_000
 """For how long a beat waits for SQLite's lock."""
+_NO_EXIT_CODE = 1 << 31
+"""More than a column holds."""
 
 
 class JobChanges(Connections):
@@ -61,7 +69,9 @@ class JobChanges(Connections):
         Raises:
             JobTakenError: another runner has it that gave a sign of life in the last five minutes.
             JobEndedError: it has ended, was canceled or deleted, or there is none.
+            UnstorableValueError: the database cannot store what is said of the runner.
         """
+        runner = storable.as_json("What is said of a runner", runner)
         with self._locked(run_id) as (connection, row):
             if row is None:
                 raise JobEndedError(f"{self._no_job(run_id)} Nothing is run.")
@@ -131,13 +141,15 @@ class JobChanges(Connections):
         Args:
             run_id: the run.
             owner: the runner's token.
-            state: SDK v1's; none of the last.
+            state: SDK v1's; one of those between the first and the last.
 
         Returns:
             Whether the job is still the runner's.
+
+        Raises:
+            UserErrorException: the state is none of those.
         """
-        if state in states.LAST | states.WAITING:
-            raise ValueError(f"A job that is run cannot become {state}.")
+        states.check(state, states.GOING_ON, "A job that is run becomes")
         with self._locked(run_id) as (connection, row):
             if row is None or row.owner != owner or row.state in states.LAST:
                 return False
@@ -163,8 +175,13 @@ class JobChanges(Connections):
 
         Returns:
             Whether it has ended so, by this runner.
+
+        Raises:
+            UserErrorException: the state is none of the last, or the exit code is none.
         """
-        _check_last(state)
+        states.check(state, states.LAST, "A job ends as")
+        if exit_code is not None and not -_NO_EXIT_CODE <= exit_code < _NO_EXIT_CODE:
+            raise UserErrorException(f"{exit_code} is no exit code, which has 32 bits at most.")
         with self._locked(run_id) as (connection, row):
             if row is None or row.owner != owner:
                 return False
@@ -295,11 +312,6 @@ def _cause_of_cancel(row: Row[Any], *, force: bool) -> str | None:
     if silence > LOST_S:
         return f"Canceled: its runner gave no sign of life for {silence:.0f} s."
     return None
-
-
-def _check_last(state: str) -> None:
-    if state not in states.LAST:
-        raise ValueError(f"A job cannot end as {state}.")
 
 
 def _because(cause: str | None) -> str:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Row, delete, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.hub.databases.storable import NO_DATABASE_TAKES
 from mlflow_workspace_plugin.hub.tables import COMPUTES, NAME_LENGTH, TYPE_LENGTH
 from mlflow_workspace_plugin.stores.connections import Connections
@@ -42,7 +43,8 @@ class Computes(Connections):
             compute: the target. No secret is in it.
 
         Raises:
-            UnstorableValueError: the database cannot store one of the texts.
+            UnstorableValueError: the database cannot store one of the texts, or JSON cannot hold
+                the settings.
             WorkspaceNotFoundError: the workspace was deleted.
         """
         self._check_workspace()
@@ -53,7 +55,9 @@ class Computes(Connections):
         changed = {
             "type": compute.type,
             "address": compute.address,
-            "settings": dict(compute.settings),
+            "settings": storable.as_json(
+                "The settings of a compute target", dict(compute.settings)
+            ),
         }
         row = changed | {
             "workspace": self._get_active_workspace(),

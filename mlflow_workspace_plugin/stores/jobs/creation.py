@@ -1,6 +1,5 @@
 """Creating jobs: a run that waits, and who is to run it, in one transaction."""
 
-import json
 import time
 import uuid
 from collections.abc import Callable
@@ -15,9 +14,11 @@ from mlflow.utils.validation import _validate_run_id
 from sqlalchemy import Connection, delete, insert, select
 
 from mlflow_workspace_plugin.errors import RunExistsError
+from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.hub.tables import JOBS, NAME_LENGTH, TYPE_LENGTH
 from mlflow_workspace_plugin.stores.checked_texts import RUN_NAME_LENGTH, CheckedTexts
 from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.experiment_ids import number_of
 from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.rows import now
 from mlflow_workspace_plugin.stores.tags.growing_tags import valid_tag
@@ -63,7 +64,7 @@ class NewJobs(CheckedTexts):
             compute: the name of the compute target.
             engine: what starts it there.
             run_id: MLflow's id of the run: 32 hexadecimal digits; a new one if None.
-            state: SDK v1's.
+            state: SDK v1's; none of the last.
             submitter: where to look for the process that hands it over, as for a runner.
             may_be_there: whether it may have been created by a call whose answer was lost.
 
@@ -71,7 +72,9 @@ class NewJobs(CheckedTexts):
             MlflowException: there is no such experiment in the workspace, it was deleted, or the
                 run has two names.
             RunExistsError: there is a run of that id.
-            UnstorableValueError: the database cannot store one of the texts.
+            UserErrorException: a job cannot begin in the state.
+            UnstorableValueError: the database cannot store one of the texts, or JSON cannot hold
+                the definition.
         """
         new = self._new_job(run_name, tags, definition, compute, engine, run_id, state, submitter)
         new.may_be_there = may_be_there
@@ -96,6 +99,7 @@ class NewJobs(CheckedTexts):
         self._check_text("The name of a run", run_name, RUN_NAME_LENGTH)
         self._check_text("The name of a compute target", compute, NAME_LENGTH)
         self._check_text("The name of an engine", engine, TYPE_LENGTH)
+        states.check(state, states.WAITING | states.GOING_ON, "A job begins as")
         values = {tag.key: tag.value for tag in tags}
         user = values.get(MLFLOW_USER, "unknown")
         run = replace(
@@ -116,10 +120,10 @@ class NewJobs(CheckedTexts):
                 "state": state,
                 "compute": compute,
                 "engine": engine,
-                "definition": json.loads(json.dumps(definition)),
+                "definition": storable.as_json("The definition of a job", definition),
                 "is_named": bool(run_name or MLFLOW_RUN_NAME in values),
                 "beat": 0,
-                "runner": submitter,
+                "runner": storable.as_json("What is said of a submitter", submitter),
             },
         )
 
@@ -138,15 +142,16 @@ class JobCreation(NewJobs, Connections):
     def _create_job(self, experiment_id: str | int, new: NewJob) -> Run:
         """Create a job, unless it was created before."""
         experiment_id = self._own_experiment(experiment_id)
-        if not str(experiment_id).isdecimal():
+        number = number_of(experiment_id)
+        if number is None:
             # MLflow says what is wrong with it.
-            self.get_experiment(experiment_id)
+            number = int(self.get_experiment(experiment_id).experiment_id)
         workspace = self._get_active_workspace()
         may_be_there, new.may_be_there = new.may_be_there, True
         with self._transaction() as connection:
             moment = connection.execute(select(now(connection.dialect.name))).scalar_one()
             run = replace(new.run, start_time=moment)
-            inserted = insert_run(connection, workspace, int(experiment_id), run)
+            inserted = insert_run(connection, workspace, number, run)
             if inserted is not None:
                 created, is_new = inserted
                 row = new.row | {"workspace": workspace, "submitted_at": moment}

@@ -1,6 +1,5 @@
 """The environments that were registered in a workspace, each version of them."""
 
-import json
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +8,7 @@ from typing import Any
 from sqlalchemy import Row, Select, func, select
 from sqlalchemy.dialects import postgresql, sqlite
 
+from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.hub.databases.storable import NO_DATABASE_TAKES
 from mlflow_workspace_plugin.hub.tables import ENVIRONMENTS, NAME_LENGTH
 from mlflow_workspace_plugin.stores.connections import Connections
@@ -76,13 +76,14 @@ class Environments(Connections):
             definition: what it is, as JSON holds it. No secret is in it.
 
         Raises:
-            UnstorableValueError: the database cannot store the name.
+            UnstorableValueError: the database cannot store the name, or JSON cannot hold the
+                definition.
             WorkspaceNotFoundError: the workspace was deleted.
         """
         self._check_workspace()
         self._check_text("The name of an environment", name, NAME_LENGTH)
         dialect = sqlite if self._is_sqlite else postgresql
-        stored = json.loads(json.dumps(definition))
+        stored = storable.as_json("The definition of an environment", definition)
         while True:
             newest = self.environment(name)
             if newest is not None and newest.definition == stored:

@@ -11,17 +11,6 @@ from mlflow_workspace_plugin.stores.jobs import states as job_states
 from mlflow_workspace_plugin.stores.jobs.job import Job
 from mlflow_workspace_plugin.stores.jobs.rows import job_of, jobs_as_seen, state_as_seen
 
-_GOING_ON = frozenset(
-    {
-        job_states.PREPARING,
-        job_states.PROVISIONING,
-        job_states.STARTING,
-        job_states.RUNNING,
-        job_states.CANCEL_REQUESTED,
-        job_states.FINALIZING,
-    }
-)
-
 
 class JobReads(Connections):
     """Reads jobs."""
@@ -55,7 +44,8 @@ class JobReads(Connections):
             query = jobs_as_seen(dialect, self._get_active_workspace())
             query = query.where(SqlRun.lifecycle_stage == LifecycleStage.ACTIVE)
             if states is not None:
-                stored = {*states, *(_GOING_ON if job_states.NOT_RESPONDING in states else ())}
+                may_be_silent = job_states.NOT_RESPONDING in states
+                stored = {*states, *(job_states.GOING_ON if may_be_silent else ())}
                 # The first condition alone has an index.
                 query = query.where(
                     JOBS.c.state.in_(sorted(stored)), state_as_seen(dialect).in_(sorted(states))

@@ -1,5 +1,10 @@
 """SDK v1's states of a job, finer than MLflow's five."""
 
+from collections.abc import Collection
+
+from mlflow_workspace_plugin.errors import UserErrorException
+from mlflow_workspace_plugin.hub.databases.storable import shown
+
 NOT_STARTED = "NotStarted"
 QUEUED = "Queued"
 PREPARING = "Preparing"
@@ -34,6 +39,8 @@ LAST = frozenset({COMPLETED, FAILED, CANCELED})
 """No state follows these."""
 WAITING = frozenset({NOT_STARTED, QUEUED})
 """No runner has the job yet."""
+GOING_ON = ALL - LAST - WAITING - {NOT_RESPONDING}
+"""A runner has it, or is to have it at once."""
 
 _TO_MLFLOW = {
     NOT_STARTED: "SCHEDULED",
@@ -42,6 +49,21 @@ _TO_MLFLOW = {
     FAILED: "FAILED",
     CANCELED: "KILLED",
 }
+
+
+def check(state: str, allowed: Collection[str], what: str) -> None:
+    """Refuse a state that a job cannot have.
+
+    Args:
+        state: SDK v1's.
+        allowed: those that it can have.
+        what: the beginning of the sentence that names them.
+
+    Raises:
+        UserErrorException: it is none of them.
+    """
+    if state not in allowed:
+        raise UserErrorException(f"{what} {', '.join(sorted(allowed))}, and not {shown(state)}.")
 
 
 def to_mlflow(state: str) -> str:

@@ -14,7 +14,7 @@ import math
 import operator
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Annotated, Any
 
 from mlflow.entities import Metric
 from mlflow.exceptions import MlflowException
@@ -29,6 +29,7 @@ RunPoint = tuple[int, int, float]
 """Timestamp in milliseconds since 1970, step and value."""
 KeyedPoint = tuple[str, int, int, float]
 """The same, behind the key of the metric."""
+AnySize = Annotated[int, "of more than 64 bits, too"]
 
 _ROWS_AT_ONCE = 10_000
 
@@ -227,7 +228,7 @@ class MetricHistory(Connections, WorkspaceAwareSqlAlchemyStore):
             ], total
 
     def count_points_up_to(
-        self, run_id: str, metric_keys: Sequence[str], timestamp: int, step: int
+        self, run_id: str, metric_keys: Sequence[str], timestamp: AnySize, step: AnySize
     ) -> int:
         """Return how many points of some metrics together are not behind a place (ours).
 

@@ -37,6 +37,7 @@ from mlflow_workspace_plugin.artifacts.paths import followed
 from mlflow_workspace_plugin.errors import RunExistsError
 from mlflow_workspace_plugin.stores.checked_texts import RUN_NAME_LENGTH, USER_LENGTH
 from mlflow_workspace_plugin.stores.connections import Connections
+from mlflow_workspace_plugin.stores.experiment_ids import number_of
 from mlflow_workspace_plugin.stores.reads.run_reads import read_info
 from mlflow_workspace_plugin.stores.tags.growing_tags import (
     GROWING,
@@ -168,10 +169,10 @@ class RunWrites(Connections, WorkspaceAwareSqlAlchemyStore):
 
     def _create_run(self, experiment_id: str | int, new: NewRun) -> Run:
         """Create a run, unless it was created before."""
-        if str(experiment_id).isdecimal() and new.has_one_name:
+        number = number_of(experiment_id)
+        if number is not None and new.has_one_name:
             with self._transaction() as connection:
-                workspace = self._get_active_workspace()
-                inserted = insert_run(connection, workspace, int(experiment_id), new)
+                inserted = insert_run(connection, self._get_active_workspace(), number, new)
                 if inserted is not None:
                     return inserted[0]
         return super().create_run(experiment_id, new.user_id, new.start_time, new.tags, new.name)
