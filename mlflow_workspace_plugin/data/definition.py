@@ -129,13 +129,19 @@ class DatasetDefinition:
         """Return what was stored; what a later version added is left out.
 
         Raises:
-            DatasetExecutionError: a path is of a kind that a later version added.
+            DatasetExecutionError: a path is of a kind that a later version added, or it is no
+                definition: anybody may have stored it.
         """
+        paths, steps = stored.get("paths", []), stored.get("steps", [])
+        if not isinstance(stored.get("kind"), str) or not (_are_dicts(paths) and _are_dicts(steps)):
+            raise DatasetExecutionError(
+                "What was stored as the dataset's definition is none. Register the dataset anew."
+            )
         return cls(
             kind=stored["kind"],
-            paths=tuple(_path_of(path) for path in stored.get("paths", [])),
+            paths=tuple(map(_path_of, paths)),
             reader=stored.get("reader"),
-            steps=tuple(stored.get("steps", [])),
+            steps=tuple(steps),
             partition_format=stored.get("partition_format"),
             timestamp=stored.get("timestamp"),
             partition_timestamp=stored.get("partition_timestamp"),
@@ -146,13 +152,17 @@ class DatasetDefinition:
         return json.dumps(self.to_json(), sort_keys=True, separators=(",", ":"))
 
 
+def _are_dicts(given: Any) -> bool:
+    return isinstance(given, list) and all(isinstance(each, dict) for each in given)
+
+
 def _path_of(stored: Mapping[str, Any]) -> PathOf:
     if "datastore" in stored:
-        return InDatastore(stored["datastore"], stored["path"])
+        return InDatastore(str(stored["datastore"]), str(stored.get("path", "")))
     if "url" in stored:
-        return AtUrl(stored["url"])
+        return AtUrl(str(stored["url"]))
     if "local" in stored:
-        return OnThisMachine(stored["local"])
+        return OnThisMachine(str(stored["local"]))
     raise of_later_version(f"a path with {', '.join(stored)}")
 
 

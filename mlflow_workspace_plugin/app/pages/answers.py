@@ -158,11 +158,27 @@ def _answered(request: Request, answer: Answer, body: bytes) -> Response:
 
 
 def json_response(content: Any, status: int = 200) -> Response:
-    """Return an answer in JSON, which has no word for NaN."""
-    text = json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+    """Return an answer in JSON, which has no word for NaN: in its place stands null."""
+    try:
+        text = _dumped(content)
+    except ValueError:
+        # A row may hold it, and is one of many that are shown.
+        text = _dumped(_finite(content))
     # Text that came with data may hold what is no character.
     body = text.encode("utf-8", "backslashreplace")
     return Response(body, status_code=status, media_type="application/json")
+
+
+def _dumped(content: Any) -> str:
+    return json.dumps(content, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(each) for key, each in content.items()}
+    if isinstance(content, (list, tuple)):
+        return [_finite(each) for each in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content
 
 
 def disposition_of(name: str, *, is_saved: bool) -> str:

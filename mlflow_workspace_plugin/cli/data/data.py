@@ -281,14 +281,20 @@ def _version(store: "WorkspaceTrackingStore", named: str) -> "DatasetVersion":
 
 def _facts(version: "DatasetVersion") -> dict[str, Any]:
     from mlflow_workspace_plugin.data.definition import DatasetDefinition
+    from mlflow_workspace_plugin.errors import DatasetExecutionError
 
-    definition = DatasetDefinition.from_json(version.definition)
+    try:
+        definition = DatasetDefinition.from_json(version.definition)
+        kind, paths = definition.kind, [str(path) for path in definition.paths]
+    except DatasetExecutionError:
+        # It is one of many, and what is wrong is said to who wants it.
+        kind, paths = None, []
     return {
         "name": version.name,
         "version": version.version,
-        "kind": definition.kind,
+        "kind": kind,
         "description": version.description,
-        "paths": [str(path) for path in definition.paths],
+        "paths": paths,
         "tags": dict(version.tags),
         "created_at": words.iso(version.created_at),
         "id": version.id,
@@ -300,7 +306,7 @@ def _row(version: "DatasetVersion") -> dict[str, Any]:
     return {
         "name": facts["name"],
         "version": facts["version"],
-        "kind": facts["kind"],
+        "kind": facts["kind"] or "not known here",
         "registered": words.ago(version.created_at),
         "paths": ", ".join(facts["paths"]),
         "description": facts["description"] or "",

@@ -80,8 +80,9 @@ class ComputeTarget(NotServedOfComputeTarget):
 
     @classmethod
     def _made(cls, compute: Compute) -> "ComputeTarget":
-        of_type = _recorded_of(compute).get(_TYPE, _USUAL_TYPE)
-        made = object.__new__(cls._classes[of_type] if cls is ComputeTarget else cls)
+        of_type = str(_recorded_of(compute).get(_TYPE))
+        usual = cls._classes[_USUAL_TYPE]
+        made = object.__new__(cls._classes.get(of_type, usual) if cls is ComputeTarget else cls)
         made._take(compute)
         return made
 
@@ -264,8 +265,9 @@ class ComputeTarget(NotServedOfComputeTarget):
 
 
 def _recorded_of(compute: Compute) -> Mapping[str, Any]:
-    recorded: Mapping[str, Any] = compute.settings.get(_RECORDED) or {}
-    return recorded
+    recorded: Any = compute.settings.get(_RECORDED)
+    # Anybody may have stored it.
+    return recorded if isinstance(recorded, dict) else {}
 
 
 def _now() -> str:

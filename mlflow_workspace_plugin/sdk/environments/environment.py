@@ -35,6 +35,7 @@ from mlflow_workspace_plugin.terminal import get_logger
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.sdk.workspace import Workspace
+    from mlflow_workspace_plugin.stores.jobs.environments import RegisteredEnvironment
 
 _logger = get_logger(__name__)
 
@@ -270,10 +271,9 @@ class Environment(ConfigElement, NotServedOfEnvironment):
     @in_workspace
     def list(workspace: "Workspace") -> "dict[str, Environment]":
         """Return the newest version of each registered environment, by name (SDK v1)."""
-        return {
-            each.name: _registered(each.name, each.version, each.definition)
-            for each in workspace.tracking_store.environments()
-        }
+        stored = workspace.tracking_store.environments()
+        found = {each.name: _readable(each) for each in stored}
+        return {name: each for name, each in found.items() if each is not None}
 
     @in_workspace
     def register(self, workspace: "Workspace") -> "Environment":
@@ -435,7 +435,23 @@ def _installing(
     return made
 
 
+def _readable(stored: "RegisteredEnvironment") -> Environment | None:
+    """Return a registered environment; None, which is said, if its definition is none."""
+    try:
+        return _registered(stored.name, stored.version, stored.definition)
+    except UserErrorException as error:
+        _logger.warning("%s", error)
+        return None
+
+
 def _registered(name: str, version: int, definition: Mapping[str, Any]) -> Environment:
-    made = Environment.from_stored(definition)
+    try:
+        made = Environment.from_stored(definition)
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        # Anybody may have stored it.
+        raise UserErrorException(
+            f"Version {version} of environment {name!r} cannot be read: what was stored is no "
+            "definition of one. Register it anew."
+        ) from error
     made.name, made.version = name, str(version)
     return made

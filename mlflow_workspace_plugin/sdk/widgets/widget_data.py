@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta, timezone
 from typing import Any
 
+from mlflow_workspace_plugin.drawing.texts import moment
 from mlflow_workspace_plugin.runs.files.logs import streamed_log
 from mlflow_workspace_plugin.sdk.runs.run import Run
 
@@ -107,9 +108,7 @@ def _duration(status: str, created: datetime | None, ended: datetime | None) -> 
 
 
 def _time(milliseconds: int | None) -> datetime | None:
-    return (
-        None if milliseconds is None else datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
-    )
+    return None if milliseconds is None else moment(milliseconds)
 
 
 def _iso(time: datetime | None) -> str | None:

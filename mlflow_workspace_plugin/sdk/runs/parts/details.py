@@ -2,13 +2,13 @@
 
 import json
 import os
-from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.data.uses import uses_of
+from mlflow_workspace_plugin.drawing.texts import moment
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.runs import status as run_status
@@ -122,8 +122,7 @@ class RunDetails(RunJob):
 def _iso(milliseconds: int | None) -> str | None:
     if milliseconds is None:
         return None
-    time = datetime.fromtimestamp(milliseconds / 1000, timezone.utc)
-    return time.isoformat(timespec="microseconds").replace("+00:00", "Z")
+    return moment(milliseconds).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def _error(stored: dict[str, str]) -> dict[str, Any] | None:
