@@ -70,12 +70,13 @@ def check_values(text: bytes, most: int) -> None:
         is_within = (is_within + len(parts) - 1) % 2
 
 
-def json_of(text: bytes, most: int) -> Any:
+def json_of(text: bytes, most: int, *, names_once: bool = False) -> Any:
     """Return what JSON says.
 
     Args:
         text: in UTF-8.
         most: as for :func:`check_values`.
+        names_once: refuse objects that have a name twice, of which readers take one or the other.
 
     Raises:
         TooMuchError: it has more values.
@@ -83,7 +84,7 @@ def json_of(text: bytes, most: int) -> Any:
     """
     check_values(text, most)
     try:
-        return json.loads(text.decode())
+        return json.loads(text.decode(), object_pairs_hook=_named_once if names_once else None)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
 
@@ -91,3 +92,10 @@ def json_of(text: bytes, most: int) -> Any:
 def too_long(most: int) -> TooMuchError:
     """Return the error of what holds more than so many bytes."""
     return TooMuchError(f"it holds more than {most >> 20:,} MiB")
+
+
+def _named_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    made = dict(pairs)
+    if len(made) < len(pairs):
+        raise ValueError("a name is in it twice")
+    return made

@@ -33,6 +33,7 @@ def create_app() -> "ASGIApp":
     from mlflow_workspace_plugin.app.served.asking.gate import gate
     from mlflow_workspace_plugin.app.served.asking.identity import may_run
     from mlflow_workspace_plugin.app.served.asking.limits import Limits
+    from mlflow_workspace_plugin.app.served.asking.one_meaning import OneMeaning
     from mlflow_workspace_plugin.app.served.browsers.ui import ui
     from mlflow_workspace_plugin.app.served.fastapi_answers import answer_in_mlflows_form
     from mlflow_workspace_plugin.app.served.faults import Faults, MlflowFaults
@@ -45,7 +46,8 @@ def create_app() -> "ASGIApp":
     usual = UsualRequests(hub)
     mlflows = create_mlflow_app()
     answer_in_mlflows_form(mlflows)
-    mlflow_app: ASGIApp = ReadRuns(KnownWorkspace(mlflows), usual, partial(may_run, access, "read"))
+    mlflow_app: ASGIApp = OneMeaning(KnownWorkspace(mlflows))
+    mlflow_app = ReadRuns(mlflow_app, usual, partial(may_run, access, "read"))
     mlflow_app = LoggedMetrics(mlflow_app, usual, partial(may_run, access, "edit"))
     others = ui(MlflowFaults(mlflow_app), hub, access, served)
     inner = _Split(hub_api(hub, access, served), others)

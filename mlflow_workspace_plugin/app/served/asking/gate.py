@@ -6,7 +6,7 @@ Whatever is not said to be open is closed: a route that no table has, a workspac
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
-from urllib.parse import quote, unquote
+from urllib.parse import quote
 
 import mlflow
 from starlette.datastructures import Headers
@@ -16,9 +16,14 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from mlflow_workspace_plugin.accounts.principal import LEVELS, Principal
 from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.served.asking import job_tokens, sources, workspace
+from mlflow_workspace_plugin.app.served.asking.addresses import is_odd
 from mlflow_workspace_plugin.app.served.asking.identity import current_principal
 from mlflow_workspace_plugin.app.served.asking.kept_body import OddBodyError, object_of, read_body
-from mlflow_workspace_plugin.app.served.asking.refusals import Refusal, not_logged_in
+from mlflow_workspace_plugin.app.served.asking.refusals import (
+    Refusal,
+    not_logged_in,
+    odd_body,
+)
 from mlflow_workspace_plugin.app.served.asking.who import (
     Credentials,
     begun_cookie,
@@ -47,7 +52,6 @@ NEXT = "next"
 """The parameter of that page which says where to go then."""
 
 _AT_ONCE = 16
-_DECODED = 4
 _LONGEST_PATH = 4096
 """Longer ones lead to no file, and looking for their route takes time."""
 _SECRETS = (b"authorization", b"cookie")
@@ -127,6 +131,7 @@ class Gate:
         state = scope.get("state", {})
         scope = {**scope, "headers": headers.raw, "state": state}
         state["route_class"] = "unknown" if found is None else found.line.kind
+        state["found"] = found
         state["cookie"] = next(iter(session_cookies(headers, is_https=self._is_https)), None)
         state["begun"] = begun_cookie(headers, is_https=self._is_https)
         outcome = await self._looked_at(scope, headers, found)
@@ -134,8 +139,8 @@ class Gate:
             try:
                 sent, receive = await read_body(receive)
                 body = await self._threads.run(object_of, sent)
-            except OddBodyError:
-                outcome = Refusal(400, "What was sent is no JSON object, or too long.")
+            except OddBodyError as error:
+                outcome = odd_body(error)
             else:
                 refused = await self._threads.run(self._refused, outcome, scope, body)
                 outcome = refused or outcome
@@ -165,7 +170,7 @@ class Gate:
         """Return what becomes of a request; None if it passes, whoever asks."""
         if len(scope["path"]) > _LONGEST_PATH:
             return Refusal(400, "The address is too long. Ask with a shorter one.")
-        if _is_odd(scope["path"]):
+        if is_odd(scope["path"]):
             return Refusal(400, "The address has parts that lead elsewhere. Ask without.")
         if found is not None and found.line.kind in _OPEN:
             return None
@@ -266,20 +271,6 @@ def _passed_on(scope: Scope, name: str | None) -> Scope:
     """Return a request without what is only for the gate, and with its workspace."""
     headers = [each for each in workspace.pinned(scope, name) if each[0] not in _SECRETS]
     return {**scope, "headers": headers}
-
-
-def _is_odd(path: str) -> bool:
-    """Whether a path leads elsewhere, or may be read as one that does."""
-    for _ in range(_DECODED):
-        if "\\" in path or any(ord(each) < ord(" ") for each in path):
-            return True
-        if "//" in path or any(each in (".", "..") for each in path.split("/")):
-            return True
-        decoded = unquote(path)
-        if decoded == path:
-            return False
-        path = decoded
-    return True
 
 
 def _to_log_in(scope: Scope, headers: Headers) -> Response | None:

@@ -6,23 +6,33 @@ from starlette.types import Message, Receive
 
 from mlflow_workspace_plugin.bounded import json_of
 
-_MOST_BYTES = 8 * 2**20
+MOST_BYTES = 16 * 2**20
+"""What is sent as JSON in one request: MLflow's clients stop at 1 MB of a batch."""
 _MOST_VALUES = 200_000
 """In JSON: while more is read, a server does nothing else, in whatever thread."""
 
 
 class OddBodyError(Exception):
-    """What was sent is no JSON object, or more than is looked at."""
+    """What was sent is no JSON object that means one thing; its text says why."""
+
+    status = 400
 
 
-async def read_body(receive: Receive) -> tuple[bytes, Receive]:
+class LongBodyError(OddBodyError):
+    """What was sent is longer than what is looked at."""
+
+    status = 413
+
+
+async def read_body(receive: Receive, most: int = MOST_BYTES) -> tuple[bytes, Receive]:
     """Return what was sent, and what gives it once more to whoever answers.
 
     Args:
         receive: of the request.
+        most: how many bytes are looked at.
 
     Raises:
-        OddBodyError: it is longer than any that has to be looked at.
+        LongBodyError: it is longer.
     """
     pieces, size = [], 0
     while True:
@@ -31,8 +41,8 @@ async def read_body(receive: Receive) -> tuple[bytes, Receive]:
             return b"", _again(message, receive)
         piece = message.get("body", b"")
         size += len(piece)
-        if size > _MOST_BYTES:
-            raise OddBodyError
+        if size > most:
+            raise LongBodyError(f"it is longer than {most >> 10:,} KiB")
         pieces.append(piece)
         if not message.get("more_body", False):
             break
@@ -47,17 +57,15 @@ def object_of(body: bytes) -> dict[str, Any]:
         body: what was sent.
 
     Raises:
-        OddBodyError: it is none, or has more in it than any that has to be looked at.
+        OddBodyError: it is none, has a name in an object twice, or more in it than any that has to
+            be looked at.
     """
     try:
-        found = json_of(body, _MOST_VALUES) if body else {}
-        if isinstance(found, str):
-            # As MLflow reads what old clients send.
-            found = json_of(found.encode(), _MOST_VALUES)
-    except ValueError:
-        found = None
+        found = json_of(body, _MOST_VALUES, names_once=True) if body else {}
+    except ValueError as error:
+        raise OddBodyError(f"it cannot be read as JSON: {error}") from None
     if not isinstance(found, dict):
-        raise OddBodyError
+        raise OddBodyError("it is no JSON object")
     return found
 
 

@@ -5,12 +5,14 @@ from dataclasses import dataclass, field
 
 from starlette.responses import JSONResponse, Response
 
+from mlflow_workspace_plugin.app.served.asking.kept_body import OddBodyError
 from mlflow_workspace_plugin.errors import AzureMLException
 
 _CODES = {
     400: "BAD_REQUEST",
     401: "UNAUTHENTICATED",
     403: "PERMISSION_DENIED",
+    413: "REQUEST_LIMIT_EXCEEDED",
     429: "RESOURCE_EXHAUSTED",
 }
 
@@ -38,6 +40,16 @@ class Refusal:
             content["error"] = self.error.__name__
         headers = {"Cache-Control": "no-store", **self.headers}
         return JSONResponse(content, status_code=self.status, headers=headers)
+
+
+def odd_body(error: OddBodyError) -> Refusal:
+    """Return the refusal of a body.
+
+    Args:
+        error: says what is wrong with it.
+    """
+    remedy = "Send less at a time." if error.status == 413 else "Send one JSON object."
+    return Refusal(error.status, f"What was sent is not taken: {error}. {remedy}")
 
 
 def not_logged_in(*, is_token: bool) -> Refusal:
