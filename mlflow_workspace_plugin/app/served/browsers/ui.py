@@ -13,6 +13,7 @@ from mlflow_workspace_plugin.app.served.browsers.asker import Asker
 from mlflow_workspace_plugin.app.served.browsers.log_in_form import LogInForm
 from mlflow_workspace_plugin.app.served.browsers.log_in_page import LogInPage
 from mlflow_workspace_plugin.app.served.browsers.made_anew import MadeAnew
+from mlflow_workspace_plugin.app.served.browsers.new_password import NewPassword
 from mlflow_workspace_plugin.app.served.oidc.page import OidcPage
 
 if TYPE_CHECKING:
@@ -30,7 +31,8 @@ def ui(mlflow_app: ASGIApp, hub: "Hub", access: "Access", served: "Served") -> A
         access: knows who people are and what they may.
         served: how it is served.
     """
-    app: ASGIApp = RootListing(FrontPage(MadeAnew(mlflow_app, hub)), hub)
+    app: ASGIApp = MadeAnew(NewPassword(mlflow_app, hub, access), hub)
+    app = RootListing(FrontPage(app), hub)
     app = OwnWorkspaces(app, access)
     app = Asker(Pages(app, hub), access)
     form = LogInForm(is_https=served.is_https, oidc=served.oidc)
