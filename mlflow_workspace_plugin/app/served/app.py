@@ -23,6 +23,7 @@ def create_app() -> "ASGIApp":
     # First: with it comes what lets MLflow connect to the hub's database server.
     hub = open_hub(served.hub)
 
+    from mlflow.server import app as flask_app
     from mlflow.server.auth import create_app as create_mlflow_app
 
     from mlflow_workspace_plugin.accounts.access import Access
@@ -35,6 +36,7 @@ def create_app() -> "ASGIApp":
     from mlflow_workspace_plugin.app.served.asking.limits import Limits
     from mlflow_workspace_plugin.app.served.asking.one_meaning import OneMeaning
     from mlflow_workspace_plugin.app.served.browsers.ui import ui
+    from mlflow_workspace_plugin.app.served.failed_lookups import fail_with_lookups
     from mlflow_workspace_plugin.app.served.fastapi_answers import answer_in_mlflows_form
     from mlflow_workspace_plugin.app.served.faults import Faults, MlflowFaults
     from mlflow_workspace_plugin.app.served.watching.watch import Watch
@@ -45,6 +47,7 @@ def create_app() -> "ASGIApp":
     access = Access(hub, takes_passwords=served.takes_passwords)
     usual = UsualRequests(hub)
     mlflows = create_mlflow_app()
+    fail_with_lookups(flask_app)
     answer_in_mlflows_form(mlflows)
     mlflow_app: ASGIApp = OneMeaning(KnownWorkspace(mlflows))
     mlflow_app = ReadRuns(mlflow_app, usual, partial(may_run, access, "read"))
