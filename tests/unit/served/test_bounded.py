@@ -140,6 +140,17 @@ def test_what_would_not_be_read_again_is_not_stored(monkeypatch):
         manifest.to_bytes()
 
 
+def test_names_given_twice_are_refused_where_one_meaning_is_asked_for():
+    """At whatever depth, and however the name is written; readers take one or the other."""
+    for text in (b'{"a":1,"a":1}', b'[{"b":{"a":1,"\\u0061":2}}]'):
+        with pytest.raises(ValueError, match="twice"):
+            json_of(text, 100, names_once=True)
+        assert json_of(text, 100)
+    assert json_of(b'[{"a":1},{"a":2}]', 100, names_once=True) == [{"a": 1}, {"a": 2}]
+    with pytest.raises(ValueError, match="deeply"):
+        json_of(b'{"a":' * 100_000, 1_000_000, names_once=True)
+
+
 def test_files_that_are_figures_are_read_up_to_a_limit(monkeypatch):
     """Charts and tables: what would take much more memory than its bytes is not taken apart."""
     monkeypatch.setattr(chart, "_MOST_VALUES", 1000)
