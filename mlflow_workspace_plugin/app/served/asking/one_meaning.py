@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from anyio import CapacityLimiter, to_thread
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.served.asking.addresses import is_odd
 from mlflow_workspace_plugin.app.served.asking.kept_body import (
     MOST_BYTES,
@@ -50,7 +50,7 @@ class OneMeaning:
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
-        self._limiter: CapacityLimiter | None = None
+        self._threads = OwnThreads(_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -72,9 +72,6 @@ class OneMeaning:
     async def _refused_change(
         self, found: Found, headers: Headers, scope: Scope, receive: Receive
     ) -> tuple[Refusal | None, Receive]:
-        if self._limiter is None:
-            # It is of the loop that it is made in, which runs by now.
-            self._limiter = CapacityLimiter(_AT_ONCE)
         most = _MOST_OF_A_QUERY if found.line.path.endswith(_GRAPHQL) else MOST_BYTES
         try:
             sent, receive = await read_body(receive, most)
@@ -82,7 +79,7 @@ class OneMeaning:
                 return None, receive
             if (refusal := _refused_form(headers, scope["query_string"])) is not None:
                 return refusal, receive
-            body = await to_thread.run_sync(object_of, sent, limiter=self._limiter)
+            body = await self._threads.run(object_of, sent)
         except OddBodyError as error:
             return odd_body(error), receive
         return _refused_body(found, body), receive
