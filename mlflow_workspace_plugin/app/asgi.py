@@ -25,6 +25,7 @@ def create_app() -> "ASGIApp":
     from mlflow_workspace_plugin.app.front_page import FrontPage
     from mlflow_workspace_plugin.app.known_workspace import KnownWorkspace
     from mlflow_workspace_plugin.app.logged_metrics import LoggedMetrics
+    from mlflow_workspace_plugin.app.otlp_traces import OtlpTraces
     from mlflow_workspace_plugin.app.pages.pages import Pages
     from mlflow_workspace_plugin.app.parent import end_with_parent
     from mlflow_workspace_plugin.app.read_runs import ReadRuns
@@ -35,7 +36,7 @@ def create_app() -> "ASGIApp":
     end_with_parent()
     hub = open_hub(Path(os.environ[HUB_VARIABLE]))
     usual = UsualRequests(hub)
-    app: ASGIApp = KnownWorkspace(mlflow_app)
+    app: ASGIApp = KnownWorkspace(OtlpTraces(mlflow_app))
     app = LoggedMetrics(ReadRuns(app, usual), usual)
     app = BrowserImages(RootListing(FrontPage(app), hub), hub)
     app = Pages(ClosedRoutes(app), hub)

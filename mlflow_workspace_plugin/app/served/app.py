@@ -30,6 +30,7 @@ def create_app() -> "ASGIApp":
     from mlflow_workspace_plugin.app.hub_api.api import hub_api
     from mlflow_workspace_plugin.app.known_workspace import KnownWorkspace
     from mlflow_workspace_plugin.app.logged_metrics import LoggedMetrics
+    from mlflow_workspace_plugin.app.otlp_traces import OtlpTraces
     from mlflow_workspace_plugin.app.read_runs import ReadRuns
     from mlflow_workspace_plugin.app.served.asking.gate import gate
     from mlflow_workspace_plugin.app.served.asking.identity import may_run
@@ -49,9 +50,10 @@ def create_app() -> "ASGIApp":
     mlflows = create_mlflow_app()
     fail_with_lookups(flask_app)
     answer_in_mlflows_form(mlflows)
-    mlflow_app: ASGIApp = OneMeaning(KnownWorkspace(mlflows))
+    may_edit = partial(may_run, access, "edit")
+    mlflow_app: ASGIApp = OneMeaning(KnownWorkspace(OtlpTraces(mlflows, may_edit)))
     mlflow_app = ReadRuns(mlflow_app, usual, partial(may_run, access, "read"))
-    mlflow_app = LoggedMetrics(mlflow_app, usual, partial(may_run, access, "edit"))
+    mlflow_app = LoggedMetrics(mlflow_app, usual, may_edit)
     others = ui(MlflowFaults(mlflow_app), hub, access, served)
     inner = _Split(hub_api(hub, access, served), others)
     app: ASGIApp = Faults(Limits(gate(inner, hub, access, served.public_url), served))
