@@ -20,6 +20,7 @@ from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.artifacts.paths import followed
 from mlflow_workspace_plugin.hub.databases.database import engine_of, translated_sessions
 from mlflow_workspace_plugin.hub.hub import Hub
+from mlflow_workspace_plugin.stores.trace_places import refuse_moves
 
 SessionMaker = Callable[..., AbstractContextManager[Any]]
 
@@ -44,10 +45,11 @@ class OnHub:
     def _open_sessions(self) -> None:
         """Let what fails in a session of the store name the hub, the reason and the remedy.
 
-        And let no session believe a row that names files which are not the hub's.
+        And let no session believe a row that names files which are not the hub's, nor move a trace.
         """
         sessions = sessionmaker(bind=self._hub.engine)
         event.listen(sessions, "loaded_as_persistent", _follow_own_only)
+        event.listen(sessions, "before_flush", refuse_moves)
         engine = self._hub.engine
         # It waits for its locks only, for as long as it was told to.
         self._is_bounded = engine.dialect.name == "sqlite"

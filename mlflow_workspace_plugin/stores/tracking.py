@@ -41,6 +41,7 @@ from mlflow_workspace_plugin.stores.reads.run_reads import RunReads
 from mlflow_workspace_plugin.stores.reads.table_places import TablePlaces
 from mlflow_workspace_plugin.stores.retries.created_meanwhile import experiment_created_or_found
 from mlflow_workspace_plugin.stores.retries.lost_races import counted_sessions, written_again
+from mlflow_workspace_plugin.stores.trace_places import TracePlaces
 from mlflow_workspace_plugin.stores.views import Views
 from mlflow_workspace_plugin.stores.workspace_runs import WorkspaceRuns
 from mlflow_workspace_plugin.stores.writes.metric_writes import MetricWrites
@@ -63,7 +64,9 @@ _LATER_OUTPUT = text("""
 
 
 @written_again(WorkspaceAwareSqlAlchemyStore)
-class HubTrackingStore(OnHub, Deliveries, MetricWrites, Charts, TablePlaces, RunWrites, RunReads):
+class HubTrackingStore(
+    OnHub, TracePlaces, Deliveries, MetricWrites, Charts, TablePlaces, RunWrites, RunReads
+):
     """All workspaces of a hub. The one in use is that of the request, as in MLflow's own store.
 
     Where MLflow takes ids of other workspaces' experiments and models unseen, this refuses them.
