@@ -7,12 +7,13 @@ may become gigabytes, and no other request is answered meanwhile.
 import asyncio
 import zlib
 
-from anyio import CapacityLimiter, sleep_forever, to_thread
+from anyio import sleep_forever, to_thread
 from mlflow.tracing.utils.otlp import MLFLOW_RUN_ID_HEADER, OTLP_TRACES_PATH
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.usual_requests import WORKSPACE_HEADER, MayRun, everybody_may
 from mlflow_workspace_plugin.bounded import GZIP, TooMuchError, too_long, unpacked
 
@@ -35,7 +36,7 @@ class OtlpTraces:
     def __init__(self, app: ASGIApp, may_write: MayRun = everybody_may) -> None:
         self._app = app
         self._may_write = may_write
-        self._limiter: CapacityLimiter | None = None
+        self._threads = OwnThreads(_AT_ONCE)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -72,12 +73,7 @@ class OtlpTraces:
         if len(body) <= _FEW_BYTES:
             await self._app(scope, _giving(body), send)
             return
-        if self._limiter is None:
-            # It is of the loop that it is made in, which runs by now.
-            self._limiter = CapacityLimiter(_AT_ONCE)
-        answer = await to_thread.run_sync(
-            _answered_in_thread, self._app, scope, body, limiter=self._limiter
-        )
+        answer = await self._threads.run(_answered_in_thread, self._app, scope, body)
         for each in answer:
             await send(each)
 
