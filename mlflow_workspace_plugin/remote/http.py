@@ -372,4 +372,7 @@ def _reason(error: requests.exceptions.RequestException) -> str:
         return f"what it answers is longer than {_LONGEST // 2**20} MiB"
     if not _was_sent(error):
         return "nobody takes connections there"
+    if any(isinstance(each, TimeoutError) for each in getattr(error.args[0], "args", ())):
+        # An answer that is waited for in vain is a ``Timeout``.
+        return "what was sent did not get through in time"
     return "the connection ended before the answer"

@@ -2,6 +2,7 @@
 
 import inspect
 import json
+import socket
 import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -17,6 +18,7 @@ from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.remote.http import HubHttp, UnansweredError
 from mlflow_workspace_plugin.remote.registry import RemoteRegistryStore, ServedRegistryStore
 from mlflow_workspace_plugin.remote.tracking import RemoteTrackingStore, ServedTrackingStore
+from tests.fault_proxy import fault_proxy
 
 pytestmark = [
     pytest.mark.store,
@@ -138,3 +140,30 @@ def test_patience_is_for_a_hub_that_is_away_not_for_one_that_works(monkeypatch):
     monkeypatch.setattr(http, "call", call)
     assert http.request("POST", "/x", timeout_s=300) == "answer"
     assert asked == [300, 300]
+
+
+@pytest.fixture
+def _is_shortly_connected(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "a-token")
+    monkeypatch.setattr("mlflow_workspace_plugin.remote.http._CONNECT_S", 1.0)
+
+
+@pytest.mark.usefixtures("_is_shortly_connected")
+def test_long_body_gets_through_a_slow_line(server):
+    """It takes longer in all than connecting may take, and is what was sent."""
+    said = "x" * 6 * 2**20
+    with fault_proxy(server.server_port) as proxy:
+        proxy.bytes_per_s = 2 * 2**20
+        asks = HubHttp(uris.parse(f"workspace://127.0.0.1:{proxy.port}/team-a"))
+        asks.call("POST", "/x", data=json.dumps(said).encode(), timeout_s=10)
+        asks.call("POST", "/x", json=said, timeout_s=10)
+    assert server.asked == [("POST", "/x", said)] * 2
+
+
+@pytest.mark.usefixtures("_is_shortly_connected")
+def test_body_that_nobody_takes_is_said_to_be_one():
+    """The connection did not end: what was sent did not get through."""
+    with socket.create_server(("127.0.0.1", 0)) as deaf:
+        asks = HubHttp(uris.parse(f"workspace://127.0.0.1:{deaf.getsockname()[1]}/team-a"))
+        with pytest.raises(UnansweredError, match="did not get through in time"):
+            asks.call("POST", "/x", data=bytes(2**24), timeout_s=10)

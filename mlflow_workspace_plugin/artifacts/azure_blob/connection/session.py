@@ -1,13 +1,12 @@
 """The HTTP session below the SDK, which for a small file is half of its processor time."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import requests
 
 from mlflow_workspace_plugin.fresh_connections import FreshConnections
 
-_PIECE = 2**16
 _LOOK_S = 5.0
 
 
@@ -47,8 +46,6 @@ class DirectSession(requests.Session):
         Raises:
             requests.RequestException: there is none.
         """
-        if isinstance(data, bytes) and len(data) > _PIECE:
-            data = _InPieces(data)
         prepared = requests.PreparedRequest()
         prepared.prepare(method=method, url=url, headers=headers, files=files, data=data)
         response = self.get_adapter(url).send(
@@ -68,20 +65,3 @@ class DirectSession(requests.Session):
         except requests.RequestException:
             return True
         return False
-
-
-class _InPieces:
-    """A body that is sent piece by piece, each of which has the whole timeout.
-
-    Of bytes the whole would have to be sent within the timeout for connecting, which is short: over
-    a slow line no block ever would be.
-    """
-
-    def __init__(self, content: bytes) -> None:
-        self._content = memoryview(content)
-
-    def __len__(self) -> int:
-        return len(self._content)
-
-    def __iter__(self) -> Iterator[memoryview]:
-        return (self._content[at : at + _PIECE] for at in range(0, len(self), _PIECE))
