@@ -7,12 +7,13 @@ import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from mlflow_workspace_plugin.errors import HubSettingsError
 from mlflow_workspace_plugin.private_folder import make_private
 
 _LOCK_WAIT_S = 30
+_LEAST_SIZE = 4096
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,8 @@ class UserRecord:
         """Write it anew, while no other process does; whole or not at all.
 
         Args:
-            changed: returns what it is to hold; None leaves it as it is.
+            changed: returns what it is to hold; None leaves it as it is. It is called once there is
+                room for that: what it asks of others is not done in vain.
 
         Raises:
             OSError: it cannot be written.
@@ -67,9 +69,7 @@ class UserRecord:
         make_private(self.file.parent)
         lock = self.file.with_name(f"{self.file.name}.lock")
         with FileLock(lock, timeout=_LOCK_WAIT_S, mode=0o600):
-            content = changed()
-            if content is not None:
-                self._write(content)
+            self._write(changed)
 
     def damaged(self) -> HubSettingsError:
         """Return the error for one that holds something else."""
@@ -90,18 +90,34 @@ class UserRecord:
         if stat.S_IMODE(status.st_mode) & 0o077:
             raise self.unusable("others may read or write it (chmod 600, if it is as you left it)")
 
-    def _write(self, content: Any) -> None:
+    def _write(self, changed: Callable[[], Any]) -> None:
         # Readable by its owner only, from the first moment.
         descriptor, unfinished = tempfile.mkstemp(
             prefix=f".{self.file.name}.", dir=self.file.parent
         )
         try:
             with open(descriptor, "w", encoding="utf-8") as opened:  # noqa: PTH123  no path
-                json.dump(content, opened, indent=2)
-                opened.write("\n")
-                opened.flush()
-                os.fsync(opened.fileno())
-            os.replace(unfinished, self.file)  # noqa: PTH105  the name says what it does
-        except BaseException:
+                opened.write(" " * self._usual_size())
+                _sync(opened)
+                content = changed()
+                if content is not None:
+                    opened.seek(0)
+                    json.dump(content, opened, indent=2)
+                    opened.write("\n")
+                    opened.truncate()
+                    _sync(opened)
+            if content is not None:
+                os.replace(unfinished, self.file)  # noqa: PTH105  the name says what it does
+        finally:
             Path(unfinished).unlink(missing_ok=True)
-            raise
+
+    def _usual_size(self) -> int:
+        try:
+            return max(self.file.stat().st_size, _LEAST_SIZE)
+        except FileNotFoundError:
+            return _LEAST_SIZE
+
+
+def _sync(opened: TextIO) -> None:
+    opened.flush()
+    os.fsync(opened.fileno())

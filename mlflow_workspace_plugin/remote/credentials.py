@@ -42,6 +42,8 @@ class Credentials:
         self._address = address
         self._kept = KeptLogIn(address)
         self._log_in: LogIn | None = None
+        self._unkept: tuple[LogIn, LogIn] | None = None
+        """What was exchanged and could not be kept, behind what is kept in its place."""
         self._ended: str | None = None
         self._lock = threading.RLock()
         self._warned = False
@@ -116,20 +118,31 @@ class Credentials:
         return None if log_in is None else log_in.access
 
     def _refreshed(self, log_in: LogIn, refused: str, times: int) -> LogIn | None:
-        """Exchange a refresh token, unless another process does so first."""
+        """Exchange a refresh token, unless another process does so first.
+
+        Raises:
+            HubUnreachableError: the hub does not answer, or there is no place for what it would
+                give: one that is exchanged and not kept is exchanged again by the next process,
+                which the hub takes for a copy.
+        """
         if log_in.refresh is None or log_in.refresh == self._ended:
             return None
         found: LogIn | None = None
+        latest: LogIn | None = None
 
         def changed() -> LogIn | None:
-            nonlocal found
+            nonlocal found, latest
             latest = self._read()
             if latest is None or latest.refresh is None:
                 return None
-            if latest.access != refused and latest.is_fresh():
-                found = latest
+            newest = self._behind(latest)
+            if newest.access != refused and newest.is_fresh():
+                found = newest
+                return None if newest is latest else newest
+            if newest.refresh == self._ended:
                 return None
-            found = self._exchanged(latest, times)
+            self._kept.check_place(latest)
+            found = self._exchanged(newest, times)
             return found
 
         try:
@@ -139,9 +152,22 @@ class Credentials:
                 f"Another process renews the log-in at {self._address}, and does not end."
             ) from error
         except (OSError, HubSettingsError) as error:
-            # What was exchanged is good in this process at least.
+            if found is None:
+                raise HubUnreachableError(
+                    f"The log-in at {self._address} is not renewed, since the new one could not be "
+                    f"kept: {error}. Make room for it at {str(self._kept.file)!r}."
+                ) from error
+            if latest is not None:
+                # It is good in this process, which keeps it as soon as there is room.
+                self._unkept = latest, found
             self._warn(f"The log-in at {self._address} cannot be kept: {error}")
         return found
+
+    def _behind(self, latest: LogIn) -> LogIn:
+        """Return what the log-in that is kept was exchanged for, if that could not be kept."""
+        if self._unkept is not None and self._unkept[0] == latest:
+            return self._unkept[1]
+        return latest
 
     def _exchanged(self, log_in: LogIn, times: int) -> LogIn | None:
         """Return the log-in with its next tokens; None if it has ended.

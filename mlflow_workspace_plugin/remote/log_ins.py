@@ -150,7 +150,7 @@ class KeptLogIn:
         """Keep another log-in, while no other process of this machine does.
 
         Args:
-            changed: returns it; None leaves what is there.
+            changed: returns it; None leaves what is there. It is called once there is room for it.
 
         Raises:
             OSError: it cannot be kept; or others keep theirs for too long, a ``TimeoutError``.
@@ -162,12 +162,23 @@ class KeptLogIn:
             if log_in is None:
                 return None
             if log_in.kept == _KEYRING:
-                secret = f"{log_in.access} {log_in.refresh or ''}"
-                self._keyring("set_password", secret)
+                self._put_into_keyring(log_in)
                 log_in = replace(log_in, access="", refresh=None)
             return asdict(log_in)
 
         self._record.change(content)
+
+    def check_place(self, log_in: LogIn) -> None:
+        """Make sure that the keyring takes what is kept there; of the file a change does so.
+
+        Args:
+            log_in: that is kept.
+
+        Raises:
+            HubSettingsError: it does not.
+        """
+        if log_in.kept == _KEYRING:
+            self._put_into_keyring(log_in)
 
     def remove(self) -> None:
         """Forget the log-in."""
@@ -175,6 +186,9 @@ class KeptLogIn:
         if isinstance(log_in, dict) and log_in.get("kept") == _KEYRING:
             self._keyring("delete_password")
         self.file.unlink(missing_ok=True)
+
+    def _put_into_keyring(self, log_in: LogIn) -> None:
+        self._keyring("set_password", f"{log_in.access} {log_in.refresh or ''}")
 
     def _with_secrets(self, log_in: LogIn) -> LogIn | None:
         secret = self._keyring("get_password")

@@ -1,5 +1,6 @@
 """Logging in at a served hub from terminals and scripts, staying so, and logging out."""
 
+import errno
 import json
 import os
 import shutil
@@ -61,6 +62,26 @@ while time.time() < until:
     tokens.add(token)
     time.sleep(0.05)
 print(len(tokens))
+"""
+
+
+_ON_A_FULL_DISK = """
+import resource, signal, sys
+from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.remote.credentials import credentials_of
+
+address, old = sys.argv[1:]
+mine = credentials_of(address)
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+resource.setrlimit(resource.RLIMIT_FSIZE, (16, limits[1]))
+assert mine.token() == old
+try:
+    mine.renewed(old)
+except HubUnreachableError as error:
+    print(error.message)
+resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+print(mine.renewed(old))
 """
 
 
@@ -473,6 +494,68 @@ def test_a_hub_that_is_away_is_not_asked_for_a_token_by_every_call(hub, address)
             mine.renewed(issued.access)
         proxy.fault = lambda _: None
         assert mine.renewed(issued.access) not in (None, issued.access)
+
+
+def _keep_expired(hub, address):
+    """Keep a log-in whose access token is over; return what was given."""
+    from mlflow_workspace_plugin.accounts.tokens import Tokens
+    from mlflow_workspace_plugin.remote.log_ins import KeptLogIn, log_in_of
+
+    issued = Tokens(hub).issue("alice")
+    expired = replace(log_in_of(issued._asdict(), "alice"), expires_at=time.time() - 60)
+    KeptLogIn(address).change(lambda: expired)
+    return issued
+
+
+def test_a_log_in_that_cannot_be_kept_is_not_exchanged(hub, address, log_ins):
+    """The next process would exchange it again, as a copy; with room it goes on."""
+    from mlflow_workspace_plugin.accounts.tokens import Tokens
+
+    issued = _keep_expired(hub, address)
+    started = Popen(
+        ["-c", _ON_A_FULL_DISK, address, issued.access],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    out, err = started.communicate(timeout=120)
+    assert started.returncode == 0, err
+    said, new = out.splitlines()
+    assert "is not renewed" in said, err
+    assert "Make room" in said
+    assert kept(log_ins)["access"] == new != issued.access
+    assert me(address, new) == 200
+    assert issued.id in {each.id for each in Tokens(hub).list("alice")}
+
+
+def test_a_log_in_that_was_exchanged_and_not_kept_goes_on(hub, address, log_ins, monkeypatch):
+    """In its process, which exchanges the newest one the next time, and keeps what it gets."""
+    from sqlalchemy import update
+
+    from mlflow_workspace_plugin.accounts.token_rows import token_transaction
+    from mlflow_workspace_plugin.accounts.tokens import AGAIN_S, Tokens
+    from mlflow_workspace_plugin.hub.tables import TOKENS
+
+    issued = _keep_expired(hub, address)
+    mine = credentials.credentials_of(address)
+    with monkeypatch.context() as patch:
+
+        def fail(*_):
+            raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+
+        patch.setattr(os, "replace", fail)
+        second = mine.token()
+    assert second != issued.access
+    assert me(address, second) == 200
+    assert kept(log_ins)["access"] == issued.access
+    long_ago = TOKENS.c.used_at - int(2000 * AGAIN_S)
+    with token_transaction(hub) as connection:
+        connection.execute(update(TOKENS).values(used_at=long_ago))
+    mine._log_in = replace(mine._log_in, expires_at=time.time() - 60)
+    third = mine.token()
+    assert me(address, third) == 200
+    assert kept(log_ins)["access"] == third != second
+    assert issued.id in {each.id for each in Tokens(hub).list("alice")}
 
 
 def test_a_log_in_may_be_in_the_systems_keyring(address, log_ins, tmp_path, monkeypatch):
