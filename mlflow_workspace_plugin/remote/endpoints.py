@@ -13,6 +13,46 @@ from mlflow_workspace_plugin.stores.journalling.in_call import in_call
 
 _REPEATABLE = ("Get", "Search", "List", "BatchGet", "Query", "Calculate", "Set", "Update")
 """How the names of MLflow's messages begin that change nothing, or the same if they come again."""
+_REPEATABLE_TOO = frozenset(
+    {
+        # What is there, by its name and digest, or as a model, is not added again.
+        "LogInputs",
+        # Of a model that is there the hub's store keeps the greatest step.
+        "LogOutputs",
+        # What is linked is not linked again.
+        "LinkTracesToRun",
+        "LinkPromptsToTrace",
+        "AddDatasetToExperiments",
+        # A record is found by its inputs.
+        "UpsertDatasetRecords",
+        # The trace, and what it has, is found by the ids that it comes with.
+        "StartTraceV3",
+        # They set a status, a stage, or when something was deleted.
+        "FinalizeLoggedModel",
+        "TransitionModelVersionStage",
+        "DeleteRun",
+        "RestoreRun",
+        "DeleteLoggedModel",
+        # What is gone is no error to them.
+        "DeleteAssessment",
+        "DeleteModelVersionTag",
+        "DeleteRegisteredModelAlias",
+        "DeleteRegisteredModelTag",
+        "RemoveDatasetFromExperiments",
+        # Who asks looks first what is there.
+        "LogLoggedModelParamsRequest",
+    }
+)
+"""Others of which the same is so, in MLflow's stores or in ours."""
+
+
+def is_repeatable(message: str) -> bool:
+    """Whether what one of MLflow's messages asks for may be asked again after a lost answer.
+
+    Args:
+        message: the name of its class.
+    """
+    return message.startswith(_REPEATABLE) or message in _REPEATABLE_TOO
 
 
 class Endpoints:
@@ -53,8 +93,8 @@ class Endpoints:
         """
         body = None if json_body is None else json.loads(json_body)
         sent: dict[str, Any] = {"params": body} if method == "GET" else {"json": body}
-        is_repeatable = may_be_repeated or api.__name__.startswith(_REPEATABLE)
-        answer = self.ask(method, endpoint, headers=headers, may_be_repeated=is_repeatable, **sent)
+        again = may_be_repeated or is_repeatable(api.__name__)
+        answer = self.ask(method, endpoint, headers=headers, may_be_repeated=again, **sent)
         parse_dict(answer, response)
         return response
 

@@ -5,11 +5,21 @@ import uuid
 from collections.abc import Iterable
 from typing import Any
 
-from mlflow.entities import Experiment, ExperimentTag, Run, RunTag, Span, ViewType
+from mlflow.entities import (
+    Experiment,
+    ExperimentTag,
+    LoggedModelParameter,
+    Run,
+    RunTag,
+    Span,
+    TraceInfo,
+    ViewType,
+)
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_ALREADY_EXISTS, ErrorCode
 from mlflow.protos.service_pb2 import CreateExperiment
 from mlflow.store.tracking import SEARCH_MAX_RESULTS_DEFAULT
+from mlflow.tracing.utils import generate_assessment_id
 from mlflow.tracing.utils.otlp import (
     MLFLOW_EXPERIMENT_ID_HEADER,
     OTLP_TRACES_PATH,
@@ -197,6 +207,19 @@ class RemoteTrackingStore(
             {"Content-Type": _PROTOBUF, MLFLOW_EXPERIMENT_ID_HEADER: location},
         )
         return spans
+
+    def start_trace(self, trace_info: TraceInfo) -> TraceInfo:
+        """Create a trace, whose assessments have ids: it may be sent again."""
+        for each in trace_info.assessments:
+            each.assessment_id = each.assessment_id or generate_assessment_id()
+        return super().start_trace(trace_info)
+
+    def log_logged_model_params(self, model_id: str, params: list[LoggedModelParameter]) -> None:
+        """Log params of a model, but for those that it has: MLflow takes each once."""
+        known = self.get_logged_model(model_id).params
+        super().log_logged_model_params(
+            model_id, [each for each in params if known.get(each.key) != str(each.value)]
+        )
 
     def create_run(
         self,

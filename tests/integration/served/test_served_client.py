@@ -21,7 +21,22 @@ import pytest
 import requests
 from click.testing import CliRunner
 from mlflow import MlflowClient
-from mlflow.entities import Metric, RunTag
+from mlflow.entities import (
+    Dataset,
+    DatasetInput,
+    Feedback,
+    InputTag,
+    LoggedModelInput,
+    LoggedModelOutput,
+    LoggedModelParameter,
+    Metric,
+    RunTag,
+    TraceInfo,
+    TraceLocation,
+    TraceState,
+)
+from mlflow.entities.model_registry import PromptVersion
+from mlflow.entities.trace_location import MlflowExperimentLocation
 from mlflow.exceptions import MlflowException
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 from packaging.version import Version
@@ -339,6 +354,65 @@ class TestFaults:
         ):
             client.create_registered_model("once")
         assert client.get_registered_model("once").name == "once"
+
+    def test_what_adds_nothing_the_second_time_is_asked_again(self, line):
+        """Inputs, outputs and params of a model are there once, and no call raises."""
+        client = line.client()
+        run_id = new_run(client)
+        experiment_id = client.get_run(run_id).info.experiment_id
+        with mlflow.start_span("step", trace_destination=MlflowExperimentLocation(experiment_id)):
+            pass
+        mlflow.flush_trace_async_logging()
+        trace_id = mlflow.get_last_active_trace_id()
+        data = DatasetInput(Dataset("data", "1", "local", "{}"), [InputTag("context", "train")])
+        model_id = client.create_logged_model(experiment_id, name="net").model_id
+        prompt = PromptVersion("greeting", 1, "Hello")
+        store = store_of(client)
+        seed = LoggedModelParameter("seed", "1")
+        for of, call in {
+            "runs/log-inputs": lambda: client.log_inputs(
+                run_id, [data], [LoggedModelInput(model_id)]
+            ),
+            "runs/outputs": lambda: client.log_outputs(run_id, [LoggedModelOutput(model_id, 3)]),
+            "/params": lambda: store.log_logged_model_params(model_id, [seed]),
+            f"logged-models/{model_id}": lambda: client.finalize_logged_model(model_id, "READY"),
+            "traces/link-to-run": lambda: client.link_traces_to_run([trace_id], run_id),
+            "link-prompts": lambda: client.link_prompt_versions_to_trace([prompt], trace_id),
+            "runs/delete": lambda: client.delete_run(run_id),
+            "runs/restore": lambda: client.restore_run(run_id),
+        }.items():
+            with line.broken(Cut(before_answer=True), of=of) as broken:
+                call()
+            assert broken, of
+        stored = line.stored()
+        run = stored.get_run(run_id)
+        assert run.info.lifecycle_stage == "active"
+        (found,) = run.inputs.dataset_inputs
+        assert [tag.value for tag in found.tags] == ["train"]
+        assert [each.model_id for each in run.inputs.model_inputs] == [model_id]
+        assert [each.step for each in run.outputs.model_outputs] == [3]
+        model = stored.get_logged_model(model_id)
+        assert model.params == {"seed": "1"}
+        assert model.status == "READY"
+        linked = client.search_traces(locations=[experiment_id], run_id=run_id)
+        assert [each.info.trace_id for each in linked] == [trace_id]
+
+    def test_trace_whose_answer_was_lost_is_sent_again(self, line):
+        """With its assessments, of which none is there twice."""
+        client = line.client()
+        experiment_id = client.get_run(new_run(client)).info.experiment_id
+        info = TraceInfo(
+            trace_id=f"tr-{'1' * 32}",
+            trace_location=TraceLocation.from_experiment_id(experiment_id),
+            request_time=1,
+            state=TraceState.OK,
+            assessments=[Feedback("good", True)],
+        )
+        with line.broken(Cut(before_answer=True), of="/traces") as broken:
+            store_of(client).start_trace(info)
+        assert broken
+        found = line.stored().get_trace_info(info.trace_id)
+        assert [each.name for each in found.assessments] == ["good"]
 
     def test_what_did_not_arrive_is_asked_again(self, line):
         """Nobody has taken it, so it is not done."""

@@ -10,11 +10,13 @@ from types import CodeType
 
 import mlflow
 import pytest
+from mlflow.store.model_registry import rest_store as registry
 from mlflow.store.tracking.rest_store import RestStore
 from mlflow.utils.rest_utils import MlflowHostCreds
 from packaging.version import Version
 
 from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.remote.endpoints import _REPEATABLE_TOO, is_repeatable
 from mlflow_workspace_plugin.remote.http import HubHttp, UnansweredError
 from mlflow_workspace_plugin.remote.registry import RemoteRegistryStore, ServedRegistryStore
 from mlflow_workspace_plugin.remote.tracking import RemoteTrackingStore, ServedTrackingStore
@@ -35,6 +37,73 @@ MLFLOWS_OWN = {
     "get_host_creds",
 }
 """What asks by MLflow's own HTTP, and for what it is given."""
+ASKED_ONCE = {
+    "AddGuardrailToEndpoint",
+    "AddItemsToReviewQueue",
+    "AttachModelToGatewayEndpoint",
+    "CancelPromptOptimizationJob",
+    "CreateAssessment",
+    "CreateDataset",
+    "CreateExperiment",
+    "CreateGatewayBudgetPolicy",
+    "CreateGatewayEndpoint",
+    "CreateGatewayEndpointBinding",
+    "CreateGatewayGuardrail",
+    "CreateGatewayModelDefinition",
+    "CreateGatewaySecret",
+    "CreateIssue",
+    "CreateLabelSchema",
+    "CreateLoggedModel",
+    "CreateModelVersion",
+    "CreatePresignedDownloadUrl",
+    "CreatePresignedUploadUrl",
+    "CreatePromptOptimizationJob",
+    "CreateRegisteredModel",
+    "CreateReviewQueue",
+    "CreateRun",
+    "CreateWebhook",
+    "CreateWorkspace",
+    "DeleteDataset",
+    "DeleteDatasetRecords",
+    "DeleteDatasetTag",
+    "DeleteExperiment",
+    "DeleteExperimentTag",
+    "DeleteGatewayBudgetPolicy",
+    "DeleteGatewayEndpoint",
+    "DeleteGatewayEndpointBinding",
+    "DeleteGatewayEndpointTag",
+    "DeleteGatewayGuardrail",
+    "DeleteGatewayModelDefinition",
+    "DeleteGatewaySecret",
+    "DeleteLabelSchema",
+    "DeleteLoggedModelTag",
+    "DeleteModelVersion",
+    "DeletePromptOptimizationJob",
+    "DeleteRegisteredModel",
+    "DeleteReviewQueue",
+    "DeleteScorer",
+    "DeleteTag",
+    "DeleteTraceTag",
+    "DeleteTraceTagV3",
+    "DeleteTraces",
+    "DeleteTracesV3",
+    "DeleteWebhook",
+    "DeleteWorkspace",
+    "DetachModelFromGatewayEndpoint",
+    "EndTrace",
+    "LogBatch",
+    "LogMetric",
+    "LogModel",
+    "LogParam",
+    "RegisterScorer",
+    "RemoveGuardrailFromEndpoint",
+    "RemoveItemsFromReviewQueue",
+    "RenameRegisteredModel",
+    "RestoreExperiment",
+    "StartTrace",
+    "TestWebhook",
+}
+"""MLflow's messages that make something new, append, or find nothing the second time."""
 
 
 def code_of(store, name):
@@ -65,6 +134,20 @@ def test_no_method_asks_by_mlflows_own_http(store):
         used = names_used(store, name)
         assert not used & MLFLOWS_OWN, name
         left |= {each for each in used if code_of(store, each)} - seen
+
+
+def test_each_message_may_be_repeated_or_not():
+    """Whoever adds one to MLflow has it looked at here."""
+    infos = (
+        RestStore._METHOD_TO_INFO,
+        RestStore._V3_METHOD_TO_INFO,
+        registry._METHOD_TO_INFO,
+        registry._WEBHOOK_METHOD_TO_INFO,
+    )
+    names = {message.__name__ for each in infos for message in each}
+    assert {name for name in names if not is_repeatable(name)} <= ASKED_ONCE
+    assert not any(is_repeatable(name) for name in ASKED_ONCE)
+    assert names >= _REPEATABLE_TOO
 
 
 @pytest.fixture
