@@ -48,6 +48,8 @@ class Credentials:
         self._lock = threading.RLock()
         self._warned = False
         self._away_until = 0.0
+        self._in_vain: HubUnreachableError | None = None
+        """Of who asked last and had no answer."""
 
     def token(self) -> str | None:
         """Return the token to be shown now; None if nobody is logged in.
@@ -69,7 +71,6 @@ class Credentials:
         try:
             return self._renewed(log_in.access, times=1) or log_in.access
         except HubUnreachableError:
-            self._away_until = time.monotonic() + _LEFT_IN_PEACE_S
             return log_in.access
 
     def renewed(self, refused: str) -> str | None:
@@ -107,13 +108,22 @@ class Credentials:
         self._lock = threading.RLock()
 
     def _renewed(self, refused: str, times: int) -> str | None:
+        before = self._in_vain
         with self._lock:
+            if self._in_vain is not None and self._in_vain is not before:
+                # Another thread asked while this one waited: it would wait as long for the same.
+                raise HubUnreachableError(self._in_vain.message)
             log_in = self._log_in
             # Another thread, or process, has renewed it meanwhile; or the user has logged in.
             if log_in is None or log_in.access == refused or not log_in.is_fresh():
                 log_in = self._read()
             if log_in is not None and (log_in.access == refused or not log_in.is_fresh()):
-                log_in = self._refreshed(log_in, refused, times)
+                try:
+                    log_in = self._refreshed(log_in, refused, times)
+                except HubUnreachableError as error:
+                    self._in_vain = error
+                    self._away_until = time.monotonic() + _LEFT_IN_PEACE_S
+                    raise
             self._log_in = log_in
         return None if log_in is None else log_in.access
 

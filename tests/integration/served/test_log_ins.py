@@ -8,6 +8,7 @@ import stat
 import subprocess
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
 
@@ -475,14 +476,9 @@ def test_what_a_log_in_gave_is_revoked_with_it(hub, address):
 
 def test_a_hub_that_is_away_is_not_asked_for_a_token_by_every_call(hub, address):
     """The token that was there is shown then, once it was asked in vain for the next one."""
-    from mlflow_workspace_plugin.accounts.tokens import Tokens
-    from mlflow_workspace_plugin.remote.log_ins import KeptLogIn, log_in_of
-
-    issued = Tokens(hub).issue("alice")
     with fault_proxy(int(address.rpartition(":")[2])) as proxy:
         behind = f"http://127.0.0.1:{proxy.port}"
-        expired = replace(log_in_of(issued._asdict(), "alice"), expires_at=time.time() - 60)
-        KeptLogIn(behind).change(lambda: expired)
+        issued = _keep_expired(hub, behind)
         mine = credentials.credentials_of(behind)
         proxy.fault = lambda _: Cut(of_request=0)
         assert {mine.token() for _ in range(5)} == {issued.access}
@@ -556,6 +552,35 @@ def test_a_log_in_that_was_exchanged_and_not_kept_goes_on(hub, address, log_ins,
     assert me(address, third) == 200
     assert kept(log_ins)["access"] == third != second
     assert issued.id in {each.id for each in Tokens(hub).list("alice")}
+
+
+def test_a_hub_that_hangs_is_asked_for_a_token_by_one_thread(hub, address, monkeypatch):
+    """Those that wait behind it have its answer, and do not ask one behind the other."""
+    monkeypatch.setattr(asking, "_ANSWER_S", 1.0)
+    together = threading.Barrier(8)
+
+    def token(_):
+        together.wait(60)
+        return mine.token()
+
+    def renewed(_):
+        together.wait(60)
+        with pytest.raises(HubUnreachableError):
+            mine.renewed(issued.access)
+
+    with (
+        fault_proxy(int(address.rpartition(":")[2])) as proxy,
+        ThreadPoolExecutor(together.parties) as threads,
+    ):
+        behind = f"http://127.0.0.1:{proxy.port}"
+        issued = _keep_expired(hub, behind)
+        mine = credentials.credentials_of(behind)
+        proxy.fault = lambda _: Cut(is_silent=True)
+        assert set(threads.map(token, range(together.parties))) == {issued.access}
+        assert len(proxy.requests) == 1
+        proxy.forget()
+        list(threads.map(renewed, range(together.parties)))
+        assert len(proxy.requests) == 3
 
 
 def test_a_log_in_may_be_in_the_systems_keyring(address, log_ins, tmp_path, monkeypatch):
