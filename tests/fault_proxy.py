@@ -189,7 +189,7 @@ async def _pass_answer(
     if method == "HEAD":
         await writer.drain()
     elif headers.get("transfer-encoding") == "chunked":
-        await _copy_chunks(server, writer)
+        await _copy_chunks(server, writer, cut.of_answer)
     else:
         await _copy(server, writer, int(headers.get("content-length", 0)), cut.of_answer)
 
@@ -232,13 +232,21 @@ async def _copy(
         raise _CutError
 
 
-async def _copy_chunks(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _copy_chunks(
+    source: asyncio.StreamReader, target: asyncio.StreamWriter, limit: int | None
+) -> None:
     size = -1
+    done = 0
     while size:
         line = await source.readuntil(b"\r\n")
         size = int(line.split(b";")[0], 16)
-        target.write(line + await source.readexactly(size + 2))
+        content = await source.readexactly(size + 2)
+        is_cut = limit is not None and done + size > limit
+        target.write(line + (content[: limit - done] if is_cut else content))
         await target.drain()
+        if is_cut:
+            raise _CutError
+        done += size
 
 
 async def _answer(

@@ -1,6 +1,7 @@
 """What is asked of a hub's server about files."""
 
 import json
+import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -13,11 +14,13 @@ from mlflow_workspace_plugin.artifacts.file_space import StoredFile
 from mlflow_workspace_plugin.errors import HubUnreachableError
 from mlflow_workspace_plugin.protocol.files import ENDS_BEFORE, FILES_AT_ONCE, REPLACED
 from mlflow_workspace_plugin.remote.http import HubHttp, RequestOptions
+from mlflow_workspace_plugin.stores.journalling.patience import wait_s
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
 
 Item = TypeVar("Item")
+_PAUSE_S = 0.5
 
 
 @dataclass(frozen=True)
@@ -89,25 +92,41 @@ class FileCalls:
         """Return how files come and go."""
         return self._said("GET", "storage")
 
-    def files(self, location: PurePosixPath, *, deep: bool) -> Iterator[dict[str, Any]]:
-        """Yield what is directly in a folder, or all files below it, or the one at it.
+    def files(self, location: PurePosixPath, *, deep: bool) -> list[dict[str, Any]]:
+        """Return what is directly in a folder, or all files below it, or the one at it.
 
         Raises:
-            HubUnreachableError: the listing broke off.
+            HubUnreachableError: the listing broke off, again and again.
         """
         body = {"location": str(location), "deep": deep}
+        deadline: float | None = None
+        while (found := self._listed(body)) is None:
+            now = time.monotonic()
+            if deadline is None:
+                # However long it took until then.
+                deadline = now + (wait_s() if self._patience_s is None else self._patience_s)
+            if now + _PAUSE_S > deadline:
+                raise HubUnreachableError(
+                    f"The listing of files in workspace {self.workspace!r} broke off. Ask again."
+                )
+            time.sleep(_PAUSE_S)
+        return found
+
+    def _listed(self, body: dict[str, Any]) -> list[dict[str, Any]] | None:
+        """Return what is listed; None where that breaks off, or is none of the hub's."""
+        found: list[dict[str, Any]] = []
         with self._ask("POST", "list", json=body, stream=True) as answer:
             try:
                 for line in answer.iter_lines():
                     entry = json.loads(line)
+                    if not isinstance(entry, dict):
+                        return None
                     if entry.get("end"):
-                        return
-                    yield entry
+                        return found
+                    found.append(entry)
             except (requests.RequestException, ValueError):
                 pass
-        raise HubUnreachableError(
-            f"The listing of files in workspace {self.workspace!r} broke off. Ask again."
-        )
+        return None
 
     def find(self, wanted: Sequence[dict[str, Any]]) -> list[Found]:
         """Return what is at some places, each with what is asked about it.

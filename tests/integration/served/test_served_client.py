@@ -468,6 +468,20 @@ class TestFaults:
             client.log_text(run_id, "hello", "a.txt")
         assert [each.path for each in client.list_artifacts(run_id)] == ["a.txt"]
 
+    @pytest.mark.parametrize(
+        "fault", [Cut(of_answer=10), (200, {"Content-Type": "application/json"}, "[1]")]
+    )
+    def test_listing_that_breaks_off_is_asked_for_again(self, line, fault):
+        """As every question is; what is not the hub's is none of it."""
+        client = line.client()
+        run_id = new_run(client)
+        for name in ("a.txt", "b.txt"):
+            client.log_text(run_id, name, name)
+        with line.broken(fault, of="files/list") as broken:
+            listed = client.list_artifacts(run_id)
+        assert broken
+        assert [each.path for each in listed] == ["a.txt", "b.txt"]
+
     def test_end_waits_once_for_all_that_is_away(self, line, capsys, monkeypatch):
         """For values and files of one hub, and of another workspace, side by side."""
         monkeypatch.setenv("MLFLOW_WORKSPACE_WAIT", "2")
