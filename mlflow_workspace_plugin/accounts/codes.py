@@ -105,6 +105,8 @@ class Codes:
     def redeem(self, secret: str) -> Issued | None:
         """Log a terminal in; None as long as nobody said yes.
 
+        Asked again at once because the answer was lost, it gives the same log-in.
+
         Raises:
             LogInEndedError: its code is good no more.
         """
@@ -113,17 +115,37 @@ class Codes:
             row = connection.execute(
                 select(CODES).where(of_code, CODES.c.expires_at > now_ms())
             ).one_or_none()
-            if row is None:
-                raise LogInEndedError("This code is good no more. Log in again.")
-            if row.name is None:
-                return None
+        if row is None:
+            return self._again(secret, "is good no more")
+        if row.name is None:
+            return None
 
         def take(connection: Connection) -> None:
-            # Of two that ask at once, one gets it; and none if what said yes is ended meanwhile.
+            # Of two that ask at once, one takes it; and none if what said yes is ended meanwhile.
             if connection.execute(delete(CODES).where(of_code)).rowcount == 0:
-                raise LogInEndedError("This code was used. Log in again.")
+                raise _GoneError
 
-        return self._tokens.issue(row.name, label=row.label, parent=row.parent, only_if=take)
+        try:
+            return self._tokens.issue(
+                row.name, label=row.label, parent=row.parent, only_if=take, secret=secret
+            )
+        except _GoneError:
+            return self._again(secret, "was used")
+
+    def _again(self, secret: str, what: str) -> Issued:
+        """Return the log-in that was just given for a code.
+
+        Raises:
+            LogInEndedError: none was.
+        """
+        issued = self._tokens.issued_for(secret)
+        if issued is None:
+            raise LogInEndedError(f"This code {what}. Log in again.")
+        return issued
+
+
+class _GoneError(Exception):
+    """The row of a code is not there any more."""
 
 
 def _shown(typed: str) -> str:

@@ -3,8 +3,8 @@
 A token is 32 random bytes, of which the hub keeps the SHA-256. That of a person or a job is good
 for an hour and comes with a refresh token, which is exchanged for the next pair. What it is
 exchanged for is made out of it and of a key of the log-in: asked again because the answer was lost,
-the hub gives the same, and keeps neither. A refresh token that is used although its successor is in
-use was copied, and ends the log-in.
+the hub gives the same, and keeps neither. What is given for a code is made in the same way. A
+refresh token that is used although its successor is in use was copied, and ends the log-in.
 
 A log-in may give others: to jobs, to machines, to terminals whose code it says yes to. Whoever
 revokes it, or has copied it, ends those as well, and theirs. That it is not used any more, or logs
@@ -30,6 +30,7 @@ from mlflow_workspace_plugin.accounts.token_rows import (
     end_all_of,
     end_log_ins,
     end_with_children,
+    hash_of,
     lock_log_in,
     new_token,
     now_ms,
@@ -126,6 +127,7 @@ class Tokens:
         label: str = "",
         parent: str | None = None,
         only_if: Condition | None = None,
+        secret: str | None = None,
     ) -> Issued:
         """Log an account in.
 
@@ -139,12 +141,15 @@ class Tokens:
             label: says to people what it is for.
             parent: the id of the log-in on whose word it is given, and with which it is revoked.
             only_if: what has to be so in that moment; :func:`while_good` of the parent.
+            secret: what only who logs in has, and asks with. It is not kept; the tokens are made
+                out of it, for :meth:`issued_for`.
 
         Raises:
             AccountNotFoundError: there is no account of that name.
         """
         now = now_ms()
-        id_, access_ends = secrets.token_hex(16), now + seconds * 1000
+        id_ = secrets.token_hex(16) if secret is None else _id_for(secret)
+        key, access_ends = secrets.token_bytes(32), now + seconds * 1000
         is_refreshed = kind in ("person", "job")
         ends = max(access_ends, now + IDLE_DAYS * DAY_MS) if is_refreshed else access_ends
         row = {
@@ -156,7 +161,7 @@ class Tokens:
             "workspaces": None if workspaces is None else sorted(workspaces),
             "cap": cap,
             "run_uuid": run_id,
-            "key": secrets.token_bytes(32),
+            "key": key,
             "seconds": seconds,
             "created_at": now,
             "expires_at": ends,
@@ -164,6 +169,8 @@ class Tokens:
         }
         access = new_token("cookie" if kind == "session" else "access")
         refresh = new_token("refresh") if is_refreshed else None
+        if secret is not None:
+            access, refresh = _pair(key, secret)
         with token_transaction(self._hub) as connection:
             if only_if is not None:
                 only_if(connection)
@@ -173,6 +180,26 @@ class Tokens:
             if refresh is not None:
                 put_token(connection, id_, 0, refresh, ends)
         return Issued(id_, access, refresh, access_ends, float(seconds))
+
+    def issued_for(self, secret: str) -> Issued | None:
+        """Return what a person was given for a secret before, as the answer may have been lost.
+
+        None if nothing was, if it has ended, or if somebody has used it, and :data:`AGAIN_S` later.
+
+        Args:
+            secret: as :meth:`issue` was given it.
+        """
+        with token_transaction(self._hub) as connection:
+            log_in = lock_log_in(connection, _id_for(secret))
+            now = now_ms()
+            if log_in is None or log_in.ended_at is not None:
+                return None
+            of_log_in = TOKENS.c.log_in == log_in.id
+            was_used = TOKENS.c.used_at.is_not(None) | (TOKENS.c.generation > 0)
+            used = connection.execute(select(TOKENS.c.hash).where(of_log_in, was_used)).first()
+            if used is not None or now - log_in.created_at > self._again_ms:
+                return None
+            return _repeated(connection, log_in, secret, now)
 
     def refresh(self, text: str) -> Issued:
         """Exchange a refresh token for the next pair.
@@ -324,7 +351,7 @@ def _renewed(
     connection: Connection, log_in: Row[Any], token: Row[Any], text: str, now: int
 ) -> Issued:
     """Return the next pair, which nobody has yet, and keep it."""
-    access, refresh = _pair(log_in, text)
+    access, refresh = _pair(log_in.key, text)
     access_ends = now + log_in.seconds * 1000
     ends = max(access_ends, now + IDLE_DAYS * DAY_MS)
     # What was used up before this one, and has ended, proves nothing any more.
@@ -340,15 +367,20 @@ def _renewed(
 
 def _repeated(connection: Connection, log_in: Row[Any], text: str, now: int) -> Issued:
     """Return the pair that was given for a token before."""
-    access, refresh = _pair(log_in, text)
+    access, refresh = _pair(log_in.key, text)
     row = connection.execute(query_token(access)).one_or_none()
     # Its time may be over, and then it is refreshed again.
     ends = now if row is None else row.expires_at
     return Issued(log_in.id, access, refresh, ends, max(ends - now, 0) / 1000)
 
 
-def _pair(log_in: Row[Any], text: str) -> tuple[str, str]:
-    return derived_token(log_in.key, text, "access"), derived_token(log_in.key, text, "refresh")
+def _pair(key: bytes, text: str) -> tuple[str, str]:
+    return derived_token(key, text, "access"), derived_token(key, text, "refresh")
+
+
+def _id_for(secret: str) -> str:
+    # It is shown to many, and says nothing of the secret.
+    return hash_of(f"log-in {secret}")[:32]
 
 
 def _ended(what: str) -> LogInEndedError:

@@ -5,6 +5,7 @@ import re
 import socket
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -115,15 +116,18 @@ def log_in_by_code(
     code = _done(address, ask(address, "POST", f"{_API}/codes", body={"label": here()}))
     show(str(code["shown"]), f"{address}{code['page']}")
     end = time.monotonic() + float(code["seconds"])
+    said: Mapping[str, Any] = {"waiting": True}
     while time.monotonic() < end:
         time.sleep(float(code["ask_each"]))
-        try:
-            reply = ask(address, "POST", f"{_API}/codes/redeem", body={"code": code["code"]})
-            said = _done(address, reply)
-        except HubUnreachableError:
-            continue
-        if not said.get("waiting"):
-            return _keep(address, said, None, keyring=keyring)
+        # What is lost is asked for again; what was given is not given twice.
+        with suppress(HubUnreachableError):
+            if said.get("waiting"):
+                body = {"code": code["code"]}
+                said = _done(address, ask(address, "POST", f"{_API}/codes/redeem", body=body))
+            if not said.get("waiting"):
+                return _keep(address, said, None, keyring=keyring)
+    if not said.get("waiting"):
+        return _keep(address, said, None, keyring=keyring)
     raise LogInEndedError(
         f"Nobody said yes in time. Log in again: mlflow-workspace login {address}"
     )

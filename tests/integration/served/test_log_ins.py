@@ -249,6 +249,62 @@ def test_a_terminal_logs_in_by_a_code_that_is_typed_in_a_browser(hub, address, l
     assert kept(log_ins)["name"] == "alice"
 
 
+def test_a_code_whose_answer_was_lost_logs_in_once(hub, address, log_ins):
+    """The terminal asks again for what it was given, and for who it is."""
+    from sqlalchemy import select
+
+    from mlflow_workspace_plugin.accounts.codes import Codes
+    from mlflow_workspace_plugin.accounts.token_rows import token_transaction
+    from mlflow_workspace_plugin.accounts.tokens import Tokens
+    from mlflow_workspace_plugin.errors import LogInEndedError
+    from mlflow_workspace_plugin.hub.tables import CODES
+    from mlflow_workspace_plugin.remote import logging_in
+
+    shown, broken, secrets = [], [], []
+    new = Codes.new
+
+    def fault(request):
+        of = request.target.rpartition("/")[2]
+        with token_transaction(hub) as connection:
+            is_allowed = connection.execute(select(CODES).where(CODES.c.name.is_not(None))).all()
+        if of in broken or (of == "redeem" and not is_allowed):
+            return None
+        broken.append(of)
+        return Cut(before_answer=True) if of in ("redeem", "me") else None
+
+    def noted(self, label):
+        code = new(self, label)
+        secrets.append(code.secret)
+        return code
+
+    def log_ins_of_here():
+        return [each for each in Tokens(hub).list("alice") if each.label == logging_in.here()]
+
+    before = log_ins_of_here()
+    with (
+        pytest.MonkeyPatch.context() as patch,
+        fault_proxy(int(address.rpartition(":")[2])) as line,
+    ):
+        patch.setattr(Codes, "new", noted)
+        line.fault = fault
+        through = f"http://127.0.0.1:{line.port}"
+        waits = threading.Thread(
+            target=logging_in.log_in_by_code, args=(through, lambda *each: shown.append(each))
+        )
+        waits.start()
+        while not shown:
+            time.sleep(0.01)
+        (code, page), *_ = shown
+        _say_yes(hub, address, code, page.replace(through, address), waits)
+    assert {"redeem", "me"} <= set(broken)
+    assert kept(log_ins)["name"] == "alice"
+    assert me(address, kept(log_ins)["access"]) == 200
+    assert len(log_ins_of_here()) == len(before) + 1
+    # Once it is in use, nobody is given it again.
+    with pytest.raises(LogInEndedError, match="good no more"):
+        Codes(hub).redeem(secrets[0])
+
+
 def _say_yes(hub, address, code, page, waits):
     from mlflow_workspace_plugin.accounts.tokens import Tokens
     from mlflow_workspace_plugin.remote import logging_in
