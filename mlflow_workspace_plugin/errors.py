@@ -583,6 +583,18 @@ class HubProtocolError(HubError):
             "mlflow-workspace-plugin does not understand. Install the version of the server."
         )
 
+    @classmethod
+    def of_route(cls, path: str) -> "HubProtocolError":
+        """Return the error of a route of ours that a server does not have.
+
+        Args:
+            path: that was asked.
+        """
+        return cls(
+            f"This hub has no route {path}, which a newer version of mlflow-workspace-plugin asks. "
+            "Upgrade mlflow-workspace-plugin on the server."
+        )
+
 
 class JournalBehindError(HubError):
     """A served hub has less of a journal than its sender was told: it was restored, say.

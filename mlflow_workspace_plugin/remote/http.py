@@ -44,7 +44,7 @@ _LEAST_S = 0.1
 _AT_ONCE = 32
 _PAUSE_S = 0.2
 _LONGEST_PAUSE_S = 5.0
-_SHOWN = 200
+_NO_ROUTE = "is no route of it"
 _LONGEST = 512 * 2**20
 _WHOLE_S = 60.0
 """For an answer to come to its end, after the time within which it has to begin."""
@@ -149,7 +149,7 @@ class HubHttp:
             response.headers.get("Content-Type", ""),
         )
         if said.meaning is not Meaning.DONE:
-            raise self._error(response, said)
+            raise self._error(response, said, path)
         if wants_object and not _is_object(response):
             # Of whoever is in between, who may have passed on what was asked.
             raise self._unanswered("something answered that is not the hub", may_be_done=True)
@@ -249,14 +249,16 @@ class HubHttp:
         error.may_be_done = may_be_done
         return error
 
-    def _error(self, response: requests.Response, said: Said) -> MlflowException:
-        """Return the error that an answer is."""
+    def _error(self, response: requests.Response, said: Said, path: str) -> MlflowException:
+        """Return the error that an answer to who asked for a path is."""
         message = str((said.error or {}).get("message") or "").strip()
         if said.meaning is Meaning.LOG_IN:
             return LogInNeededError.of(self.address)
         if said.meaning is Meaning.UPGRADE:
             return HubProtocolError(message)
         if said.meaning is Meaning.REFUSED and said.error is not None:
+            if _is_of_no_route(path, response.status_code, message):
+                return HubProtocolError.of_route(path)
             return _refusal(said.error)
         reason = message.rstrip(".") or (
             f"something answered with status {response.status_code} that is not the hub"
@@ -272,6 +274,12 @@ class HubHttp:
 def http_of(uri: ServedWorkspaceUri) -> HubHttp:
     """Return what asks a served hub about a workspace."""
     return HubHttp(uri)
+
+
+def _is_of_no_route(path: str, status: int, message: str) -> bool:
+    """Whether a server of before says that it has no such route of ours, and no remedy."""
+    is_ours = path.startswith(f"{protocol_headers.PREFIX}/")
+    return is_ours and status == requests.codes.forbidden and _NO_ROUTE in message
 
 
 def _refusal(said: dict[str, Any]) -> MlflowException:

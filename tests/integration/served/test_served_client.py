@@ -966,6 +966,22 @@ class TestErrors:
 
 
 class TestCommands:
+    def test_route_that_the_server_does_not_have_names_the_remedy(self, line):
+        """Here, of a server of before that knew none; once, and not for each workspace."""
+        asks = HubHttp(uris.parse(line.log_in(ADMIN)))
+        with pytest.raises(HubProtocolError, match="on the server"):
+            asks.call("POST", "/hub/v1/workspaces/team-a/nothing")
+        words = "/x is closed on a hub, or is no route of it. Nothing of a workspace needs it."
+        said = json.dumps({"error_code": "PERMISSION_DENIED", "message": words})
+        address = f"http://127.0.0.1:{line.proxy.port}"
+        refused = (403, {"Content-Type": "application/json"}, said)
+        with line.broken(refused, times=10**6, of="/gc") as broken:
+            done = CliRunner().invoke(main, ["gc", "--all-workspaces", "--hub", address])
+        assert len(broken) == 1
+        assert done.exit_code != 0
+        assert done.output.count("Upgrade mlflow-workspace-plugin on the server") == 1, done.output
+        assert "is left as it is" not in done.output
+
     def test_script_of_sdk_v1_is_run_in_a_recorded_run(self, line, tmp_path):
         """What it logs, prints and leaves in ./outputs is stored, and how it ended."""
         line.log_in("member")

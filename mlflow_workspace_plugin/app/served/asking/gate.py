@@ -40,7 +40,8 @@ from mlflow_workspace_plugin.app.served.routes.table import (
     mlflow_lines,
     our_lines,
 )
-from mlflow_workspace_plugin.errors import HubError
+from mlflow_workspace_plugin.errors import HubError, HubProtocolError
+from mlflow_workspace_plugin.protocol.headers import PREFIX
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.accounts.access import Access
@@ -202,10 +203,14 @@ class Gate:
             return principal
         # For the access log, whatever the answer is.
         scope["state"]["principal"] = principal.name
+        path = scope["path"][:200]
+        if found is None and path.startswith(f"{PREFIX}/"):
+            return Refusal(404, HubProtocolError.of_route(path).message, error=HubProtocolError)
         if found is None or found.line.kind == "denied":
+            # Clients of ours look for these words of servers that have no route of theirs.
             return Refusal(
                 403,
-                f"{scope['path'][:200]} is closed on a hub, or is no route of it. Nothing of a "
+                f"{path} is closed on a hub, or is no route of it. Nothing of a "
                 "workspace needs it.",
             )
         kind = found.line.kind
