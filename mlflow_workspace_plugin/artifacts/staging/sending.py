@@ -38,6 +38,7 @@ _REFUSALS = (
     RoleNeededError,
     HubProtocolError,
 )
+_OF_PLACE = (HubUnreachableError, *_REFUSALS)
 _FOR_GOOD = (ArtifactRefusedError, UnsafeArtifactPathError, ValueError)
 
 
@@ -87,20 +88,26 @@ def _send_in_order(files: StagedFiles, open_at: OpenAt, progress: Progress) -> I
             for place, name in todo.items()
         ]
         outcomes = [each.result() for each in sent]
-        _check_place([each.error for each in outcomes])
+        of_place = _error_of_place([each.error for each in outcomes])
         for outcome in outcomes:
+            if of_place is not None and isinstance(outcome.error, _OF_PLACE):
+                continue
+            # What became of the others is told all the same: some wait no more.
             if outcome.error is not None:
                 refused.add(outcome.place)
             yield outcome
+        if of_place is not None:
+            raise of_place
 
 
-def _check_place(errors: list[Exception | None]) -> None:
-    """Raise an error that says of the place of all files that it takes none now."""
+def _error_of_place(errors: list[Exception | None]) -> Exception | None:
+    """Return an error that says of the place of all files that it takes none now."""
     for error in errors:
         if isinstance(error, HubUnreachableError):
-            raise error
+            return error
     if errors and errors[0] and all(isinstance(each, _REFUSALS) for each in errors):
-        raise errors[0]
+        return errors[0]
+    return None
 
 
 def _next_part(files: StagedFiles, names: list[str]) -> tuple[dict[Place, str], list[str]]:

@@ -600,6 +600,19 @@ def test_damaged_while_it_waits(client, run_id, tmp_path, files, caplog):
     assert "was changed by somebody" in caplog.text
 
 
+def test_damaged_beside_one_whose_place_is_away(client, run_id, azurite_server, files, monkeypatch):
+    """It is told of all the same, as it waits no more."""
+    monkeypatch.setattr("mlflow_workspace_plugin.artifacts.repository._SENDING_PATIENCE_S", 1.0)
+    location = location_of(client.get_run(run_id).info.artifact_uri, "team-a")
+    first, second = (files.add(location, f"{name}.txt", io.BytesIO(b"x")) for name in "ab")
+    (files.path / first / "content").write_bytes(b"changed")
+    azurite_server.stop()
+    (row,), code = sync()
+    assert "was changed by somebody" in row["problem"]
+    assert (row["sent files"], code) == (0, 1)
+    assert files.names() == [second]
+
+
 def test_unsafe_path_is_refused_at_the_call(client, run_id, azurite_server, files, tmp_path):
     """As it would be while the account is there; so is a folder that is not."""
     azurite_server.stop()
