@@ -11,6 +11,8 @@ from typing import Any
 from mlflow_workspace_plugin import settings
 
 _NAME = "ended.json"
+LOCK = "lock"
+"""The file in the folder of a job that is locked while the job lives."""
 LOGS = ("user_logs", "system_logs", "azureml-logs")
 """The folders of a job's logs, in its folder as among its run's files."""
 _CAPTURED = ("outputs", "logs")

@@ -9,9 +9,9 @@ from mlflow import MlflowClient
 from mlflow_workspace_plugin import uris
 from mlflow_workspace_plugin.errors import InvalidUriError, clause
 from mlflow_workspace_plugin.jobs.computes import LOCAL
-from mlflow_workspace_plugin.jobs.ended import Ended, jobs_folder, left_by
+from mlflow_workspace_plugin.jobs.ended import LOCK, Ended, jobs_folder, left_by
 from mlflow_workspace_plugin.jobs.engines.engine import EngineState
-from mlflow_workspace_plugin.jobs.machine import has_ended, held_to_end
+from mlflow_workspace_plugin.jobs.machine import has_ended, held_to_end, where_locked
 from mlflow_workspace_plugin.jobs.marked_processes import MARK, end_marked
 from mlflow_workspace_plugin.remote.build import open_workspace_store
 from mlflow_workspace_plugin.remote.left_behind import deliver_left_behind
@@ -81,6 +81,8 @@ def settle_kept(uri: str | None = None) -> dict[str, str]:
             # It does not wait for a hub that is away, for good perhaps: somebody's slot is held.
             store.ping()
             job = store.job(ended.run_id)
+            if job is not None and job.owner is None and job.stored_state in states.WAITING:
+                job = _taken_again(store, ended)
             settled = None if job is None else settle(store, job)
             if job is None or job.stored_state in states.LAST:
                 _came_too_late(store, job, ended)
@@ -92,6 +94,13 @@ def settle_kept(uri: str | None = None) -> dict[str, str]:
         if settled is not None and settled.stored_state not in states.LAST:
             problems[ended.run_id] = "Its runner still tries, or what it logged cannot be stored."
     return problems
+
+
+def _taken_again(store: WorkspaceTrackingStore, ended: Ended) -> Job:
+    """Take a job for its runner, of which a hub that was restored from a backup does not know."""
+    lock = ended.folder / LOCK
+    with lock.open("rb") as file:
+        return store.take_job(ended.run_id, ended.owner, where_locked(lock, file.fileno()))
 
 
 def _is_served(uri: str) -> bool:

@@ -9,11 +9,10 @@ import time
 from pathlib import Path
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.jobs.ended import LOGS, Ended, folders_of_jobs, jobs_folder
+from mlflow_workspace_plugin.jobs.ended import LOCK, LOGS, Ended, folders_of_jobs, jobs_folder
 from mlflow_workspace_plugin.private_folder import make_private
 from mlflow_workspace_plugin.terminal import get_logger
 
-_LOCK = "lock"
 _DAY_S = 86_400.0
 _TRIES = 10
 _PAUSE_S = 0.05
@@ -47,7 +46,7 @@ class JobFolder:
     @property
     def lock(self) -> Path:
         """The file that is locked."""
-        return self.path / _LOCK
+        return self.path / LOCK
 
     @property
     def work(self) -> Path:
@@ -115,12 +114,12 @@ def remove_old() -> None:
 def _ended_at(folder: Path) -> float:
     """Return when a job ended; if its runner was killed, when it last printed something."""
     logs = (log for name in LOGS for log in (folder / name).glob("*"))
-    return max(each.lstat().st_mtime for each in (folder / _LOCK, *logs))
+    return max(each.lstat().st_mtime for each in (folder / LOCK, *logs))
 
 
 def remove_unused(folder: Path) -> bool:
     """Remove the folder of a job, unless a process of the job lives; return whether none does."""
-    if (folder / _LOCK).exists() and not _is_free(folder):
+    if (folder / LOCK).exists() and not _is_free(folder):
         return False
     _remove(folder)
     return True
@@ -128,7 +127,7 @@ def remove_unused(folder: Path) -> bool:
 
 def _is_free(folder: Path) -> bool:
     try:
-        with (folder / _LOCK).open("rb") as file:
+        with (folder / LOCK).open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except OSError:
         return False

@@ -5,7 +5,9 @@ import time
 from collections.abc import Callable
 
 from mlflow_workspace_plugin import settings
+from mlflow_workspace_plugin.errors import JobEndedError, JobTakenError
 from mlflow_workspace_plugin.stores.jobs import states
+from mlflow_workspace_plugin.stores.jobs.job import Job
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.terminal import get_logger
 
@@ -22,6 +24,9 @@ class Heartbeat:
         store: of the job's workspace, without a journal: nothing of this may be told later.
         run_id: the job.
         owner: the token of this runner.
+        take_again: called when the job is not this runner's in a hub that may have been restored
+            from a backup; raises what :meth:`JobChanges.take_job` raises.
+        on_gone: called once, when there is no such job any more.
         on_cancel: called once, when it is asked to cancel; with whether it is to be at once.
         on_loss: called once, when the job is not this runner's any more; with why.
     """
@@ -32,17 +37,23 @@ class Heartbeat:
         run_id: str,
         owner: str,
         *,
+        take_again: Callable[[], None],
+        on_gone: Callable[[], None],
         on_cancel: Callable[[bool], None],
         on_loss: Callable[[str], None],
     ) -> None:
         self._store = store
         self._run_id = run_id
         self._owner = owner
+        self._take_again = take_again
+        self._on_gone = on_gone
         self._on_cancel = on_cancel
         self._on_loss = on_loss
         self._is_canceled = False
         self._is_forced = False
         self._is_lost = False
+        self._is_gone = False
+        self._is_gone_said = False
         self._is_away = False
         self._lock = threading.Lock()
         self._ended = threading.Event()
@@ -55,6 +66,11 @@ class Heartbeat:
         """Whether the job is this runner's, as far as it was told."""
         return not self._is_lost
 
+    @property
+    def is_gone(self) -> bool:
+        """Whether there was no such job when it was looked for last."""
+        return self._is_gone
+
     def start(self) -> None:
         """Begin."""
         self._thread.start()
@@ -66,20 +82,24 @@ class Heartbeat:
     def look(self) -> bool:
         """Look now for a request to cancel, and whose the job is; return whether that is known."""
         try:
-            job = self._store.job(self._run_id)
+            self._heed(self._store.job(self._run_id))
         except Exception as error:  # noqa: BLE001  the hub may be away for a while
             self._note_away(error)
             return False
-        if job is None:
-            self._lose("its run was deleted")
-        elif job.owner != self._owner:
-            self._lose("another runner has taken it over")
-        elif job.stored_state in states.LAST:
-            self._cancel_or_lose(job.stored_state)
-        elif job.cancel_requested_at is not None:
-            self._cancel(at_once=False)
         self._is_away = False
         return True
+
+    def _heed(self, job: Job | None) -> None:
+        self._is_gone = job is None
+        if job is None:
+            self._note_gone()
+        elif job.stored_state in states.LAST and job.owner in (None, self._owner):
+            self._cancel_or_lose(job.stored_state)
+        elif job.owner != self._owner:
+            # A hub that was restored does not know who has taken it since.
+            self._take_again_or_lose()
+        elif job.cancel_requested_at is not None:
+            self._cancel(at_once=False)
 
     def _beat(self) -> None:
         interval = settings.BEAT_S.number()
@@ -99,6 +119,20 @@ class Heartbeat:
                 self.look()
             elif answer.cancel_requested:
                 self._cancel(at_once=False)
+
+    def _take_again_or_lose(self) -> None:
+        if self._is_lost:
+            return
+        try:
+            self._take_again()
+        except (JobTakenError, JobEndedError):
+            self._lose("another runner has taken it over")
+
+    def _note_gone(self) -> None:
+        with self._lock:
+            is_news, self._is_gone_said = not self._is_gone_said, True
+        if is_news:
+            self._on_gone()
 
     def _cancel_or_lose(self, state: str) -> None:
         if state == states.CANCELED:

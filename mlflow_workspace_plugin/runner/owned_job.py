@@ -23,8 +23,10 @@ from mlflow_workspace_plugin.errors import (
     AzureMLException,
     DatastoreError,
     ForeignFileError,
+    JobEndedError,
     JobTakenError,
     NoAnswerError,
+    RunNotFoundError,
     clause,
 )
 from mlflow_workspace_plugin.hub.hub import open_hub
@@ -46,6 +48,7 @@ from mlflow_workspace_plugin.runner.variables import OUTPUTS
 from mlflow_workspace_plugin.runs import status as run_status
 from mlflow_workspace_plugin.runs.files.captured_folders import CapturedOutputs, WatchedLogs
 from mlflow_workspace_plugin.runs.files.run_files import RunFiles
+from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.job import Job
 from mlflow_workspace_plugin.stores.journalling.patience import until_answered
 from mlflow_workspace_plugin.stores.retries.faults import is_away
@@ -64,6 +67,10 @@ PACKAGES_LOG = "system_logs/packages.txt"
 
 _OWN_LOGS = (RUNNER_LOG, BUILD_LOG, PACKAGES_LOG)
 _LOGS = "./logs"
+_GONE = (
+    "its workspace has no such run any more: the hub was restored from a backup, or the run was "
+    "removed for good"
+)
 _AT_ONCE_S = 3.0
 _LONGEST_PAUSE_S = 5.0
 # Errors of a hub that is there.
@@ -120,11 +127,11 @@ class OwnedJob:
         self._gives_up_at: float | None = None
         self._is_all_stored = True
         self._lacks: list[str] = []
+        self._state = states.PREPARING
         try:
-            where = where_locked(self.folder.lock, self.folder.descriptor, self.mark)
+            self._where = where_locked(self.folder.lock, self.folder.descriptor, self.mark)
             # The same owner may take it again.
-            take = partial(store.take_job, run_id, self._owner, where)
-            self.job: Job = until_answered(lambda _: take())
+            self.job: Job = until_answered(lambda _: self._take())
         except BaseException:
             self.folder.close()
             raise
@@ -134,7 +141,13 @@ class OwnedJob:
         self.client = MlflowClient(tracking_uri=store.tracking_uri, registry_uri=store.tracking_uri)
         self.files = RunFiles(self.client, self.client._tracking_client.store, run_id)
         self._beat = Heartbeat(
-            store, run_id, self._owner, on_cancel=self._cancel, on_loss=self._lose
+            store,
+            run_id,
+            self._owner,
+            take_again=self._take_again,
+            on_gone=self._note_gone,
+            on_cancel=self._cancel,
+            on_loss=self._lose,
         )
         self._beat.start()
 
@@ -149,6 +162,7 @@ class OwnedJob:
 
     def advance(self, state: str) -> None:
         """Say how far it is. While the hub is away that is left out."""
+        self._state = state
         try:
             self.store.advance_job(self.run_id, self._owner, state)
         except Exception as error:  # noqa: BLE001  what it runs counts, and is to be run
@@ -253,7 +267,10 @@ class OwnedJob:
                 output.close()
             shipping.stop()
             on_end()
-            if self.is_ours:
+            if self._beat.is_gone:
+                self._is_all_stored = False
+                self._lacks.append("all that it left")
+            elif self.is_ours:
                 if data is not None:
                     store_data = partial(data.store, is_completed=is_completed)
                     unstored = self._store("its data", store_data)
@@ -298,6 +315,11 @@ class OwnedJob:
             ended.keep(self.folder.path)
         try:
             self._until_answered(partial(self._record, ended))
+        except RunNotFoundError as error:
+            raise NoAnswerError(
+                f"Job {self.run_id} has ended ({state}), and {clause(error)}. What it left is kept "
+                f"in {str(self.folder.path)!r}."
+            ) from None
         except Exception as error:
             raise NoAnswerError(
                 f"How job {self.run_id} ended ({state}) is kept in {str(self.folder.path)!r}, for "
@@ -317,8 +339,32 @@ class OwnedJob:
         self.folder.close()
 
     def _record(self, ended: EndedJob) -> None:
-        self.store.end_job(
+        if self._tell(ended):
+            return
+        job = self.store.job(self.run_id)
+        if job is None:
+            raise RunNotFoundError(_GONE)
+        if job.owner != self._owner:
+            # As the heartbeat does, which may not have seen it yet.
+            with contextlib.suppress(JobTakenError, JobEndedError):
+                self._take()
+                self._tell(ended)
+
+    def _tell(self, ended: EndedJob) -> bool:
+        return self.store.end_job(
             self.run_id, self._owner, ended.state, exit_code=ended.exit_code, cause=ended.cause
+        )
+
+    def _take(self) -> Job:
+        return self.store.take_job(self.run_id, self._owner, self._where)
+
+    def _take_again(self) -> None:
+        self._take()
+        self.store.advance_job(self.run_id, self._owner, self._state)
+        _logger.warning(
+            "Job %s was taken again: its hub did not know of this runner any more. It was restored "
+            "from a backup, it seems.",
+            self.run_id,
         )
 
     def _store_rest(
@@ -420,6 +466,14 @@ class OwnedJob:
     def _cancel(self, at_once: bool) -> None:  # noqa: FBT001
         grace_s = _AT_ONCE_S if at_once else None
         self.stop.ask(_request("It was canceled by request.", grace_s))
+
+    def _note_gone(self) -> None:
+        text = (
+            f"{_GONE[0].upper()}{_GONE[1:]}. Its command goes on, and what it leaves stays in "
+            f"{str(self.folder.path)!r}."
+        )
+        _logger.warning("Job %s: %s", self.run_id, text)
+        self.say(text)
 
     def _lose(self, why: str) -> None:
         _logger.warning("Job %s is not run on here: %s.", self.run_id, why)

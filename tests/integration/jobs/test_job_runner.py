@@ -11,13 +11,14 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from sqlalchemy import text
 
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.jobs.ended import Ended, jobs_folder
 from mlflow_workspace_plugin.jobs.environments.prepare import Prepared
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
-from mlflow_workspace_plugin.jobs.liveness import settle
+from mlflow_workspace_plugin.jobs.liveness import settle, settle_kept
 from mlflow_workspace_plugin.jobs.machine import where_locked
 from mlflow_workspace_plugin.runner.folder import remove_old
 from mlflow_workspace_plugin.runner.job import command_of
@@ -29,6 +30,29 @@ from tests.jobs import LOG, RUNNER, TELL, is_alive, until
 
 # Where rows are kept is the store's.
 pytestmark = pytest.mark.sqlite
+
+OF_RUN = ["runs", "tags", "params", "metrics", "latest_metrics", "workspace_plugin_jobs"]
+WAITS = (
+    TELL
+    + """
+tell("pid")
+while not os.path.exists(f"{FOLDER}/go"):
+    time.sleep(0.05)
+open("outputs/model", "w").close()
+print("done")
+"""
+)
+
+
+def forget_runner(direct, job):
+    """Make the row of a job what it was before a runner took it."""
+    with direct._transaction() as connection:
+        connection.execute(
+            text(
+                "UPDATE workspace_plugin_jobs SET state = 'Queued', owner = NULL, runner = NULL, "
+                f"started_at = NULL, beat = 0, beat_at = NULL WHERE run_uuid = '{job.id}'"
+            )
+        )
 
 
 class TestInside:
@@ -338,8 +362,6 @@ class TestOwner:
 
     def test_runner_whose_job_was_taken_stops(self, new_job, tmp_path):
         """It ends its command, and says nothing of the job any more."""
-        from sqlalchemy import text
-
         job = new_job(TELL + "tell('pid'); print('up'); time.sleep(300)").start()
         job.pid("pid")
         job.until_printed("up")
@@ -348,6 +370,51 @@ class TestOwner:
         assert job.wait() == 1
         assert job.state == "Running"
         assert "another runner has taken it over" in job.said
+
+    def test_runner_of_a_restored_hub_goes_on(self, new_job, tmp_path, direct):
+        """A backup of before it began knows no runner: it takes its job again."""
+        job = new_job(WAITS).start()
+        job.pid("pid")
+        job.until_state("Running")
+        forget_runner(direct, job)
+        assert until(lambda: job.row.owner)
+        job.until_state("Running")
+        (tmp_path / "go").touch()
+        assert job.wait() == 0, job.said
+        assert (job.state, job.status, job.log()) == ("Completed", "FINISHED", "done\n")
+        assert "was taken again" in job.said
+
+    def test_runner_of_a_restored_hub_tells_the_end(self, new_job, hub_path, tmp_path, direct):
+        """Later, too, where it was kept on its machine while the hub was away."""
+        job = new_job(WAITS).start(MLFLOW_WORKSPACE_END_WAIT="0.5")
+        job.pid("pid")
+        job.until_state("Running")
+        away = hub_path.with_name("away")
+        hub_path.rename(away)
+        (tmp_path / "go").touch()
+        assert job.wait() == 82, job.said
+        away.rename(hub_path)
+        forget_runner(direct, job)
+        assert settle_kept() == {}
+        assert (job.state, job.status, job.log()) == ("Completed", "FINISHED", "done\n")
+
+    def test_job_that_a_restored_hub_does_not_have(self, new_job, tmp_path, direct):
+        """It goes on to its end, all that it left stays on its machine, and both are said."""
+        job = new_job(WAITS).start()
+        job.pid("pid")
+        job.until_state("Running")
+        with direct._transaction() as connection:
+            for each in reversed(OF_RUN):
+                connection.execute(text(f"DELETE FROM {each} WHERE run_uuid = '{job.id}'"))
+        until(lambda: "has no such run any more" in job.said)
+        (tmp_path / "go").touch()
+        assert job.wait() == 82
+        left = Path(tmp_path, "jobs", job.id)
+        assert (left / LOG).read_text() == "done\n"
+        assert (left / "work" / "outputs" / "model").exists()
+        assert "has ended (Completed), and its workspace has no such run any more" in job.said
+        assert f"What it left is kept in {str(left)!r}" in job.said
+        assert settle_kept() == {}
 
     def test_hub_that_cannot_be_reached(self, tmp_path):
         """It is one line, with the hub, the node and the reason, and a reserved exit code."""
