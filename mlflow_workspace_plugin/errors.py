@@ -71,7 +71,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       NoAnswerError                    the database was away for as long as a call may wait
       LogInNeededError                 a served hub does not know who asks
       HubProtocolError                 a served hub and this version do not understand each other
-      JournalBehindError               a served hub has less of a journal than it said
+      JournalBehindError               a hub has less of a journal than it had
       JournalNotYoursError             a served hub knows a journal by another secret
       HubTooOldError                   an older MLflow made it: ``mlflow-workspace hub upgrade``
       HubTooNewError                   a newer MLflow made it: install that one
@@ -597,7 +597,7 @@ class HubProtocolError(HubError):
 
 
 class JournalBehindError(HubError):
-    """A served hub has less of a journal than its sender was told: it was restored, say.
+    """A hub has less of a journal than its sender was told: it was restored, say.
 
     Args:
         message: the thing, the reason, the remedy.
@@ -609,6 +609,22 @@ class JournalBehindError(HubError):
     def __init__(self, message: str, sequence: int = 0) -> None:
         super().__init__(message)
         self.sequence = sequence
+
+    @classmethod
+    def of(cls, writer: str, follows: int, sequence: int) -> "JournalBehindError":
+        """Return the error of a hub that was restored from a backup.
+
+        Args:
+            writer: of the journal.
+            follows: up to which record it was stored.
+            sequence: of the last record that the hub has.
+        """
+        return cls(
+            f"Records up to {follows} of journal {writer!r} were stored, and this hub has them up "
+            f"to {sequence}: it was restored from a backup. Send what is behind that again, or say "
+            "that it is lost.",
+            sequence,
+        )
 
 
 class JournalNotYoursError(HubError):

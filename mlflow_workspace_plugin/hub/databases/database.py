@@ -11,7 +11,7 @@ from typing import Any
 from mlflow.exceptions import MlflowException
 from mlflow.store.db.utils import create_sqlalchemy_engine
 from sqlalchemy import URL, Connection, Engine, event, text
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError
 
 from mlflow_workspace_plugin.errors import (
     AzureMLException,
@@ -73,6 +73,7 @@ def create_engine(url: str, settings: HubSettings) -> Engine:
             f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}",
             f"PRAGMA synchronous = {synchronous}",
         )
+        _leave_replaced_file(engine)
     _renew_after_fork(engine)
     return engine
 
@@ -281,6 +282,33 @@ def _on_connect(engine: Engine, *statements: str) -> None:
     def _set_up(connection: Any, _record: Any) -> None:
         for statement in statements:
             connection.execute(statement)
+
+
+def _leave_replaced_file(engine: Engine) -> None:
+    """Let no connection be used again whose file was replaced, as by a backup that was restored.
+
+    What is written to a file that has no name any more nobody ever reads. A file that is away
+    for now is left open.
+    """
+    database = str(engine.url.database)
+
+    @event.listens_for(engine, "connect")
+    def _note(_connection: Any, record: Any) -> None:
+        record.info["file"] = _file_at(database)
+
+    @event.listens_for(engine, "checkout")
+    def _check(_connection: Any, record: Any, _proxy: Any) -> None:
+        found = _file_at(database)
+        if found is not None and found != record.info["file"]:
+            raise InvalidatePoolError(f"{database!r} was replaced.")
+
+
+def _file_at(path: str) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path)  # noqa: PTH116  each use of a connection asks
+    except OSError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _renew_after_fork(engine: Engine) -> None:

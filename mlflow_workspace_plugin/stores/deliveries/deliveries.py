@@ -4,6 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
+from functools import cached_property
 from typing import Any
 
 from mlflow.entities import Metric, Param, RunStatus, RunTag
@@ -11,7 +12,7 @@ from mlflow.store.tracking.dbmodels.models import SqlLoggedModelMetric
 from sqlalchemy import Connection, bindparam, text
 from sqlalchemy.dialects import postgresql, sqlite
 
-from mlflow_workspace_plugin.errors import HubBusyError
+from mlflow_workspace_plugin.errors import HubBusyError, JournalBehindError
 from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.journal.files.records import (
     AWAITED,
@@ -107,9 +108,23 @@ class Deliveries(TypedValues):
             How many records were dealt with, at least one.
 
         Raises:
+            JournalBehindError: the hub has less than was delivered: it was restored.
             Exception: the database is away. Nothing is lost by delivering the records again.
         """
-        return self.deliver_of(HubWriter(writer), records, keep_refused)
+        delivered = self._delivered
+        try:
+            of = HubWriter(writer, delivered.get(writer, 0))
+            done = self.deliver_of(of, records, keep_refused)
+        except JournalBehindError as error:
+            delivered[writer] = error.sequence
+            raise
+        delivered[writer] = max(delivered.get(writer, 0), records[done - 1].sequence)
+        return done
+
+    @cached_property
+    def _delivered(self) -> dict[str, int]:
+        """Up to which record each writer's were delivered by this process."""
+        return {}
 
     def deliver_of(self, writer: Writer, records: list[Record], keep_refused: KeepRefused) -> int:
         """Store records as :meth:`deliver` does, of whatever is known as a writer.

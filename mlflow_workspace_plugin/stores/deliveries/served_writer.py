@@ -108,12 +108,7 @@ class ServedWriter:
         """
         sequence = self._found(connection)
         if self.follows > sequence:
-            raise JournalBehindError(
-                f"Records up to {self.follows} of journal {self.id!r} were stored, and this hub "
-                f"has them up to {sequence}: it was restored from a backup. Send what is behind "
-                "that again, or say that it is lost.",
-                sequence,
-            )
+            raise JournalBehindError.of(self.id, self.follows, sequence)
         return sequence
 
     def has_room(self, connection: Connection) -> bool:

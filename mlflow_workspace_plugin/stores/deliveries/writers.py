@@ -4,6 +4,8 @@ from typing import Protocol
 
 from sqlalchemy import Connection, text
 
+from mlflow_workspace_plugin.errors import JournalBehindError
+
 _NEW = text(
     "INSERT INTO workspace_plugin_writers (writer, sequence) VALUES (:writer, 0) "
     "ON CONFLICT DO NOTHING"
@@ -42,17 +44,26 @@ class HubWriter:
 
     Args:
         writer: its id.
+        follows: up to which record this process has seen all stored.
     """
 
-    def __init__(self, writer: str) -> None:
+    def __init__(self, writer: str, follows: int = 0) -> None:
         self.id = writer
+        self._follows = follows
 
     def last(self, connection: Connection) -> int:
-        """Return the sequence of the last record that is stored, and lock it; 0 if none is."""
+        """Return the sequence of the last record that is stored, and lock it; 0 if none is.
+
+        Raises:
+            JournalBehindError: there is less than was stored.
+        """
         lock = "" if connection.dialect.name == "sqlite" else " FOR UPDATE"
         connection.execute(_NEW, {"writer": self.id})
         found = connection.execute(text(_LAST + lock), {"writer": self.id})
-        return int(found.scalar_one())
+        sequence = int(found.scalar_one())
+        if sequence < self._follows:
+            raise JournalBehindError.of(self.id, self._follows, sequence)
+        return sequence
 
     def note(self, connection: Connection, sequence: int) -> None:
         """Note up to which record all are stored by the end of the transaction."""

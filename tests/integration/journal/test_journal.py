@@ -3,7 +3,9 @@
 import json
 import math
 import os
+import sqlite3
 import threading
+from contextlib import closing
 from subprocess import PIPE
 
 import mlflow
@@ -13,6 +15,7 @@ from hypothesis import strategies as st
 from mlflow.entities import Metric, Param, RunTag
 from mlflow.exceptions import MlflowException
 from mlflow.server.constants import BACKEND_STORE_URI_ENV_VAR
+from sqlalchemy import text
 
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
@@ -317,6 +320,54 @@ def test_repeated_lines_are_stored_once(direct, run_id):
     records = [parse(each[:-1]) for each in lines]
     assert deliver_all(direct, "writer", records) == [None] * 5
     assert values(direct, run_id) == [1.0, 1.0]
+
+
+def test_a_restored_hub(store, direct, run_id, caplog):
+    """Gets again what the journal still holds: nothing is lost, nothing is doubled."""
+
+    def log(steps):
+        for step in steps:
+            store.log_metric(run_id, Metric("m", step, 1, step))
+        assert store.flush(60)
+
+    log(range(100))
+    with direct._transaction() as connection:
+        for statement in (
+            "DELETE FROM metrics WHERE step >= 30",
+            "DELETE FROM latest_metrics",
+            "UPDATE workspace_plugin_receipts SET stored = stored - 70",
+            "UPDATE workspace_plugin_writers SET sequence = sequence - 70 WHERE sequence >= 100",
+        ):
+            connection.execute(text(statement))
+    log(range(100, 200))
+    assert values(direct, run_id) == list(range(200))
+    assert "was restored from a backup" in caplog.text
+    with direct._statements() as connection:
+        found = connection.execute(text("SELECT sum(stored) FROM workspace_plugin_receipts"))
+        assert found.scalar_one() == 200
+
+
+@pytest.mark.sqlite
+def test_a_database_file_that_is_replaced(store, direct, run_id, hub_path, tmp_path):
+    """By a backup, while processes use it: what they log is in the new one, with all they have."""
+
+    def log(steps):
+        for step in steps:
+            store.log_metric(run_id, Metric("m", step, 1, step))
+        assert store.flush(60)
+
+    log(range(30))
+    database, backup = hub_path / "hub.db", tmp_path / "backup.db"
+    with closing(sqlite3.connect(database)) as found, closing(sqlite3.connect(backup)) as copy:
+        found.backup(copy)
+    log(range(30, 100))
+    for each in ("hub.db-wal", "hub.db-shm"):
+        (hub_path / each).unlink()
+    backup.replace(database)
+    log(range(100, 150))
+    assert values(direct, run_id) == list(range(150))
+    with closing(sqlite3.connect(database)) as found:
+        assert found.execute("SELECT count(*) FROM metrics").fetchone() == (150,)
 
 
 class TestWriteThrough:
