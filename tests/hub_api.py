@@ -1,4 +1,4 @@
-"""Our own routes of a hub behind their gate, in a server of the tests' process."""
+"""Our own routes and pages of a hub behind their gate, in a server of the tests' process."""
 
 import threading
 import time
@@ -59,6 +59,7 @@ class Http:
 
     def __init__(self, address: str, token: str) -> None:
         self.address = address
+        self.token = token
         self._session = requests.Session()
         self._session.trust_env = False
         self._session.headers["Authorization"] = f"Bearer {token}"
@@ -100,6 +101,7 @@ def hub_api_server(hub_path: Path, oidc: Any = None) -> Iterator[Api]:
 
     from mlflow_workspace_plugin.accounts.access import Access
     from mlflow_workspace_plugin.app.hub_api.api import hub_api
+    from mlflow_workspace_plugin.app.pages.pages import Pages
     from mlflow_workspace_plugin.app.served.asking.gate import gate
     from mlflow_workspace_plugin.app.served.configuration import Served
     from mlflow_workspace_plugin.hub.hub import open_hub
@@ -108,7 +110,7 @@ def hub_api_server(hub_path: Path, oidc: Any = None) -> Iterator[Api]:
     api = Api(f"http://127.0.0.1:{port}", hub)
     served = Served(hub_path, api.address, hub_path / "metrics-token", oidc=oidc)
     access = Access(hub, takes_passwords=served.takes_passwords)
-    inner = hub_api(hub, access, served)
+    inner = Pages(hub_api(hub, access, served), hub)
     gated = gate(inner, hub, access)
 
     async def counted(scope: Any, receive: Any, send: Any) -> None:

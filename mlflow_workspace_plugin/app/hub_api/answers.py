@@ -33,7 +33,11 @@ _MAX_BODY = 4 * 2**20
 _CONFLICT = 409
 _MOST_VALUES = 200_000
 AT_ONCE = 16
-"""How many requests a process answers at a time; the others wait."""
+"""How many requests a process answers at a time, at most half of them of one account; the others
+wait."""
+_TURN_S = 1.0
+"""For so long, if what keeps them waiting is their own account's."""
+_TOO_MANY = "Your account asks this hub for too much at once. Nothing was done; ask again."
 
 
 @dataclass(frozen=True)
@@ -151,7 +155,15 @@ def _route(method: str, path: str, answer: Answer, max_body: int) -> Route:
                 f"More than {max_body} bytes were sent to {path}. Send less at a time.",
             )
         threads: OwnThreads = request.app.state.threads
-        return await threads.run(_answered, request, answer, body)
+        who = current_principal.get()
+        try:
+            return await threads.run_for(
+                who and who.name, _answered, request, answer, body, turn_s=_TURN_S
+            )
+        except TimeoutError:
+            busy = refusal(429, "REQUEST_LIMIT_EXCEEDED", _TOO_MANY)
+            busy.headers["Retry-After"] = "1"
+            return busy
 
     return Route(path, endpoint, methods=[method])
 

@@ -20,6 +20,7 @@ from starlette.routing import Route
 
 from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.pages.sources import Sources
+from mlflow_workspace_plugin.app.served.asking.identity import current_principal
 from mlflow_workspace_plugin.bounded import TooMuchError, json_of
 from mlflow_workspace_plugin.errors import UserErrorException
 from mlflow_workspace_plugin.figures.sheet import Sheet, csv_of
@@ -34,7 +35,8 @@ API = "/pages/api"
 _MAX_BODY = 4 * 2**20
 _MOST_VALUES = 200_000
 AT_ONCE = 8
-"""How many requests a process answers at a time; the others wait."""
+"""How many requests a process answers at a time, at most half of them of one account; the others
+wait."""
 _GREATEST = 1 << 63
 _SHOWN = 100
 _NOT_IN_FILE_NAMES = re.compile(r"[^\w. -]+")
@@ -124,7 +126,8 @@ def _route(path: str, answer: Answer, method: str) -> Route:
         try:
             body = b"" if method == "GET" else await _body(request)
             threads: OwnThreads = request.app.state.threads
-            return await threads.run(_answered, request, answer, body)
+            who = current_principal.get()
+            return await threads.run_for(who and who.name, _answered, request, answer, body)
         except MlflowException as error:
             content = {
                 "code": error.error_code,
