@@ -1,6 +1,7 @@
 """A proxy in front of a storage server that lets requests fail, and counts what went through."""
 
 import asyncio
+import itertools
 import socket
 import threading
 from collections.abc import Awaitable, Callable, Iterator
@@ -97,9 +98,14 @@ def error(status: int, code: str, message: str = "No.", **headers: str) -> Answe
 
 
 @contextmanager
-def fault_proxy(port: int) -> Iterator[Proxy]:
-    """Run a proxy in front of a port until the block is left."""
+def fault_proxy(*ports: int) -> Iterator[Proxy]:
+    """Run a proxy in front of a port until the block is left.
+
+    Args:
+        ports: of several servers each is asked in turn.
+    """
     proxy = Proxy()
+    in_turn = itertools.cycle(ports)
     loop = asyncio.new_event_loop()
 
     async def serve() -> None:
@@ -107,7 +113,7 @@ def fault_proxy(port: int) -> Iterator[Proxy]:
         # What the system takes in ahead of a slow line looks sent.
         listening.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, _PIECE)
         await asyncio.start_server(
-            lambda reader, writer: _connection(proxy, port, reader, writer), sock=listening
+            lambda reader, writer: _connection(proxy, in_turn, reader, writer), sock=listening
         )
         proxy.port = listening.getsockname()[1]
 
@@ -135,18 +141,18 @@ class _CutError(Exception):
 
 
 async def _connection(
-    proxy: Proxy, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    proxy: Proxy, ports: Iterator[int], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> None:
     try:
         with suppress(_CutError, OSError, asyncio.IncompleteReadError, asyncio.CancelledError):
-            while await _exchange(proxy, port, reader, writer):
+            while await _exchange(proxy, ports, reader, writer):
                 pass
     finally:
         writer.transport.abort()
 
 
 async def _exchange(
-    proxy: Proxy, port: int, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
+    proxy: Proxy, ports: Iterator[int], reader: asyncio.StreamReader, writer: asyncio.StreamWriter
 ) -> bool:
     """Take a request, and answer it; False when the client is done."""
     head = await _head(reader)
@@ -167,7 +173,7 @@ async def _exchange(
         await asyncio.Event().wait()
     await asyncio.sleep(late.request_s)
     # One for each request: the server closes those that are idle for some seconds.
-    server, to_server = await asyncio.open_connection("127.0.0.1", port)
+    server, to_server = await asyncio.open_connection("127.0.0.1", next(ports))
     try:
         to_server.write(head)
         await _copy(reader, to_server, request.size, cut.of_request, proxy.pass_on)

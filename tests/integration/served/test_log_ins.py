@@ -5,7 +5,6 @@ import json
 import os
 import shutil
 import stat
-import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -27,7 +26,6 @@ from mlflow_workspace_plugin.remote.http import HubHttp
 from mlflow_workspace_plugin.runner.variables import RunFacts, environment_of
 from tests.fault_proxy import Cut, fault_proxy
 from tests.hub_api import hub_api_server
-from tests.python_processes import Popen
 
 pytestmark = pytest.mark.skipif(
     tuple(map(int, mlflow.__version__.split(".")[:2])) < (3, 17),
@@ -35,35 +33,6 @@ pytestmark = pytest.mark.skipif(
 )
 
 PASSWORD = "a password of the tests"
-TOKEN_S = float(os.environ.get("TOKEN_S", "2"))
-"""The life of an access token; all that is done with them is done for six times as long."""
-PROCESSES = 8
-
-_WORKER = """
-import sys, time
-import requests
-from mlflow_workspace_plugin.errors import HubUnreachableError
-from mlflow_workspace_plugin.remote.credentials import credentials_of
-
-address, until = sys.argv[1], time.time() + float(sys.argv[2])
-credentials, tokens = credentials_of(address), set()
-while time.time() < until:
-    token = credentials.token()
-    try:
-        answer = requests.get(
-            address + "/hub/v1/me", headers={"Authorization": "Bearer " + token}, timeout=20
-        )
-        if answer.status_code == 401:
-            renewed = credentials.renewed(token)
-            assert renewed is not None, "somebody has to log in again"
-            continue
-    except (requests.ConnectionError, HubUnreachableError):
-        continue
-    assert answer.json()["name"] == "alice", answer.text
-    tokens.add(token)
-    time.sleep(0.05)
-print(len(tokens))
-"""
 
 
 _ON_A_FULL_DISK = """
@@ -371,40 +340,6 @@ def test_what_is_sent_to_log_in_is_checked(address):
     answer = requests.post(f"{address}/hub/v1/refresh", json={"refresh": "mwr_x"}, timeout=20)
     assert answer.status_code == 401
     assert answer.headers["WWW-Authenticate"] == 'Bearer error="invalid_token"'
-
-
-def test_many_processes_stay_logged_in_while_answers_are_lost(hub, address):
-    """Eight share one log-in, every third answer is lost, and nobody has to log in again."""
-    from mlflow_workspace_plugin.accounts.tokens import Tokens
-    from mlflow_workspace_plugin.remote.log_ins import KeptLogIn, log_in_of
-
-    port = int(address.rpartition(":")[2])
-    count = [0]
-
-    def fault(_):
-        count[0] += 1
-        return Cut(before_answer=True) if count[0] % 3 == 0 else None
-
-    with fault_proxy(port) as proxy:
-        proxy.fault = fault
-        behind = f"http://127.0.0.1:{proxy.port}"
-        issued = Tokens(hub).issue("alice", seconds=int(TOKEN_S))
-        KeptLogIn(behind).change(lambda: log_in_of(issued._asdict(), "alice"))
-        started = [
-            Popen(
-                ["-c", _WORKER, behind, str(6 * TOKEN_S)],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.PIPE,
-                text=True,
-            )
-            for _ in range(PROCESSES)
-        ]
-        outputs = [each.communicate(timeout=240) for each in started]
-        assert [each.returncode for each in started] == [0] * PROCESSES, outputs
-    assert count[0] > 3 * PROCESSES
-    assert max(int(out) for out, _ in outputs) >= 3, "the token was renewed again and again"
-    (log_in,) = [each for each in Tokens(hub).list("alice") if each.id == issued.id]
-    assert log_in.used_at is not None
 
 
 def test_an_ended_log_in_is_waited_for_and_found_again(hub, address, log_ins):
