@@ -5,6 +5,7 @@ and in PostgreSQL. The mark ``sqlite`` keeps to SQLite what is about its files. 
 ``hubs`` runs a third time, with the rows in PostgreSQL and the files in Azurite; but not what is
 marked ``folder``, too, as it is about the folder of a hub's files. And it runs a fourth time behind
 a hub's server, of which each process of tests starts one; but not what is marked ``beneath``, too.
+What is marked ``behind`` runs there, too, wherever else it runs.
 What is marked ``alike`` is about what is above all of that, and runs in a folder with SQLite and
 behind a server only, unless ``ALL_HUBS`` is set.
 """
@@ -40,12 +41,14 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 def pytest_generate_tests(metafunc):
     marks = {mark.name for mark in metafunc.definition.iter_markers()}
-    if "database" in metafunc.fixturenames and marks & {"store", "databases", "hubs"}:
+    if "database" in metafunc.fixturenames and marks & {"store", "databases", "hubs", "behind"}:
         on = ["sqlite"] if "sqlite" in marks else ["sqlite", "postgresql"]
         if "hubs" in marks and "folder" not in marks:
             on.append("postgresql+azure")
             if not marks & {"beneath", "sqlite"}:
                 on.append("served")
+        if "behind" in marks:
+            on.append("served")
         if "alike" in marks and "ALL_HUBS" not in os.environ:
             on = [each for each in on if each in ("sqlite", "served")]
         metafunc.parametrize("database", on, indirect=True, scope="session")

@@ -10,7 +10,7 @@ from pathlib import Path
 from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
-from mlflow_workspace_plugin.stores.build import open_workspace_store
+from mlflow_workspace_plugin.remote.build import open_workspace_store
 from tests import python_processes
 
 RUNNER = ["-m", "mlflow_workspace_plugin.runner"]

@@ -56,6 +56,7 @@ def forget_runner(direct, job):
 
 
 class TestInside:
+    @pytest.mark.behind
     def test_script_of_a_snapshot(self, new_job, workspace, tmp_path):
         """It runs in a folder of its own, with its helpers; what it leaves is the run's."""
         source = tmp_path / "source"
@@ -198,6 +199,7 @@ class TestEnd:
         assert "max_run_duration_seconds is 1.5" in job.row.cause
         assert job.log() == "up\n"
 
+    @pytest.mark.behind
     def test_run_that_is_deleted_meanwhile(self, new_job):
         """Its job goes on and ends as it ends; so it is seen when the run is restored."""
         job = new_job(
@@ -259,6 +261,7 @@ sys.exit(3)
 
 
 class TestCancel:
+    @pytest.mark.behind
     def test_running(self, new_job):
         """SIGTERM ends the script; its outputs and its log are kept."""
         job = new_job("open('outputs/kept', 'w').close(); print('up'); time.sleep(300)").start()
@@ -360,17 +363,20 @@ class TestOwner:
         assert job.wait() == 1
         assert job.state == "Canceled"
 
-    def test_runner_whose_job_was_taken_stops(self, new_job, tmp_path):
+    @pytest.mark.behind
+    def test_runner_whose_job_was_taken_stops(self, new_job, direct):
         """It ends its command, and says nothing of the job any more."""
         job = new_job(TELL + "tell('pid'); print('up'); time.sleep(300)").start()
         job.pid("pid")
         job.until_printed("up")
-        with job.store.engine.begin() as connection:
-            connection.execute(text("UPDATE workspace_plugin_jobs SET owner = 'another'"))
+        with direct._transaction() as connection:
+            taken = "UPDATE workspace_plugin_jobs SET owner = 'another' WHERE run_uuid = :id"
+            connection.execute(text(taken), {"id": job.id})
         assert job.wait() == 1
         assert job.state == "Running"
         assert "another runner has taken it over" in job.said
 
+    @pytest.mark.behind
     def test_runner_of_a_restored_hub_goes_on(self, new_job, tmp_path, direct):
         """A backup of before it began knows no runner: it takes its job again."""
         job = new_job(WAITS).start()
@@ -398,6 +404,7 @@ class TestOwner:
         assert settle_kept() == {}
         assert (job.state, job.status, job.log()) == ("Completed", "FINISHED", "done\n")
 
+    @pytest.mark.behind
     def test_job_that_a_restored_hub_does_not_have(self, new_job, tmp_path, direct):
         """It goes on to its end, all that it left stays on its machine, and both are said."""
         job = new_job(WAITS).start()

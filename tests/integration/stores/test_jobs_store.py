@@ -33,7 +33,8 @@ from mlflow_workspace_plugin.hub.hub import upgrade_hub
 from mlflow_workspace_plugin.jobs.engines.engine import Compute
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.journal.sending.replay import replay
-from mlflow_workspace_plugin.stores.build import build_tracking_store, open_workspace_store
+from mlflow_workspace_plugin.remote.build import build_tracking_store
+from mlflow_workspace_plugin.stores.build import open_workspace_store
 from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.job import LOST_S, SILENT_S
 from mlflow_workspace_plugin.stores.tags.failure import ERROR_TAG, REASON_TAG
@@ -44,7 +45,7 @@ from tests.python_processes import WAIT_FOR_THE_OTHERS, run_at_once
 
 pytestmark = pytest.mark.store
 
-DEFINITION = {"script": "train.py", "arguments": ["--name", "ä\0\ud800"], "gpus": 0}
+DEFINITION = {"script": "train.py", "arguments": ["--name", "ä\0"], "gpus": 0}
 RUNNER = {"host": "node-1", "process": 7}
 
 
@@ -248,6 +249,7 @@ Path(file).write_text(" ".join(taken))
 """
 
 
+@pytest.mark.behind
 class TestLife:
     def test_job_is_a_run_that_waits(self, store, job_id, client, database):
         """MLflow sees it as scheduled, and a reader all that was said of it."""
@@ -259,6 +261,15 @@ class TestLife:
         assert job.definition == DEFINITION
         assert job.submitted_at == run.info.start_time
         assert 0 <= job.age_s < 3600
+
+    def test_argument_that_is_no_text(self, store, experiment, database):
+        """Is in a definition as it is; over a network none goes, and that is said."""
+        odd = DEFINITION | {"arguments": ["\ud800"]}
+        if database == "served":
+            with pytest.raises(UnstorableValueError, match="cannot be sent"):
+                new_job(store, experiment, definition=odd)
+        else:
+            assert store.job(new_job(store, experiment, definition=odd)).definition == odd
 
     def test_from_queue_to_end(self, store, job_id, client, database):
         """Each state is seen, MLflow's status goes with it, and times are in their order."""
@@ -316,8 +327,9 @@ class TestLife:
 
     def test_clock_that_is_set_back(self, store, running, client, hub_path, database):
         """A job never ends before it has started."""
-        execute(hub_path, "UPDATE workspace_plugin_jobs SET started_at = started_at + 3600000")
-        execute(hub_path, "UPDATE runs SET start_time = start_time + 3600000")
+        for change in ("workspace_plugin_jobs SET started_at", "runs SET start_time"):
+            later = f"{change} = {change.rpartition(' ')[2]} + 3600000"
+            execute(hub_path, f"UPDATE {later} WHERE run_uuid = '{running}'")
         assert ended(store, running)
         job, info = store.job(running), client.get_run(running).info
         assert job.ended_at == job.started_at
@@ -373,14 +385,14 @@ class TestLife:
         default = client.get_experiment_by_name("Default").experiment_id
         assert store.job(run_id).experiment_id == default
 
-    def test_jobs_are_found(self, store, experiment, client, database):
+    def test_jobs_are_found(self, store, experiment, client, hub_path, database):
         """Newest first, by state, by compute target, and not those of deleted runs."""
         first, second, third = (
             new_job(store, experiment, compute=compute) for compute in ("a", "b", "b")
         )
         for number, run_id in enumerate((first, second, third)):
             execute(
-                store._hub.path,
+                hub_path,
                 f"UPDATE workspace_plugin_jobs SET submitted_at = {number} "
                 f"WHERE run_uuid = '{run_id}'",
             )
@@ -397,6 +409,7 @@ class TestLife:
         assert ids(store.jobs(states=["Queued"])) == [third]
 
 
+@pytest.mark.behind
 class TestCancel:
     def test_waiting_job_is_canceled_at_once(self, store, job_id, client, database):
         """And stays so: no runner takes it."""
@@ -449,6 +462,7 @@ class TestCancel:
         assert store.beat(running, "owner").cancel_requested
 
 
+@pytest.mark.behind
 class TestLostJobs:
     def test_what_a_reader_found_dead_has_failed(self, store, running, client, database):
         """MLflow sees it, with the cause; the runner, should it live, sees it as well."""
