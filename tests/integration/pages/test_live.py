@@ -15,10 +15,10 @@ from mlflow_workspace_plugin import Experiment
 from mlflow_workspace_plugin.overview.figures.figures import figures_of_run
 from mlflow_workspace_plugin.overview.live.tick import tick, tick_json
 from mlflow_workspace_plugin.overview.source import source_of
+from mlflow_workspace_plugin.remote.build import open_workspace_store
 from mlflow_workspace_plugin.runs.metrics.descriptors import SCALAR
 from mlflow_workspace_plugin.runs.metrics.values import scalar
 from mlflow_workspace_plugin.runs.metrics.writer import MetricWriter
-from mlflow_workspace_plugin.stores.build import open_workspace_store
 
 pytestmark = [pytest.mark.databases]
 
@@ -159,6 +159,7 @@ def test_points_of_other_clients_hide_no_late_ones_of_ours(run, source, uri):
     assert len(looker.points["loss"]) == 55
 
 
+@pytest.mark.behind
 def test_nothing_is_read_again_while_nothing_is_late(run, source):
     """Points come by themselves; and a look at what did not change tells nothing."""
     looker = Looker(source, run.id)
@@ -178,6 +179,7 @@ def test_nothing_is_read_again_while_nothing_is_late(run, source):
     assert [quiet[each] for each in ("facts", "files", "is_over")] == [False] * 3
 
 
+@pytest.mark.behind
 def test_what_numbers_do_not_say_is_named(run, source):
     """Texts, rows and charts: their figures are read again, under the names that they have."""
     looker = Looker(source, run.id)
@@ -217,6 +219,7 @@ def test_none_among_numbers_is_named(run, source, first):
     assert figure["series"][0]["y"] == [first, None, 0.25, None]
 
 
+@pytest.mark.behind
 def test_text_among_numbers_is_named_without_a_journal(run, source, uri):
     """There are no receipts then, which would count it."""
     writer = MetricWriter(open_workspace_store(uri), run.id)
@@ -227,6 +230,7 @@ def test_text_among_numbers_is_named_without_a_journal(run, source, uri):
     assert looker.look()["again"] == ["loss"]
 
 
+@pytest.mark.behind
 def test_new_files_of_folders_that_are_named_are_told(run, source):
     """However deep they are; each folder once, and when it is named for the first time."""
 
@@ -248,6 +252,7 @@ def test_new_files_of_folders_that_are_named_are_told(run, source):
         look(cursor, "../..")
 
 
+@pytest.mark.behind
 def test_last_look_reads_all_again(run, source):
     """So the last picture is the one that whoever opens the run later sees."""
     run.log("loss", 0.5)
@@ -262,6 +267,7 @@ def test_last_look_reads_all_again(run, source):
     assert found["head"]["status"] == "Completed"
 
 
+@pytest.mark.behind
 def test_log_comes_in_pieces_and_a_shorter_one_anew(run, source):
     """In whole characters, from the end of a long one on; each piece behind the one before."""
     repository = source.repository(run.id)
@@ -287,6 +293,7 @@ def test_log_comes_in_pieces_and_a_shorter_one_anew(run, source):
     }
 
 
+@pytest.mark.behind
 def test_run_of_another_workspace_is_not_there(run, other_workspace):
     """Nor one that was deleted for good."""
     elsewhere = source_of(other_workspace.get_mlflow_tracking_uri())
@@ -294,6 +301,7 @@ def test_run_of_another_workspace_is_not_there(run, other_workspace):
         tick(elsewhere, run.id)
 
 
+@pytest.mark.behind
 def test_cursor_of_somebody_else_is_none(run, source):
     """What is sent as one is anybody's: it is a first look, or an answer as to a fault."""
     run.log("loss", 1)
@@ -303,6 +311,7 @@ def test_cursor_of_somebody_else_is_none(run, source):
     assert figures_of_run(source, run.id)
 
 
+@pytest.mark.behind
 def test_new_files_of_mlflows_calls_are_told(run, source):
     """An image of a series, and rows of a table, that MLflow's calls log are to be read again."""
     numpy = pytest.importorskip("numpy")
