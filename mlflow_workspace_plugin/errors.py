@@ -66,7 +66,7 @@ mlflow.exceptions.MlflowException      what ``except MlflowException`` and MLflo
       HubUnreachableError              the database server does not answer, or refuses the login
       HubFullError                     the disk or quota is full
         StagingFullError               no more files may wait on this machine
-      ArtifactRefusedError             the storage account takes no such file
+      ArtifactRefusedError             the storage takes no such file
       HubBusyError                     another process kept the database locked, or uses it
       NoAnswerError                    the database was away for as long as a call may wait
       LogInNeededError                 a served hub does not know who asks
@@ -640,7 +640,9 @@ class HubFullError(HubError):
 
 
 class ArtifactRefusedError(HubError):
-    """The storage account takes no such file, whenever it is sent."""
+    """The storage takes no such file, whenever it is sent."""
+
+    code = INVALID_PARAMETER_VALUE
 
 
 class StagingFullError(HubFullError):

@@ -1,5 +1,6 @@
 """A hub that is served with accounts: the real command, in processes of its own."""
 
+import http.client
 import json
 import os
 import shutil
@@ -195,6 +196,22 @@ def served_hub(
                 served.stop()
             finally:
                 served.kill()
+
+
+def raw(
+    served: ServedHub, method: str, target: str, headers: list[tuple[str, str]], body: bytes = b""
+) -> tuple[int, bytes]:
+    """Ask with an address and headers exactly as they are given; return status and content."""
+    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
+    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
+    for name, value in [("Host", f"127.0.0.1:{served.port}"), *headers]:
+        connection.putheader(name, value)
+    connection.putheader("Content-Length", str(len(body)))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    text = answer.read()
+    connection.close()
+    return answer.status, text
 
 
 def access_log(log: Path) -> list[dict[str, Any]]:

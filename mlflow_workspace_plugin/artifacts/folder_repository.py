@@ -120,8 +120,14 @@ class FolderRepository(FileSpace, StreamUploadMixin):
 
         Raises:
             ForeignFileError: a link is in the way. Without it they can be appended.
+            ArtifactRefusedError: the path leads through a file, is that of a folder, or too long.
         """
-        with self._checked(path), self._tree.above(self._place(path), make=True) as (folder, name):
+        place = self._place(path)
+        with (
+            self._checked(path),
+            _refused_as_names(place.parent),
+            self._tree.above(place, make=True) as (folder, name),
+        ):
             folder.append(name, lines, goes_on=goes_on)
 
     def append_at(self, path: str, piece: bytes, at: int) -> bool:
@@ -162,8 +168,7 @@ class FolderRepository(FileSpace, StreamUploadMixin):
                 with self._tree.folder(self._place(path)) as folder:
                     entries = folder.entries()
             except OSError as error:
-                # A path that is too long leads nowhere.
-                if error.errno not in (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG):
+                if error.errno not in _NOTHING_THERE:
                     raise
                 return []
         above = PurePosixPath(path or "")
@@ -234,11 +239,8 @@ class FolderRepository(FileSpace, StreamUploadMixin):
         with self._checked(path):
             try:
                 source = self._tree.open(self._place(path))
-            except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
-                raise _missing(path) from error
             except OSError as error:
-                # A path that is too long leads nowhere.
-                if error.errno != errno.ENAMETOOLONG:
+                if error.errno not in (*_NOTHING_THERE, errno.EISDIR):
                     raise
                 raise _missing(path) from error
             with source:
@@ -248,7 +250,8 @@ class FolderRepository(FileSpace, StreamUploadMixin):
     def delete_artifacts(self, artifact_path: str | None = None) -> None:
         """Delete a file, a folder, a link, or everything."""
         with self._checked(artifact_path):
-            self._tree.remove(self._place(artifact_path))
+            with _nothing_if_missing():
+                self._tree.remove(self._place(artifact_path))
             if not artifact_path:
                 # A run's files lie in RUN/artifacts; with them gone the folder of the run is empty.
                 self._tree.remove_if_empty(self._location.parent)
@@ -369,7 +372,9 @@ class FolderRepository(FileSpace, StreamUploadMixin):
     def _download_file(self, remote_file_path: str, local_path: str) -> None:
         try:
             source = self._tree.open(self._place(remote_file_path))
-        except (FileNotFoundError, NotADirectoryError, IsADirectoryError) as error:
+        except OSError as error:
+            if error.errno not in (*_NOTHING_THERE, errno.EISDIR):
+                raise
             raise _missing(remote_file_path) from error
         with source, Path(local_path).open("wb") as target:
             shutil.copyfileobj(source, target, _CHUNK)
@@ -382,7 +387,7 @@ class FolderRepository(FileSpace, StreamUploadMixin):
         """Return the path of what is stored, where MLflow's reading of a URI has changed it."""
         if not path:
             return path
-        with suppress(FileNotFoundError, NotADirectoryError):
+        with _nothing_if_missing():
             with self._tree.above(self._place(path)) as (folder, name):
                 folder.status(name)
             return path
@@ -391,7 +396,9 @@ class FolderRepository(FileSpace, StreamUploadMixin):
     def _in_place(self, path: str | None) -> Path | None:
         try:
             return self._tree.steady(self._place(path))
-        except (FileNotFoundError, NotADirectoryError) as error:
+        except OSError as error:
+            if error.errno not in _NOTHING_THERE:
+                raise
             raise _missing(path) from error
 
     def _is_copy(self, path: str, copy: Path, known: StoredFile | None) -> bool:
@@ -414,6 +421,9 @@ class FolderRepository(FileSpace, StreamUploadMixin):
             name: of the file; folders before it are left out, as MLflow does.
             artifact_path: the folder that it is stored in.
             source: the local file, whose time it keeps, and whether it may be run.
+
+        Raises:
+            ArtifactRefusedError: a path leads through a file, is that of a folder, or too long.
         """
         self.check_storable(posixpath.join(artifact_path or "", name))
         base = PurePosixPath(name).name
@@ -423,6 +433,7 @@ class FolderRepository(FileSpace, StreamUploadMixin):
             place = self._place(artifact_path)
             may_run = source is not None and _may_run(source)
             with (
+                _refused_as_names(place),
                 self._tree.folder(place, make=True) as folder,
                 folder.writing(base, executable=may_run) as target,
             ):

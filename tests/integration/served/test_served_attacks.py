@@ -5,12 +5,10 @@ import base64
 import http.client
 import io
 import json
-import pickle
 import shutil
 import threading
 import uuid
 from hashlib import sha256
-from pathlib import Path
 from urllib.parse import quote
 
 import mlflow
@@ -37,7 +35,7 @@ from tests.chromium import chromium, new_page
 from tests.listener import listening
 from tests.mlflow_routes import path_of
 from tests.planted import MARK, plant
-from tests.served import ADMIN, PASSWORD, served_hub
+from tests.served import ADMIN, PASSWORD, raw, served_hub
 from tests.waiting import wait_until
 
 pytestmark = pytest.mark.skipif(
@@ -769,20 +767,6 @@ def test_page_of_another_site_changes_nothing(served, runs, headers):
     assert forged.status_code == 403
 
 
-def raw(served, method, target, headers, body=b""):
-    """Ask with an address and headers exactly as they are given."""
-    connection = http.client.HTTPConnection("127.0.0.1", served.port, timeout=60)
-    connection.putrequest(method, target, skip_host=True, skip_accept_encoding=True)
-    for name, value in [("Host", f"127.0.0.1:{served.port}"), *headers]:
-        connection.putheader(name, value)
-    connection.putheader("Content-Length", str(len(body)))
-    connection.endheaders(body)
-    answer = connection.getresponse()
-    text = answer.read()
-    connection.close()
-    return answer.status, text
-
-
 def test_workspace_cannot_be_named_twice(served):
     """Two headers, or one that only WSGI takes for it, do not make two layers read two names."""
     token = ("Authorization", f"Bearer {served.token('ana')}")
@@ -795,78 +779,6 @@ def test_workspace_cannot_be_named_twice(served):
         assert (status == 200) is (underscore in headers), text
     status, _ = raw(served, "GET", target, [token, token, own])
     assert status == 400
-
-
-PATHS = [
-    "../../../../../../etc/passwd",
-    "..%2f..%2f..%2f..%2f..%2fetc%2fpasswd",
-    "%2e%2e/%2e%2e/%2e%2e/%2e%2e/etc/passwd",
-    "%252e%252e%252f%252e%252e%252f%252e%252e%252fetc%252fpasswd",
-    "%25252e%25252e%25252fhub.db",
-    "..%5c..%5c..%5chub.db",
-    "..\\..\\..\\hub.db",
-    "/etc/passwd",
-    "//etc/passwd",
-    "%2fetc%2fpasswd",
-    "file:///etc/passwd",
-    "file:%2f%2f%2fetc%2fpasswd",
-    "C:%5cwindows%5cwin.ini",
-    "%5c%5cevil.example%5cshare",
-    "a%00b",
-    "a%0d%0aX-Injected:%201",
-    "a;/../../hub.db",
-    "a%23/../../hub.db",
-    "a%3f/../../hub.db",
-    "%ef%bc%8e%ef%bc%8e/%ef%bc%8e%ef%bc%8e/hub.db",
-    "%e2%80%a5/%e2%80%a5/hub.db",
-    "./.",
-    ".mlflow-workspace/../../../hub.toml",
-    "workspaces/team-b/1",
-    "workspaces/team-a/../team-b/1",
-    "workspaces/team-a%2f..%2fteam-b%2f1",
-    "workspaces",
-]
-WAYS = [
-    "/api/2.0/mlflow-artifacts/artifacts/{path}",
-    "/ajax-api/2.0/mlflow-artifacts/artifacts/{path}",
-    "/api/2.0/mlflow-artifacts/artifacts?path={path}",
-    "/api/2.0/mlflow-artifacts/artifacts/{experiment}/{run}/artifacts/{path}",
-    "/get-artifact?run_id={run}&path={path}",
-    "/ajax-api/2.0/mlflow/artifacts/list?run_id={run}&path={path}",
-    "/pages/api/runs/{run}/file?workspace=team-a&path={path}",
-    "/pages/api/runs/{run}/preview?workspace=team-a&path={path}",
-    "/pages/api/runs/{run}/files?workspace=team-a&path={path}",
-    "/pages/api/runs/{run}/snapshot/file?workspace=team-a&path={path}",
-    "/pages/api/runs/{run}/log?workspace=team-a&name={path}",
-    "/pages/assets/0/{path}",
-    "/static-files/{path}",
-    "/hub/v1/workspaces/team-a/files/content?run_id={run}&path={path}",
-    "/pages/{path}",
-    "/{path}",
-]
-
-
-def test_no_address_leads_out(served, runs):
-    """Each path of the corpus by each way in, to read, and by MLflow's to write and to delete."""
-    token = [
-        ("Authorization", f"Bearer {served.token('ana')}"),
-        ("X-MLFLOW-WORKSPACE", "team-a"),
-    ]
-    for way in WAYS:
-        for path in PATHS:
-            target = way.format(path=path, run=runs[0].id, experiment=runs[0].experiment.id)
-            status, text = raw(served, "GET", target, token)
-            assert status < 500, (target, text[:300])
-            for secret in (b"root:x:", b"SQLite format", MARK.encode(), b"[hub]", b"win.ini\n"):
-                assert secret not in text, (target, text[:300])
-    before = sorted(str(each) for each in served.path.parent.rglob("*") if each.is_dir())
-    for way in WAYS[:4:3]:
-        for path in PATHS:
-            target = way.format(path=path, run=runs[0].id, experiment=runs[0].experiment.id)
-            for method in ("PUT", "DELETE"):
-                raw(served, method, target, token, b"planted")
-    made = {str(each) for each in served.path.parent.rglob("*") if each.is_dir()} - {*before}
-    assert all("/artifacts/workspaces/team-a" in each for each in made), made
 
 
 def test_long_addresses_are_refused_before_anything_is_made_of_them(served):
@@ -986,73 +898,6 @@ def test_server_asks_nowhere_that_a_user_names(served, runs):
         hook = {"name": "h", "url": f"{address}/hook", "events": []}
         assert session.post("/api/2.0/mlflow/webhooks", json=hook).status_code == 403
         assert listener.connections == 0
-
-
-def test_no_link_leads_out(served, runs, tmp_path):
-    """One that lies in a folder of the hub is followed by no way in, to read, list or write."""
-    run = runs[0]
-    (tmp_path / "secret").write_text(MARK)
-    run.upload_file("links/x.txt", io.BytesIO(b"x"))
-    folder = next(served.path.rglob(f"{run.id}/artifacts")) / "links"
-    (folder / "file").symlink_to(tmp_path / "secret")
-    (folder / "folder").symlink_to(tmp_path)
-    token = [
-        ("Authorization", f"Bearer {served.token('ana')}"),
-        ("X-MLFLOW-WORKSPACE", "team-a"),
-    ]
-    artifacts = f"{run.experiment.id}/{run.id}/artifacts"
-    for way in WAYS:
-        for path in ("links/file", "links/folder/secret", "links/folder"):
-            # By that of the whole workspace a run is named, too.
-            whole = path if "{run}" in way else f"{artifacts}/{path}"
-            target = way.format(path=whole, run=run.id, experiment=run.experiment.id)
-            status, text = raw(served, "GET", target, token)
-            assert status < 500, (target, text[:300])
-            assert MARK.encode() not in text, target
-            assert b"secret" not in text.replace(whole.encode(), b""), (target, text[:300])
-    written = WAYS[3].format(path="links/folder/new", run=run.id, experiment=run.experiment.id)
-    assert raw(served, "PUT", written, token, b"new")[0] >= 400
-    for each in ("file", "folder/secret"):
-        target = WAYS[3].format(path=f"links/{each}", run=run.id, experiment=run.experiment.id)
-        for method in ("PUT", "DELETE"):
-            raw(served, method, target, token, b"planted")
-    assert [each.name for each in tmp_path.iterdir() if each.is_file()] == ["secret"]
-    assert (tmp_path / "secret").read_text() == MARK
-
-
-class _Loaded:
-    """What writes a file wherever it is loaded."""
-
-    def __init__(self, file):
-        self._file = file
-
-    def __reduce__(self):
-        return Path.touch, (self._file,)
-
-
-def test_nothing_that_was_logged_is_loaded(served, runs, tmp_path):
-    """Neither a page nor a route unpickles a file, whatever it is called and whoever asks."""
-    run, loaded = runs[0], tmp_path / "loaded"
-    content = pickle.dumps(_Loaded(loaded))
-    names = ("model.pkl", "array.npy", "weights.pt", "table.csv", "figure.json", "MLmodel")
-    for name in names:
-        run.upload_file(f"loads/{name}", io.BytesIO(content))
-    session = served.session(ADMIN, "team-a")
-    for way in WAYS:
-        for name in names:
-            target = way.format(path=f"loads/{name}", run=run.id, experiment=run.experiment.id)
-            assert session.get(target, allow_redirects=False).status_code < 500, target
-    for page in ("figures", "preview?path=loads/model.pkl", "snapshot", "names"):
-        target = f"/pages/api/runs/{run.id}/{page}"
-        assert session.get(target, params={"workspace": "team-a"}).status_code < 500, target
-    source = f"{served.workspace.client.get_run(run.id).info.artifact_uri}/loads"
-    version = {"name": "loads", "source": source, "run_id": run.id}
-    for route, sent in (("registered-models", {"name": "loads"}), ("model-versions", version)):
-        assert session.post(f"{API}/{route}/create", json=sent).ok, route
-    session.get("/model-versions/get-artifact?name=loads&version=1&path=model.pkl")
-    assert not loaded.exists()
-    pickle.loads(content)
-    assert loaded.exists()
 
 
 @pytest.mark.parametrize("asked", [10**9, 2**31, 2**63, 10**30])

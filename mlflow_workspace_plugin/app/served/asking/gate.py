@@ -55,6 +55,8 @@ NEXT = "next"
 _AT_ONCE = 16
 _LONGEST_PATH = 4096
 """Longer ones lead to no file, and looking for their route takes time."""
+# No database takes it, and a storage account may be asked for it again and again.
+_NUL = b"%00"
 _SECRETS = (b"authorization", b"cookie")
 _OPEN = ("public", "operator")
 _OF_WORKSPACE = ("read", "edit", "manage")
@@ -169,10 +171,8 @@ class Gate:
         self, scope: Scope, headers: Headers, found: Found | None
     ) -> Passed | Refusal | Response | None:
         """Return what becomes of a request; None if it passes, whoever asks."""
-        if len(scope["path"]) > _LONGEST_PATH:
-            return Refusal(400, "The address is too long. Ask with a shorter one.")
-        if is_odd(scope["path"]):
-            return Refusal(400, "The address has parts that lead elsewhere. Ask without.")
+        if (refusal := _refused_of_all(scope)) is not None:
+            return refusal
         if found is not None and found.line.kind in _OPEN:
             return None
         credentials = credentials_of(headers, is_https=self._is_https)
@@ -276,6 +276,17 @@ def _passed_on(scope: Scope, name: str | None) -> Scope:
     """Return a request without what is only for the gate, and with its workspace."""
     headers = [each for each in workspace.pinned(scope, name) if each[0] not in _SECRETS]
     return {**scope, "headers": headers}
+
+
+def _refused_of_all(scope: Scope) -> Refusal | None:
+    """Return the refusal of what nobody may ask so, whoever it is and whatever answers."""
+    if len(scope["path"]) > _LONGEST_PATH:
+        return Refusal(400, "The address is too long. Ask with a shorter one.")
+    if is_odd(scope["path"]):
+        return Refusal(400, "The address has parts that lead elsewhere. Ask without.")
+    if _NUL in scope["query_string"]:
+        return Refusal(400, "The address has a NUL character in it. Ask without.")
+    return None
 
 
 def _to_log_in(scope: Scope, headers: Headers) -> Response | None:
