@@ -62,6 +62,8 @@ _NOT_PASSED_ON = (
     *("MLFLOW_AUTH_ADMIN_USERNAME", "MLFLOW_AUTH_ADMIN_PASSWORD", "MLFLOW_ENABLE_REMOTE_ASSISTANT"),
     *("FORWARDED_ALLOW_IPS", "prometheus_multiproc_dir", "WEB_CONCURRENCY"),
 )
+# Each of uvicorn's options is a variable, too: UVICORN_ROOT_PATH, for one, closes every route.
+_OF_UVICORN = "UVICORN_"
 
 
 @dataclass(frozen=True)
@@ -120,7 +122,7 @@ def prepare(plan: Plan) -> dict[str, str]:
         place = folder.path
     served = Served(hub.path, plan.public_url, place / _TOKEN, plan.access_log, plan.oidc)
     return {
-        **{key: value for key, value in os.environ.items() if key not in _NOT_PASSED_ON},
+        **{key: value for key, value in os.environ.items() if _is_passed_on(key)},
         **_defaults(secret),
         **server_destination(hub)[1],
         **served.to_environment(),
@@ -129,6 +131,7 @@ def prepare(plan: Plan) -> dict[str, str]:
         # Of basic-auth MLflow's own command does so: there is an administrator.
         "_MLFLOW_AUTH_ADMIN_BOOTSTRAPPED": "true",
         "MLFLOW_BASIC_AUTH_FAIL_CLOSED": "true",
+        "MLFLOW_SERVER_ENABLE_GRAPHQL_AUTH": "true",
         "MLFLOW_ENABLE_REMOTE_ASSISTANT": "false",
         # They need a plain database URI, and take eight processes.
         "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -157,6 +160,10 @@ def server_arguments(plan: Plan) -> list[str]:
         *("--cors-allowed-origins", plan.public_url),
         *("--uvicorn-opts", _uvicorn_options(plan)),
     ]
+
+
+def _is_passed_on(name: str) -> bool:
+    return name not in _NOT_PASSED_ON and not name.startswith(_OF_UVICORN)
 
 
 def _uvicorn_options(plan: Plan) -> str:
