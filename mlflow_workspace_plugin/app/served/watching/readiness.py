@@ -1,4 +1,4 @@
-"""Whether a served hub can do its work now: its database, and where its files are."""
+"""Whether a served hub can do its work now: its databases, and where its files are."""
 
 import os
 import threading
@@ -10,6 +10,7 @@ from anyio import create_task_group, move_on_after
 from sqlalchemy import text
 
 from mlflow_workspace_plugin.app.own_threads import OwnThreads
+from mlflow_workspace_plugin.accounts.database import accounts_of
 from mlflow_workspace_plugin.errors import clause
 from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub
@@ -46,8 +47,11 @@ class Readiness:
         return {part.name: part.state for part in self._parts}
 
     def _ask_database(self) -> None:
+        # A row, and not a number: of a file that is locked, or empty, SQLite says that, too.
         with connected(self._hub.engine) as connection:
-            connection.execute(text("SELECT 1"))
+            connection.execute(text("SELECT 1 FROM workspaces LIMIT 1")).all()
+        with accounts_of(self._hub).transaction() as connection:
+            connection.execute(text("SELECT 1 FROM users LIMIT 1")).all()
 
     def _ask_storage(self) -> None:
         root = self._hub.settings.artifact_root
