@@ -4,6 +4,8 @@ from mlflow_workspace_plugin.protocol.version import PROTOCOL
 
 PREFIX = "/hub/v1"
 """Our own routes are below this."""
+HAND_SHAKE = f"{PREFIX}/"
+"""The route that says which protocols the hub understands, whatever who asks speaks."""
 WORKSPACE = "X-MLFLOW-WORKSPACE"
 """MLflow's header: the workspace that is meant."""
 VERSION = "X-Workspace-Protocol"

@@ -3,11 +3,10 @@
 from importlib.metadata import version
 
 from starlette.applications import Starlette
-from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import ASGIApp
 
 from mlflow_workspace_plugin.accounts.access import Access
 from mlflow_workspace_plugin.app.hub_api import (
@@ -21,15 +20,14 @@ from mlflow_workspace_plugin.app.hub_api import (
     log_in,
     workspaces,
 )
-from mlflow_workspace_plugin.app.hub_api.answers import AT_ONCE, PREFIX, refusal
+from mlflow_workspace_plugin.app.hub_api.answers import AT_ONCE, refusal
 from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.served.configuration import Served
 from mlflow_workspace_plugin.hub.hub import Hub
-from mlflow_workspace_plugin.protocol.headers import VERSION
-from mlflow_workspace_plugin.protocol.version import OLDEST, PROTOCOL, flaw_of
+from mlflow_workspace_plugin.protocol.headers import HAND_SHAKE
+from mlflow_workspace_plugin.protocol.version import OLDEST, PROTOCOL
 
 _DISTRIBUTION = "mlflow-workspace-plugin"
-_HAND_SHAKE = f"{PREFIX}/"
 
 
 def hub_api(hub: Hub, access: Access, served: Served) -> ASGIApp:
@@ -45,13 +43,13 @@ def hub_api(hub: Hub, access: Access, served: Served) -> ASGIApp:
     app.state.access = access
     app.state.served = served
     app.state.threads = OwnThreads(AT_ONCE)
-    return _OfOneProtocol(app)
+    return app
 
 
 def routes() -> list[BaseRoute]:
     """Return all of them."""
     return [
-        Route(_HAND_SHAKE, _hand_shake, methods=["GET"]),
+        Route(HAND_SHAKE, _hand_shake, methods=["GET"]),
         *log_in.ROUTES,
         *code_page.ROUTES,
         *accounts.ROUTES,
@@ -79,19 +77,3 @@ async def _unknown(request: Request, error: Exception) -> Response:
         else "That cannot be asked of this route."
     )
     return refusal(status, "ENDPOINT_NOT_FOUND", message)
-
-
-class _OfOneProtocol:
-    """Refuses clients that speak a protocol which is not understood, before they are."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        answer = self._app
-        if scope["type"] == "http" and scope["path"] != _HAND_SHAKE:
-            flaw = flaw_of(Headers(scope=scope).get(VERSION))
-            if flaw is not None:
-                answer = refusal(426, "FEATURE_DISABLED", flaw)
-        await answer(scope, receive, send)

@@ -10,10 +10,9 @@ from starlette.responses import Response
 
 from mlflow_workspace_plugin.accounts.access import Access
 from mlflow_workspace_plugin.accounts.principal import Principal
-from mlflow_workspace_plugin.app.hub_api.answers import Asked, post, refusal
+from mlflow_workspace_plugin.app.hub_api.answers import Asked, post
 from mlflow_workspace_plugin.app.served.faults import is_away
 from mlflow_workspace_plugin.errors import RoleNeededError, UserErrorException
-from mlflow_workspace_plugin.protocol import headers, version
 from mlflow_workspace_plugin.protocol.calls import CALLS, ROUTE, Call, method_of
 from mlflow_workspace_plugin.stores.build import workspace_store
 from mlflow_workspace_plugin.stores.deliveries.checks import checked_values
@@ -21,7 +20,6 @@ from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.travelling import form_of
 
 _MAX_BODY = 16 * 2**20
-_UPGRADE_REQUIRED = 426
 _MOST_NAMED = 30_000
 """So many runs may a call name, or models: fewer than a statement has parameters, with any
 database."""
@@ -30,9 +28,6 @@ _CHECKS: Mapping[str, Callable[..., dict[str, Any]]] = {"log_values": checked_va
 
 
 def _called(asked: Asked) -> Response:
-    flaw = version.flaw_of(asked.headers.get(headers.VERSION))
-    if flaw is not None:
-        return refusal(_UPGRADE_REQUIRED, "INVALID_STATE", flaw)
     return Response(_answer(asked), media_type="application/json")
 
 

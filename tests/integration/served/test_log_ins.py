@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import stat
+import subprocess
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -26,6 +27,7 @@ from mlflow_workspace_plugin.remote.http import HubHttp
 from mlflow_workspace_plugin.runner.variables import RunFacts, environment_of
 from tests.fault_proxy import Cut, fault_proxy
 from tests.hub_api import hub_api_server
+from tests.python_processes import Popen
 
 pytestmark = pytest.mark.skipif(
     tuple(map(int, mlflow.__version__.split(".")[:2])) < (3, 17),

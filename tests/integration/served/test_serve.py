@@ -242,15 +242,20 @@ def test_one_answer_carries_what_browsers_are_told(served):
     ],
 )
 def test_unknown_protocol_is_told_what_to_upgrade(served, alice, protocol, said):
-    """A client that is newer than the server, or too old, learns so from any route of ours."""
-    for method, path in (("GET", "journal"), ("POST", "journal"), ("POST", "call/computes")):
-        answer = alice.request(
-            method,
-            f"/hub/v1/workspaces/team-a/{path}",
-            headers={"X-Workspace-Protocol": protocol},
-        )
-        assert answer.status_code == 426
-        assert said in answer.json()["message"]
+    """A client that is newer than the server, or too old, learns so from any route, MLflow's too.
+
+    But for the one that says what is spoken, to whoever asks.
+    """
+    spoken = {"X-Workspace-Protocol": protocol}
+    ours = (("GET", "journal"), ("POST", "journal"), ("POST", "call/computes"))
+    routes = [(method, f"/hub/v1/workspaces/team-a/{path}") for method, path in ours]
+    for session in (alice, served.session(None)):
+        for method, path in [*routes, *ROUTES_OF_ALL_KINDS]:
+            answer = session.request(method, path, headers=spoken)
+            assert answer.status_code == 426, path
+            assert answer.json()["error_code"] == "FEATURE_DISABLED"
+            assert said in answer.json()["message"]
+        assert session.get("/hub/v1/", headers=spoken).json()["protocol"] == PROTOCOL
 
 
 ROUTES_OF_ALL_KINDS = [

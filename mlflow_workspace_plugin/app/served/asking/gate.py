@@ -41,7 +41,8 @@ from mlflow_workspace_plugin.app.served.routes.table import (
     our_lines,
 )
 from mlflow_workspace_plugin.errors import HubError, HubProtocolError
-from mlflow_workspace_plugin.protocol.headers import PREFIX
+from mlflow_workspace_plugin.protocol.headers import HAND_SHAKE, PREFIX, VERSION
+from mlflow_workspace_plugin.protocol.version import flaw_of
 
 if TYPE_CHECKING:
     from mlflow_workspace_plugin.accounts.access import Access
@@ -171,7 +172,7 @@ class Gate:
         self, scope: Scope, headers: Headers, found: Found | None
     ) -> Passed | Refusal | Response | None:
         """Return what becomes of a request; None if it passes, whoever asks."""
-        if (refusal := _refused_of_all(scope)) is not None:
+        if (refusal := _refused_of_all(scope, headers)) is not None:
             return refusal
         if found is not None and found.line.kind in _OPEN:
             return None
@@ -278,7 +279,7 @@ def _passed_on(scope: Scope, name: str | None) -> Scope:
     return {**scope, "headers": headers}
 
 
-def _refused_of_all(scope: Scope) -> Refusal | None:
+def _refused_of_all(scope: Scope, headers: Headers) -> Refusal | None:
     """Return the refusal of what nobody may ask so, whoever it is and whatever answers."""
     if len(scope["path"]) > _LONGEST_PATH:
         return Refusal(400, "The address is too long. Ask with a shorter one.")
@@ -286,7 +287,9 @@ def _refused_of_all(scope: Scope) -> Refusal | None:
         return Refusal(400, "The address has parts that lead elsewhere. Ask without.")
     if _NUL in scope["query_string"]:
         return Refusal(400, "The address has a NUL character in it. Ask without.")
-    return None
+    # Also where MLflow answers: what it does would be half of what such a client asks.
+    flaw = None if scope["path"] == HAND_SHAKE else flaw_of(headers.get(VERSION))
+    return None if flaw is None else Refusal(426, flaw)
 
 
 def _to_log_in(scope: Scope, headers: Headers) -> Response | None:

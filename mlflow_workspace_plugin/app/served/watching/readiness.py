@@ -9,8 +9,8 @@ from math import inf
 from anyio import create_task_group, move_on_after
 from sqlalchemy import text
 
-from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.accounts.database import accounts_of
+from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.errors import clause
 from mlflow_workspace_plugin.hub.databases.database import connected
 from mlflow_workspace_plugin.hub.hub import Hub
