@@ -385,11 +385,7 @@ class FolderRepository(FileSpace, StreamUploadMixin):
 
     def _meant(self, path: str) -> str:
         """Return the path of what is stored, where MLflow's reading of a URI has changed it."""
-        if not path:
-            return path
-        with _nothing_if_missing():
-            with self._tree.above(self._place(path)) as (folder, name):
-                folder.status(name)
+        if not path or self._status(path) is not None:
             return path
         return stored_path(self, path) or path
 
