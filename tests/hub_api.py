@@ -70,6 +70,7 @@ class Http:
         path: str,
         *,
         patience_s: float | None = None,
+        timeout_s: float | None = None,
         again: bool = True,
         wants_object: bool = False,
         **options: Any,
@@ -79,7 +80,7 @@ class Http:
 
         from mlflow_workspace_plugin.errors import HubUnreachableError
 
-        del patience_s, again, wants_object
+        del patience_s, timeout_s, again, wants_object
         try:
             answer = self._session.request(method, self.address + path, timeout=60, **options)
         except requests.RequestException as error:
@@ -90,12 +91,13 @@ class Http:
 
 
 @contextmanager
-def hub_api_server(hub_path: Path, oidc: Any = None) -> Iterator[Api]:
+def hub_api_server(hub_path: Path, oidc: Any = None, port: int = 0) -> Iterator[Api]:
     """Serve the routes of a hub until the block is left.
 
     Args:
         hub_path: the folder of the hub.
         oidc: the provider of identities, as its options.
+        port: where it listens; by default one that is free.
     """
     import uvicorn
 
@@ -106,7 +108,7 @@ def hub_api_server(hub_path: Path, oidc: Any = None) -> Iterator[Api]:
     from mlflow_workspace_plugin.app.served.configuration import Served
     from mlflow_workspace_plugin.hub.hub import open_hub
 
-    hub, port = open_hub(hub_path), free_port()
+    hub, port = open_hub(hub_path), port or free_port()
     api = Api(f"http://127.0.0.1:{port}", hub)
     served = Served(hub_path, api.address, hub_path / "metrics-token", oidc=oidc)
     access = Access(hub, takes_passwords=served.takes_passwords)

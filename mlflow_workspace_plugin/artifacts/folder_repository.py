@@ -50,6 +50,8 @@ from mlflow_workspace_plugin.hub.files.tree import UNFINISHED, OpenFolder, Tree
 _CHUNK = 2**20
 # A path that is too long leads nowhere.
 _NOTHING_THERE = (errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG)
+# What disks say that move no file from one folder to the other.
+_NOT_MOVED = (errno.EXDEV, errno.EPERM, errno.ENOSYS, errno.EOPNOTSUPP)
 
 
 class FolderRepository(FileSpace, StreamUploadMixin):
@@ -325,7 +327,7 @@ class FolderRepository(FileSpace, StreamUploadMixin):
             place = self._place(str(above))
             with (
                 self._checked(str(above)),
-                _refused_as_names(place),
+                refused_as_names(place),
                 self._tree.folder(place, make=True) as folder,
             ):
                 for source, path in some:
@@ -340,6 +342,51 @@ class FolderRepository(FileSpace, StreamUploadMixin):
                         continue
                     told(source, path)
         return []
+
+    def take(
+        self,
+        file: BinaryIO,
+        source: OpenFolder,
+        path: str,
+        *,
+        old: str,
+        read_only: bool = False,
+        replace: bool = True,
+    ) -> bool | None:
+        """Store a file by moving it from another folder of the hub, whatever its size (ours).
+
+        Args:
+            file: it, open.
+            source: the folder that it is in.
+            path: where it is stored.
+            old: its name in that folder.
+            read_only: whether it is for nobody to write to.
+            replace: whether it may replace a file.
+
+        Returns:
+            Whether it is stored, for another may be there; None where it has to be copied, as the
+            place is on another disk.
+
+        Raises:
+            ArtifactRefusedError: the path leads through a file, or is that of a folder.
+        """
+        self.check_storable(path)
+        place = self._place(path)
+        _check_name(place.name)
+        with (
+            self._checked(path),
+            refused_as_names(place.parent),
+            self._tree.above(place, make=True) as (folder, name),
+        ):
+            try:
+                folder.take(file, source, old, name, read_only=read_only, replace=replace)
+            except FileExistsError:
+                return False
+            except OSError as error:
+                if error.errno not in _NOT_MOVED:
+                    raise
+                return None
+        return True
 
     def fetch_files(
         self, files: Sequence[tuple[str, Path]], told: Callable[[str, Path], None]
@@ -546,7 +593,7 @@ def _nothing_if_missing() -> Iterator[None]:
 
 
 @contextmanager
-def _refused_as_names(place: PurePosixPath) -> Iterator[None]:
+def refused_as_names(place: PurePosixPath) -> Iterator[None]:
     """Raise an error of ours for a name that a disk does not take where it is to be.
 
     Raises:

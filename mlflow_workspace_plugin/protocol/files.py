@@ -15,6 +15,9 @@ FILES_AT_ONCE = 1_000
 PIECE = 4 * 2**20
 """The most bytes that one request brings to the server."""
 
+HASHED_AT_ONCE = 2 * 2**30
+"""The most bytes that a server reads for one request, to tell whether a file is there already."""
+
 ENDS_BEFORE = "MAX_READ_SIZE_EXCEEDED"
 """The code that says of a piece of a file that it would begin behind its end."""
 

@@ -26,16 +26,23 @@ from starlette.routing import BaseRoute
 
 from mlflow_workspace_plugin.app.hub_api.answers import PREFIX, Asked, get, post, refusal
 from mlflow_workspace_plugin.app.hub_api.file_owners import Level, may
-from mlflow_workspace_plugin.artifacts.file_space import FileSpace
+from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile
+from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository, refused_as_names
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of
 from mlflow_workspace_plugin.artifacts.repository import repository_at
-from mlflow_workspace_plugin.artifacts.uploads import Uploads, name_of
+from mlflow_workspace_plugin.artifacts.uploads import (
+    Received,
+    UploadInUseError,
+    Uploads,
+    name_of,
+)
 from mlflow_workspace_plugin.errors import RoleNeededError, UserErrorException
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.protocol.files import (
     ACTS,
     ENDS_BEFORE,
     FILES_AT_ONCE,
+    HASHED_AT_ONCE,
     PIECE,
     REPLACED,
     SIGNED,
@@ -49,8 +56,6 @@ _FILES = PREFIX + "/workspaces/{workspace}/files"
 _PATIENCE_S = 5.0
 """Who asks waits, too, and asks again."""
 _LONGEST = 2_000
-_MOST_HASHED = 2 * 2**30
-"""Bytes that are read for one request, to tell whether a file is there already."""
 _HASHING = threading.BoundedSemaphore(2)
 """Of the threads that answer, so many read whole files at a time; who has to wait asks again."""
 _TURN_S = 1.0
@@ -110,7 +115,7 @@ def _find(asked: Asked) -> dict[str, Any]:
 
     Of a file that grows it is asked whether it begins with that one.
     """
-    left = _MOST_HASHED
+    left = HASHED_AT_ONCE
     found = []
     for each in _each(asked, "files"):
         location = _location(asked, each.get("location"), "read")
@@ -121,16 +126,23 @@ def _find(asked: Asked) -> dict[str, Any]:
         sha256, size = each.get("sha256"), each.get("size")
         if sha256 is not None:
             sha256, size = _hash(sha256), _number(size, "size")
-            staged = Uploads(asked.hub.folder).size(name_of(location, size, sha256))
+            upload = name_of(location, size, sha256)
+            uploads = Uploads(asked.hub.folder)
+            staged = uploads.size(upload)
             its_size = -1 if known is None else known.size or 0
             if its_size != size and not (its_size > size and each.get("begins") is True):
                 is_same = False
             elif its_size == size and known is not None and known.sha256 is not None:
                 is_same = known.sha256 == sha256
+            elif its_size == size and _became(asked.hub, upload, repository, name):
+                is_same = True
             # What is not looked at is not known.
             elif size <= left and (its_hash := _hash_in_turn(repository, name, size)) is not None:
                 left -= size
                 is_same = its_hash == sha256
+            if staged and is_same and its_size == size:
+                # The server was killed, or the disk failed, just after it was stored.
+                uploads.drop(upload)
         found.append(
             {
                 "known": None if known is None else asdict(known),
@@ -190,33 +202,115 @@ def _store(asked: Asked) -> Any:
         if hashlib.sha256(asked.body).hexdigest() != sha256:
             raise UserErrorException("What was sent has not the SHA-256 that was announced.")
         return {"stored": _put(asked, repository, name, io.BytesIO(asked.body)), "staged": size}
-    uploads, upload = Uploads(asked.hub.folder), name_of(location, size, sha256)
-    if offset + len(asked.body) > size or not asked.body:
+    # Nothing more comes of a file that was received, and is not stored yet.
+    if offset + len(asked.body) > size or not (asked.body or offset == size):
         raise UserErrorException("The piece that was sent is empty, or longer than the file.")
-    staged = uploads.add(upload, offset, asked.body)
-    if staged < size:
-        if not staged:
-            # It may have been the last piece, whose answer was lost.
-            known = repository.file_at(name)
-            if known and known.size == size:
-                its_hash = known.sha256 or _hash_in_turn(repository, name, size)
-                if its_hash is None:
-                    message = "This hub has too much to read just now. Send it again."
-                    busy = refusal(429, "REQUEST_LIMIT_EXCEEDED", message)
-                    busy.headers["Retry-After"] = "1"
-                    return busy
-                if its_hash == sha256:
-                    return {"stored": True, "staged": size}
-        return {"stored": None, "staged": staged}
-    with uploads.whole(upload, sha256) as file:
-        return {"stored": _put(asked, repository, name, file), "staged": size}
+    upload = name_of(location, size, sha256)
+    try:
+        return _store_piece(asked, repository, name, upload, offset, size, sha256)
+    except UploadInUseError:
+        return _busy("Somebody else is sending the same file just now.")
+
+
+def _store_piece(
+    asked: Asked,
+    repository: FileSpace,
+    name: str,
+    upload: str,
+    offset: int,
+    size: int,
+    sha256: str,
+) -> Any:
+    """Take the next piece of a file, and store the file if it is whole."""
+    uploads = Uploads(asked.hub.folder)
+    staged = uploads.add(upload, offset, asked.body) if asked.body else uploads.size(upload)
+    if staged == size:
+        with uploads.whole(upload, size, sha256) as received:
+            if received is not None:
+                is_stored = _put_received(asked, repository, name, upload, received)
+                return {"stored": is_stored, "staged": size}
+        staged = uploads.size(upload)
+    if not staged:
+        # It may have been the last piece, whose answer was lost.
+        known = repository.file_at(name)
+        is_same: bool | None = False
+        if known is not None and known.size == size:
+            is_same = _is_content(asked.hub, repository, name, upload, known, sha256)
+        if is_same is None:
+            return _busy("This hub has too much to read just now.")
+        if is_same:
+            return {"stored": True, "staged": size}
+    return {"stored": None, "staged": staged}
+
+
+def _is_content(
+    hub: Hub, repository: FileSpace, name: str, upload: str, known: StoredFile, sha256: str
+) -> bool | None:
+    """Whether a file of a size is that of an upload; None where others are being read."""
+    if known.sha256 is not None:
+        return known.sha256 == sha256
+    if _became(hub, upload, repository, name):
+        return True
+    size = known.size or 0
+    if size > HASHED_AT_ONCE:
+        return False
+    its_hash = _hash_in_turn(repository, name, size)
+    return None if its_hash is None else its_hash == sha256
+
+
+def _became(hub: Hub, upload: str, repository: FileSpace, name: str) -> bool:
+    """Whether a file is what an upload became, as it was stored then."""
+    etag = Uploads(hub.folder).stored_as(upload)
+    return etag is not None and etag == _etag_at(repository, name)
+
+
+def _etag_at(repository: FileSpace, name: str) -> str | None:
+    try:
+        with repository.open_file(name) as file:
+            return _etag(file)
+    except MlflowException:
+        # It was removed just now.
+        return None
+
+
+def _busy(reason: str) -> Response:
+    busy = refusal(429, "REQUEST_LIMIT_EXCEEDED", f"{reason} Send it again.")
+    busy.headers["Retry-After"] = "1"
+    return busy
+
+
+def _put_received(
+    asked: Asked, repository: FileSpace, name: str, upload: str, received: Received
+) -> bool:
+    """Store a file that came in pieces, without a copy of it where that can be."""
+    kind = asked.query.get("kind", "artifact")
+    uploads = Uploads(asked.hub.folder)
+    if isinstance(repository, FolderRepository):
+        # Before: there is no moment at which it is stored, and nobody knows of it.
+        uploads.note_stored(upload, _etag(received.file))
+        is_stored = repository.take(
+            received.file,
+            received.folder,
+            name,
+            old=received.name,
+            read_only=kind != "artifact",
+            replace=kind != "new",
+        )
+        if is_stored is not None:
+            return is_stored
+    is_stored = _put(asked, repository, name, received.file)
+    etag = _etag_at(repository, name)
+    if is_stored and etag is not None:
+        uploads.note_stored(upload, etag)
+    return is_stored
 
 
 def _put(asked: Asked, repository: FileSpace, name: str, file: BinaryIO) -> bool:
     """Store a file that was received; return whether it is, for another may be there."""
     kind = asked.query.get("kind", "artifact")
     if kind == "artifact":
-        repository.log_artifact_from_stream(file, name)
+        with refused_as_names(PurePosixPath(asked.query["location"]).parent):
+            repository.log_artifact_from_stream(file, name)
         return True
     stored: list[str] = []
 

@@ -147,29 +147,63 @@ class OpenFolder:
                 file.flush()
                 rights = self._mode & (0o444 if read_only else 0o666)
                 os.fchmod(descriptor, rights | (0o100 if executable else 0))
-            if replace or not self._is_linked(unfinished, name):
+            if replace or not self._is_linked(unfinished, self, name):
                 self.rename(unfinished, name)
         except BaseException:
             with suppress(FileNotFoundError):
                 os.unlink(unfinished, dir_fd=self.descriptor)
             raise
 
-    def _is_linked(self, unfinished: str, name: str) -> bool:
+    def take(
+        self,
+        file: BinaryIO,
+        source: "OpenFolder",
+        old: str,
+        name: str,
+        *,
+        read_only: bool = False,
+        replace: bool = True,
+    ) -> None:
+        """Move a plain file here from another folder of the same disk, at one stroke.
+
+        Args:
+            file: it, open.
+            source: the folder that it is in.
+            old: its name there.
+            name: the one that it gets here.
+            read_only: whether nobody may write it from then on.
+            replace: as of :meth:`writing`.
+
+        Raises:
+            FileExistsError: a file has the name, and may not be replaced.
+            IsADirectoryError: a folder has the name.
+            OSError: the folders are on two disks, say; nothing was done.
+        """
+        os.fchmod(file.fileno(), self._mode & 0o666)
+        if replace or not self._is_linked(old, source, name):
+            os.rename(old, name, src_dir_fd=source.descriptor, dst_dir_fd=self.descriptor)
+        if read_only:
+            # Only now: who comes after a kill has to be able to go on with it.
+            os.fchmod(file.fileno(), self._mode & 0o444)
+
+    def _is_linked(self, unfinished: str, source: "OpenFolder", name: str) -> bool:
         """Give a file a name that no other has, at one stroke; return whether that could be done.
 
         Raises:
             FileExistsError: a file has the name.
         """
-        here = {"src_dir_fd": self.descriptor, "dst_dir_fd": self.descriptor}
+        both = {"src_dir_fd": source.descriptor, "dst_dir_fd": self.descriptor}
         try:
-            os.link(unfinished, name, follow_symlinks=False, **here)
+            os.link(unfinished, name, follow_symlinks=False, **both)
         except OSError:
             # A link or a folder is there, or the disk gives no file two names.
             with suppress(FileNotFoundError):
                 if stat.S_ISREG(self.status(name).st_mode):
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), name) from None
             return False
-        os.unlink(unfinished, dir_fd=self.descriptor)
+        # Whoever came upon two names may have removed the first.
+        with suppress(FileNotFoundError):
+            os.unlink(unfinished, dir_fd=source.descriptor)
         return True
 
     def append(self, name: str, lines: bytes, *, goes_on: bool = False) -> None:

@@ -12,7 +12,12 @@ from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin.artifacts.file_space import StoredFile
 from mlflow_workspace_plugin.errors import HubUnreachableError
-from mlflow_workspace_plugin.protocol.files import ENDS_BEFORE, FILES_AT_ONCE, REPLACED
+from mlflow_workspace_plugin.protocol.files import (
+    ENDS_BEFORE,
+    FILES_AT_ONCE,
+    HASHED_AT_ONCE,
+    REPLACED,
+)
 from mlflow_workspace_plugin.remote.http import HubHttp, RequestOptions
 from mlflow_workspace_plugin.stores.journalling.patience import wait_s
 
@@ -21,6 +26,11 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 _PAUSE_S = 0.5
+
+_LARGE = 64 * 2**20
+"""From this size on a hub that reads a whole file, or copies it to another disk, may take long."""
+_LEAST_SPEED = 32 * 2**20
+"""In bytes a second."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +148,9 @@ class FileCalls:
         """
         found: list[Found] = []
         for some in batches(wanted, FILES_AT_ONCE):
-            answer = self._said("POST", "find", json={"files": list(some)})
+            size = sum(each.get("size", 0) for each in some)
+            timeout_s = self._timeout_s(min(size, HASHED_AT_ONCE))
+            answer = self._said("POST", "find", json={"files": list(some)}, timeout_s=timeout_s)
             found += (
                 Found(_stored_file(each["known"]), each["is_same"], each["staged"])
                 for each in answer["files"]
@@ -201,7 +213,9 @@ class FileCalls:
             "sha256": sha256,
             "kind": kind,
         }
-        return self._said("POST", "content", params=params, data=piece)
+        # The last request is answered when the whole is stored.
+        timeout_s = self._timeout_s(size) if offset + len(piece) == size else None
+        return self._said("POST", "content", params=params, data=piece, timeout_s=timeout_s)
 
     def content(
         self,
@@ -239,17 +253,47 @@ class FileCalls:
                 raise
             return None
 
+    def _timeout_s(self, size: int) -> float | None:
+        """Return how long an answer may take that comes after so many bytes were read or copied.
+
+        Returns:
+            None where that is no longer than any other.
+        """
+        if size < _LARGE:
+            return None
+        patience_s = wait_s() if self._patience_s is None else self._patience_s
+        return patience_s + size / _LEAST_SPEED
+
     def _said(
-        self, method: str, name: str, *, again: bool = True, **options: "Unpack[RequestOptions]"
+        self,
+        method: str,
+        name: str,
+        *,
+        again: bool = True,
+        timeout_s: float | None = None,
+        **options: "Unpack[RequestOptions]",
     ) -> dict[str, Any]:
         options["wants_object"] = True
-        return dict(self._ask(method, name, again=again, **options).json())
+        answer = self._ask(method, name, again=again, timeout_s=timeout_s, **options)
+        return dict(answer.json())
 
     def _ask(
-        self, method: str, name: str, *, again: bool = True, **options: "Unpack[RequestOptions]"
+        self,
+        method: str,
+        name: str,
+        *,
+        again: bool = True,
+        timeout_s: float | None = None,
+        **options: "Unpack[RequestOptions]",
     ) -> requests.Response:
-        path = self._path + name
-        return self._http.request(method, path, patience_s=self._patience_s, again=again, **options)
+        return self._http.request(
+            method,
+            self._path + name,
+            patience_s=self._patience_s,
+            timeout_s=timeout_s,
+            again=again,
+            **options,
+        )
 
 
 def _stored_file(fields: dict[str, Any] | None) -> StoredFile | None:
