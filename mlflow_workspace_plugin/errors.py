@@ -85,6 +85,7 @@ from typing import Any
 
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import (
+    INTERNAL_ERROR,
     INVALID_PARAMETER_VALUE,
     INVALID_STATE,
     PERMISSION_DENIED,
@@ -545,6 +546,12 @@ class HubUnreachableError(HubError):
 
 class WorkspaceUnknownError(HubUnreachableError):
     """The place of the files may answer; whether their workspace is there the database must say."""
+
+
+class HubFaultError(HubError):
+    """A served hub failed at what it was asked, which says nothing against that."""
+
+    code = INTERNAL_ERROR
 
 
 class NoAnswerError(HubError):

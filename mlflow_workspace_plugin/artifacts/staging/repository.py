@@ -19,6 +19,7 @@ from mlflow_workspace_plugin.artifacts.paths import check_path
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
 from mlflow_workspace_plugin.errors import (
     HubError,
+    HubFaultError,
     HubNotWritableError,
     HubProtocolError,
     HubSettingsError,
@@ -225,11 +226,12 @@ class StagingRepository(FileSpace):
             store()
         except (
             HubUnreachableError,
+            HubFaultError,
             LogInNeededError,
             RoleNeededError,
             HubProtocolError,
         ) as error:
-            # As with values: whoever logs in again, gets a role, or upgrades, lets it go.
+            # As with values: whoever mends it, logs in again, gets a role, or upgrades, lets it go.
             self._sender.note_away(error)
             return False
         except (HubNotWritableError, HubSettingsError) as error:

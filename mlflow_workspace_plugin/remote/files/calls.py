@@ -8,10 +8,11 @@ from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
-from mlflow.exceptions import MlflowException
+from mlflow.exceptions import MlflowException, RestException
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, ErrorCode
 
 from mlflow_workspace_plugin.artifacts.file_space import StoredFile
-from mlflow_workspace_plugin.errors import HubUnreachableError
+from mlflow_workspace_plugin.errors import HubFaultError, HubUnreachableError
 from mlflow_workspace_plugin.protocol.files import (
     ENDS_BEFORE,
     FILES_AT_ONCE,
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 _PAUSE_S = 0.5
 
+_FAILED = ErrorCode.Name(INTERNAL_ERROR)
 _LARGE = 64 * 2**20
 """From this size on a hub that reads a whole file, or copies it to another disk, may take long."""
 _LEAST_SPEED = 32 * 2**20
@@ -286,14 +288,23 @@ class FileCalls:
         timeout_s: float | None = None,
         **options: "Unpack[RequestOptions]",
     ) -> requests.Response:
-        return self._http.request(
-            method,
-            self._path + name,
-            patience_s=self._patience_s,
-            timeout_s=timeout_s,
-            again=again,
-            **options,
-        )
+        try:
+            return self._http.request(
+                method,
+                self._path + name,
+                patience_s=self._patience_s,
+                timeout_s=timeout_s,
+                again=again,
+                **options,
+            )
+        except RestException as error:
+            if error.error_code != _FAILED:
+                raise
+            reason = error.message.removeprefix(f"{_FAILED}: ").rstrip(".")
+            raise HubFaultError(
+                f"The hub failed at files of workspace {self.workspace!r}: {reason}. Tell who "
+                "runs it, and try again."
+            ) from error
 
 
 def _stored_file(fields: dict[str, Any] | None) -> StoredFile | None:

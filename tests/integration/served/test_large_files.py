@@ -416,3 +416,17 @@ def test_a_server_that_is_killed(hub, api, open_at, file, sent, step):
         server.kill()
     assert not raised
     assert not left(hub)
+
+
+@pytest.mark.parametrize("size", [10, SIZE])
+def test_a_hub_that_fails_once(hub, api, open_at, file, monkeypatch, tmp_path, size):
+    """Its disk fails at a file: the script goes on, and the file is sent once more."""
+    file.write_bytes(os.urandom(size))
+    failed = failing_once(monkeypatch, OSError(errno.EIO, os.strerror(errno.EIO)))
+    repository = open_at(api)
+    waiting, sender = staging(repository, tmp_path)
+    waiting.log_artifact(str(file))
+    assert failed
+    assert sender.flush_all(30)
+    check_stored(repository, file)
+    assert not left(hub)
