@@ -544,6 +544,10 @@ class HubUnreachableError(HubError):
     code = TEMPORARILY_UNAVAILABLE
 
 
+class HubFilesMovedError(HubUnreachableError):
+    """The files of a served hub come and go another way than it has told before."""
+
+
 class WorkspaceUnknownError(HubUnreachableError):
     """The place of the files may answer; whether their workspace is there the database must say."""
 

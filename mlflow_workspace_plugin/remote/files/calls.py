@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import requests
 from mlflow.exceptions import MlflowException, RestException
-from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, ErrorCode
+from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, RESOURCE_CONFLICT, ErrorCode
 
 from mlflow_workspace_plugin.artifacts.file_space import StoredFile
-from mlflow_workspace_plugin.errors import HubFaultError, HubUnreachableError
+from mlflow_workspace_plugin.errors import HubFaultError, HubFilesMovedError, HubUnreachableError
+from mlflow_workspace_plugin.hub.azure import AzureRoot
 from mlflow_workspace_plugin.protocol.files import (
     ENDS_BEFORE,
     FILES_AT_ONCE,
@@ -29,6 +30,7 @@ Item = TypeVar("Item")
 _PAUSE_S = 0.5
 
 _FAILED = ErrorCode.Name(INTERNAL_ERROR)
+_SIGNS_NOTHING = ErrorCode.Name(RESOURCE_CONFLICT)
 _LARGE = 64 * 2**20
 """From this size on a hub that reads a whole file, or copies it to another disk, may take long."""
 _LEAST_SPEED = 32 * 2**20
@@ -159,22 +161,35 @@ class FileCalls:
             )
         return found
 
-    def sign_reads(self, locations: Sequence[str]) -> list[Signed]:
-        """Return a signature for each of some files."""
+    def sign_reads(self, locations: Sequence[str], root: AzureRoot | None = None) -> list[Signed]:
+        """Return a signature for each of some files.
+
+        Args:
+            locations: of the files.
+            root: where they are, as far as is known; by default wherever they are.
+
+        Raises:
+            HubFilesMovedError: they are elsewhere by now, or the hub signs no more.
+        """
         signed: list[Signed] = []
         for some in batches(locations, FILES_AT_ONCE):
-            answer = self._said("POST", "sign-reads", json={"locations": list(some)})
+            answer = self._signed("sign-reads", {"locations": list(some)}, root)
             signed += (
                 Signed(each["signature"], "read", answer["seconds"]) for each in answer["files"]
             )
         return signed
 
-    def sign_writes(self, wanted: Sequence[Wanted]) -> list[Signed]:
-        """Return a signature for each of some files that are to be stored."""
+    def sign_writes(self, wanted: Sequence[Wanted], root: AzureRoot | None = None) -> list[Signed]:
+        """Return a signature for each of some files that are to be stored.
+
+        Args:
+            wanted: the files.
+            root: as of :meth:`sign_reads`, which says what is raised, too.
+        """
         signed: list[Signed] = []
         for some in batches(wanted, FILES_AT_ONCE):
             body = {"files": [vars(each) for each in some]}
-            answer = self._said("POST", "sign-writes", json=body)
+            answer = self._signed("sign-writes", body, root)
             signed += (
                 Signed(
                     each["signature"],
@@ -255,6 +270,23 @@ class FileCalls:
                 raise
             return None
 
+    def _signed(self, name: str, body: dict[str, Any], root: AzureRoot | None) -> dict[str, Any]:
+        try:
+            answer = self._said("POST", name, json=body)
+        except MlflowException as error:
+            if error.error_code != _SIGNS_NOTHING:
+                raise
+            raise self._moved() from error
+        if root is not None and root_of(answer) != root:
+            raise self._moved()
+        return answer
+
+    def _moved(self) -> HubFilesMovedError:
+        return HubFilesMovedError(
+            f"The files of workspace {self.workspace!r} come and go another way than its hub has "
+            "told before. Try again."
+        )
+
     def _timeout_s(self, size: int) -> float | None:
         """Return how long an answer may take that comes after so many bytes were read or copied.
 
@@ -309,6 +341,11 @@ class FileCalls:
 
 def _stored_file(fields: dict[str, Any] | None) -> StoredFile | None:
     return None if fields is None else StoredFile(**fields)
+
+
+def root_of(said: dict[str, Any]) -> AzureRoot:
+    """Return where a hub says that its files are, which are in a storage account."""
+    return AzureRoot(said["account"], said["container"], said["prefix"], said["service"])
 
 
 def batches(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:

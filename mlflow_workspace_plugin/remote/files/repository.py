@@ -1,20 +1,17 @@
 """The artifact repository of a served hub."""
 
 import os
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path, PurePosixPath
-from typing import Any, BinaryIO, NamedTuple
+from typing import Any, BinaryIO
 
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow.store.artifact.artifact_repo import verify_artifact_path
 
-from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.azure_blob.transfer.progress import progress_bar, unseen
 from mlflow_workspace_plugin.artifacts.distant_space import (
     DistantSpace,
@@ -25,17 +22,14 @@ from mlflow_workspace_plugin.artifacts.file_space import StoredFile, Told
 from mlflow_workspace_plugin.artifacts.local_files import files_in
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, check_path
 from mlflow_workspace_plugin.errors import UnsafeArtifactPathError
-from mlflow_workspace_plugin.hub.azure import AzureRoot
-from mlflow_workspace_plugin.protocol.files import FILES_AT_ONCE, SIGNED
+from mlflow_workspace_plugin.protocol.files import FILES_AT_ONCE
 from mlflow_workspace_plugin.remote.files.calls import FileCalls, batches
-from mlflow_workspace_plugin.remote.files.through_hub import ThroughHub
+from mlflow_workspace_plugin.remote.files.present import PresentTransfer
 from mlflow_workspace_plugin.remote.files.transfer import Kind, Todo, Transfer
 from mlflow_workspace_plugin.remote.http import HubHttp
 
 _ASKED_ONE_BY_ONE = 50
 """Of so many files each is asked for by itself; of more there is a listing."""
-_ASKED_AGAIN_S = 300.0
-"""The hub's files may be moved while a process goes on."""
 
 
 class ServedRepository(DistantSpace):
@@ -269,7 +263,7 @@ class ServedRepository(DistantSpace):
     @property
     def transfer(self) -> Transfer:
         """The way of their bytes (ours)."""
-        return transfer_of(self._http, self._calls, self._patience_s)
+        return PresentTransfer(self._http, self._calls, self._patience_s)
 
     def _bar(self, description: str, size: int | None) -> Any:
         return progress_bar(description, size, is_quiet=self._is_quiet)
@@ -283,58 +277,3 @@ class ServedRepository(DistantSpace):
         below = PurePosixPath(path or "", base)
         self.check_storable(str(below))
         return str(self._base / below)
-
-
-class _Known(NamedTuple):
-    """How the files of a workspace come and go."""
-
-    http: HubHttp
-    said: dict[str, Any]
-    transfer: Transfer
-    asked_at: float
-
-
-_transfers: dict[tuple[int, str, float | None], _Known] = {}
-_lock = threading.Lock()
-
-
-def transfer_of(http: HubHttp, calls: FileCalls, patience_s: float | None) -> Transfer:
-    """Return the way of this process for the bytes of a workspace of a hub.
-
-    Raises:
-        HubUnreachableError: the hub does not answer.
-    """
-    key = id(http), calls.workspace, patience_s
-    with _lock:
-        known = _transfers.get(key)
-    if known is None or time.monotonic() - known.asked_at > _ASKED_AGAIN_S:
-        said = calls.storage()
-        is_same = known is not None and known.said == said
-        transfer = known.transfer if known and is_same else _transfer(calls, said, patience_s)
-        known = _Known(http, said, transfer, time.monotonic())
-        with _lock:
-            _transfers[key] = known
-    return known.transfer
-
-
-def _transfer(calls: FileCalls, said: dict[str, Any], patience_s: float | None) -> Transfer:
-    if said["kind"] != SIGNED:
-        return ThroughHub(calls)
-    # Azure's SDK takes its time to import.
-    from mlflow_workspace_plugin.remote.files.signed_container import SignedContainer
-    from mlflow_workspace_plugin.remote.files.through_account import ThroughAccount
-
-    root = AzureRoot(said["account"], said["container"], said["prefix"], said["service"])
-    seconds = settings.WAIT_S.number() if patience_s is None else patience_s
-    return ThroughAccount(SignedContainer(root, said["service"], calls, seconds))
-
-
-def _forget_in_child() -> None:
-    # Connections and threads are the parent's.
-    global _lock
-    _lock = threading.Lock()
-    _transfers.clear()
-
-
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_forget_in_child)

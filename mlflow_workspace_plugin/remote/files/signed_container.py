@@ -44,6 +44,7 @@ class Signatures:
 
     def __init__(self, calls: FileCalls, root: AzureRoot) -> None:
         self._calls = calls
+        self._root = root
         self._before = root.prefix + "/" if root.prefix else ""
         self._lock = threading.Lock()
         self._kept: dict[Slot, tuple[Signed, float]] = {}
@@ -56,7 +57,7 @@ class Signatures:
         """
         asked = list(wanted)
         signed = self._calls.sign_writes(
-            [Wanted(self.location(name), act, size) for name, act, size in asked]
+            [Wanted(self.location(name), act, size) for name, act, size in asked], self._root
         )
         for (name, _, _), each in zip(asked, signed, strict=True):
             self._keep((name, "append" if each.act == "append" else "write"), each)
@@ -64,7 +65,7 @@ class Signatures:
 
     def for_reading(self, names: Sequence[str]) -> None:
         """Get signatures for blobs that are to be read."""
-        signed = self._calls.sign_reads([self.location(each) for each in names])
+        signed = self._calls.sign_reads([self.location(each) for each in names], self._root)
         for name, each in zip(names, signed, strict=True):
             self._keep((name, "read"), each)
 

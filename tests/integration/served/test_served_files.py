@@ -5,6 +5,7 @@ import io
 import os
 import shutil
 import threading
+import time
 import uuid
 from datetime import datetime, timedelta, timezone
 from pathlib import Path, PurePosixPath
@@ -694,6 +695,57 @@ def test_signatures_are_renewed(team, repository, tmp_path, monkeypatch):
     # For each of three blocks and their list, and for each of three ranges.
     assert paths.count("sign-writes") >= 4
     assert paths.count("sign-reads") >= 3
+
+
+def test_a_hub_that_signs_no_more(team, repository, tmp_path, monkeypatch):
+    """What goes on then goes through its server, at once: files, streams, folders and reads."""
+    if team.proxy is None:
+        pytest.skip("about the account")
+    from mlflow_workspace_plugin.app.hub_api import files as routes
+
+    names = ("first", "second", "third", "big")
+    for name in names:
+        (tmp_path / name).write_bytes(os.urandom(2 * BLOCK if name == "big" else 10))
+    repository.log_artifact(str(tmp_path / "first"))
+    assert team.api.body_bytes() == 0
+    signer = routes._signer
+    monkeypatch.setattr(routes, "_signer", lambda _: None)
+    repository.log_artifact(str(tmp_path / "second"))
+    with monkeypatch.context() as signing:
+        # Known to sign, until it is used.
+        signing.setattr(routes, "_signer", signer)
+        repository = repository_of(team)
+        repository._base = team.run / "of-others"
+        repository.log_artifact(str(tmp_path / "first"))
+    with (tmp_path / "third").open("rb") as stream:
+        repository.log_artifact_from_stream(stream, "third")
+    for name in names:
+        repository.log_artifact(str(tmp_path / name))
+        repository.fetch(name, tmp_path / "copy")
+        assert (tmp_path / "copy").read_bytes() == (tmp_path / name).read_bytes()
+
+
+def test_a_hub_whose_files_are_elsewhere(team, repository, tmp_path):
+    """What this process knows of them is not used with the signatures that it is given now."""
+    if team.proxy is None:
+        pytest.skip("about the account")
+    from mlflow_workspace_plugin.remote.files import present
+
+    (tmp_path / "file").write_text("content")
+    said = repository._calls.storage()
+    for place in ({"container": "of-before"}, {"account": "another"}, {"prefix": "of-before"}):
+        before = {**said, **place}
+        transfer = present._transfer(repository._calls, before, 5)
+        known = present._Known(repository._http, before, transfer, time.monotonic())
+        key = id(repository._http), "team-a", 5
+        for act in (
+            lambda: repository.log_artifact(str(tmp_path / "file")),
+            lambda: repository.fetch("file", tmp_path / "copy"),
+        ):
+            present._transfers[key] = known
+            act()
+            assert present._transfers[key].said == said
+        assert (tmp_path / "copy").read_text() == "content"
 
 
 def test_signatures_are_never_shown(team, repository, tmp_path, caplog):
