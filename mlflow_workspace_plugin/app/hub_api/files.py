@@ -113,7 +113,8 @@ def _line(entry: dict[str, Any]) -> bytes:
 def _find(asked: Asked) -> dict[str, Any]:
     """Say of some places which file is there, and whether it is the one that the caller has.
 
-    Of a file that grows it is asked whether it begins with that one.
+    Of a file that grows it is asked whether it begins with that one; of one that is too large to be
+    read for one request, whether it has so many bytes from a place on.
     """
     left = HASHED_AT_ONCE
     found = []
@@ -124,23 +125,25 @@ def _find(asked: Asked) -> dict[str, Any]:
         is_same: bool | None = None
         staged = 0
         sha256, size = each.get("sha256"), each.get("size")
+        start = _number(each.get("start", 0), "start")
         if sha256 is not None:
             sha256, size = _hash(sha256), _number(size, "size")
             upload = name_of(location, size, sha256)
             uploads = Uploads(asked.hub.folder)
             staged = uploads.size(upload)
             its_size = -1 if known is None else known.size or 0
-            if its_size != size and not (its_size > size and each.get("begins") is True):
+            is_whole, end = start == 0 and its_size == size, start + size
+            if its_size != end and not (its_size > end and each.get("begins") is True):
                 is_same = False
-            elif its_size == size and known is not None and known.sha256 is not None:
+            elif is_whole and known is not None and known.sha256 is not None:
                 is_same = known.sha256 == sha256
-            elif its_size == size and _became(asked.hub, upload, repository, name):
+            elif is_whole and _became(asked.hub, upload, repository, name):
                 is_same = True
             # What is not looked at is not known.
-            elif size <= left and (its_hash := _hash_in_turn(repository, name, size)) is not None:
+            elif size <= left and (its_hash := _hash_in_turn(repository, name, size, start)):
                 left -= size
                 is_same = its_hash == sha256
-            if staged and is_same and its_size == size:
+            if staged and is_same and is_whole:
                 # The server was killed, or the disk failed, just after it was stored.
                 uploads.drop(upload)
         found.append(
@@ -148,6 +151,7 @@ def _find(asked: Asked) -> dict[str, Any]:
                 "known": None if known is None else asdict(known),
                 "is_same": is_same,
                 "staged": staged,
+                "start": start,
             }
         )
     return {"files": found}
@@ -483,20 +487,20 @@ def _hash(given: Any) -> str:
     return given
 
 
-def _hash_in_turn(repository: FileSpace, name: str, size: int) -> str | None:
-    """Return the SHA-256 of what a file begins with; None where too many others are being read."""
+def _hash_in_turn(repository: FileSpace, name: str, size: int, start: int = 0) -> str | None:
+    """Return the SHA-256 of a part of a file; None where too many others are being read."""
     if not _HASHING.acquire(timeout=_TURN_S):
         return None
     try:
-        return _hash_of(repository, name, size)
+        return _hash_of(repository, name, start, start + size)
     finally:
         _HASHING.release()
 
 
-def _hash_of(repository: FileSpace, name: str, size: int) -> str:
-    digest, at = hashlib.sha256(), 0
+def _hash_of(repository: FileSpace, name: str, at: int, end: int) -> str:
+    digest = hashlib.sha256()
     # An open file is of one content, which a log that grows has not for long.
-    while at < size and (piece := repository.read_from(name, at, min(PIECE, size - at))):
+    while at < end and (piece := repository.read_from(name, at, min(PIECE, end - at))):
         digest.update(piece)
         at += len(piece)
     return digest.hexdigest()

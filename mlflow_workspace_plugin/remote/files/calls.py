@@ -45,11 +45,14 @@ class Found:
         known: the file that is there.
         is_same: whether it is the one that was asked about; None where that was not looked at.
         staged: how many bytes of that one the server has received.
+        start: the place in the file that was looked at; None is its beginning, of a server that
+            knows of no other.
     """
 
     known: StoredFile | None
     is_same: bool | None
     staged: int
+    start: int | None
 
 
 @dataclass(frozen=True)
@@ -147,8 +150,8 @@ class FileCalls:
 
         Args:
             wanted: ``location`` of each; with ``size`` and ``sha256`` it is compared, and with
-                ``begins`` so much of it as was asked about, of which a server of before knows
-                nothing.
+                ``begins`` so much of it as was asked about, and with ``start`` so much from there
+                on. A server of before knows nothing of either.
         """
         found: list[Found] = []
         for some in batches(wanted, FILES_AT_ONCE):
@@ -156,7 +159,12 @@ class FileCalls:
             timeout_s = self._timeout_s(min(size, HASHED_AT_ONCE))
             answer = self._said("POST", "find", json={"files": list(some)}, timeout_s=timeout_s)
             found += (
-                Found(_stored_file(each["known"]), each["is_same"], each["staged"])
+                Found(
+                    _stored_file(each["known"]),
+                    each["is_same"],
+                    each["staged"],
+                    each.get("start"),
+                )
                 for each in answer["files"]
             )
         return found

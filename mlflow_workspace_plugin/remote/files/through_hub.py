@@ -20,7 +20,7 @@ from mlflow_workspace_plugin.artifacts.growing import append_rest
 from mlflow_workspace_plugin.artifacts.local_files import digest_of, open_file
 from mlflow_workspace_plugin.artifacts.piecewise_file import PiecewiseFile
 from mlflow_workspace_plugin.errors import AzureMLException, HubBusyError, HubUnreachableError
-from mlflow_workspace_plugin.protocol.files import PIECE
+from mlflow_workspace_plugin.protocol.files import HASHED_AT_ONCE, PIECE
 from mlflow_workspace_plugin.remote.files.calls import FileCalls
 from mlflow_workspace_plugin.remote.files.transfer import Kind, Todo, Transfer
 
@@ -148,6 +148,12 @@ class ThroughHub(Transfer):
                 if found.is_same:
                     progress(size)
                     return True
+                is_large = size > HASHED_AT_ONCE and found.is_same is None
+                its_size = None if found.known is None else found.known.size
+                # Then it is looked at in parts.
+                if is_large and its_size == size and self._is_there(location, stream, start, size):
+                    progress(size)
+                    return True
                 if found.known is not None and kind == "new":
                     return False
                 staged = found.staged
@@ -240,15 +246,49 @@ class ThroughHub(Transfer):
 
     def _is_copy(self, location: str, copy: Path, tries: int) -> bool | None:
         """Whether a file is, or begins with, what was copied; None where that was not looked at."""
-        wanted = {**_announced(location, copy), "begins": True}
-        (found,) = self._calls.find([wanted])
-        for _ in range(tries - 1):
-            if found.is_same is not None:
-                break
-            # The hub looks at a few at a time.
-            time.sleep(_BUSY_S)
+        with open_file(copy) as stream:
+            return self._is_there(location, stream, 0, copy.stat().st_size, tries)
+
+    def _is_there(
+        self, location: str, stream: BinaryIO, start: int, size: int, tries: int = 1
+    ) -> bool | None:
+        """Whether a file begins with what a stream has; None where that was not looked at.
+
+        Args:
+            location: of the file.
+            stream: the other.
+            start: where in the stream that begins.
+            size: of how many bytes it is.
+            tries: how often the hub is asked, which looks at a few files at a time.
+        """
+        is_large = size > HASHED_AT_ONCE
+        part = HASHED_AT_ONCE // 4 if is_large else size
+        stream.seek(start)
+        for at in range(0, size, part) if is_large else (0,):
+            length = min(part, size - at)
+            wanted = {
+                "location": location,
+                "size": length,
+                "sha256": _digest_of_part(stream, length),
+                "begins": True,
+                **({"start": at} if is_large else {}),
+            }
+            is_same = self._is_same(wanted, tries)
+            if not is_same:
+                return is_same
+        return True
+
+    def _is_same(self, wanted: dict[str, Any], tries: int) -> bool | None:
+        for number in range(tries):
+            if number:
+                time.sleep(_BUSY_S)
             (found,) = self._calls.find([wanted])
-        return found.is_same
+            if "start" in wanted and found.start != wanted["start"]:
+                # A server of before has looked at its beginning.
+                return None
+            if found.is_same is not None:
+                return found.is_same
+        return None
 
 
 class HubFile(PiecewiseFile):
@@ -296,6 +336,15 @@ def _digest(stream: BinaryIO, digest: "hashlib._Hash", size: int) -> tuple[int, 
         digest.update(chunk)
         size += len(chunk)
     return size, digest.hexdigest()
+
+
+def _digest_of_part(stream: BinaryIO, size: int) -> str:
+    """Return the hash of the next bytes of a stream."""
+    digest = hashlib.sha256()
+    while size > 0 and (chunk := stream.read(min(_CHUNK, size))):
+        digest.update(chunk)
+        size -= len(chunk)
+    return digest.hexdigest()
 
 
 def _size(answer: requests.Response) -> int:

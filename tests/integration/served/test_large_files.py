@@ -25,11 +25,11 @@ from mlflow_workspace_plugin.artifacts.paths import location_of
 from mlflow_workspace_plugin.artifacts.staging.repository import StagingRepository
 from mlflow_workspace_plugin.artifacts.staging.sender import FileSender
 from mlflow_workspace_plugin.artifacts.staging.staged_files import StagedFiles
-from mlflow_workspace_plugin.errors import ArtifactRefusedError, HubUnreachableError
+from mlflow_workspace_plugin.errors import ArtifactRefusedError, HubBusyError, HubUnreachableError
 from mlflow_workspace_plugin.hub.files.tree import OpenFolder
 from mlflow_workspace_plugin.journal.files.folder import JournalFolder
 from mlflow_workspace_plugin.protocol.files import PIECE
-from mlflow_workspace_plugin.remote.files import calls
+from mlflow_workspace_plugin.remote.files import calls, through_hub
 from mlflow_workspace_plugin.remote.files.calls import FileCalls
 from mlflow_workspace_plugin.remote.files.repository import ServedRepository
 from mlflow_workspace_plugin.remote.http import HubHttp
@@ -430,3 +430,58 @@ def test_a_hub_that_fails_once(hub, api, open_at, file, monkeypatch, tmp_path, s
     assert sender.flush_all(30)
     check_stored(repository, file)
     assert not left(hub)
+
+
+@pytest.fixture
+def read_in_parts(monkeypatch):
+    """A hub that reads a piece at most for one request."""
+    monkeypatch.setattr(routes, "HASHED_AT_ONCE", PIECE)
+    monkeypatch.setattr(through_hub, "HASHED_AT_ONCE", PIECE)
+
+
+@pytest.mark.parametrize("is_other", [False, True])
+def test_a_large_log_that_grows_while_it_is_fetched(
+    api, open_at, file, monkeypatch, read_in_parts, is_other
+):
+    """One that the hub does not read for one request is compared in parts, and is what it was.
+
+    What was changed beside that is found.
+    """
+    repository = open_at(api)
+    content = file.read_bytes()
+    repository.append("log", content, goes_on=True)
+    stored = api.hub.folder.artifacts / repository._base / "log"
+    get = FileCalls.content
+
+    def grown(self, location, start, *args, **options):
+        answer = get(self, location, start, *args, **options)
+        if start < SIZE - PIECE:
+            repository.append("log", b"more\n", goes_on=True)
+            if is_other:
+                with stored.open("r+b") as log:
+                    log.seek(start + 9)
+                    log.write(os.urandom(9))
+        return answer
+
+    monkeypatch.setattr(FileCalls, "content", grown)
+    monkeypatch.setattr(through_hub, "_BUSY_S", 0.01)
+    if is_other:
+        with pytest.raises(HubBusyError, match="replaced 3 times"):
+            repository.fetch("log", file.with_name("copy"))
+        return
+    repository.fetch("log", file.with_name("copy"))
+    assert file.with_name("copy").read_bytes() == content
+    assert stored.stat().st_size > SIZE
+
+
+def test_what_is_large_and_there_is_not_sent(api, open_at, file, sent, read_in_parts):
+    """It is compared in parts, whoever stored it; what differs at its end is sent."""
+    repository = open_at(api)
+    repository.append("big", file.read_bytes(), goes_on=True)
+    repository.log_artifact(str(file))
+    repository.put_files([(file, "big")], lambda *_: None, overwrite=False)
+    assert not sent
+    file.write_bytes(file.read_bytes()[:-1] + b"x")
+    repository.log_artifact(str(file))
+    check_stored(repository, file)
+    assert sum(sent) == SIZE
