@@ -58,6 +58,8 @@ _PATIENCE_S = 5.0
 _LONGEST = 2_000
 _HASHING = threading.BoundedSemaphore(2)
 """Of the threads that answer, so many read whole files at a time; who has to wait asks again."""
+_COPYING = threading.BoundedSemaphore(8)
+"""So many store a file that has to be copied as a whole, which may take minutes."""
 _TURN_S = 1.0
 _CHUNK = 2**20
 _VERBS: dict[Level, str] = {"read": "read", "edit": "store", "manage": "delete"}
@@ -65,6 +67,10 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 _RANGE = re.compile(r"bytes=(\d{1,19})-(\d{1,19})")
 _BLOCK = 8 * 2**20
 """From this size on a file is stored in blocks."""
+
+
+class _CopyingError(Exception):
+    """As many threads as may are copying large files."""
 
 
 def _storage(asked: Asked) -> dict[str, Any]:
@@ -214,6 +220,8 @@ def _store(asked: Asked) -> Any:
         return _store_piece(asked, repository, name, upload, offset, size, sha256)
     except UploadInUseError:
         return _busy("Somebody else is sending the same file just now.")
+    except _CopyingError:
+        return _busy("This hub has too many large files to copy just now.")
 
 
 def _store_piece(
@@ -302,7 +310,12 @@ def _put_received(
         )
         if is_stored is not None:
             return is_stored
-    is_stored = _put(asked, repository, name, received.file)
+    if not _COPYING.acquire(timeout=_TURN_S):
+        raise _CopyingError
+    try:
+        is_stored = _put(asked, repository, name, received.file)
+    finally:
+        _COPYING.release()
     etag = _etag_at(repository, name)
     if is_stored and etag is not None:
         uploads.note_stored(upload, etag)

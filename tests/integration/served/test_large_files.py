@@ -219,6 +219,41 @@ def test_threads_do_not_wait_for_an_upload_that_another_has(hub, api, open_at, f
     assert not left(hub)
 
 
+def test_few_large_files_are_copied_at_a_time(api, open_at, file, sent, monkeypatch):
+    """Others are asked to come again, so that threads are left for what is short."""
+    monkeypatch.setattr(FolderRepository, "take", lambda *_, **__: None)
+    monkeypatch.setattr(routes, "_COPYING", threading.BoundedSemaphore(1))
+    repository = open_at(api, patience_s=0)
+    with routes._COPYING, pytest.raises(HubUnreachableError, match="too many large files to copy"):
+        repository.log_artifact(str(file))
+    repository.log_artifact(str(file))
+    check_stored(repository, file)
+    assert sum(sent) == SIZE
+
+
+def test_a_disk_that_is_full_within_a_piece(hub, api, open_at, file, sent, monkeypatch):
+    """What was written of the piece is taken back, and the piece is sent again."""
+    write, failed = uploads._write, []
+
+    def full(stream, piece):
+        if failed or len(piece) == PIECE:
+            write(stream, piece)
+            return
+        failed.append(piece)
+        write(stream, piece[:3])
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(uploads, "_write", full)
+    repository = open_at(api, patience_s=0)
+    with pytest.raises(HubUnreachableError, match="disk or quota is full"):
+        repository.log_artifact(str(file))
+    assert [(hub[0] / "uploads" / each).stat().st_size for each in left(hub)] == [2 * PIECE]
+    repository.log_artifact(str(file))
+    check_stored(repository, file)
+    assert sum(sent) == SIZE + SIZE % PIECE
+    assert not left(hub)
+
+
 @pytest.mark.parametrize("kind", ["artifact", "data"])
 def test_a_folder_of_the_name(hub, api, open_at, file, sent, kind):
     """A large file is refused for what is in its way, each time, and is stored when that is gone.
@@ -318,6 +353,59 @@ def test_a_lost_answer_about_a_file_that_is_too_large_to_be_read(
     repository.log_artifact(str(file))
     check_stored(repository, file)
     assert sum(sent) == 3 * SIZE
+    assert not left(hub)
+
+
+def test_a_file_that_is_read_once_more_in_turns(hub, api, open_at, file, sent, monkeypatch):
+    """A server that was started again has read nothing of it: each request reads a part."""
+    failing_once(monkeypatch, OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)))
+    repository = open_at(api, patience_s=0)
+    with pytest.raises(HubUnreachableError):
+        repository.log_artifact(str(file))
+    uploads._begun.clear()
+    monkeypatch.setattr(uploads, "_TURN_S", -1)
+    repository.log_artifact(str(file))
+    check_stored(repository, file)
+    assert sum(sent) == SIZE
+    assert sent.count(0) == -(-SIZE // 2**20)
+    assert not left(hub)
+
+
+CLIENT = """
+import os
+import signal
+import sys
+from pathlib import PurePosixPath
+
+from mlflow_workspace_plugin import uris
+from mlflow_workspace_plugin.remote.files.calls import FileCalls
+from mlflow_workspace_plugin.remote.files.repository import ServedRepository
+from mlflow_workspace_plugin.remote.http import HubHttp
+
+store = FileCalls.store
+
+
+def dying(self, location, piece, *, offset, **options):
+    answer = store(self, location, piece, offset=offset, **options)
+    if offset:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return answer
+
+
+FileCalls.store = dying
+http = HubHttp(uris.parse(os.environ["MLFLOW_TRACKING_URI"]))
+ServedRepository(http, "team-a", PurePosixPath(sys.argv[1])).log_artifact(sys.argv[2])
+"""
+
+
+def test_a_client_that_is_killed(hub, api, open_at, file, sent):
+    """Another process goes on with what it has sent."""
+    repository = open_at(api)
+    arguments = ["-c", CLIENT, str(repository._base), str(file)]
+    assert python_processes.run(arguments).returncode == -signal.SIGKILL
+    repository.log_artifact(str(file))
+    check_stored(repository, file)
+    assert sum(sent) == SIZE - 2 * PIECE
     assert not left(hub)
 
 
