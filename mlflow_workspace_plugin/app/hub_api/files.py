@@ -316,9 +316,9 @@ def _put_received(
         is_stored = _put(asked, repository, name, received.file)
     finally:
         _COPYING.release()
-    etag = _etag_at(repository, name)
-    if is_stored and etag is not None:
-        uploads.note_stored(upload, etag)
+    if is_stored and isinstance(repository, FolderRepository):
+        # An account keeps the hash with the file.
+        uploads.note_stored(upload, _etag_at(repository, name) or "")
     return is_stored
 
 

@@ -33,7 +33,7 @@ _FAILED = ErrorCode.Name(INTERNAL_ERROR)
 _SIGNS_NOTHING = ErrorCode.Name(RESOURCE_CONFLICT)
 _LARGE = 64 * 2**20
 """From this size on a hub that reads a whole file, or copies it to another disk, may take long."""
-_LEAST_SPEED = 32 * 2**20
+_LEAST_SPEED = 64 * 2**20
 """In bytes a second."""
 
 
