@@ -5,23 +5,21 @@ it would take for a page of ours: each file is sandboxed, and its type is not gu
 """
 
 import posixpath
-import tempfile
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
-from starlette.background import BackgroundTask
-from starlette.responses import FileResponse, Response, StreamingResponse
+from starlette.responses import Response, StreamingResponse
 
 from mlflow_workspace_plugin.app.pages.answers import Asked, disposition_of, reading
+from mlflow_workspace_plugin.app.streams import GeneratedResponse
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.overview.run.files import files_of_run, preview_of_file, size_of_file
 from mlflow_workspace_plugin.overview.run.snapshot import (
     difference_of_snapshots,
     file_of_snapshot,
     snapshot_of_run,
+    zip_of_snapshot,
 )
-from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 
 _RUN = "/runs/{run_id}"
 _PIECE = 2**20
@@ -75,21 +73,10 @@ def _snapshot_difference(asked: Asked) -> dict[str, Any]:
 
 
 def _snapshot_zip(asked: Asked) -> Response:
-    snapshot_id = snapshot_of_run(asked.source, asked.path["run_id"])["id"]
-    folder = tempfile.TemporaryDirectory(prefix="mlflow-workspace-")
-    file = Path(folder.name, "snapshot.zip")
-    try:
-        snapshots_of(asked.source.tracking_uri).zip(snapshot_id, file)
-    except BaseException:
-        folder.cleanup()
-        raise
+    # It is made while it is sent: no disk is filled, and nothing is done for who has left.
+    snapshot_id, pieces = zip_of_snapshot(asked.source, asked.path["run_id"])
     headers = _headers(f"snapshot-{snapshot_id}.zip", is_saved=True)
-    return FileResponse(
-        file,
-        media_type="application/zip",
-        headers=headers,
-        background=BackgroundTask(folder.cleanup),
-    )
+    return GeneratedResponse(pieces, media_type="application/zip", headers=headers)
 
 
 def _headers(path: str, *, is_saved: bool) -> dict[str, str]:

@@ -3,6 +3,7 @@
 import difflib
 import io
 import time
+from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -60,6 +61,25 @@ def file_of_snapshot(source: "Source", run_id: str, path: str) -> dict[str, Any]
     if file.size > _LARGEST_SHOWN:
         return {"kind": "binary", "size": file.size}
     return {**shown_text(_content(snapshots, snapshot_id, file)), "size": file.size}
+
+
+def zip_of_snapshot(source: "Source", run_id: str) -> tuple[str, Generator[bytes, None, None]]:
+    """Return the id of a run's snapshot, and what it holds as a zip, piece by piece.
+
+    Raises:
+        MlflowException: there is no such run in the workspace, or it has no snapshot, or none that
+            can be a zip.
+    """
+    snapshot_id = _id(source, run_id)
+    pieces = _snapshots(source).pieces_of_zip(snapshot_id)
+    # What can be said of it before it is read is said now, and not where its end should be.
+    first = next(pieces)
+    return snapshot_id, _from(first, pieces)
+
+
+def _from(first: bytes, others: Iterator[bytes]) -> Generator[bytes, None, None]:
+    yield first
+    yield from others
 
 
 def difference_of_snapshots(source: "Source", run_id: str, other_id: str) -> dict[str, Any]:
@@ -136,10 +156,15 @@ def _named(manifest: Manifest, path: str) -> File | None:
 
 
 def _manifest(source: "Source", run_id: str) -> tuple[str, Manifest]:
-    snapshot_id = source.store.get_run(run_id).data.tags.get(SNAPSHOT_TAG)
+    snapshot_id = _id(source, run_id)
+    return snapshot_id, _snapshots(source).contents(snapshot_id)
+
+
+def _id(source: "Source", run_id: str) -> str:
+    snapshot_id: str | None = source.store.get_run(run_id).data.tags.get(SNAPSHOT_TAG)
     if not snapshot_id:
         raise SnapshotException(f"Run {run_id} has no snapshot. It was started without one.")
-    return snapshot_id, _snapshots(source).contents(snapshot_id)
+    return snapshot_id
 
 
 def _snapshots(source: "Source") -> SnapshotFiles:

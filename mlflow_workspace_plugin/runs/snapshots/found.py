@@ -9,6 +9,7 @@ from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.runs.snapshots.ignored import Ignored
 from mlflow_workspace_plugin.runs.snapshots.left_out import LeftOut
 from mlflow_workspace_plugin.runs.snapshots.links import is_within, target_within
+from mlflow_workspace_plugin.runs.snapshots.manifest import MOST_RESTORED
 from mlflow_workspace_plugin.terminal import get_logger
 
 _logger = get_logger(__name__)
@@ -45,7 +46,8 @@ def find(source: Path, hub: Path | None, left_out: LeftOut) -> Found:
         left_out: told what cannot be kept.
 
     Raises:
-        SnapshotException: there is no such folder or file, or its ignore file cannot be used.
+        SnapshotException: there is no such folder or file, its ignore file cannot be used, or it
+            has more bytes than a snapshot may have.
     """
     try:
         if source.is_file():
@@ -59,7 +61,7 @@ def find(source: Path, hub: Path | None, left_out: LeftOut) -> Found:
             "script, or take none with snapshot_directory=None."
         )
     found = _Search(source, hub, left_out).found()
-    _warn_of_size(source, found)
+    _check_size(source, found)
     return found
 
 
@@ -158,8 +160,14 @@ class _Search:
         )
 
 
-def _warn_of_size(source: Path, found: Found) -> None:
+def _check_size(source: Path, found: Found) -> None:
     size = sum(status.st_size for _, status in found.files.values())
+    if size > MOST_RESTORED:
+        raise SnapshotException(
+            f"A snapshot of {str(source)!r} would hold {size:,} bytes, and {MOST_RESTORED:,} are "
+            "the most. Name what is not code in a .amlignore file there, or take none with "
+            "snapshot_directory=None."
+        )
     if len(found.files) > _MAX_FILES or size > _MAX_BYTES:
         _logger.warning(
             "The snapshot of %r holds %s files of %s MiB. Name what is not code in a .amlignore "

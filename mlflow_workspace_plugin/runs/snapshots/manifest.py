@@ -4,7 +4,6 @@ import gzip
 import hashlib
 import json
 import uuid
-from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,6 +13,16 @@ from mlflow_workspace_plugin.runs.snapshots.links import target_within
 
 MOST_STORED = 128 << 20
 """So many bytes has a stored manifest at most, and so many its text, as anybody may store one."""
+
+MOST_RESTORED = 16 << 30
+"""So many bytes has a snapshot at most that is taken or restored: a few kB that name one content of
+zeros again and again would be terabytes."""
+
+MOST_FILES = 570_000
+"""So many files has a manifest at most, as :data:`_MOST_VALUES` has it."""
+
+LONGEST_PATH = 4_096
+"""So many bytes has a path on Linux at most."""
 
 _VERSION = 1
 _MOST_VALUES = 4_000_000
@@ -97,8 +106,10 @@ class Manifest:
             }
             links = {str(path): str(text) for path, text in stored["links"]}
             manifest = cls(files, links, [str(each) for each in stored["folders"]])
-        except (TypeError, KeyError, IndexError, AttributeError) as error:
+        except (TypeError, KeyError, IndexError, AttributeError, OverflowError) as error:
             raise ValueError("it is no manifest") from error
+        if any(each.size < 0 for each in files.values()):
+            raise ValueError("it has sizes below nothing")
         if len(files) != len(stored["files"]) or len(links) != len(stored["links"]):
             raise ValueError("it names a path twice")
         manifest._check_paths()
@@ -133,56 +144,27 @@ class Manifest:
             raise ValueError("it is damaged") from error
         return cls.from_json(content)
 
-    def with_links_followed(self) -> dict[str, File]:
-        """Return the files as who follows links would see them, but for folders within themselves.
-
-        Those behind a link to a folder are there once more, below the path of the link.
-        """
-        files = dict(self.files)
-        to_folders = []
-        for path in sorted(self.links):
-            target = self._followed(path)
-            if target in self.files:
-                files[path] = self.files[target]
-            elif target is not None and not path.startswith(f"{target}/" if target else ""):
-                to_folders.append((path, target))
-        for path, target in to_folders:
-            for other in [each for each in files if each.startswith(f"{target}/")]:
-                files[path + other[len(target) :]] = files[other]
-        return dict(sorted(files.items()))
-
-    def _followed(self, path: str) -> str | None:
-        """Return where a path leads in the end, relative to the top; None if that is nowhere."""
-        for _ in range(len(self.links) + 1):
-            link = next((each for each in _and_above(path) if each in self.links), None)
-            if link is None:
-                return path
-            target = target_within(link, self.links[link]) or ""
-            path = f"{target}{path[len(link) :]}".lstrip("/")
-        return None
-
     def _check_paths(self) -> None:
         # Nothing else has their paths, and nothing is below them.
         leaves = {*self.files, *self.links}
         if len(leaves) != len(self.files) + len(self.links) or leaves.intersection(self.folders):
             raise ValueError("it names a path twice")
         for path in (*leaves, *self.folders):
-            *above, _ = _and_above(path)
-            if not leaves.isdisjoint(above):
-                raise ValueError(f"path {path!r} is below a file or link")
+            if len(path) > LONGEST_PATH:
+                raise TooMuchError(f"it holds paths longer than {LONGEST_PATH:,}")
             parts = path.split("/")
             if not all(parts) or "\0" in path or not {".", ".."}.isdisjoint(parts):
                 raise ValueError(f"path {path!r} leads out of it")
+        last = ""
+        # In this order what is below a path comes right behind it.
+        for path in sorted(f"{each}/" for each in (*leaves, *self.folders)):
+            if last and path.startswith(last):
+                raise ValueError(f"path {path[:-1]!r} is below a file or link")
+            if path[:-1] in leaves:
+                last = path
         for path, text in self.links.items():
-            if target_within(path, text) is None:
+            if len(text) > LONGEST_PATH or target_within(path, text) is None:
                 raise ValueError(f"link {path!r} leads out of it")
-
-
-def _and_above(path: str) -> Iterable[str]:
-    """Yield the path of each folder that a path is in, and the path itself."""
-    parts = path.split("/")
-    for length in range(1, len(parts) + 1):
-        yield "/".join(parts[:length])
 
 
 def _pack(name: Any) -> str:

@@ -1,6 +1,7 @@
 """Packs: zips of contents, whose entries have numbers for names, whatever the files are called."""
 
 import hashlib
+import io
 import os
 import time
 import zipfile
@@ -19,6 +20,8 @@ _logger = get_logger(__name__)
 _CHUNK = 2**20
 # The fastest: what is not text is most often compressed already.
 _LEVEL = 1
+_MOST_LISTED = 64 << 20
+"""So many bytes has the list at the end of a pack at most; it has 80 for each content."""
 _OF_BAD_ZIPS = (zipfile.BadZipFile, zlib.error, EOFError, KeyError, NotImplementedError)
 
 
@@ -113,12 +116,24 @@ def pack_reader(path: Path) -> Iterator["PackReader"]:
         DamagedPackError: it is none.
         OSError: it cannot be read.
     """
-    try:
-        opened = zipfile.ZipFile(path)
-    except _OF_BAD_ZIPS as error:
-        raise DamagedPackError(str(error)) from error
-    with opened:
-        yield PackReader(opened)
+    with _PackFile(io.FileIO(path)) as file:
+        try:
+            opened = zipfile.ZipFile(file)
+        except _OF_BAD_ZIPS as error:
+            raise DamagedPackError(str(error)) from error
+        with opened:
+            yield PackReader(opened)
+
+
+class _PackFile(io.BufferedReader):
+    """A pack, of which so much is read at once at most as its list may have."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        most = _MOST_LISTED + 1
+        found = super().read(most if size is None or size < 0 else min(size, most))
+        if len(found) == most:
+            raise zipfile.BadZipFile("it lists too much")
+        return found
 
 
 class PackReader:
@@ -127,22 +142,26 @@ class PackReader:
     def __init__(self, opened: zipfile.ZipFile) -> None:
         self._zip = opened
 
-    def copy(self, file: File, target: BinaryIO) -> None:
-        """Copy the content of a file, and no more than that.
+    def pieces(self, file: File) -> Iterator[bytes]:
+        """Yield the content of a file, piece by piece, and no more than that.
 
         Raises:
-            DamagedPackError: the pack holds something else.
-            OSError: it cannot be read, or the target not be written.
+            DamagedPackError: the pack holds something else, which may be seen at the end only.
+            OSError: it cannot be read.
         """
         digest, left = hashlib.sha256(), file.size
         try:
-            with self._zip.open(str(file.entry)) as content:
+            entry = self._zip.getinfo(str(file.entry))
+            # Of another kind the least piece may be any size in memory.
+            if entry.compress_type != zipfile.ZIP_DEFLATED:
+                raise DamagedPackError("it is not packed as packs are")
+            with self._zip.open(entry) as content:
                 while chunk := content.read(min(_CHUNK, left + 1)):
                     left -= len(chunk)
                     if left < 0:
                         break
                     digest.update(chunk)
-                    target.write(chunk)
+                    yield chunk
         except (*_OF_BAD_ZIPS, RuntimeError) as error:
             raise DamagedPackError(str(error)) from error
         if left or digest.hexdigest() != file.digest:

@@ -6,15 +6,18 @@ followed on the way, and each content is compared with what the manifest says of
 
 import stat
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager
 from itertools import groupby
 from pathlib import Path
-from typing import BinaryIO
 
+from mlflow_workspace_plugin.bounded import TooMuchError
 from mlflow_workspace_plugin.hub.files.tree import Tree
-from mlflow_workspace_plugin.runs.snapshots.manifest import File, Manifest
+from mlflow_workspace_plugin.runs.snapshots.followed import with_links_followed
+from mlflow_workspace_plugin.runs.snapshots.manifest import MOST_RESTORED, File, Manifest
 from mlflow_workspace_plugin.runs.snapshots.packs import pack_reader
+
+_PIECE = 2**18
 
 Packs = Callable[[str], AbstractContextManager[Path]]
 """Yields where the pack of a name is on this machine."""
@@ -24,9 +27,11 @@ def write_folder(manifest: Manifest, packs: Packs, target: Path) -> None:
     """Write what a snapshot holds into an empty folder.
 
     Raises:
+        TooMuchError: it is more than is restored.
         DamagedPackError: a pack does not hold what it should.
         OSError: the folder cannot be written.
     """
+    _check_size(manifest.files.values())
     tree = Tree(target)
     for path in manifest.folders:
         with tree.folder(path, make=True):
@@ -38,18 +43,29 @@ def write_folder(manifest: Manifest, packs: Packs, target: Path) -> None:
                     for path, file in inside:
                         name = path.rpartition("/")[2]
                         with opened.writing(name, executable=file.may_run) as written:
-                            reader.copy(file, written)
+                            written.writelines(reader.pieces(file))
     for path, text in manifest.links.items():
         with tree.above(path, make=True) as (opened, name):
             opened.link(name, Path(text))
 
 
-def write_zip(manifest: Manifest, packs: Packs, target: BinaryIO) -> None:
-    """Write what a snapshot holds as a zip, in which links are followed; raises as above."""
-    with zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as archive:
-        for pack, files in _by_pack(manifest.with_links_followed()):
+def pieces_of_zip(manifest: Manifest, packs: Packs) -> Iterator[bytes]:
+    """Yield what a snapshot holds as a zip, in which links are followed, while it is being made.
+
+    No more than a few pieces are in memory.
+
+    Raises:
+        TooMuchError: it is more than is restored, which is found before anything is read.
+        DamagedPackError: a pack does not hold what it should.
+        OSError: a pack cannot be read.
+    """
+    files = with_links_followed(manifest)
+    _check_size(files.values())
+    made = _Made()
+    with zipfile.ZipFile(made, "w", zipfile.ZIP_DEFLATED) as archive:  # type: ignore[call-overload]
+        for pack, inside in _by_pack(files):
             with packs(pack) as where, pack_reader(where) as reader:
-                for path, file in files:
+                for path, file in inside:
                     # A zip's names are Unicode.
                     name = path.encode("utf-8", "surrogateescape").decode("utf-8", "replace")
                     entry = zipfile.ZipInfo(name)
@@ -57,7 +73,39 @@ def write_zip(manifest: Manifest, packs: Packs, target: BinaryIO) -> None:
                     mode = stat.S_IFREG | (0o755 if file.may_run else 0o644)
                     entry.external_attr = mode << 16
                     with archive.open(entry, "w", force_zip64=True) as written:
-                        reader.copy(file, written)  # type: ignore[arg-type]
+                        for piece in reader.pieces(file):
+                            written.write(piece)
+                            if made.size >= _PIECE:
+                                yield made.taken()
+    yield made.taken()
+
+
+class _Made:
+    """Takes what a zip is made of, which goes on without going back."""
+
+    def __init__(self) -> None:
+        self._pieces: list[bytes] = []
+        self.size = 0
+
+    def write(self, piece: bytes) -> int:
+        self._pieces.append(bytes(piece))
+        self.size += len(piece)
+        return len(piece)
+
+    def flush(self) -> None:
+        """Do nothing: all of it is here."""
+
+    def taken(self) -> bytes:
+        """Return what was written since the last time."""
+        made = b"".join(self._pieces)
+        self._pieces, self.size = [], 0
+        return made
+
+
+def _check_size(files: Iterable[File]) -> None:
+    size = sum(each.size for each in files)
+    if size > MOST_RESTORED:
+        raise TooMuchError(f"its files have {size:,} bytes, and {MOST_RESTORED:,} are the most")
 
 
 def _by_pack(files: dict[str, File]) -> Iterator[tuple[str, list[tuple[str, File]]]]:

@@ -22,6 +22,7 @@ from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER, workspace_root
 from mlflow_workspace_plugin.artifacts.quiet import quietly
 from mlflow_workspace_plugin.artifacts.repository import UNDER_LOCK_S, repository_at
+from mlflow_workspace_plugin.bounded import TooMuchError
 from mlflow_workspace_plugin.errors import (
     HubError,
     HubUnreachableError,
@@ -130,8 +131,21 @@ class SnapshotFiles:
             with tempfile.TemporaryDirectory(prefix=".", dir=file.parent) as folder:
                 unfinished = Path(folder, "snapshot.zip")
                 with unfinished.open("wb") as target:
-                    restoring.write_zip(manifest, self._pack, target)
+                    target.writelines(restoring.pieces_of_zip(manifest, self._pack))
                 unfinished.replace(file)
+
+    def pieces_of_zip(self, snapshot_id: str) -> Iterator[bytes]:
+        """Yield what a snapshot holds as a zip, as :meth:`zip` writes it, while it is being made.
+
+        Args:
+            snapshot_id: of a snapshot of the workspace.
+
+        Raises:
+            SnapshotException: there is no such snapshot, or it is too large, which is seen before
+                the first piece; it is damaged, or cannot be read.
+        """
+        with self._reading(snapshot_id) as manifest:
+            yield from restoring.pieces_of_zip(manifest, self._pack)
 
     def contents(self, snapshot_id: str) -> Manifest:
         """Return what a snapshot holds.
@@ -158,7 +172,7 @@ class SnapshotFiles:
             self._pack(file.pack) as where,
             pack_reader(where) as reader,
         ):
-            reader.copy(file, target)
+            target.writelines(reader.pieces(file))
 
     def manifest(self, snapshot_id: str) -> Manifest | None:
         """Return what a snapshot holds; None if there is no such one.
@@ -222,8 +236,12 @@ class SnapshotFiles:
             store(repository, manifest_path(manifest.id), file)
         taking.memory.manifest = manifest
 
-    def _pack(self, name: str) -> AbstractContextManager[Path]:
-        return self.repository.local(pack_path(name))
+    @contextmanager
+    def _pack(self, name: str) -> Iterator[Path]:
+        with ExitStack() as opened:
+            with quietly():
+                where = opened.enter_context(self.repository.local(pack_path(name)))
+            yield where
 
     @contextmanager
     def _restoring(self, snapshot_id: str, target: Path) -> Iterator[Manifest]:
@@ -241,16 +259,23 @@ class SnapshotFiles:
     def _reading(self, snapshot_id: str) -> Iterator[Manifest]:
         """Say what could not be read."""
         try:
+            # Not around the block, which may be a generator's that goes on in another thread.
             with quietly():
                 manifest = self.manifest(snapshot_id)
-                if manifest is None:
-                    raise SnapshotException(
-                        f"The workspace has no snapshot {snapshot_id!r}. Take its id from "
-                        "run.get_snapshot_id()."
-                    )
-                yield manifest
+            if manifest is None:
+                raise SnapshotException(
+                    f"The workspace has no snapshot {snapshot_id!r}. Take its id from "
+                    "run.get_snapshot_id()."
+                )
+            yield manifest
         except SnapshotException:
             raise
+        except TooMuchError as error:
+            raise SnapshotException(
+                f"Snapshot {snapshot_id} in {self.repository.artifact_uri!r} is too large, or made "
+                f"to be: {clause(error)}. Submit its folder again, and name what is not code in a "
+                ".amlignore file there."
+            ) from error
         except (ValueError, DamagedPackError) as error:
             raise SnapshotException(
                 f"Snapshot {snapshot_id} in {self.repository.artifact_uri!r} is damaged: "

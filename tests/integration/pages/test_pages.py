@@ -3,9 +3,11 @@
 import io
 import json
 import math
+import os
 import re
 import shutil
 import time
+from pathlib import Path
 
 import pytest
 import requests
@@ -347,6 +349,27 @@ def test_assets_are_kept_by_their_version(pages):
     assert answer.headers["Content-Type"].startswith("text/javascript")
     for other in ("/pages/assets/0/pages/front.js", f"{path}bundle.py", f"{path}..%2f__init__.py"):
         assert requests.get(pages.address + other, timeout=30).status_code == 404
+
+
+def test_zip_of_a_snapshot_is_made_while_it_is_sent(pages, workspace, tmp_path):
+    """Nothing is read for who does not read on, and nothing more is done for who has left."""
+    (tmp_path / "noise").write_bytes(os.urandom(2**20))
+    for number in range(8_000):
+        (tmp_path / f"link{number}").symlink_to("noise")
+    run = Experiment(workspace, "left").start_logging(snapshot_directory=tmp_path, outputs=None)
+    run.complete()
+
+    def is_at_it():
+        packs = pages.hub / "artifacts/workspaces/team-a/.mlflow-workspace/snapshots/packs"
+        opened = [Path(os.path.realpath(each)) for each in Path("/proc/self/fd").iterdir()]
+        return any(packs in each.parents for each in opened)
+
+    url = f"{pages.address}{API}/runs/{run.id}/snapshot/zip"
+    with requests.get(url, {"workspace": "team-a"}, stream=True, timeout=30) as answer:
+        assert answer.headers["Content-Type"] == "application/zip"
+        assert answer.raw.read(4) == b"PK\3\4"
+        assert is_at_it()
+    wait_until(lambda: not is_at_it(), 30)
 
 
 def test_files_are_never_pages_of_ours(pages, filled):

@@ -29,6 +29,7 @@ from mlflow_workspace_plugin.errors import (
 from mlflow_workspace_plugin.hub.hub import open_hub
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.jobs.submission import submit
+from mlflow_workspace_plugin.runs.snapshots.followed import with_links_followed
 from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
 from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 from mlflow_workspace_plugin.runs.snapshots.snapshots import (
@@ -126,6 +127,21 @@ def make(folder: Path, tree) -> None:
             place.symlink_to(os.path.relpath(there[number % len(there)], place.parent))
 
 
+def followed_on_disk(folder: Path) -> dict[str, int]:
+    """Return the files with their sizes as who follows links sees them, none within itself."""
+    found = {}
+    left = [("", (os.path.realpath(folder),))]
+    while left:
+        prefix, above = left.pop()
+        for each in os.scandir(folder / prefix):
+            real = os.path.realpath(each.path)
+            if each.is_file():
+                found[prefix + each.name] = each.stat().st_size
+            elif each.is_dir() and real not in above:
+                left.append((f"{prefix}{each.name}/", (*above, real)))
+    return found
+
+
 @pytest.fixture(scope="module")
 def module_snapshots(copied_hub, tmp_path_factory) -> Snapshots:
     hub = copied_hub(tmp_path_factory.mktemp("round") / "hub")
@@ -151,6 +167,9 @@ def test_any_folder_comes_back(module_snapshots, tmp_path_factory, tree):
         copy = top / "target" / path.relative_to(top / "source")
         assert os.access(path, os.X_OK) == os.access(copy, os.X_OK)
         assert path.is_symlink() == copy.is_symlink()
+    # Who follows links sees in it what the system sees.
+    seen = with_links_followed(module_snapshots.manifest(snapshot_id))
+    assert {path: each.size for path, each in seen.items()} == followed_on_disk(top / "target")
     # And so it is once more.
     assert keep(module_snapshots, top / "target") == snapshot_id
     shutil.rmtree(top)
@@ -621,6 +640,52 @@ def test_a_bomb_in_place_of_a_manifest_is_no_snapshot(snapshots, hub_path):
         with pytest.raises(SnapshotException, match="more than 128 MiB"):
             snapshots.contents(snapshot_id)
         assert tracemalloc.get_traced_memory()[1] < 500 << 20
+    finally:
+        tracemalloc.stop()
+
+
+def test_more_than_is_restored_is_refused_before_anything_is_written(
+    snapshots, code, tmp_path, hub_path
+):
+    """A few kB stored that name one content again and again would fill any disk."""
+    manifest = snapshots.manifest(keep(snapshots, code))
+    file = next(iter(manifest.files.values()))._replace(size=1 << 30)
+    made = type(manifest)({f"f{number}": file for number in range(10_000)}, {}, [])
+    place = hub_path / "artifacts" / BELOW / manifest_path(made.id)
+    place.write_bytes(made.to_bytes())
+    with pytest.raises(SnapshotException, match="17,179,869,184 are the most"):
+        snapshots.restore(made.id, tmp_path / "target")
+    assert not list((tmp_path / "target").iterdir())
+    with pytest.raises(SnapshotException, match="17,179,869,184 are the most"):
+        snapshots.zip(made.id, tmp_path / "zips" / "a.zip")
+    with (code / "large.bin").open("wb") as large:
+        large.truncate(17 << 30)
+    with pytest.raises(SnapshotException, match=r"\.amlignore"):
+        keep(snapshots, code)
+
+
+@pytest.mark.parametrize("how", ["bzip2", "a list of a GB"])
+def test_pack_that_takes_memory_is_damaged(snapshots, code, tmp_path, hub_path, how):
+    """Whatever few bytes of it may become, a few pieces of it are in memory."""
+    snapshot_id = keep(snapshots, code)
+    (pack,) = (hub_path / "artifacts" / BELOW / "packs").iterdir()
+    if how == "bzip2":
+        with zipfile.ZipFile(pack, "w", zipfile.ZIP_BZIP2) as archive:
+            for number in range(20):
+                with archive.open(str(number), "w") as target:
+                    target.write(b"\0" * (256 << 20 if number == 0 else 1))
+    else:
+        content = pack.read_bytes()
+        end = content.rindex(b"PK\5\6")
+        with pack.open("r+b") as stored:
+            stored.truncate(1 << 30)
+            stored.seek(0, os.SEEK_END)
+            stored.write(content[end : end + 12] + (1 << 30).to_bytes(4, "little") + bytes(6))
+    tracemalloc.start()
+    try:
+        with pytest.raises(SnapshotException, match="damaged"):
+            snapshots.restore(snapshot_id, tmp_path / "target")
+        assert tracemalloc.get_traced_memory()[1] < 200 << 20
     finally:
         tracemalloc.stop()
 
