@@ -254,6 +254,12 @@ class ViewChangedError(UserErrorException):
     code = RESOURCE_CONFLICT
 
 
+class WrittenOnceError(UserErrorException):
+    """A file that is named by its content was to be stored over one that has another content."""
+
+    code = RESOURCE_CONFLICT
+
+
 class NotServedError(UserErrorException, AttributeError):
     """A name of SDK v1 was used that this package does not serve.
 

@@ -26,6 +26,7 @@ from mlflow.utils.workspace_context import get_request_workspace
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile, Told, in_order
 from mlflow_workspace_plugin.artifacts.growing import append_rest
 from mlflow_workspace_plugin.artifacts.local_files import folders_in, open_file
+from mlflow_workspace_plugin.artifacts.named_by_content import named_by_content
 from mlflow_workspace_plugin.artifacts.paths import (
     ARTIFACT_ROOT,
     check_path,
@@ -40,6 +41,7 @@ from mlflow_workspace_plugin.errors import (
     HubError,
     UnsafeArtifactPathError,
     WorkspaceException,
+    WrittenOnceError,
     clause,
 )
 from mlflow_workspace_plugin.hub.databases.database import translated_errors
@@ -510,6 +512,19 @@ class ServedFiles(FolderRepository):
     def __init__(self, folder: HubFolder, workspace: str | None) -> None:
         self._workspace = workspace
         super().__init__(folder, PurePosixPath())
+
+    def check_storable(self, path: str) -> None:
+        """Check that there may be a file of that name, and that it may be written to (ours).
+
+        Raises:
+            WrittenOnceError: what is there is named by its content, and is no file of MLflow's.
+        """
+        super().check_storable(path)
+        if named_by_content(PurePosixPath(path)) is not None:
+            raise WrittenOnceError(
+                f"{path!r} is a place of snapshots or datasets, which are written once. Choose "
+                "another one."
+            )
 
     @contextmanager
     def _checked(self, path: str | None) -> Iterator[None]:

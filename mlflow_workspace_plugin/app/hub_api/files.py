@@ -6,6 +6,7 @@ come and go through here, piece by piece. Either way each place is asked about: 
 whether who asks may read or write there.
 """
 
+import functools
 import hashlib
 import io
 import json
@@ -13,7 +14,7 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path, PurePosixPath
@@ -24,10 +25,19 @@ from mlflow.protos.databricks_pb2 import PERMISSION_DENIED, RESOURCE_CONFLICT
 from starlette.responses import Response, StreamingResponse
 from starlette.routing import BaseRoute
 
-from mlflow_workspace_plugin.app.hub_api.answers import PREFIX, Asked, get, post, refusal
+from mlflow_workspace_plugin.app.hub_api.answers import (
+    PREFIX,
+    Asked,
+    error_response,
+    get,
+    post,
+    refusal,
+)
 from mlflow_workspace_plugin.app.hub_api.file_owners import Level, may
+from mlflow_workspace_plugin.app.hub_api.stored_once import may_be_replaced
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile
 from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository, refused_as_names
+from mlflow_workspace_plugin.artifacts.named_by_content import named_by_content
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, location_of
 from mlflow_workspace_plugin.artifacts.repository import repository_at
 from mlflow_workspace_plugin.artifacts.uploads import (
@@ -36,7 +46,7 @@ from mlflow_workspace_plugin.artifacts.uploads import (
     Uploads,
     name_of,
 )
-from mlflow_workspace_plugin.errors import RoleNeededError, UserErrorException
+from mlflow_workspace_plugin.errors import RoleNeededError, UserErrorException, WrittenOnceError
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.protocol.files import (
     ACTS,
@@ -130,6 +140,8 @@ def _find(asked: Asked) -> dict[str, Any]:
         known = repository.file_at(name)
         is_same: bool | None = None
         staged = 0
+        # Whoever stored it said which hash it has.
+        is_once = named_by_content(location) is not None
         sha256, size = each.get("sha256"), each.get("size")
         start = _number(each.get("start", 0), "start")
         if sha256 is not None:
@@ -141,7 +153,7 @@ def _find(asked: Asked) -> dict[str, Any]:
             is_whole, end = start == 0 and its_size == size, start + size
             if its_size != end and not (its_size > end and each.get("begins") is True):
                 is_same = False
-            elif is_whole and known is not None and known.sha256 is not None:
+            elif is_whole and known is not None and known.sha256 is not None and not is_once:
                 is_same = known.sha256 == sha256
             elif is_whole and _became(asked.hub, upload, repository, name):
                 is_same = True
@@ -179,6 +191,19 @@ def _sign_writes(asked: Asked) -> dict[str, Any]:
         repository.check_storable(name)
         act = each.get("act")
         answer: dict[str, Any] = {}
+        if named_by_content(location) is not None:
+            # Whoever may write may replace; a large file takes that, and so comes by the server.
+            is_large = act == "look" and _number(each.get("size"), "size") >= _BLOCK
+            if act == "append" or is_large:
+                raise WrittenOnceError(
+                    f"{str(location)!r} is named by its content and written once, so nothing is "
+                    "signed for that could change it. Send it to the hub; newer versions of the "
+                    "client do that."
+                )
+            if act == "look":
+                known = repository.file_at(name)
+                answer["known"] = None if known is None else asdict(known)
+            act = "create" if act in (*ACTS, "look") else act
         if act == "look":
             known = repository.file_at(name)
             is_large = _number(each.get("size"), "size") >= _BLOCK
@@ -211,13 +236,16 @@ def _store(asked: Asked) -> Any:
     if offset == 0 and len(asked.body) == size:
         if hashlib.sha256(asked.body).hexdigest() != sha256:
             raise UserErrorException("What was sent has not the SHA-256 that was announced.")
-        return {"stored": _put(asked, repository, name, io.BytesIO(asked.body)), "staged": size}
+        content = io.BytesIO(asked.body)
+        return _stored(
+            asked, location, size, sha256, lambda kind: _put(asked, repository, name, content, kind)
+        )
     # Nothing more comes of a file that was received, and is not stored yet.
     if offset + len(asked.body) > size or not (asked.body or offset == size):
         raise UserErrorException("The piece that was sent is empty, or longer than the file.")
     upload = name_of(location, size, sha256)
     try:
-        return _store_piece(asked, repository, name, upload, offset, size, sha256)
+        return _store_piece(asked, location, upload, offset, size, sha256)
     except UploadInUseError:
         return _busy("Somebody else is sending the same file just now.")
     except _CopyingError:
@@ -226,21 +254,21 @@ def _store(asked: Asked) -> Any:
 
 def _store_piece(
     asked: Asked,
-    repository: FileSpace,
-    name: str,
+    location: PurePosixPath,
     upload: str,
     offset: int,
     size: int,
     sha256: str,
 ) -> Any:
     """Take the next piece of a file, and store the file if it is whole."""
+    repository, name = _above(asked.hub, location)
     uploads = Uploads(asked.hub.folder)
     staged = uploads.add(upload, offset, asked.body) if asked.body else uploads.size(upload)
     if staged == size:
         with uploads.whole(upload, size, sha256) as received:
             if received is not None:
-                is_stored = _put_received(asked, repository, name, upload, received)
-                return {"stored": is_stored, "staged": size}
+                put = functools.partial(_put_received, asked, repository, name, upload, received)
+                return _stored(asked, location, size, sha256, put)
         staged = uploads.size(upload)
     if not staged:
         # It may have been the last piece, whose answer was lost.
@@ -292,10 +320,9 @@ def _busy(reason: str) -> Response:
 
 
 def _put_received(
-    asked: Asked, repository: FileSpace, name: str, upload: str, received: Received
+    asked: Asked, repository: FileSpace, name: str, upload: str, received: Received, kind: str
 ) -> bool:
     """Store a file that came in pieces, without a copy of it where that can be."""
-    kind = asked.query.get("kind", "artifact")
     uploads = Uploads(asked.hub.folder)
     if isinstance(repository, FolderRepository):
         # Before: there is no moment at which it is stored, and nobody knows of it.
@@ -313,7 +340,7 @@ def _put_received(
     if not _COPYING.acquire(timeout=_TURN_S):
         raise _CopyingError
     try:
-        is_stored = _put(asked, repository, name, received.file)
+        is_stored = _put(asked, repository, name, received.file, kind)
     finally:
         _COPYING.release()
     if is_stored and isinstance(repository, FolderRepository):
@@ -322,9 +349,59 @@ def _put_received(
     return is_stored
 
 
-def _put(asked: Asked, repository: FileSpace, name: str, file: BinaryIO) -> bool:
-    """Store a file that was received; return whether it is, for another may be there."""
-    kind = asked.query.get("kind", "artifact")
+def _stored(
+    asked: Asked, location: PurePosixPath, size: int, sha256: str, put: Callable[[str], bool]
+) -> Any:
+    """Store a file that was received; answer whether it is there, for another may be.
+
+    Args:
+        asked: what was asked.
+        location: of the file.
+        size: of it, in bytes.
+        sha256: of it.
+        put: stores it as one of a kind; returns whether it is stored.
+    """
+    if named_by_content(location) is not None:
+        return _stored_once(asked, location, size, sha256, put)
+    is_stored: bool | None = put(asked.query.get("kind", "artifact"))
+    if not is_stored:
+        # It may be the same, stored by a request whose answer was lost.
+        repository, name = _above(asked.hub, location)
+        known = repository.file_at(name)
+        if known is not None and known.size == size:
+            upload = name_of(location, size, sha256)
+            is_stored = _is_content(asked.hub, repository, name, upload, known, sha256)
+    if is_stored is None:
+        return _busy("This hub has too much to read just now.")
+    return {"stored": is_stored, "staged": size}
+
+
+def _stored_once(
+    asked: Asked, location: PurePosixPath, size: int, sha256: str, put: Callable[[str], bool]
+) -> Any:
+    """Store a file whose name says what is in it; what is there stays, unless it is of no use."""
+    if not put("new"):
+        repository, name = _above(asked.hub, location)
+        known = repository.file_at(name)
+        its_hash = None if known is None else _hash_in_turn(repository, name, known.size or 0)
+        if known is not None and its_hash is None:
+            return _busy("This hub has too much to read just now.")
+        workspace = asked.path["workspace"]
+        if its_hash is None or may_be_replaced(asked.hub, workspace, location, its_hash):
+            put("artifact")
+        elif its_hash != sha256:
+            return error_response(
+                WrittenOnceError(
+                    f"{str(location)!r} is stored with another content, which its name says. "
+                    "It is written once: others use it. Where it is damaged, ask a manager of "
+                    f"workspace {workspace!r} to delete it."
+                )
+            )
+    return {"stored": True, "staged": size}
+
+
+def _put(asked: Asked, repository: FileSpace, name: str, file: BinaryIO, kind: str) -> bool:
+    """Store a file; return whether it is, for where it is to be new another may be there."""
     if kind == "artifact":
         with refused_as_names(PurePosixPath(asked.query["location"]).parent):
             repository.log_artifact_from_stream(file, name)
@@ -355,6 +432,11 @@ def _append(asked: Asked) -> dict[str, Any]:
     location = _location(asked, asked.query.get("location"), "edit")
     repository, name = _above(asked.hub, location)
     repository.check_storable(name)
+    if named_by_content(location) is not None:
+        raise WrittenOnceError(
+            f"{str(location)!r} is named by its content, and nothing is appended to it. Store it "
+            "as a whole."
+        )
     if "at" in asked.query:
         at = _number(asked.query["at"], "at")
         return {"is_there": repository.append_at(name, asked.body, at)}

@@ -67,7 +67,12 @@ class ManifestFiles:
         Raises:
             ValueError: it is damaged, of a newer version, or holds more than is read.
         """
-        return self._read(name, lambda pieces: Manifest.from_bytes(b"".join(pieces)))
+        content = self._read(name, b"".join)
+        if content is None:
+            return None
+        if name_of(content) != name:
+            raise ValueError("it is not what its name says")
+        return Manifest.from_bytes(content)
 
     def _store(self, name: str, content: bytes) -> None:
         with quietly():

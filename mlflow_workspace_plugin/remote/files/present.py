@@ -160,7 +160,8 @@ def _transfer(calls: FileCalls, said: dict[str, Any], patience_s: float | None) 
 
     root = root_of(said)
     seconds = settings.WAIT_S.number() if patience_s is None else patience_s
-    return ThroughAccount(SignedContainer(root, said["service"], calls, seconds))
+    container = SignedContainer(root, said["service"], calls, seconds)
+    return ThroughAccount(container, ThroughHub(calls))
 
 
 def _forget_in_child() -> None:

@@ -5,7 +5,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import BinaryIO, cast
 
 from azure.core.exceptions import HttpResponseError
@@ -23,10 +23,13 @@ from mlflow_workspace_plugin.artifacts.azure_blob.transfer.upload import (
     upload_grown,
     upload_stream,
 )
+from mlflow_workspace_plugin.artifacts.named_by_content import named_by_content
 from mlflow_workspace_plugin.remote.files.signed_container import SignedContainer, properties
 from mlflow_workspace_plugin.remote.files.transfer import Kind, Todo, Transfer
 
 _CHUNK = 2**20
+_FORBIDDEN = 403
+"""What the account says where something is there that may only be created."""
 
 
 class ThroughAccount(Transfer):
@@ -38,10 +41,12 @@ class ThroughAccount(Transfer):
 
     Args:
         container: the account's.
+        through_hub: the other way, for what the account cannot take without giving more away.
     """
 
-    def __init__(self, container: SignedContainer) -> None:
+    def __init__(self, container: SignedContainer, through_hub: Transfer) -> None:
         self.container = container
+        self._through_hub = through_hub
 
     def prepare(self, todo: Sequence[Todo]) -> set[str]:
         """Get signatures for what is to be stored, and tell what is there as it is."""
@@ -82,6 +87,11 @@ class ThroughAccount(Transfer):
         name = self._name(location)
         with _measured(stream) as (repeatable, size):
             start = repeatable.tell()
+            if named_by_content(PurePosixPath(location)) is not None:
+                if not self._is_created(name, repeatable, size, progress):
+                    repeatable.seek(start)
+                    self._through_hub.put_stream(location, repeatable, progress)
+                return
             self.container.look(name, size)
             try:
                 upload_stream(self.container, name, repeatable, progress)
@@ -134,13 +144,30 @@ class ThroughAccount(Transfer):
         prefix = self.container.root.prefix
         return f"{prefix}/{location}" if prefix else location
 
+    def _is_created(self, name: str, stream: BinaryIO, size: int, progress: Progress) -> bool:
+        """Create a blob that is written once; False where the hub has to judge, or to store it.
+
+        A signature for blocks would let its holder replace the blob.
+        """
+        if size >= BLOCK or self.container.look(name, size) is not None:
+            return False
+        try:
+            upload_stream(self.container, name, stream, progress)
+        except HttpResponseError as error:
+            if error.status_code != _FORBIDDEN:
+                raise
+            return False
+        finally:
+            self.container.forget(name)
+        return True
+
     def _there(self, name: str, size: int, error: HttpResponseError) -> BlobProperties:
         """Return the blob that is in the way of one that was to be created.
 
         Raises:
             HttpResponseError: none is.
         """
-        if error.status_code != 403 or self.container.signatures.act(name) != "create":
+        if error.status_code != _FORBIDDEN or self.container.signatures.act(name) != "create":
             raise error
         there = self.container.look(name, size)
         if there is None:

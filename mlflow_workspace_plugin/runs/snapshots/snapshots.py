@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, BinaryIO
 
 from mlflow.entities import FileInfo
 from mlflow.exceptions import MlflowException
-from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
+from mlflow.protos.databricks_pb2 import RESOURCE_CONFLICT, RESOURCE_DOES_NOT_EXIST, ErrorCode
 
 from mlflow_workspace_plugin import settings
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository
@@ -93,6 +93,10 @@ class SnapshotFiles:
             return self.manifest(snapshot_id) is not None
         except ValueError:
             return True
+
+    def is_whole(self, snapshot_id: str) -> bool:
+        """Whether there is such a snapshot, which can be read, and each pack that it names."""
+        return self._holds_whole(snapshot_id, self.repository) is not None
 
     def restore(self, snapshot_id: str, target: "str | os.PathLike[str]") -> None:
         """Write what a snapshot holds into a folder.
@@ -228,12 +232,12 @@ class SnapshotFiles:
             name = taking.pack(there, pack)
             if name is not None and name not in there:
                 pack.seek(0)
-                store(repository, pack_path(name), pack)
+                _store_once(repository, pack_path(name), pack)
         manifest = taking.manifest
         with tempfile.TemporaryFile() as file:
             file.write(manifest.to_bytes())
             file.seek(0)
-            store(repository, manifest_path(manifest.id), file)
+            _store_once(repository, manifest_path(manifest.id), file)
         taking.memory.manifest = manifest
 
     @contextmanager
@@ -420,6 +424,16 @@ def _manifest(repository: HubRepository, snapshot_id: str) -> Manifest | None:
     if manifest.id != snapshot_id:
         raise ValueError("it is not what its id says")
     return manifest
+
+
+def _store_once(repository: HubRepository, path: str, file: BinaryIO) -> None:
+    """Store a file, unless one of that name is there, which says what is in it."""
+    try:
+        store(repository, path, file)
+    except MlflowException as error:
+        # Somebody stored the same meanwhile, packed in another way.
+        if error.error_code != ErrorCode.Name(RESOURCE_CONFLICT):
+            raise
 
 
 def _files_in(repository: HubRepository, folder: str) -> list[FileInfo]:

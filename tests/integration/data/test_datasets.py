@@ -413,6 +413,20 @@ def test_large_file_in_the_place_of_a_list_is_none(workspace, monkeypatch):
         stored.read(name)
 
 
+@pytest.mark.beneath
+def test_another_list_in_the_place_of_one_is_none(workspace):
+    """Its name is made of its content: whoever put it there changed what a dataset is."""
+    from mlflow_workspace_plugin.data.files import manifest, manifests
+
+    stored = manifests.Manifests(*workspace.tracking_store.place)
+    one, other = (
+        manifest.Manifest({name: manifest.Facts(1, 2)}).to_bytes() for name in ("a.csv", "b.csv")
+    )
+    stored._store(manifests.name_of(one), other)
+    with pytest.raises(ValueError, match="not what its name says"):
+        stored.read(manifests.name_of(one))
+
+
 def test_a_workspace_with_datasets_is_not_deleted_as_an_empty_one(workspace, hub):
     """Dataset versions alone keep a workspace; with its content it goes, and they do."""
     Path("a.csv").write_text("a")

@@ -30,6 +30,8 @@ from mlflow_workspace_plugin.journal.files.folder import new_writer_id
 from mlflow_workspace_plugin.journal.files.records import Kind, line, metric_body, metrics_body
 from mlflow_workspace_plugin.protocol.calls import CALLS
 from mlflow_workspace_plugin.protocol.journal import SECRET_HEADER, Batch, to_bytes
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.snapshots import SNAPSHOT_TAG
 from mlflow_workspace_plugin.stores.build import workspace_store
 from tests.chromium import chromium, new_page
 from tests.listener import listening
@@ -563,6 +565,40 @@ def test_deleting_files_takes_more_than_storing_them(served, runs):
             assert answer.status_code == 403, answer.text
     of_manager = served.session("both", "team-a")
     assert of_manager.post(path, json={"location": place, "path": "kept.txt"}).ok
+
+
+def test_what_all_share_is_written_once(served, runs):
+    """By no job, and by no token without deleting, the code of others is made useless."""
+    snapshots = snapshots_of(served.workspace.get_mlflow_tracking_uri())
+    code = served.hub.path.parent / "code"
+    with snapshots.keeping(code) as snapshot_id:
+        runs[0].set_tags({SNAPSHOT_TAG: snapshot_id})
+    below = "workspaces/team-a/.mlflow-workspace/snapshots"
+    (pack,) = snapshots.packs()
+    evil = b"evil"
+    for session in (
+        served.session("ana", "team-a"),
+        served.session("both", "team-a", cap="edit"),
+        served.session("both", "team-a", run_id=runs[1].id, kind="job"),
+    ):
+        for name in (pack.path, f"manifests/{snapshot_id}.json.gz"):
+            place = f"{below}/{name}"
+            asked = {"location": place, "size": len(evil), "offset": 0}
+            for kind in ("artifact", "data"):
+                answer = session.post(
+                    "/hub/v1/workspaces/team-a/files/content",
+                    params={**asked, "sha256": sha256(evil).hexdigest(), "kind": kind},
+                    data=evil,
+                )
+                assert answer.status_code == 409, answer.text
+            for more in ({}, {"at": 0}):
+                appended = {"location": place, **more}
+                path = "/hub/v1/workspaces/team-a/files/append"
+                assert session.post(path, params=appended, data=evil).status_code == 409
+            path = f"/api/2.0/mlflow-artifacts/artifacts/{place.partition('team-a/')[2]}"
+            assert session.put(path, data=evil).status_code in (400, 403, 409)
+    assert snapshots.is_whole(snapshot_id)
+    snapshots.restore(snapshot_id, served.hub.path.parent / "restored")
 
 
 def test_numbers_that_are_none_are_refused(served):

@@ -1,5 +1,6 @@
 """Files of a served hub: signed for, or through its server; and what others can do with that."""
 
+import gzip
 import hashlib
 import io
 import os
@@ -372,6 +373,75 @@ def test_answers_that_are_lost(team, repository, tmp_path):
     repository.log_artifact(str(tmp_path / "small"))
     repository.fetch("small", tmp_path / "copy")
     assert (tmp_path / "copy").read_bytes() == b"another"
+
+
+def test_data_that_is_sent_again_is_told_of(team, repository, tmp_path):
+    """After a lost answer it is there, and is not taken for what another stored before."""
+    told = []
+    for content in (b"content", b"content", b"another"):
+        (tmp_path / "data").write_bytes(content)
+        files = [(tmp_path / "data", "data")]
+        repository.put_files(files, lambda _, path: told.append(path), overwrite=False)
+    assert told == ["data", "data"]
+
+
+def _once(team, name: str):
+    """Return the folder of a file that is named by its content, and where that is."""
+    from mlflow_workspace_plugin.remote.files.repository import ServedRepository
+
+    place = PurePosixPath("workspaces/team-a/.mlflow-workspace", name)
+    return ServedRepository(team.api.http("alice"), "team-a", place.parent, patience_s=5), place
+
+
+@pytest.mark.parametrize("size", [100, PIECE + 1, BLOCK + 1])
+def test_packs_are_written_once(team, size):
+    """The same bytes are taken again, and no others over them, by whichever way they are sent."""
+    repository, place = _once(team, f"snapshots/packs/{'a' * 64}{size}.zip")
+    content = os.urandom(size)
+    for _ in range(2):
+        repository.log_artifact_from_stream(io.BytesIO(content), place.name)
+    for other in (content[:-1] + bytes([content[-1] ^ 1]), content[:-1], b"x"):
+        with pytest.raises(MlflowException, match="written once") as raised:
+            repository.log_artifact_from_stream(io.BytesIO(other), place.name)
+        assert raised.value.error_code == "RESOURCE_CONFLICT"
+    with pytest.raises(MlflowException):
+        repository.append(place.name, b"x")
+    assert repository.read_from(place.name, 0, size + 10) == content
+
+
+def test_damaged_list_of_files_is_written_anew(team):
+    """Of what is not what its name says nobody has any use; what is good stays."""
+    content = gzip.compress(b"list")
+    repository, place = _once(team, f"data/manifests/{hashlib.sha256(content).hexdigest()}.json.gz")
+    for each in (b"damaged", content, content):
+        repository.log_artifact_from_stream(io.BytesIO(each), place.name)
+        assert repository.read_from(place.name, 0, 1000) == each
+    with pytest.raises(MlflowException, match="written once"):
+        repository.log_artifact_from_stream(io.BytesIO(b"damaged"), place.name)
+
+
+def test_no_signature_lets_anybody_replace_what_is_written_once(team):
+    """Whatever it is wanted for, it is one that creates."""
+    if team.proxy is None:
+        pytest.skip("about the account")
+    from mlflow_workspace_plugin.remote.files.calls import FileCalls, Wanted
+
+    repository, place = _once(team, f"snapshots/packs/{'b' * 64}.zip")
+    calls = FileCalls(team.api.http("alice"), "team-a")
+    said = calls.storage()
+    url = f"{said['service']}/{said['container']}/{said['prefix']}/{place}"
+    headers = {"x-ms-blob-type": "BlockBlob", "x-ms-version": "2021-08-06"}
+    wanted = [Wanted(str(place), act, 100) for act in ("create", "write", "look")]
+    before = calls.sign_writes(wanted)
+    repository.log_artifact_from_stream(io.BytesIO(b"content"), place.name)
+    for signed in (*before, *calls.sign_writes(wanted)):
+        assert signed.act == "create"
+        for at in (f"{url}?{signed.text}", f"{url}?comp=block&blockid=AAAA&{signed.text}"):
+            assert requests.put(at, b"evil", headers=headers, timeout=60).status_code == 403
+    for other in (Wanted(str(place), "append"), Wanted(str(place), "look", BLOCK)):
+        with pytest.raises(MlflowException, match="named by its content"):
+            calls.sign_writes([other])
+    assert repository.read_from(place.name, 0, 100) == b"content"
 
 
 def test_appended_lines(team, repository):
