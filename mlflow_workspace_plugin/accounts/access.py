@@ -224,6 +224,21 @@ class Access:
         experiments = {model_id: str(experiment_id) for model_id, experiment_id in rows}
         return _allowed(standing, workspace, experiments, level, "logged_model")
 
+    def reads_registered(
+        self, principal: Principal, workspace: str, names: Iterable[str]
+    ) -> set[str]:
+        """Return those of some registered models of a workspace that somebody may read.
+
+        Args:
+            principal: who.
+            workspace: the name MLflow knows.
+            names: of the models, which are in the workspace.
+        """
+        standing = self._standing_in(principal, workspace, "read")
+        if standing is None:
+            return set()
+        return {each for each in set(names) if standing.reads_registered(workspace, each)}
+
     def sees_all(self, principal: Principal, workspace: str) -> bool:
         """Whether somebody may read every experiment and run of a workspace, as a list needs."""
         standing = self._standing_in(principal, workspace, "read")

@@ -13,6 +13,7 @@ from mlflow_workspace_plugin.accounts.database import Accounts, mlflow_auth
 from mlflow_workspace_plugin.accounts.principal import Level
 
 if TYPE_CHECKING:
+    from mlflow.server.auth.requirements import Requirement
     from mlflow.server.auth.sqlalchemy_store import RoleGrantRow
 
 _OF_NAME = text("""
@@ -113,12 +114,7 @@ class Standing:
             level: what: ``read``, ``edit``, or ``manage``, which deleting files takes.
             resource: with what; for runs and logged models there may be other grants.
         """
-        if self.is_admin:
-            return True
         requirements = mlflow_auth("requirements")
-        grants = self.grants.get(workspace, ())
-        if any(requirements.is_workspace_admin_grant(each) for each in grants):
-            return True
         action = _ACTIONS[level]
         experiment = ("experiment", experiment_id)
         if resource == "experiment":
@@ -128,6 +124,21 @@ class Standing:
                 requirements.Requirement(*experiment, "read"),
                 requirements.Requirement(resource, "*", action, (experiment,)),
             ]
+        return self._holds(workspace, wanted)
+
+    def reads_registered(self, workspace: str, name: str) -> bool:
+        """Whether it may read a registered model of a workspace."""
+        requirement = mlflow_auth("requirements").Requirement
+        return self._holds(workspace, [requirement("registered_model", name, "read")])
+
+    def _holds(self, workspace: str, wanted: "list[Requirement]") -> bool:
+        """Whether what it was granted is what something takes."""
+        if self.is_admin:
+            return True
+        requirements = mlflow_auth("requirements")
+        grants = self.grants.get(workspace, ())
+        if any(requirements.is_workspace_admin_grant(each) for each in grants):
+            return True
         keys = requirements.requirements_to_grant_load_keys(wanted)
         held = {key: requirements.fold_grants_for_key(grants, key) for key in keys}
         nothing = mlflow_auth("permissions").get_permission(_NOTHING)

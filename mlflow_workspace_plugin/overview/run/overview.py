@@ -14,6 +14,7 @@ from mlflow.utils.search_utils import SearchUtils
 
 from mlflow_workspace_plugin.data.uses import MODE_TAG, NAME_TAG, OUTPUT
 from mlflow_workspace_plugin.overview.run.status import head_of_run, status_of_run
+from mlflow_workspace_plugin.overview.viewer import viewer
 from mlflow_workspace_plugin.runs import tag_text
 from mlflow_workspace_plugin.runs.run_tags import tags_of_user
 from mlflow_workspace_plugin.runs.search import PROPERTY_PREFIX
@@ -133,7 +134,8 @@ def _parents_among(source: "Source", experiment_id: str, run_ids: list[str]) -> 
 def _parent(source: "Source", run: MlflowRun) -> dict[str, Any] | None:
     """Return id and name of the run that a run is a child of."""
     parent_id = run.data.tags.get(MLFLOW_PARENT_RUN_ID)
-    if not parent_id:
+    looking = viewer.get()
+    if not parent_id or (looking and not looking.runs(source.workspace, [parent_id])):
         return None
     try:
         return {"run_id": parent_id, "name": source.store.get_run(parent_id).info.run_name}
@@ -173,12 +175,17 @@ def _source_of(text: str) -> str | None:
 
 
 def _models(source: "Source", run: MlflowRun) -> list[dict[str, Any]]:
-    """Return the models that a run logged, read or registered."""
-    found = []
+    """Return the models that a run logged, read or registered, and that are seen.
+
+    Who may read a run may not read each of these: they may be of other experiments.
+    """
+    found, looking = [], viewer.get()
     logged = [] if run.outputs is None else run.outputs.model_outputs
     read = [] if run.inputs is None else (run.inputs.model_inputs or [])
     for use, models in ("logged", logged), ("read", read):
-        for each in models[:_MODELS_SHOWN]:
+        ids = {each.model_id for each in models}
+        seen = ids if looking is None else looking.models(source.workspace, ids)
+        for each in [each for each in models if each.model_id in seen][:_MODELS_SHOWN]:
             try:
                 name = source.store.get_logged_model(each.model_id).name
             except MlflowException:
@@ -187,7 +194,12 @@ def _models(source: "Source", run: MlflowRun) -> list[dict[str, Any]]:
             found.append({"use": use, "name": name, "version": None, "page": page})
     client = MlflowClient(source.tracking_uri, registry_uri=source.tracking_uri)
     clause = f"run_id = '{run.info.run_id}'"
-    for version in client.search_model_versions(clause, max_results=_MODELS_SHOWN):
+    versions = client.search_model_versions(clause, max_results=_MODELS_SHOWN)
+    names = {each.name for each in versions}
+    seen = names if looking is None else looking.registered(source.workspace, names)
+    for version in versions:
+        if version.name not in seen:
+            continue
         page = f"models/{quote(version.name, safe='')}/versions/{version.version}"
         found.append(
             {

@@ -7,8 +7,12 @@ from collections.abc import Generator, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
+from mlflow.exceptions import MlflowException
+from mlflow.protos.databricks_pb2 import PERMISSION_DENIED
+
 from mlflow_workspace_plugin.errors import SnapshotException
 from mlflow_workspace_plugin.overview.run.files import shown_text
+from mlflow_workspace_plugin.overview.viewer import viewer
 from mlflow_workspace_plugin.runs.snapshots.manifest import File, Manifest
 from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
 from mlflow_workspace_plugin.runs.snapshots.snapshots import SNAPSHOT_TAG, SnapshotFiles
@@ -164,6 +168,14 @@ def _id(source: "Source", run_id: str) -> str:
     snapshot_id: str | None = source.store.get_run(run_id).data.tags.get(SNAPSHOT_TAG)
     if not snapshot_id:
         raise SnapshotException(f"Run {run_id} has no snapshot. It was started without one.")
+    looking = viewer.get()
+    if looking is not None and not looking.sees_shared(source.workspace):
+        # Any run of theirs may be given the id of any snapshot.
+        raise MlflowException(
+            "Your roles do not let you see the code of runs: snapshots belong to all in the "
+            "workspace. Ask a manager of it for a role in all of it.",
+            PERMISSION_DENIED,
+        )
     return snapshot_id
 
 

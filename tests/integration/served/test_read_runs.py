@@ -18,6 +18,7 @@ from mlflow.entities import (
 )
 from mlflow.exceptions import MlflowException
 from mlflow.server import BACKEND_STORE_URI_ENV_VAR, workspace_helpers
+from mlflow.utils.mlflow_tags import MLFLOW_PARENT_RUN_ID
 from starlette.responses import Response
 
 from mlflow_workspace_plugin import Workspace
@@ -28,6 +29,8 @@ from mlflow_workspace_plugin.app.usual_requests import UsualRequests
 from mlflow_workspace_plugin.errors import HubUnreachableError
 from mlflow_workspace_plugin.hub.catalog import HubWorkspaceStore
 from mlflow_workspace_plugin.hub.hub import open_hub
+from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
+from mlflow_workspace_plugin.runs.snapshots.snapshots import SNAPSHOT_TAG
 from mlflow_workspace_plugin.stores.tracking import HubTrackingStore
 from tests.served import hub_of_two_teams
 
@@ -165,6 +168,37 @@ def test_who_may_not_read_models_is_not_told_of_them(served, client):
     assert read["reader"]["outputs"]["model_outputs"]
     assert not read["modest"].get("outputs", {}).get("model_outputs")
     assert not read["modest"].get("inputs", {}).get("model_inputs")
+
+
+def test_page_of_a_run_tells_nothing_that_is_withheld(served, client, tmp_path):
+    """Names of a parent and of models that one may not read, and code, which belongs to all."""
+    seen, unseen = (client.create_experiment(name) for name in ("seen", "unseen"))
+    parent = client.create_run(unseen, run_name="secret-parent").info.run_id
+    (tmp_path / "secret.py").write_text("secret")
+    with snapshots_of(client.tracking_uri).keeping(tmp_path) as snapshot_id:
+        tags = {MLFLOW_PARENT_RUN_ID: parent, SNAPSHOT_TAG: snapshot_id}
+        run = client.create_run(seen, tags=tags)
+    run_id = run.info.run_id
+    model = client.create_logged_model(unseen, "secret-model")
+    client.log_inputs(run_id, models=[LoggedModelInput(model.model_id)])
+    client.create_registered_model("secret-registered")
+    client.create_model_version("secret-registered", f"{run.info.artifact_uri}/model", run_id)
+    client.get_run(run_id)
+    served.add_user("narrow")
+    store = served.people._accounts.store
+    role = store.create_role("one-experiment", "team-a")
+    store.add_role_permission(role.id, "experiment", seen, "READ")
+    store.assign_role_to_user(store.get_user("narrow").id, role.id)
+    secrets = ("secret-parent", "secret-model", "secret-registered")
+    page = f"/pages/api/runs/{run_id}"
+    for name, told in ("reader", secrets), ("narrow", ()):
+        session = served.session(name, "team-a")
+        answer = session.get(page, params={"workspace": "team-a"})
+        assert answer.ok
+        assert tuple(each for each in secrets if each in answer.text) == told
+        for path in ("", "/file", "/zip"):
+            query = {"workspace": "team-a", "path": "secret.py"}
+            assert session.get(f"{page}/snapshot{path}", params=query).ok == bool(told)
 
 
 def test_what_is_usual_does_not_reach_mlflow(served, client, monkeypatch):

@@ -1,5 +1,6 @@
-"""What our pages are told of who looks at them: the name, and the workspaces that are seen."""
+"""What our pages are told of who looks at them: the name, and what is seen."""
 
+from functools import partial
 from typing import TYPE_CHECKING
 
 from starlette.datastructures import Headers
@@ -31,7 +32,16 @@ class Asker:
             await self._app(scope, receive, send)
             return
         host = Headers(scope=scope).get("host", "")
-        told = Viewer(principal.name, host, lambda: self._access.workspaces(principal))
+        access = self._access
+        told = Viewer(
+            principal.name,
+            host,
+            partial(access.workspaces, principal),
+            partial(access.may_runs, principal),
+            partial(access.may_models, principal),
+            partial(access.reads_registered, principal),
+            partial(access.reads_shared, principal),
+        )
         reset = viewer.set(told)
         try:
             await self._app(scope, receive, send)
