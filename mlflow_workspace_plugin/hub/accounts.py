@@ -20,6 +20,15 @@ _FORGET = (
     "(SELECT id FROM roles WHERE workspace = :name)",
     "DELETE FROM roles WHERE workspace = :name",
 )
+# A scorer is named by its experiment and its own name.
+_FORGET_EXPERIMENT = (
+    f"{_FORGET[0]} AND ((resource_type = 'experiment' AND resource_pattern = :id) "
+    "OR (resource_type = 'scorer' AND resource_pattern LIKE :scorers))"
+)
+_FORGET_MODEL = (
+    f"{_FORGET[0]} AND resource_type IN ('registered_model', 'prompt') "
+    "AND resource_pattern = :model"
+)
 _TABLE = "roles"
 
 
@@ -43,10 +52,47 @@ def forget_roles(folder: HubFolder, connection: Connection, workspace: str) -> N
         connection: to the hub's database, in a transaction.
         workspace: the name MLflow knows.
     """
+    _change(folder, connection, _FORGET, {"name": workspace})
+
+
+def forget_experiment(
+    folder: HubFolder, connection: Connection, workspace: str, experiment_id: str
+) -> None:
+    """Delete what roles in a workspace grant, or deny, of an experiment that is freed.
+
+    Else it would be so of the next one of its number, which SQLite gives again.
+
+    Args:
+        folder: the hub's folder.
+        connection: to the hub's database, in a transaction.
+        workspace: the name MLflow knows.
+        experiment_id: of the experiment.
+    """
+    named = {"name": workspace, "id": experiment_id, "scorers": f"{experiment_id}/%"}
+    _change(folder, connection, (_FORGET_EXPERIMENT,), named)
+
+
+def forget_model(folder: HubFolder, connection: Connection, workspace: str, name: str) -> None:
+    """Delete what roles in a workspace grant, or deny, of a registered model or prompt.
+
+    MLflow's server does that where it is asked to delete one. Here it is for all who delete.
+
+    Args:
+        folder: the hub's folder.
+        connection: to the hub's database, in a transaction.
+        workspace: the name MLflow knows.
+        name: of what was deleted.
+    """
+    _change(folder, connection, (_FORGET_MODEL,), {"name": workspace, "model": name})
+
+
+def _change(
+    folder: HubFolder, connection: Connection, statements: tuple[str, ...], named: dict[str, str]
+) -> None:
     if connection.dialect.name == "postgresql":
         if inspect(connection).has_table(_TABLE):
-            for statement in _FORGET:
-                connection.execute(text(statement), {"name": workspace})
+            for statement in statements:
+                connection.execute(text(statement), named)
         return
     if not folder.accounts.exists():
         return
@@ -56,5 +102,5 @@ def forget_roles(folder: HubFolder, connection: Connection, workspace: str) -> N
     ):
         tables = accounts.execute("SELECT name FROM sqlite_master WHERE type = 'table'")
         if (_TABLE,) in tables.fetchall():
-            for statement in _FORGET:
-                accounts.execute(statement, {"name": workspace})
+            for statement in statements:
+                accounts.execute(statement, named)

@@ -9,6 +9,7 @@ from mlflow.store.model_registry.dbmodels.models import SqlModelVersion
 from mlflow.store.model_registry.sqlalchemy_workspace_store import WorkspaceAwareSqlAlchemyStore
 
 from mlflow_workspace_plugin.artifacts.paths import followed
+from mlflow_workspace_plugin.hub.accounts import forget_model
 from mlflow_workspace_plugin.hub.databases.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.stores.on_hub import OnHub, Pinned
@@ -31,6 +32,13 @@ class HubRegistryStore(OnHub, WorkspaceAwareSqlAlchemyStore):
             super().__init__(hub.database_uri)
         self._open_sessions()
         self.ManagedSessionMaker = counted_sessions(self.ManagedSessionMaker)
+
+    def delete_registered_model(self, name: str) -> None:
+        """Delete a registered model, and what was granted of it: the next one may be anybody's."""
+        super().delete_registered_model(name)
+        with self.ManagedSessionMaker(read_only=False) as session:
+            workspace = self._get_active_workspace()
+            forget_model(self._hub.folder, session.connection(), workspace, name)
 
     def get_model_version_download_uri(self, name: str, version: str) -> str | None:
         """Return where the files of a model version are; what is not the hub's is not followed."""

@@ -13,6 +13,7 @@ from mlflow.entities import (
     Metric,
     Run,
     RunTag,
+    ViewType,
 )
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
@@ -22,6 +23,7 @@ from sqlalchemy import bindparam, text
 
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT, is_own
 from mlflow_workspace_plugin.artifacts.repository import flush_files
+from mlflow_workspace_plugin.hub.accounts import forget_experiment
 from mlflow_workspace_plugin.hub.catalog import DEFAULT_WORKSPACE, HubWorkspaceStore
 from mlflow_workspace_plugin.hub.databases.database import uses_of
 from mlflow_workspace_plugin.hub.hub import Hub
@@ -186,6 +188,16 @@ class HubTrackingStore(
     def _hard_delete_logged_model(self, model_id: str) -> None:
         self._refuse_foreign_models([model_id])
         super()._hard_delete_logged_model(model_id)
+
+    def _hard_delete_experiment(self, experiment_id: str) -> None:
+        with self.ManagedSessionMaker(read_only=False) as session:
+            # Nothing is forgotten of one that stays.
+            found = self._get_experiment(
+                session=session, experiment_id=experiment_id, view_type=ViewType.DELETED_ONLY
+            )
+            workspace, number = self._get_active_workspace(), str(found.experiment_id)
+            forget_experiment(self._hub.folder, session.connection(), workspace, number)
+        super()._hard_delete_experiment(experiment_id)
 
     def _refuse_foreign_models(self, model_ids: Iterable[str | None]) -> None:
         """Raise what MLflow raises for an unknown model; MLflow itself does not look here."""

@@ -123,6 +123,39 @@ def test_roles_say_what_accounts_may_do_in_a_workspace_whoever_made_it(hub, peop
     assert access_of(hub).level(who, "team-a") == "none"
 
 
+def test_what_was_granted_of_what_is_freed_is_granted_of_nothing_else(hub, people, alice):
+    """SQLite gives the number of the newest experiment again, and names are free again at once."""
+    from mlflow_workspace_plugin.stores.garbage import find_garbage, free
+
+    people.grant(alice, "team-a", "reader")
+    store = people._accounts.store
+    client = MlflowClient(f"workspace://{hub.path}/team-a")
+    client.create_registered_model("freed")
+    (kept, _), (made, _) = experiment_in(hub, "team-a"), experiment_in(hub, "team-a")
+    role = store.create_role("of-one", "team-a")
+    for kind, pattern in (
+        ("experiment", made),
+        ("scorer", f"{made}/score"),
+        ("registered_model", "freed"),
+        ("experiment", kept),
+        ("scorer", f"{kept}/score"),
+    ):
+        store.add_role_permission(role.id, kind, pattern, "MANAGE")
+    people.own(alice, "team-a", made)
+    who = principal(hub, alice)
+    assert access_of(hub).may(who, "team-a", experiment_id=made, level="manage")
+    client.delete_experiment(made)
+    free(hub, "team-a", find_garbage(hub, "team-a"))
+    client.delete_registered_model("freed")
+    again, _ = experiment_in(hub, "team-a")
+    assert (again == made) == (hub.engine.dialect.name == "sqlite")
+    assert not access_of(hub).may(who, "team-a", experiment_id=again, level="manage")
+    left = {
+        (each.resource_type, each.resource_pattern) for each in store.list_role_permissions(role.id)
+    }
+    assert left == {("experiment", kept), ("scorer", f"{kept}/score")}
+
+
 def test_every_workspace_has_roles_to_be_given(hub):
     """Also one that the embedded client made, as soon as anybody lists the workspaces."""
     Workspace.create("team-d", hub=hub.path)
