@@ -129,7 +129,7 @@ class FolderRepository(FileSpace, StreamUploadMixin):
         place = self._place(path)
         with (
             self._checked(path),
-            _refused_as_names(place.parent),
+            refused_as_names(place.parent),
             self._tree.above(place, make=True) as (folder, name),
         ):
             folder.append(name, lines, goes_on=goes_on)
@@ -478,7 +478,7 @@ class FolderRepository(FileSpace, StreamUploadMixin):
             place = self._place(artifact_path)
             may_run = source is not None and _may_run(source)
             with (
-                _refused_as_names(place),
+                refused_as_names(place),
                 self._tree.folder(place, make=True) as folder,
                 folder.writing(base, executable=may_run) as target,
             ):
