@@ -13,7 +13,6 @@ from mlflow_workspace_plugin.app.hub_api import (
     accounts,
     calls,
     code_page,
-    files,
     gc,
     journal,
     kept,
@@ -21,6 +20,7 @@ from mlflow_workspace_plugin.app.hub_api import (
     workspaces,
 )
 from mlflow_workspace_plugin.app.hub_api.answers import AT_ONCE, refusal
+from mlflow_workspace_plugin.app.hub_api.files import routes as files
 from mlflow_workspace_plugin.app.own_threads import OwnThreads
 from mlflow_workspace_plugin.app.served.configuration import Served
 from mlflow_workspace_plugin.hub.hub import Hub

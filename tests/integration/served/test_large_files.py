@@ -17,7 +17,7 @@ from mlflow import MlflowClient
 from mlflow.exceptions import MlflowException
 
 from mlflow_workspace_plugin import uris
-from mlflow_workspace_plugin.app.hub_api import files as routes
+from mlflow_workspace_plugin.app.hub_api.files import contents, reading, receiving
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
 from mlflow_workspace_plugin.artifacts import uploads
 from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository
@@ -222,9 +222,9 @@ def test_threads_do_not_wait_for_an_upload_that_another_has(hub, api, open_at, f
 def test_few_large_files_are_copied_at_a_time(api, open_at, file, sent, monkeypatch):
     """Others are asked to come again, so that threads are left for what is short."""
     monkeypatch.setattr(FolderRepository, "take", lambda *_, **__: None)
-    monkeypatch.setattr(routes, "_COPYING", threading.BoundedSemaphore(1))
+    monkeypatch.setattr(receiving, "_COPYING", threading.BoundedSemaphore(1))
     repository = open_at(api, asks_once=True)
-    with routes._COPYING, pytest.raises(MlflowException, match="too many large files to copy"):
+    with receiving._COPYING, pytest.raises(MlflowException, match="too many large files to copy"):
         repository.log_artifact(str(file))
     repository.log_artifact(str(file))
     check_stored(repository, file)
@@ -324,11 +324,12 @@ def test_a_lost_answer_about_a_file_that_is_too_large_to_be_read(
     hub, api, open_at, file, sent, monkeypatch, is_on_another_disk
 ):
     """Who asks again is told that it is stored, though nobody reads it: it is not sent again."""
-    monkeypatch.setattr(routes, "HASHED_AT_ONCE", 0)
+    for module in (contents, reading):
+        monkeypatch.setattr(module, "HASHED_AT_ONCE", 0)
     if is_on_another_disk:
         monkeypatch.setattr(FolderRepository, "take", lambda *_, **__: None)
     lost = []
-    put = routes._put_received
+    put = receiving._put_received
 
     def store_and_lose(*args):
         stored = put(*args)
@@ -337,7 +338,7 @@ def test_a_lost_answer_about_a_file_that_is_too_large_to_be_read(
             raise OSError(errno.EIO, "The answer is lost")
         return stored
 
-    monkeypatch.setattr(routes, "_put_received", store_and_lose)
+    monkeypatch.setattr(receiving, "_put_received", store_and_lose)
     repository = open_at(api)
     with pytest.raises(MlflowException):
         repository.log_artifact(str(file))
@@ -523,7 +524,8 @@ def test_a_hub_that_fails_once(hub, api, open_at, file, monkeypatch, tmp_path, s
 @pytest.fixture
 def read_in_parts(monkeypatch):
     """A hub that reads a piece at most for one request."""
-    monkeypatch.setattr(routes, "HASHED_AT_ONCE", PIECE)
+    monkeypatch.setattr(contents, "HASHED_AT_ONCE", PIECE)
+    monkeypatch.setattr(reading, "HASHED_AT_ONCE", PIECE)
     monkeypatch.setattr(through_hub, "HASHED_AT_ONCE", PIECE)
 
 

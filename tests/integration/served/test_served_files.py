@@ -593,7 +593,7 @@ def test_few_files_are_read_whole_at_a_time(team, repository, tmp_path):
     """To tell whether one is there already, which takes long: others are asked to come again."""
     if team.proxy is not None:
         pytest.skip("there the hash is kept with the file")
-    from mlflow_workspace_plugin.app.hub_api.files import _HASHING
+    from mlflow_workspace_plugin.app.hub_api.files.contents import _HASHING
 
     (tmp_path / "large").write_text("large")
     repository.log_artifact(str(tmp_path / "large"))
@@ -771,19 +771,19 @@ def test_a_hub_that_signs_no_more(team, repository, tmp_path, monkeypatch):
     """What goes on then goes through its server, at once: files, streams, folders and reads."""
     if team.proxy is None:
         pytest.skip("about the account")
-    from mlflow_workspace_plugin.app.hub_api import files as routes
+    from mlflow_workspace_plugin.app.hub_api.files import signing as signatures
 
     names = ("first", "second", "third", "big")
     for name in names:
         (tmp_path / name).write_bytes(os.urandom(2 * BLOCK if name == "big" else 10))
     repository.log_artifact(str(tmp_path / "first"))
     assert team.api.body_bytes() == 0
-    signer = routes._signer
-    monkeypatch.setattr(routes, "_signer", lambda _: None)
+    signer = signatures._signer
+    monkeypatch.setattr(signatures, "_signer", lambda _: None)
     repository.log_artifact(str(tmp_path / "second"))
     with monkeypatch.context() as signing:
         # Known to sign, until it is used.
-        signing.setattr(routes, "_signer", signer)
+        signing.setattr(signatures, "_signer", signer)
         repository = repository_of(team)
         repository._base = team.run / "of-others"
         repository.log_artifact(str(tmp_path / "first"))

@@ -1,0 +1,1 @@
+"""Files of a served hub, to clients of this package."""

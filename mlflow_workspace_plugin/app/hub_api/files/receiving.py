@@ -1,0 +1,229 @@
+"""Files that come through the server: as a whole, in pieces, or appended to what is there."""
+
+import functools
+import hashlib
+import io
+import tempfile
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path, PurePosixPath
+from typing import Any, BinaryIO
+
+from mlflow_workspace_plugin.app.hub_api.answers import Asked, error_response
+from mlflow_workspace_plugin.app.hub_api.files.asked import (
+    above,
+    bytes_of,
+    location_asked,
+    sha256_of,
+)
+from mlflow_workspace_plugin.app.hub_api.files.contents import (
+    busy,
+    etag_at,
+    etag_of,
+    hash_in_turn,
+    is_content,
+)
+from mlflow_workspace_plugin.app.hub_api.files.stored_once import may_be_replaced
+from mlflow_workspace_plugin.artifacts.file_space import FileSpace
+from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository, refused_as_names
+from mlflow_workspace_plugin.artifacts.named_by_content import named_by_content
+from mlflow_workspace_plugin.artifacts.uploads import (
+    Received,
+    UploadInUseError,
+    Uploads,
+    name_of,
+)
+from mlflow_workspace_plugin.errors import UserErrorException, WrittenOnceError
+
+_COPYING = threading.BoundedSemaphore(8)
+"""So many store a file that has to be copied as a whole, which may take minutes."""
+_TURN_S = 1.0
+
+
+class _CopyingError(Exception):
+    """As many threads as may are copying large files."""
+
+
+def store(asked: Asked) -> Any:
+    """Take a file, or the next piece of it."""
+    location = location_asked(asked, asked.query.get("location"), "edit")
+    size = bytes_of(asked.query.get("size"), "size")
+    offset = bytes_of(asked.query.get("offset"), "offset")
+    sha256 = sha256_of(asked.query.get("sha256"))
+    repository, name = above(asked.hub, location)
+    repository.check_storable(name)
+    if offset == 0 and len(asked.body) == size:
+        if hashlib.sha256(asked.body).hexdigest() != sha256:
+            raise UserErrorException("What was sent has not the SHA-256 that was announced.")
+        content = io.BytesIO(asked.body)
+        return _stored(
+            asked, location, size, sha256, lambda kind: _put(asked, repository, name, content, kind)
+        )
+    # Nothing more comes of a file that was received, and is not stored yet.
+    if offset + len(asked.body) > size or not (asked.body or offset == size):
+        raise UserErrorException("The piece that was sent is empty, or longer than the file.")
+    upload = name_of(location, size, sha256)
+    try:
+        return _store_piece(asked, location, upload, offset, size, sha256)
+    except UploadInUseError:
+        return busy("Somebody else is sending the same file just now.")
+    except _CopyingError:
+        return busy("This hub has too many large files to copy just now.")
+
+
+def _store_piece(
+    asked: Asked,
+    location: PurePosixPath,
+    upload: str,
+    offset: int,
+    size: int,
+    sha256: str,
+) -> Any:
+    """Take the next piece of a file, and store the file if it is whole."""
+    repository, name = above(asked.hub, location)
+    uploads = Uploads(asked.hub.folder)
+    staged = uploads.add(upload, offset, asked.body) if asked.body else uploads.size(upload)
+    if staged == size:
+        with uploads.whole(upload, size, sha256) as received:
+            if received is not None:
+                put = functools.partial(_put_received, asked, repository, name, upload, received)
+                return _stored(asked, location, size, sha256, put)
+        staged = uploads.size(upload)
+    if not staged:
+        # It may have been the last piece, whose answer was lost.
+        known = repository.file_at(name)
+        is_same: bool | None = False
+        if known is not None and known.size == size:
+            is_same = is_content(asked.hub, repository, name, upload, known, sha256)
+        if is_same is None:
+            return busy("This hub has too much to read just now.")
+        if is_same:
+            return {"stored": True, "staged": size}
+    return {"stored": None, "staged": staged}
+
+
+def _put_received(
+    asked: Asked, repository: FileSpace, name: str, upload: str, received: Received, kind: str
+) -> bool:
+    """Store a file that came in pieces, without a copy of it where that can be."""
+    uploads = Uploads(asked.hub.folder)
+    if isinstance(repository, FolderRepository):
+        # Before: there is no moment at which it is stored, and nobody knows of it.
+        uploads.note_stored(upload, etag_of(received.file))
+        is_stored = repository.take(
+            received.file,
+            received.folder,
+            name,
+            old=received.name,
+            read_only=kind != "artifact",
+            replace=kind != "new",
+        )
+        if is_stored is not None:
+            return is_stored
+    if not _COPYING.acquire(timeout=_TURN_S):
+        raise _CopyingError
+    try:
+        is_stored = _put(asked, repository, name, received.file, kind)
+    finally:
+        _COPYING.release()
+    if is_stored and isinstance(repository, FolderRepository):
+        # An account keeps the hash with the file.
+        uploads.note_stored(upload, etag_at(repository, name) or "")
+    return is_stored
+
+
+def _stored(
+    asked: Asked, location: PurePosixPath, size: int, sha256: str, put: Callable[[str], bool]
+) -> Any:
+    """Store a file that was received; answer whether it is there, for another may be.
+
+    Args:
+        asked: what was asked.
+        location: of the file.
+        size: of it, in bytes.
+        sha256: of it.
+        put: stores it as one of a kind; returns whether it is stored.
+    """
+    if named_by_content(location) is not None:
+        return _stored_once(asked, location, size, sha256, put)
+    is_stored: bool | None = put(asked.query.get("kind", "artifact"))
+    if not is_stored:
+        # It may be the same, stored by a request whose answer was lost.
+        repository, name = above(asked.hub, location)
+        known = repository.file_at(name)
+        if known is not None and known.size == size:
+            upload = name_of(location, size, sha256)
+            is_stored = is_content(asked.hub, repository, name, upload, known, sha256)
+    if is_stored is None:
+        return busy("This hub has too much to read just now.")
+    return {"stored": is_stored, "staged": size}
+
+
+def _stored_once(
+    asked: Asked, location: PurePosixPath, size: int, sha256: str, put: Callable[[str], bool]
+) -> Any:
+    """Store a file whose name says what is in it; what is there stays, unless it is of no use."""
+    if not put("new"):
+        repository, name = above(asked.hub, location)
+        known = repository.file_at(name)
+        its_hash = None if known is None else hash_in_turn(repository, name, known.size or 0)
+        if known is not None and its_hash is None:
+            return busy("This hub has too much to read just now.")
+        workspace = asked.path["workspace"]
+        if its_hash is None or may_be_replaced(asked.hub, workspace, location, its_hash):
+            put("artifact")
+        elif its_hash != sha256:
+            return error_response(
+                WrittenOnceError(
+                    f"{str(location)!r} is stored with another content, which its name says. "
+                    "It is written once: others use it. Where it is damaged, ask a manager of "
+                    f"workspace {workspace!r} to delete it."
+                )
+            )
+    return {"stored": True, "staged": size}
+
+
+def _put(asked: Asked, repository: FileSpace, name: str, file: BinaryIO, kind: str) -> bool:
+    """Store a file; return whether it is, for where it is to be new another may be there."""
+    if kind == "artifact":
+        with refused_as_names(PurePosixPath(asked.query["location"]).parent):
+            repository.log_artifact_from_stream(file, name)
+        return True
+    stored: list[str] = []
+
+    def told(_: Path, path: str) -> None:
+        stored.append(path)
+
+    with _with_path(file) as path:
+        repository.put_files([(path, name)], told, overwrite=kind != "new")
+    return bool(stored)
+
+
+@contextmanager
+def _with_path(file: BinaryIO) -> Iterator[Path]:
+    """Yield a path under which an open file can be read, whatever became of its name."""
+    if isinstance(file, io.BytesIO):
+        with tempfile.NamedTemporaryFile() as copy:
+            copy.write(file.getvalue())
+            copy.flush()
+            yield Path(copy.name)
+    else:
+        yield Path(f"/dev/fd/{file.fileno()}")
+
+
+def append(asked: Asked) -> dict[str, Any]:
+    """Add to the end of a file."""
+    location = location_asked(asked, asked.query.get("location"), "edit")
+    repository, name = above(asked.hub, location)
+    repository.check_storable(name)
+    if named_by_content(location) is not None:
+        raise WrittenOnceError(
+            f"{str(location)!r} is named by its content, and nothing is appended to it. Store it "
+            "as a whole."
+        )
+    if "at" in asked.query:
+        at = bytes_of(asked.query["at"], "at")
+        return {"is_there": repository.append_at(name, asked.body, at)}
+    repository.append(name, asked.body, goes_on=asked.query.get("goes_on") == "1")
+    return {}
