@@ -193,7 +193,15 @@ class Uploads:
         with self._folder.tree.folder(self._folder.uploads.name, make=True) as folder:
             while True:
                 _remove_linked(folder, name)
-                with folder.continuing(name) as file:
+                try:
+                    opened = folder.continuing(name)
+                except ForeignFileError:
+                    # Whoever sent the same is storing it just now, for which it has two names.
+                    if time.monotonic() > until:
+                        raise
+                    time.sleep(_LOOK_S)
+                    continue
+                with opened as file:
                     _wait_for(file, until)
                     # Whoever had it may have stored it: then it is nothing to add to.
                     if _is_named(file, folder, name):

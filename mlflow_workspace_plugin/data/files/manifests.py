@@ -74,6 +74,10 @@ class ManifestFiles:
             raise ValueError("it is not what its name says")
         return Manifest.from_bytes(content)
 
+    def is_whole(self, name: str) -> bool:
+        """Whether a manifest is stored, and holds what its name says."""
+        return self._is_stored(name)
+
     def _store(self, name: str, content: bytes) -> None:
         with quietly():
             self._repository.log_artifact_from_stream(io.BytesIO(content), f"{name}{_SUFFIX}")

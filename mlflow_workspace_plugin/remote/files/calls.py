@@ -12,7 +12,12 @@ from mlflow.exceptions import MlflowException, RestException
 from mlflow.protos.databricks_pb2 import INTERNAL_ERROR, RESOURCE_CONFLICT, ErrorCode
 
 from mlflow_workspace_plugin.artifacts.file_space import StoredFile
-from mlflow_workspace_plugin.errors import HubFaultError, HubFilesMovedError, HubUnreachableError
+from mlflow_workspace_plugin.errors import (
+    HubFaultError,
+    HubFilesMovedError,
+    HubUnreachableError,
+    WrittenOnceError,
+)
 from mlflow_workspace_plugin.hub.azure import AzureRoot
 from mlflow_workspace_plugin.protocol.files import (
     ENDS_BEFORE,
@@ -282,7 +287,8 @@ class FileCalls:
         try:
             answer = self._said("POST", name, json=body)
         except MlflowException as error:
-            if error.error_code != _SIGNS_NOTHING:
+            is_refusal = isinstance(error, WrittenOnceError)
+            if is_refusal or error.error_code != _SIGNS_NOTHING:
                 raise
             raise self._moved() from error
         if root is not None and root_of(answer) != root:

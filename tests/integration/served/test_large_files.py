@@ -231,6 +231,20 @@ def test_few_large_files_are_copied_at_a_time(api, open_at, file, sent, monkeypa
     assert sum(sent) == SIZE
 
 
+def test_what_cannot_be_compared_now_is_kept(hub, api, open_at, file, sent, monkeypatch, tmp_path):
+    """Where others are being read, what was received of a file is not sent again."""
+    repository = open_at(api, asks_once=True)
+    (tmp_path / "there").mkdir()
+    (tmp_path / "there" / "big").write_bytes(bytes(SIZE))
+    repository.log_artifact(str(tmp_path / "there" / "big"))
+    sent.clear()
+    monkeypatch.setattr(contents, "_TURN_S", 0.01)
+    monkeypatch.setattr(contents, "became", lambda *_: False)
+    with contents._HASHING, contents._HASHING, pytest.raises(MlflowException, match="to read"):
+        repository.put_files([(file, "big")], lambda *_: None, overwrite=False)
+    assert [(hub[0] / "uploads" / each).stat().st_size for each in left(hub)] == [SIZE]
+
+
 def test_a_disk_that_is_full_within_a_piece(hub, api, open_at, file, sent, monkeypatch):
     """What was written of the piece is taken back, and the piece is sent again."""
     write, failed = uploads._write, []

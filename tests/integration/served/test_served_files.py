@@ -409,6 +409,19 @@ def test_packs_are_written_once(team, size):
     assert repository.read_from(place.name, 0, size + 10) == content
 
 
+def test_a_pack_is_not_read_for_one_of_another_size(team, monkeypatch):
+    """However large it is: its size tells that it is another."""
+    from mlflow_workspace_plugin.app.hub_api.files import contents
+
+    repository, place = _once(team, f"snapshots/packs/{'c' * 64}.zip")
+    repository.log_artifact_from_stream(io.BytesIO(b"content"), place.name)
+    read = []
+    monkeypatch.setattr(contents, "_hash_of", lambda *_: read.append(1) or "0" * 64)
+    with pytest.raises(MlflowException, match="written once"):
+        repository.log_artifact_from_stream(io.BytesIO(b"x"), place.name)
+    assert not read
+
+
 def test_damaged_list_of_files_is_written_anew(team):
     """Of what is not what its name says nobody has any use; what is good stays."""
     content = gzip.compress(b"list")

@@ -3,13 +3,16 @@
 import hashlib
 import os
 import threading
+from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from mlflow.exceptions import MlflowException
 from starlette.responses import Response
 
 from mlflow_workspace_plugin.app.hub_api.answers import refusal
+from mlflow_workspace_plugin.app.hub_api.files.asked import above
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile
+from mlflow_workspace_plugin.artifacts.named_by_content import named_by_content
 from mlflow_workspace_plugin.artifacts.uploads import Uploads
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.protocol.files import HASHED_AT_ONCE, PIECE
@@ -20,10 +23,12 @@ _TURN_S = 1.0
 
 
 def is_content(
-    hub: Hub, repository: FileSpace, name: str, upload: str, known: StoredFile, sha256: str
+    hub: Hub, location: PurePosixPath, upload: str, known: StoredFile, sha256: str
 ) -> bool | None:
     """Whether a file of a size is that of an upload; None where others are being read."""
-    if known.sha256 is not None:
+    repository, name = above(hub, location)
+    # Of what is named by its content, whoever stored it said which hash it has.
+    if known.sha256 is not None and named_by_content(location) is None:
         return known.sha256 == sha256
     if became(hub, upload, repository, name):
         return True

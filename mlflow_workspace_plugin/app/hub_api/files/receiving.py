@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from mlflow_workspace_plugin.app.hub_api.answers import Asked, error_response
+from mlflow_workspace_plugin.app.hub_api.answers import AT_ONCE, Asked, error_response
 from mlflow_workspace_plugin.app.hub_api.files.asked import (
     above,
     bytes_of,
@@ -21,11 +21,10 @@ from mlflow_workspace_plugin.app.hub_api.files.contents import (
     busy,
     etag_at,
     etag_of,
-    hash_in_turn,
     is_content,
 )
 from mlflow_workspace_plugin.app.hub_api.files.stored_once import may_be_replaced
-from mlflow_workspace_plugin.artifacts.file_space import FileSpace
+from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile
 from mlflow_workspace_plugin.artifacts.folder_repository import FolderRepository, refused_as_names
 from mlflow_workspace_plugin.artifacts.named_by_content import named_by_content
 from mlflow_workspace_plugin.artifacts.uploads import (
@@ -36,13 +35,14 @@ from mlflow_workspace_plugin.artifacts.uploads import (
 )
 from mlflow_workspace_plugin.errors import UserErrorException, WrittenOnceError
 
-_COPYING = threading.BoundedSemaphore(8)
-"""So many store a file that has to be copied as a whole, which may take minutes."""
+_COPYING = threading.BoundedSemaphore(AT_ONCE // 4)
+"""So many store a file that has to be copied as a whole, which may take minutes. It is half of what
+one account may ask at a time: its other requests are answered meanwhile."""
 _TURN_S = 1.0
 
 
-class _CopyingError(Exception):
-    """As many threads as may are copying large files."""
+class _BusyError(Exception):
+    """What was received cannot be stored now, and is kept; its text says why."""
 
 
 def store(asked: Asked) -> Any:
@@ -53,6 +53,16 @@ def store(asked: Asked) -> Any:
     sha256 = sha256_of(asked.query.get("sha256"))
     repository, name = above(asked.hub, location)
     repository.check_storable(name)
+    try:
+        return _taken(asked, location, offset, size, sha256)
+    except UploadInUseError:
+        return busy("Somebody else is sending the same file just now.")
+    except _BusyError as error:
+        return busy(str(error))
+
+
+def _taken(asked: Asked, location: PurePosixPath, offset: int, size: int, sha256: str) -> Any:
+    repository, name = above(asked.hub, location)
     if offset == 0 and len(asked.body) == size:
         if hashlib.sha256(asked.body).hexdigest() != sha256:
             raise UserErrorException("What was sent has not the SHA-256 that was announced.")
@@ -64,12 +74,7 @@ def store(asked: Asked) -> Any:
     if offset + len(asked.body) > size or not (asked.body or offset == size):
         raise UserErrorException("The piece that was sent is empty, or longer than the file.")
     upload = name_of(location, size, sha256)
-    try:
-        return _store_piece(asked, location, upload, offset, size, sha256)
-    except UploadInUseError:
-        return busy("Somebody else is sending the same file just now.")
-    except _CopyingError:
-        return busy("This hub has too many large files to copy just now.")
+    return _store_piece(asked, location, upload, offset, size, sha256)
 
 
 def _store_piece(
@@ -93,14 +98,26 @@ def _store_piece(
     if not staged:
         # It may have been the last piece, whose answer was lost.
         known = repository.file_at(name)
-        is_same: bool | None = False
-        if known is not None and known.size == size:
-            is_same = is_content(asked.hub, repository, name, upload, known, sha256)
-        if is_same is None:
-            return busy("This hub has too much to read just now.")
-        if is_same:
+        if _is_same(asked, location, known, size, sha256):
             return {"stored": True, "staged": size}
     return {"stored": None, "staged": staged}
+
+
+def _is_same(
+    asked: Asked, location: PurePosixPath, known: StoredFile | None, size: int, sha256: str
+) -> bool:
+    """Whether a stored file is the one that was sent; it is read only where its size says nothing.
+
+    Raises:
+        _BusyError: others are being read.
+    """
+    if known is None or known.size != size:
+        return False
+    upload = name_of(location, size, sha256)
+    found = is_content(asked.hub, location, upload, known, sha256)
+    if found is None:
+        raise _BusyError("This hub has too much to read just now.")
+    return found
 
 
 def _put_received(
@@ -122,7 +139,7 @@ def _put_received(
         if is_stored is not None:
             return is_stored
     if not _COPYING.acquire(timeout=_TURN_S):
-        raise _CopyingError
+        raise _BusyError("This hub has too many large files to copy just now.")
     try:
         is_stored = _put(asked, repository, name, received.file, kind)
     finally:
@@ -147,16 +164,11 @@ def _stored(
     """
     if named_by_content(location) is not None:
         return _stored_once(asked, location, size, sha256, put)
-    is_stored: bool | None = put(asked.query.get("kind", "artifact"))
+    is_stored = put(asked.query.get("kind", "artifact"))
     if not is_stored:
         # It may be the same, stored by a request whose answer was lost.
         repository, name = above(asked.hub, location)
-        known = repository.file_at(name)
-        if known is not None and known.size == size:
-            upload = name_of(location, size, sha256)
-            is_stored = is_content(asked.hub, repository, name, upload, known, sha256)
-    if is_stored is None:
-        return busy("This hub has too much to read just now.")
+        is_stored = _is_same(asked, location, repository.file_at(name), size, sha256)
     return {"stored": is_stored, "staged": size}
 
 
@@ -167,20 +179,17 @@ def _stored_once(
     if not put("new"):
         repository, name = above(asked.hub, location)
         known = repository.file_at(name)
-        its_hash = None if known is None else hash_in_turn(repository, name, known.size or 0)
-        if known is not None and its_hash is None:
-            return busy("This hub has too much to read just now.")
-        workspace = asked.path["workspace"]
-        if its_hash is None or may_be_replaced(asked.hub, workspace, location, its_hash):
-            put("artifact")
-        elif its_hash != sha256:
+        if _is_same(asked, location, known, size, sha256):
+            return {"stored": True, "staged": size}
+        if known is not None and not may_be_replaced(asked.hub, asked.path["workspace"], location):
             return error_response(
                 WrittenOnceError(
                     f"{str(location)!r} is stored with another content, which its name says. "
-                    "It is written once: others use it. Where it is damaged, ask a manager of "
-                    f"workspace {workspace!r} to delete it."
+                    "It is written once: others use it. Where it is damaged, whoever runs the hub "
+                    "removes that file below its artifacts, and it is stored anew."
                 )
             )
+        put("data")
     return {"stored": True, "staged": size}
 
 

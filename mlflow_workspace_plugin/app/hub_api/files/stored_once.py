@@ -7,11 +7,12 @@ from mlflow_workspace_plugin.artifacts.named_by_content import (
     SNAPSHOT_MANIFESTS,
     named_by_content,
 )
+from mlflow_workspace_plugin.data.files.manifests import Manifests
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.runs.snapshots.snapshots import Snapshots
 
 
-def may_be_replaced(hub: Hub, workspace: str, location: PurePosixPath, sha256: str) -> bool:
+def may_be_replaced(hub: Hub, workspace: str, location: PurePosixPath) -> bool:
     """Whether a file that is there is of no use to anybody, so that it may be stored anew.
 
     A list of files may be, where it is damaged, or packs that it names are gone. Of a pack that is
@@ -21,9 +22,8 @@ def may_be_replaced(hub: Hub, workspace: str, location: PurePosixPath, sha256: s
         hub: the hub.
         workspace: as MLflow knows it.
         location: of a file that is named by its content.
-        sha256: of the file that is there.
     """
     place, name = named_by_content(location), location.name.partition(".")[0]
     if place == DATA_MANIFESTS:
-        return sha256 != name
+        return not Manifests(hub, workspace).is_whole(name)
     return place == SNAPSHOT_MANIFESTS and not Snapshots(hub, workspace).is_whole(name)
