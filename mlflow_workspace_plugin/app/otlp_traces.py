@@ -25,6 +25,14 @@ _AT_ONCE = 2
 """So many longer requests are read at a time: what is made of one may be 50 times as long."""
 
 
+_MOST_WAITING = 16
+"""So many of them, or of packed ones, wait for that; others have to come again."""
+
+
+class _OddSpansError(Exception):
+    """Spans cannot be unpacked; its text says why."""
+
+
 class OtlpTraces:
     """Hands spans on to MLflow's app, unpacked; what is long is read in a thread.
 
@@ -53,27 +61,30 @@ class OtlpTraces:
             await refused(scope, receive, send)
             return
         try:
-            body = await _sent(headers, receive)
-            if body is None:
+            sent = await _sent(headers, receive)
+            if sent is None:
                 # Nobody waits for an answer.
                 return
-            if wanted := headers.getlist("content-encoding"):
-                encoding = ", ".join(wanted).strip().lower()
-                body = await to_thread.run_sync(_plain, body, encoding)
+            body = sent
+            encoding = ", ".join(headers.getlist("content-encoding")).strip().lower()
+            answer: list[Message] | None = None
+            if encoding or len(body) > _FEW_BYTES:
+                if self._threads.waiting >= _MOST_WAITING:
+                    await _busy()(scope, receive, send)
+                    return
+                body, answer = await self._threads.run(_in_thread, self._app, scope, body, encoding)
         except TooMuchError:
             most = f"{MOST_BYTES >> 20} MiB"
             message = f"More than {most} of spans were sent at once. Send fewer at a time."
             await _refusal(413, "REQUEST_LIMIT_EXCEEDED", message)(scope, receive, send)
             return
-        except ValueError as error:
+        except _OddSpansError as error:
             message = f"The spans that were sent cannot be read: {error}."
             await _refusal(400, "INVALID_PARAMETER_VALUE", message)(scope, receive, send)
             return
-        scope = _with_plain_body(scope, body)
-        if len(body) <= _FEW_BYTES:
-            await self._app(scope, _giving(body), send)
+        if answer is None:
+            await self._app(_with_plain_body(scope, body), _giving(body), send)
             return
-        answer = await self._threads.run(_answered_in_thread, self._app, scope, body)
         for each in answer:
             await send(each)
 
@@ -142,9 +153,26 @@ def _with_plain_body(scope: Scope, body: bytes) -> Scope:
     return {**scope, "headers": headers.raw}
 
 
-def _answered_in_thread(app: ASGIApp, scope: Scope, body: bytes) -> list[Message]:
-    """Return what an app answers, in an event loop of its own: what it does holds up no other."""
-    return asyncio.run(_answered(app, scope, body))
+def _in_thread(
+    app: ASGIApp, scope: Scope, body: bytes, encoding: str
+) -> tuple[bytes, list[Message] | None]:
+    """Return a body unpacked, and what an app answers to it; None where it is short.
+
+    The app runs in an event loop of its own: what it does holds up no other.
+
+    Raises:
+        TooMuchError: there is more of it than there may be.
+        _OddSpansError: it is damaged, or packed otherwise.
+    """
+    try:
+        plain = _plain(body, encoding) if encoding else body
+    except TooMuchError:
+        raise
+    except ValueError as error:
+        raise _OddSpansError(str(error)) from error
+    if len(plain) <= _FEW_BYTES:
+        return plain, None
+    return b"", asyncio.run(_answered(app, _with_plain_body(scope, plain), plain))
 
 
 async def _answered(app: ASGIApp, scope: Scope, body: bytes) -> list[Message]:
@@ -167,6 +195,13 @@ def _giving(body: bytes) -> Receive:
         return {"type": "http.request", "body": left.pop()}
 
     return receive
+
+
+def _busy() -> Response:
+    message = "This server has too many spans to store just now. Send them again."
+    return JSONResponse(
+        {"error_code": "RESOURCE_EXHAUSTED", "message": message}, 429, {"Retry-After": "1"}
+    )
 
 
 def _refusal(status: int, code: str, message: str) -> Response:

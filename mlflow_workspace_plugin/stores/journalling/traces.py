@@ -1,7 +1,6 @@
 """Traces, which MLflow's threads store in the background, and which no journal keeps."""
 
 import functools
-import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -15,7 +14,8 @@ from mlflow_workspace_plugin.stores.journalling.beneath import Beneath
 from mlflow_workspace_plugin.stores.journalling.patience import Patient, wait_s
 
 _AGAIN_S = 5.0
-_PROBE_S = 1.0
+_PROBE_S = 10.0
+"""For what is tried while the database is away, which may answer, but not soon."""
 
 _reminder = Reminder()
 
@@ -62,9 +62,13 @@ class Traces(Patient, Beneath):
         target = self.journal.folder.target
         if seconds is None:
             raise NoAnswerError(f"{target} is away, and this trace is not stored.")
+        began = time.monotonic()
         try:
             answer = self._answered(method, *args, within_s=seconds)
         except NoAnswerError:
+            if time.monotonic() - began < seconds / 2:
+                # One answer was lost.
+                raise
             self._outage.lasts()
             _reminder.warn(
                 "traces",
@@ -77,28 +81,28 @@ class Traces(Patient, Beneath):
 
 
 class _Outage:
-    """Whether the database was away when it was asked last."""
+    """Whether the database was away when it was asked last.
+
+    Several threads may ask: then one more is tried, or not, which harms nothing.
+    """
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._asked_at: float | None = None
 
     def wait_s(self) -> float | None:
         """Return how long a call may wait; None if it is not to ask now."""
-        with self._lock:
-            if self._asked_at is None:
-                return wait_s()
-            if time.monotonic() - self._asked_at < _AGAIN_S:
-                return None
-            self._asked_at = time.monotonic()
-            return min(_PROBE_S, wait_s())
+        asked_at = self._asked_at
+        if asked_at is None:
+            return wait_s()
+        if time.monotonic() - asked_at < _AGAIN_S:
+            return None
+        self._asked_at = time.monotonic()
+        return min(_PROBE_S, wait_s())
 
     def lasts(self) -> None:
         """Take notice that there was no answer."""
-        with self._lock:
-            self._asked_at = time.monotonic()
+        self._asked_at = time.monotonic()
 
     def ends(self) -> None:
         """Take notice that there was one."""
-        with self._lock:
-            self._asked_at = None
+        self._asked_at = None
