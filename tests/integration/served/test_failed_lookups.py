@@ -15,6 +15,7 @@ pytestmark = pytest.mark.skipif(
 )
 API = "/api/2.0/mlflow"
 
+LOOKED_AT = '{mlflowGetExperiment(input: {experimentId: "%s"}) {experiment {experimentId}}}'
 AWAY_ONCE = """
 from unittest.mock import Mock
 
@@ -54,6 +55,7 @@ def test_experiment_is_open_though_it_was_asked_for_before(served):
         assert reader.get(f"{API}/experiments/get", params=asked).status_code == 403
         assert member.post(f"{API}/runs/create", json=asked).status_code == 403
         assert reader.get(path).status_code == 403
+        assert reader.post("/graphql", json={"query": LOOKED_AT % number}).json()["errors"]
     second = member.post(f"{API}/experiments/create", json={"name": "second"}).json()
     assert second["experiment_id"] == number
     assert member.post(f"{API}/runs/create", json=asked).ok

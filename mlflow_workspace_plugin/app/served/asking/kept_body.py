@@ -4,7 +4,7 @@ from typing import Any
 
 from starlette.types import Message, Receive
 
-from mlflow_workspace_plugin.bounded import json_of
+from mlflow_workspace_plugin.bounded import TooMuchError, json_of
 
 MOST_BYTES = 16 * 2**20
 """What is sent as JSON in one request: MLflow's clients stop at 1 MB of a batch."""
@@ -57,11 +57,13 @@ def object_of(body: bytes) -> dict[str, Any]:
         body: what was sent.
 
     Raises:
-        OddBodyError: it is none, has a name in an object twice, or more in it than any that has to
-            be looked at.
+        LongBodyError: it has more in it than what is looked at.
+        OddBodyError: it is none, or has a name in an object twice.
     """
     try:
         found = json_of(body, _MOST_VALUES, names_once=True) if body else {}
+    except TooMuchError as error:
+        raise LongBodyError(str(error)) from None
     except ValueError as error:
         raise OddBodyError(f"it cannot be read as JSON: {error}") from None
     if not isinstance(found, dict):

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 from urllib.parse import parse_qsl
 
-from starlette.datastructures import Headers
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from mlflow_workspace_plugin.app.own_threads import OwnThreads
@@ -63,6 +63,8 @@ class OneMeaning:
             elif found.line.path.endswith(_NO_JSON) and scope["method"] != "DELETE":
                 refusal = _refused_upload(found.line, scope["query_string"])
             else:
+                scope = _of_a_browser(scope, headers)
+                headers = Headers(scope=scope)
                 refusal, receive = await self._refused_change(found, headers, scope, receive)
         if refusal is None:
             await self._app(scope, receive, send)
@@ -83,6 +85,19 @@ class OneMeaning:
         except OddBodyError as error:
             return odd_body(error), receive
         return _refused_body(found, body), receive
+
+
+def _of_a_browser(scope: Scope, headers: Headers) -> Scope:
+    """Return a request to delete as JSON: MLflow's UI does not always say what its text is.
+
+    No page of another site can send such a request without asking first.
+    """
+    kind = headers.get("content-type", "").partition(";")[0].strip().lower()
+    if scope["method"] != "DELETE" or kind not in ("", "text/plain"):
+        return scope
+    changed = MutableHeaders(raw=list(scope["headers"]))
+    changed["content-type"] = _JSON
+    return {**scope, "headers": changed.raw}
 
 
 def _refused_read(line: Line, headers: Headers, query_string: bytes) -> Refusal | None:

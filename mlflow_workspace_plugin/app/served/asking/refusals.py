@@ -64,11 +64,11 @@ def not_logged_in(*, is_token: bool) -> Refusal:
         return Refusal(
             401,
             "This log-in is not known here, has ended, or was revoked. Log in again: "
-            "mlflow-workspace login",
+            "mlflow-workspace login HOST",
             {"WWW-Authenticate": 'Bearer error="invalid_token"'},
         )
     return Refusal(
         401,
-        "Nobody is logged in. Log in: mlflow-workspace login, or by a browser.",
+        "Nobody is logged in. Log in: mlflow-workspace login HOST, or by a browser.",
         {"WWW-Authenticate": "Bearer"},
     )
