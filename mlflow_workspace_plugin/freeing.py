@@ -6,6 +6,7 @@ It is done part by part: who asks over a network asks for the next one until the
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 from mlflow_workspace_plugin.data.files.manifests import Manifests
 from mlflow_workspace_plugin.errors import SnapshotException
@@ -95,18 +96,22 @@ class Freeing:
 
     def _code(self, is_over: Callable[[], bool]) -> Part:
         """Free the snapshots that no run names."""
-        snapshots = SnapshotGarbage(self.hub, self.workspace)
         following = NextPart("data")
         try:
             if self.dry_run:
                 # Those that are to be freed would be gone by now.
-                found = snapshots.find(without=self._runs_to_be_freed())
+                found = self._snapshots.find(without=self._runs_to_be_freed())
             else:
-                found, is_all = snapshots.free(is_over=is_over, within_s=self.lock_s)
+                found, is_all = self._snapshots.free(is_over=is_over, within_s=self.lock_s)
                 following = following if is_all else NextPart("code")
         except SnapshotException as error:
             return Part(notes=[error.message], next=following)
         return _part([each.file_size or 0 for each in found], following)
+
+    @cached_property
+    def _snapshots(self) -> SnapshotGarbage:
+        # Of all parts: it keeps in mind which packs each snapshot needs.
+        return SnapshotGarbage(self.hub, self.workspace)
 
     def _runs_to_be_freed(self) -> list[str]:
         if not self.are_rows_deleted:

@@ -10,7 +10,12 @@ import threading
 import time
 from contextlib import suppress
 
-from mlflow_workspace_plugin.errors import HubSettingsError, HubUnreachableError, InvalidUriError
+from mlflow_workspace_plugin.errors import (
+    HubSettingsError,
+    HubUnreachableError,
+    InvalidUriError,
+    LogInNeededError,
+)
 from mlflow_workspace_plugin.remote.asking import ask
 from mlflow_workspace_plugin.remote.log_ins import KeptLogIn, LogIn, log_in_of
 from mlflow_workspace_plugin.terminal import get_logger
@@ -103,6 +108,12 @@ class Credentials:
             return None
         return token
 
+    def needed(self) -> LogInNeededError:
+        """Return the error of who asks as nobody whom the hub knows; it names what to do."""
+        is_used = self.of_environment() is not None
+        variable = _TOKEN if is_used or os.environ.get(_TOKEN, "").strip() else None
+        return LogInNeededError.of(self._address, variable, is_used=is_used)
+
     def renew_lock(self) -> None:
         """Forget who holds the lock: called in a forked child, which has no other thread."""
         self._lock = threading.RLock()
@@ -110,7 +121,9 @@ class Credentials:
     def _renewed(self, refused: str, times: int) -> str | None:
         before = self._in_vain
         with self._lock:
-            if self._in_vain is not None and self._in_vain is not before:
+            known = self._log_in
+            is_renewed = known is not None and known.access != refused and known.is_fresh()
+            if self._in_vain is not None and self._in_vain is not before and not is_renewed:
                 # Another thread asked while this one waited: it would wait as long for the same.
                 raise HubUnreachableError(self._in_vain.message)
             log_in = self._log_in

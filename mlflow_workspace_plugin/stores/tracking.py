@@ -13,7 +13,6 @@ from mlflow.entities import (
     Metric,
     Run,
     RunTag,
-    ViewType,
 )
 from mlflow.exceptions import MlflowException
 from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST
@@ -190,14 +189,13 @@ class HubTrackingStore(
         super()._hard_delete_logged_model(model_id)
 
     def _hard_delete_experiment(self, experiment_id: str) -> None:
-        with self.ManagedSessionMaker(read_only=False) as session:
-            # Nothing is forgotten of one that stays.
-            found = self._get_experiment(
-                session=session, experiment_id=experiment_id, view_type=ViewType.DELETED_ONLY
-            )
-            workspace, number = self._get_active_workspace(), str(found.experiment_id)
-            forget_experiment(self._hub.folder, session.connection(), workspace, number)
         super()._hard_delete_experiment(experiment_id)
+        # Not before: one that stays may be restored, with what is denied of it.
+        with self.ManagedSessionMaker(read_only=False) as session:
+            workspace = self._get_active_workspace()
+            forget_experiment(
+                self._hub.folder, session.connection(), workspace, str(int(experiment_id))
+            )
 
     def _refuse_foreign_models(self, model_ids: Iterable[str | None]) -> None:
         """Raise what MLflow raises for an unknown model; MLflow itself does not look here."""

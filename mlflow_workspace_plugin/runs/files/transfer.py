@@ -16,7 +16,11 @@ from mlflow.protos.databricks_pb2 import RESOURCE_DOES_NOT_EXIST, ErrorCode
 from mlflow_workspace_plugin.artifacts.hub_repository import HubRepository, stored_files
 from mlflow_workspace_plugin.artifacts.paths import INTERNAL_FOLDER
 from mlflow_workspace_plugin.artifacts.quiet import quietly
-from mlflow_workspace_plugin.errors import AzureMLException, UserErrorException
+from mlflow_workspace_plugin.errors import (
+    ArtifactRefusedError,
+    AzureMLException,
+    UserErrorException,
+)
 
 
 class TimeLimit:
@@ -58,7 +62,7 @@ def store(
     """Store a local file or a stream under a path; whole or not at all.
 
     Raises:
-        UserErrorException: a part of the path is a file already, or the path a folder.
+        UserErrorException: a part of the path is a file already, or the path a folder, or too long.
     """
     folder, base = posixpath.split(path)
     try:
@@ -68,6 +72,8 @@ def store(
         else:
             with quietly():
                 repository.log_artifact_from_stream(source, base, folder or None)
+    except ArtifactRefusedError as error:
+        raise UserErrorException(error.message) from error
     except (IsADirectoryError, NotADirectoryError) as error:
         raise UserErrorException(
             f"Cannot store a file as {path!r}: the run has a folder of that name, or a file where "

@@ -2,9 +2,6 @@
 
 from collections.abc import Collection
 
-from mlflow_workspace_plugin.errors import UserErrorException
-from mlflow_workspace_plugin.hub.databases.storable import shown
-
 NOT_STARTED = "NotStarted"
 QUEUED = "Queued"
 PREPARING = "Preparing"
@@ -63,6 +60,10 @@ def check(state: str, allowed: Collection[str], what: str) -> None:
         UserErrorException: it is none of them.
     """
     if state not in allowed:
+        # Only now: commands that only look import neither MLflow nor a database.
+        from mlflow_workspace_plugin.errors import UserErrorException
+        from mlflow_workspace_plugin.hub.databases.storable import shown
+
         raise UserErrorException(f"{what} {', '.join(sorted(allowed))}, and not {shown(state)}.")
 
 
