@@ -576,11 +576,26 @@ class LogInNeededError(HubError):
     code = UNAUTHENTICATED
 
     @classmethod
-    def of(cls, address: str) -> "LogInNeededError":
-        """Return the error of a hub's address."""
+    def of(
+        cls, address: str, variable: str | None = None, *, is_used: bool = False
+    ) -> "LogInNeededError":
+        """Return the error of a hub's address.
+
+        Args:
+            address: of the hub.
+            variable: that holds a token, if one does.
+            is_used: whether that token was sent.
+        """
+        if variable is not None and is_used:
+            return cls(
+                f"The token in {variable} is not known to the hub at {address}, or has ended. Put "
+                "a new one there (mlflow-workspace token create), or unset it, and log in with: "
+                f"mlflow-workspace login {address}"
+            )
+        unused = f" {variable} is not used: MLFLOW_TRACKING_URI does not name this hub."
         return cls(
             f"The hub at {address} does not know who asks: nobody is logged in, or that has ended. "
-            f"Log in with: mlflow-workspace login {address}"
+            f"Log in with: mlflow-workspace login {address}{'.' + unused if variable else ''}"
         )
 
 

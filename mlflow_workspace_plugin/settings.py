@@ -176,7 +176,8 @@ EXIT_WAIT_S = Variable(
 STAGED_GB = Variable(
     "MLFLOW_WORKSPACE_STAGED_GB",
     "20",
-    "How many GB of files may wait on this machine while the hub's storage account is away.",
+    "How many GB of files may wait on this machine while the hub's storage account, or its server, "
+    "is away.",
 )
 
 CACHE_DIR = Variable(

@@ -30,6 +30,9 @@ from mlflow_workspace_plugin.hub.lock import locked_hub
 if TYPE_CHECKING:
     from mlflow.server.auth.sqlalchemy_store import SqlAlchemyStore
 
+INSTALL_SERVER = "pip install 'Flask-WTF>=1.0' 'prometheus-client>=0.16' 'uvicorn>=0.37'"
+"""What installs all that the extra ``server`` is."""
+
 
 class Accounts:
     """The accounts of a hub; see :func:`accounts_of`.
@@ -121,5 +124,5 @@ def mlflow_auth(module: str) -> Any:
     except ImportError as error:
         raise HubSettingsError(
             f"Accounts of a hub are kept by MLflow, which cannot do so here: {error}. Install what "
-            "it needs with: pip install Flask-WTF prometheus-client"
+            f"it needs with: {INSTALL_SERVER}"
         ) from error

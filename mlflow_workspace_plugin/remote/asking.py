@@ -93,7 +93,10 @@ def ask(
 def reason_of_tls(error: requests.exceptions.SSLError) -> str:
     """Return why there is no TLS with a server."""
     if "CERTIFICATE_VERIFY_FAILED" in str(error):
-        return "its certificate is not one that this machine trusts"
+        return (
+            "its certificate is not one that this machine trusts "
+            f"({MLFLOW_TRACKING_SERVER_CERT_PATH.name} names the file of the CA that signed it)"
+        )
     return "no TLS with what answers there; a hub on this machine may be served by http:// only"
 
 

@@ -23,7 +23,6 @@ from mlflow_workspace_plugin.errors import (
     AzureMLException,
     HubProtocolError,
     HubUnreachableError,
-    LogInNeededError,
 )
 from mlflow_workspace_plugin.fresh_connections import FreshConnections
 from mlflow_workspace_plugin.protocol import headers as protocol_headers
@@ -253,16 +252,14 @@ class HubHttp:
         """Return the error that an answer to who asked for a path is."""
         message = str((said.error or {}).get("message") or "").strip()
         if said.meaning is Meaning.LOG_IN:
-            return LogInNeededError.of(self.address)
+            return self._credentials.needed()
         if said.meaning is Meaning.UPGRADE:
             return HubProtocolError(message)
         if said.meaning is Meaning.REFUSED and said.error is not None:
             if _is_of_no_route(path, response.status_code, message):
                 return HubProtocolError.of_route(path)
             return _refusal(said.error)
-        reason = message.rstrip(".") or (
-            f"something answered with status {response.status_code} that is not the hub"
-        )
+        reason = message.rstrip(".") or _reason_of_status(response.status_code)
         error = self._unanswered(reason, may_be_done=said.may_be_done)
         # A date is what some proxies say; it is asked again as usual then.
         with contextlib.suppress(ValueError):
@@ -291,6 +288,15 @@ def _refusal(said: dict[str, Any]) -> MlflowException:
         {"error_code": said["error_code"], "message": str(said.get("message", ""))}
     )
     return error
+
+
+def _reason_of_status(status: int) -> str:
+    if status == requests.codes.request_entity_too_large:
+        return (
+            "what is in front of it takes no request that is as long (413), so who runs the hub "
+            "has to let it take more (of nginx: client_max_body_size)"
+        )
+    return f"something answered with status {status} that is not the hub"
 
 
 def _read(response: requests.Response, end: float) -> None:

@@ -21,7 +21,7 @@ from mlflow_workspace_plugin.errors import (
 )
 from mlflow_workspace_plugin.remote.asking import Reply, ask
 from mlflow_workspace_plugin.remote.credentials import credentials_of
-from mlflow_workspace_plugin.remote.log_ins import KeptLogIn, log_in_of
+from mlflow_workspace_plugin.remote.log_ins import KeptLogIn, LogIn, log_in_of
 
 _API = "/hub/v1"
 _UNAUTHORIZED = 401
@@ -143,8 +143,11 @@ def keep_token(address: str, token: str, *, keyring: bool = False) -> Path:
     return _keep(address, said, None, keyring=keyring)
 
 
-def log_out(address: str) -> bool:
-    """End the log-in of this machine at a hub; return whether there was one.
+def log_out(address: str) -> LogIn | None:
+    """End the log-in of this machine at a hub; return it, or None if there was none.
+
+    One that cannot be renewed is the token of a machine, which others may use as well: it is
+    forgotten here only.
 
     Raises:
         HubUnreachableError: the hub does not answer. The log-in is forgotten here all the same.
@@ -154,13 +157,9 @@ def log_out(address: str) -> bool:
         found = kept.read()
     finally:
         kept.remove()
-    if found is None:
-        return False
-    token = found.refresh or found.access
-    # A machine's token is others' as well: it ends by ``token revoke``.
-    if found.refresh is not None:
-        _done(address, ask(address, "POST", f"{_API}/log-out", body={"token": token}))
-    return True
+    if found is not None and found.refresh is not None:
+        _done(address, ask(address, "POST", f"{_API}/log-out", body={"token": found.refresh}))
+    return found
 
 
 def asked(
@@ -223,11 +222,16 @@ def _error(address: str, reply: Reply) -> AzureMLException:
             "the address of a served hub, and try again."
         )
     if reply.status == _UNAUTHORIZED:
-        return LogInEndedError(reply.message)
+        return LogInEndedError(said_of_host(reply.message, address))
     known = getattr(errors, str((reply.said or {}).get("error")), None)
     if isinstance(known, type) and issubclass(known, AzureMLException):
         return known(reply.message)
     return AccountError(reply.message)
+
+
+def said_of_host(message: str, address: str) -> str:
+    """Return what a hub said, with its address where it says only that there is one."""
+    return message.replace("mlflow-workspace login HOST", f"mlflow-workspace login {address}")
 
 
 def _odd(address: str) -> HubUnreachableError:

@@ -24,6 +24,7 @@ from mlflow_workspace_plugin.accounts.database import accounts_of
 from mlflow_workspace_plugin.accounts.people import People
 from mlflow_workspace_plugin.app.served.configuration import Served, hosts_of
 from mlflow_workspace_plugin.app.served.oidc.options import OidcOptions
+from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
 from mlflow_workspace_plugin.app.served.watching.metrics import FOLDER_VARIABLE
 from mlflow_workspace_plugin.artifacts.paths import ARTIFACT_ROOT
 from mlflow_workspace_plugin.artifacts.repository import server_destination
@@ -185,10 +186,11 @@ def _uvicorn_options(plan: Plan) -> str:
 
 def _check_versions() -> None:
     found = importlib.metadata.version("mlflow")
-    if Version(found) < OLDEST_MLFLOW:
+    if Version(found) < OLDEST_MLFLOW or mlflow_lines(found) is None:
         raise HubSettingsError(
-            f"Serving a hub with accounts needs MLflow {OLDEST_MLFLOW} or newer, and {found} is "
-            "installed. Upgrade it with: pip install -U mlflow"
+            f"A hub is served with accounts by MLflow 3.17 or 3.18, and {found} is installed: "
+            "which of its routes may be open is not known. Install one of them with: "
+            "pip install 'mlflow>=3.17,<3.19'"
         )
 
 

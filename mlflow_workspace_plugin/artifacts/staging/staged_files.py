@@ -254,7 +254,7 @@ class StagedFiles:
                         f"There is no room in {str(self.path)!r} for another file that waits: "
                         f"{self._bytes_on_machine() / 1e9:.1f} GB do on this machine, of "
                         f"{settings.STAGED_GB.name}={settings.STAGED_GB.get()}. Let the storage "
-                        "account be reached again, set that to more, or "
+                        "account, or the hub, be reached again, set that to more, or "
                         "MLFLOW_WORKSPACE_JOURNAL_DIR to a larger disk."
                     )
                 digest.update(chunk)

@@ -75,11 +75,19 @@ def logout(host: str) -> None:
 
     address = logging_in.address_of(host)
     try:
-        was_there = logging_in.log_out(address)
+        ended = logging_in.log_out(address)
     except HubUnreachableError as error:
         echo(f"The log-in is forgotten here, and not ended there: {error.message}", err=True)
         return
-    echo(f"Logged out at {address}." if was_there else f"Nobody was logged in at {address}.")
+    if ended is None:
+        echo(f"Nobody was logged in at {address}.")
+    elif ended.refresh is None:
+        echo(
+            f"The token is forgotten here. It is good at {address} until it is ended, by: "
+            f"mlflow-workspace token revoke ID --server {address}"
+        )
+    else:
+        echo(f"Logged out at {address}.")
 
 
 def _show(code: str, page: str) -> None:

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import click
 from click.core import ParameterSource
 
-from mlflow_workspace_plugin.cli.options import hub_folder_option
+from mlflow_workspace_plugin.cli.options import HubPlace, hub_option
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -189,12 +189,12 @@ def place_options(command: Command) -> Command:
     server = click.option(
         "--server",
         metavar="HOST",
-        help="A served hub where you are logged in; without it, the hub's folder on this machine.",
+        help="A served hub where you are logged in; without it, the hub that --hub names.",
     )
-    return server(hub_folder_option(command))
+    return server(hub_option(command))
 
 
-def open_place(server: str | None, hub: Path) -> Place:
+def open_place(server: str | None, hub: HubPlace) -> Place:
     """Return where accounts are changed.
 
     Args:
@@ -209,4 +209,6 @@ def open_place(server: str | None, hub: Path) -> Place:
         raise click.UsageError(
             "--server and --hub name two places. Name the one where the accounts are to be changed."
         )
-    return _Folder(hub) if server is None else _Server(server)
+    if server is None and isinstance(hub, Path):
+        return _Folder(hub)
+    return _Server(server or str(hub))

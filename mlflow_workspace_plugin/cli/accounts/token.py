@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from datetime import datetime, timezone
-from pathlib import Path
 from typing import Any
 
 import click
@@ -10,6 +9,7 @@ import click
 from mlflow_workspace_plugin.cli.accounts.place import DAY_S, open_place, place_options
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     json_option,
     plain_errors,
@@ -58,7 +58,7 @@ def create(
     role: str | None,
     label: str,
     server: str | None,
-    hub: Path,
+    hub: HubPlace,
 ) -> None:
     """Print a new token of account NAME, by default your own, which is shown this once.
 
@@ -84,7 +84,7 @@ def create(
 @place_options
 @json_option
 @plain_errors
-def list_(of_all: bool, server: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def list_(of_all: bool, server: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """List what accounts are logged in by, and from which of these it came, if from one.
 
     Those are terminals, browsers, machines and jobs.
@@ -113,7 +113,7 @@ def list_(of_all: bool, server: str | None, hub: Path, as_json: bool) -> None:  
 @click.argument("id_", metavar="ID")
 @place_options
 @plain_errors
-def revoke(id_: str, server: str | None, hub: Path) -> None:
+def revoke(id_: str, server: str | None, hub: HubPlace) -> None:
     """End the log-in ID, with all its tokens and the log-ins that came from it.
 
     It takes effect within five seconds.

@@ -1,13 +1,12 @@
 """``mlflow-workspace user``: the accounts of a served hub, and their roles."""
 
-from pathlib import Path
-
 import click
 
 from mlflow_workspace_plugin.cli.accounts.asked import ask_password
 from mlflow_workspace_plugin.cli.accounts.place import open_place, place_options
 from mlflow_workspace_plugin.cli.layout import words
 from mlflow_workspace_plugin.cli.options import (
+    HubPlace,
     echo,
     json_option,
     plain_errors,
@@ -32,7 +31,7 @@ def user() -> None:
 @click.option("--machine", is_flag=True, help="It has no password; give it one by token create.")
 @place_options
 @plain_errors
-def add(name: str, admin: bool, machine: bool, server: str | None, hub: Path) -> None:  # noqa: FBT001
+def add(name: str, admin: bool, machine: bool, server: str | None, hub: HubPlace) -> None:  # noqa: FBT001
     """Add account NAME. Its password is asked for, or is the first line of standard input."""
     place = open_place(server, hub)
     password = None if machine else ask_password(f"Password for {name}", again=True)
@@ -45,7 +44,7 @@ def add(name: str, admin: bool, machine: bool, server: str | None, hub: Path) ->
 @place_options
 @json_option
 @plain_errors
-def list_(server: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def list_(server: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """List the accounts and their roles."""
     users = open_place(server, hub).users()
     if as_json:
@@ -69,7 +68,7 @@ def list_(server: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @place_options
 @plain_errors
-def remove(name: str, yes: bool, server: str | None, hub: Path) -> None:  # noqa: FBT001
+def remove(name: str, yes: bool, server: str | None, hub: HubPlace) -> None:  # noqa: FBT001
     """Remove account NAME, and end what it is logged in by. What it logged stays."""
     place = open_place(server, hub)
     if not yes:
@@ -82,7 +81,7 @@ def remove(name: str, yes: bool, server: str | None, hub: Path) -> None:  # noqa
 @click.argument("name", required=False)
 @place_options
 @plain_errors
-def password(name: str | None, server: str | None, hub: Path) -> None:
+def password(name: str | None, server: str | None, hub: HubPlace) -> None:
     """Set the password of NAME, by default your own. Browsers are logged out by it.
 
     Scripts stay logged in: token list shows by what, and token revoke ends that.
@@ -102,7 +101,7 @@ def password(name: str | None, server: str | None, hub: Path) -> None:
 @click.option("--no", is_flag=True, help="It is one no more.")
 @place_options
 @plain_errors
-def admin(name: str, no: bool, server: str | None, hub: Path) -> None:  # noqa: FBT001
+def admin(name: str, no: bool, server: str | None, hub: HubPlace) -> None:  # noqa: FBT001
     """Make account NAME an administrator of the hub."""
     open_place(server, hub).set_admin(name, is_admin=not no)
     echo(f"Account {name!r} is {'no administrator any more' if no else 'an administrator'}.")
@@ -114,7 +113,7 @@ def admin(name: str, no: bool, server: str | None, hub: Path) -> None:  # noqa: 
 @click.argument("role", type=click.Choice(_ROLES))
 @place_options
 @plain_errors
-def grant(name: str, workspace: str, role: str, server: str | None, hub: Path) -> None:
+def grant(name: str, workspace: str, role: str, server: str | None, hub: HubPlace) -> None:
     """Give account NAME a role in WORKSPACE, in the place of the one it has there.
 
     A reader reads everything. A member reads, creates and logs, and deletes what it created. A
@@ -129,7 +128,7 @@ def grant(name: str, workspace: str, role: str, server: str | None, hub: Path) -
 @click.argument("workspace")
 @place_options
 @plain_errors
-def withdraw(name: str, workspace: str, server: str | None, hub: Path) -> None:
+def withdraw(name: str, workspace: str, server: str | None, hub: HubPlace) -> None:
     """Take from account NAME all that it may do in WORKSPACE."""
     open_place(server, hub).withdraw(name, workspace)
     echo(f"Account {name!r} has nothing in workspace {workspace!r}, within five seconds.")
@@ -139,7 +138,7 @@ def withdraw(name: str, workspace: str, server: str | None, hub: Path) -> None:
 @place_options
 @json_option
 @plain_errors
-def identities(server: str | None, hub: Path, as_json: bool) -> None:  # noqa: FBT001
+def identities(server: str | None, hub: HubPlace, as_json: bool) -> None:  # noqa: FBT001
     """List who logs in by a provider of identities, and as which account.
 
     Somebody is an issuer and a subject. What the provider calls them tells nobody apart.
@@ -167,7 +166,7 @@ def identities(server: str | None, hub: Path, as_json: bool) -> None:  # noqa: F
 @click.option("--subject", required=True, help="Its name for somebody: sub in its tokens.")
 @place_options
 @plain_errors
-def bind(name: str, issuer: str, subject: str, server: str | None, hub: Path) -> None:
+def bind(name: str, issuer: str, subject: str, server: str | None, hub: HubPlace) -> None:
     """Let somebody whom a provider of identities knows log in as account NAME.
 
     If they have another account by now, what they are logged in by as that one is ended.
@@ -182,7 +181,7 @@ def bind(name: str, issuer: str, subject: str, server: str | None, hub: Path) ->
 @click.option("--subject", required=True, help="Its name for somebody.")
 @place_options
 @plain_errors
-def unbind(issuer: str, subject: str, server: str | None, hub: Path) -> None:
+def unbind(issuer: str, subject: str, server: str | None, hub: HubPlace) -> None:
     """Take the account from somebody whom a provider of identities knows, and log them out.
 
     When they log in again, they get a new account, without any role.

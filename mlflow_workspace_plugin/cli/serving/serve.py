@@ -136,7 +136,17 @@ def serve(
     opened = open_hub(path)
 
     from mlflow_workspace_plugin.app.served.oidc.options import OidcOptions
-    from mlflow_workspace_plugin.app.served.preparing import Plan, prepare, server_arguments
+
+    try:
+        from mlflow_workspace_plugin.app.served.preparing import Plan, prepare, server_arguments
+    except ImportError as error:
+        from mlflow_workspace_plugin.accounts.database import INSTALL_SERVER
+        from mlflow_workspace_plugin.errors import HubSettingsError
+
+        raise HubSettingsError(
+            f"Serving a hub needs more than is installed: {error}. Install it with: "
+            f"{INSTALL_SERVER}"
+        ) from error
 
     oidc = None
     if oidc_issuer is not None and oidc_client_id is not None:

@@ -139,6 +139,30 @@ def test_a_log_in_is_kept_for_its_user_only_and_ended_by_logout(address, log_ins
     assert "Nobody is logged in" in fail("token", "list", "--server", address)
 
 
+def test_the_default_hub_is_one_to_these_commands(address, monkeypatch):
+    """By its address, wherever it stands; a machine's token is only forgotten by ``logout``."""
+    run("login", address, "--name", "alice", typed=f"{PASSWORD}\n")
+    for place in (["--hub", address], ["--server", address], []):
+        monkeypatch.setenv("MLFLOW_WORKSPACE_HUB", address if place[:1] != ["--hub"] else "nowhere")
+        assert "alice" in run("token", "list", *place)
+    token = run("token", "create", "alice", "--days", "1").strip().splitlines()[-1].split()[-1]
+    run("login", address, "--token", typed=token)
+    assert "token revoke ID --server" in run("logout", address)
+    assert me(address, token) == 200
+
+
+def test_a_token_of_the_variable_that_is_over_is_named(address, monkeypatch):
+    """What would help without it does not; nor does one that is not meant for the hub."""
+    uri = f"workspace://{address[7:]}/team-a"
+    monkeypatch.setenv("MLFLOW_TRACKING_TOKEN", "mws_of_a_machine")
+    for named, says in ((uri, "The token in MLFLOW_TRACKING_TOKEN"), ("", "is not used")):
+        monkeypatch.setenv("MLFLOW_TRACKING_URI", named)
+        with pytest.raises(LogInNeededError, match=says) as raised:
+            HubHttp(uris.parse(uri)).call("GET", "/hub/v1/me")
+        assert "mws_" not in str(raised.value)
+        assert f"mlflow-workspace login {address}" in str(raised.value)
+
+
 def test_mlflows_variable_comes_before_a_log_in(address, monkeypatch):
     """As with MLflow; for the hub that the tracking URI names, and no other."""
     run("login", address, "--name", "alice", typed=f"{PASSWORD}\n")

@@ -1,6 +1,7 @@
 """What ``mlflow-workspace serve`` tells MLflow's server, whatever the environment says."""
 
 import shutil
+from importlib import metadata
 
 import mlflow
 import pytest
@@ -9,6 +10,7 @@ from sqlalchemy import make_url
 from mlflow_workspace_plugin.accounts.people import People
 from mlflow_workspace_plugin.app.served.preparing import Plan, prepare, server_arguments
 from mlflow_workspace_plugin.app.served.routes.table import mlflow_lines
+from mlflow_workspace_plugin.errors import HubSettingsError
 from mlflow_workspace_plugin.hub.hub import open_hub
 
 pytestmark = pytest.mark.skipif(
@@ -137,3 +139,18 @@ def test_arguments_say_what_is_served_and_to_whom(plan):
         said("--default-artifact-root") == said("--artifacts-destination") == "mlflow-artifacts:/"
     )
     assert "--no-proxy-headers" in said("--uvicorn-opts").split()
+
+
+@pytest.mark.parametrize("version", ["3.16.0", "3.19.0"])
+def test_other_versions_of_mlflow_are_refused_before_anything_starts(
+    sqlite_template, tmp_path, monkeypatch, version
+):
+    """Which of their routes may be open nobody has said; the message says what to install."""
+    hub = open_hub(shutil.copytree(sqlite_template, tmp_path / "hub"))
+    People(hub).add("admin", "a password of the tests", is_admin=True)
+    found = metadata.version
+    monkeypatch.setattr(
+        metadata, "version", lambda name: version if name == "mlflow" else found(name)
+    )
+    with pytest.raises(HubSettingsError, match=r"pip install 'mlflow>=3.17,<3.19'"):
+        prepare(Plan(hub.path))
