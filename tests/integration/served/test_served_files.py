@@ -566,6 +566,7 @@ def test_places_that_are_nobodys(team, repository, place):
         with pytest.raises(MlflowException) as refused:
             http.request(method, f"{base}/{route}", **options)
         assert refused.value.error_code in (
+            "BAD_REQUEST",
             "PERMISSION_DENIED",
             "INVALID_PARAMETER_VALUE",
             "RESOURCE_CONFLICT",
