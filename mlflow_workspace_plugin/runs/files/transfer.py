@@ -72,9 +72,11 @@ def store(
         else:
             with quietly():
                 repository.log_artifact_from_stream(source, base, folder or None)
-    except ArtifactRefusedError as error:
-        raise UserErrorException(error.message) from error
-    except (IsADirectoryError, NotADirectoryError) as error:
+    except (ArtifactRefusedError, IsADirectoryError, NotADirectoryError) as error:
+        if isinstance(error, ArtifactRefusedError) and not isinstance(
+            error.__cause__, IsADirectoryError | NotADirectoryError
+        ):
+            raise UserErrorException(error.message) from error
         raise UserErrorException(
             f"Cannot store a file as {path!r}: the run has a folder of that name, or a file where "
             "it needs a folder. Choose another name."

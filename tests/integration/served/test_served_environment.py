@@ -153,4 +153,4 @@ def test_other_versions_of_mlflow_are_refused_before_anything_starts(
         metadata, "version", lambda name: version if name == "mlflow" else found(name)
     )
     with pytest.raises(HubSettingsError, match=r"pip install 'mlflow>=3.17,<3.19'"):
-        prepare(Plan(hub.path))
+        prepare(Plan(hub, "https://hub.example.org", "127.0.0.1", 5000, 2))

@@ -38,7 +38,6 @@ def store(monkeypatch):
     clock = SimpleNamespace(now=0.0)
     monkeypatch.setattr(traces, "time", SimpleNamespace(monotonic=lambda: clock.now))
     monkeypatch.setattr(traces, "wait_s", lambda: 60.0)
-    monkeypatch.setattr(Store, "__abstractmethods__", frozenset())
     return Store(clock)
 
 
