@@ -7,7 +7,12 @@ from pathlib import Path
 from mlflow import MlflowClient
 
 from mlflow_workspace_plugin import uris
-from mlflow_workspace_plugin.errors import InvalidUriError, clause
+from mlflow_workspace_plugin.errors import (
+    InvalidUriError,
+    JobEndedError,
+    JobTakenError,
+    clause,
+)
 from mlflow_workspace_plugin.jobs.computes import LOCAL
 from mlflow_workspace_plugin.jobs.ended import LOCK, Ended, jobs_folder, left_by
 from mlflow_workspace_plugin.jobs.engines.engine import EngineState
@@ -112,9 +117,10 @@ def _is_served(uri: str) -> bool:
 def _came_too_late(store: WorkspaceTrackingStore, job: Job | None, ended: Ended) -> None:
     """Forget how a job ended that has ended otherwise meanwhile, or is gone with its run.
 
-    It was canceled without waiting for its runner, say: what that has kept is stored all the same.
+    It was canceled without waiting for its runner, say, or failed as never started in a hub that
+    was restored from a backup: what its runner has kept is stored all the same.
     """
-    if job is not None and job.owner == ended.owner:
+    if job is not None and job.owner in (None, ended.owner):
         try:
             _upload(store, job.run_id, ended.files)
         except Exception as error:
@@ -135,7 +141,7 @@ def _waiting(store: WorkspaceTrackingStore, job: Job, engine_state: EngineState 
             f"Compute target {job.compute!r} was never told of the job: the process that "
             "submitted it was killed before."
         )
-        return _failed(store, job, cause)
+        return _never_started(store, job, cause)
     if engine_state is None or kind != "gone":
         return job
     if job.stored_state == states.NOT_STARTED and job.age_s < _HANDED_OVER_S:
@@ -145,7 +151,21 @@ def _waiting(store: WorkspaceTrackingStore, job: Job, engine_state: EngineState 
     # What a runner said is the rest of a sentence.
     stop = ":" if reason[:1].islower() else "."
     cause = f"The job was never started on compute target {job.compute!r}{stop} {reason}"
-    return _failed(store, job, cause)
+    return _never_started(store, job, cause)
+
+
+def _never_started(store: WorkspaceTrackingStore, job: Job, cause: str) -> Job:
+    """Fail a job that no runner has taken, as far as its hub knows, which may be restored.
+
+    One that has ended on this machine is taken again; the next look stores how it ended.
+    """
+    ended = Ended.kept_in(jobs_folder() / job.run_id)
+    # A copy of the hub may stand elsewhere.
+    if ended is None or ended.uri != store.tracking_uri:
+        return _failed(store, job, cause)
+    with suppress(JobTakenError, JobEndedError, OSError):
+        return _taken_again(store, ended)
+    return store.job(job.run_id) or job
 
 
 def _upload(store: WorkspaceTrackingStore, run_id: str, files: Mapping[str, str]) -> None:

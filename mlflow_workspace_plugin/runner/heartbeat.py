@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from mlflow_workspace_plugin import settings
-from mlflow_workspace_plugin.errors import JobEndedError, JobTakenError
+from mlflow_workspace_plugin.errors import JobEndedError, JobTakenError, clause
 from mlflow_workspace_plugin.stores.jobs import states
 from mlflow_workspace_plugin.stores.jobs.job import Job
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
@@ -24,8 +24,10 @@ class Heartbeat:
         store: of the job's workspace, without a journal: nothing of this may be told later.
         run_id: the job.
         owner: the token of this runner.
-        take_again: called when the job is not this runner's in a hub that may have been restored
-            from a backup; raises what :meth:`JobChanges.take_job` raises.
+        beat: how many signs of life the job had when this runner took it.
+        take_again: called when the job is not this runner's in a hub that was restored from a
+            backup; returns and raises what :meth:`JobChanges.take_job` does.
+        on_own: called at each look at which the job is this runner's, with the job.
         on_gone: called once, when there is no such job any more.
         on_cancel: called once, when it is asked to cancel; with whether it is to be at once.
         on_loss: called once, when the job is not this runner's any more; with why.
@@ -37,7 +39,9 @@ class Heartbeat:
         run_id: str,
         owner: str,
         *,
-        take_again: Callable[[], None],
+        beat: int,
+        take_again: Callable[[], Job],
+        on_own: Callable[[Job], None],
         on_gone: Callable[[], None],
         on_cancel: Callable[[bool], None],
         on_loss: Callable[[str], None],
@@ -45,7 +49,9 @@ class Heartbeat:
         self._store = store
         self._run_id = run_id
         self._owner = owner
+        self._last_beat = beat
         self._take_again = take_again
+        self._on_own = on_own
         self._on_gone = on_gone
         self._on_cancel = on_cancel
         self._on_loss = on_loss
@@ -70,6 +76,17 @@ class Heartbeat:
     def is_gone(self) -> bool:
         """Whether there was no such job when it was looked for last."""
         return self._is_gone
+
+    def is_restored(self, job: Job) -> bool:
+        """Whether a job that is not this runner's is so as its hub was restored from a backup.
+
+        Signs of life are counted up by each runner that takes a job, so fewer than this runner saw
+        are of a time before.
+
+        Args:
+            job: as it was read just now.
+        """
+        return job.owner is None or job.beat < self._last_beat
 
     def start(self) -> None:
         """Begin."""
@@ -96,10 +113,11 @@ class Heartbeat:
         elif job.stored_state in states.LAST and job.owner in (None, self._owner):
             self._cancel_or_lose(job.stored_state)
         elif job.owner != self._owner:
-            # A hub that was restored does not know who has taken it since.
-            self._take_again_or_lose()
-        elif job.cancel_requested_at is not None:
-            self._cancel(at_once=False)
+            self._take_again_or_lose(job)
+        else:
+            if job.cancel_requested_at is not None:
+                self._cancel(at_once=False)
+            self._note_own(job)
 
     def _beat(self) -> None:
         interval = settings.BEAT_S.number()
@@ -120,13 +138,22 @@ class Heartbeat:
             elif answer.cancel_requested:
                 self._cancel(at_once=False)
 
-    def _take_again_or_lose(self) -> None:
+    def _take_again_or_lose(self, job: Job) -> None:
         if self._is_lost:
             return
-        try:
-            self._take_again()
-        except (JobTakenError, JobEndedError):
+        if not self.is_restored(job):
             self._lose("another runner has taken it over")
+            return
+        try:
+            taken = self._take_again()
+        except (JobTakenError, JobEndedError) as error:
+            self._lose(clause(error))
+        else:
+            self._note_own(taken)
+
+    def _note_own(self, job: Job) -> None:
+        self._last_beat = job.beat
+        self._on_own(job)
 
     def _note_gone(self) -> None:
         with self._lock:

@@ -4,6 +4,7 @@ import contextlib
 import os
 import secrets
 import signal
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -128,6 +129,7 @@ class OwnedJob:
         self._is_all_stored = True
         self._lacks: list[str] = []
         self._state = states.PREPARING
+        self._advancing = threading.Lock()
         try:
             self._where = where_locked(self.folder.lock, self.folder.descriptor, self.mark)
             # The same owner may take it again.
@@ -144,7 +146,9 @@ class OwnedJob:
             store,
             run_id,
             self._owner,
+            beat=self.job.beat,
             take_again=self._take_again,
+            on_own=self._catch_up,
             on_gone=self._note_gone,
             on_cancel=self._cancel,
             on_loss=self._lose,
@@ -161,12 +165,15 @@ class OwnedJob:
         return until_answered(lambda _: self.store.get_run(self.run_id))
 
     def advance(self, state: str) -> None:
-        """Say how far it is. While the hub is away that is left out."""
-        self._state = state
-        try:
-            self.store.advance_job(self.run_id, self._owner, state)
-        except Exception as error:  # noqa: BLE001  what it runs counts, and is to be run
-            _logger.warning("The hub is not told that job %s is %s: %s", self.run_id, state, error)
+        """Say how far it is. While the hub is away that is left to the next look at the job."""
+        with self._advancing:
+            self._state = state
+            try:
+                self._tell_state()
+            except Exception as error:  # noqa: BLE001  what it runs counts, and is to be run
+                _logger.warning(
+                    "The hub is told later that job %s is %s: %s", self.run_id, state, error
+                )
 
     def say(self, text: str, log: str = RUNNER_LOG) -> None:
         """Add lines to what the runner says in the run's files, in a log of its own.
@@ -344,7 +351,7 @@ class OwnedJob:
         job = self.store.job(self.run_id)
         if job is None:
             raise RunNotFoundError(_GONE)
-        if job.owner != self._owner:
+        if job.owner != self._owner and self._beat.is_restored(job):
             # As the heartbeat does, which may not have seen it yet.
             with contextlib.suppress(JobTakenError, JobEndedError):
                 self._take()
@@ -358,14 +365,24 @@ class OwnedJob:
     def _take(self) -> Job:
         return self.store.take_job(self.run_id, self._owner, self._where)
 
-    def _take_again(self) -> None:
-        self._take()
+    def _tell_state(self) -> None:
         self.store.advance_job(self.run_id, self._owner, self._state)
+
+    def _catch_up(self, job: Job) -> None:
+        """Say how far it is where the hub does not know it: it was away, or was restored."""
+        with self._advancing:
+            # That it is to be canceled is its state until its end.
+            if job.cancel_requested_at is None and job.stored_state != self._state:
+                self._tell_state()
+
+    def _take_again(self) -> Job:
+        job = self._take()
         _logger.warning(
             "Job %s was taken again: its hub did not know of this runner any more. It was restored "
             "from a backup, it seems.",
             self.run_id,
         )
+        return job
 
     def _store_rest(
         self,

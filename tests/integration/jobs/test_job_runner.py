@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from sqlalchemy import text
 from mlflow_workspace_plugin.cli import main
 from mlflow_workspace_plugin.jobs.definition import Definition
 from mlflow_workspace_plugin.jobs.ended import Ended, jobs_folder
+from mlflow_workspace_plugin.jobs.engines.engine import EngineState
 from mlflow_workspace_plugin.jobs.environments.prepare import Prepared
 from mlflow_workspace_plugin.jobs.environments.requirements import Requirements
 from mlflow_workspace_plugin.jobs.liveness import settle, settle_kept
@@ -46,13 +48,52 @@ print("done")
 
 def forget_runner(direct, job):
     """Make the row of a job what it was before a runner took it."""
+    change(
+        direct,
+        job,
+        "state = 'Queued', owner = NULL, runner = NULL, started_at = NULL, beat = 0, "
+        "beat_at = NULL",
+    )
+
+
+def change(direct, job, values):
+    """Change the row of a job beneath everything."""
+    with direct._transaction() as connection:
+        connection.execute(
+            text(f"UPDATE workspace_plugin_jobs SET {values} WHERE run_uuid = '{job.id}'")
+        )
+
+
+@contextmanager
+def refusing(direct, state):
+    """Within the block the database takes a state of no job."""
     with direct._transaction() as connection:
         connection.execute(
             text(
-                "UPDATE workspace_plugin_jobs SET state = 'Queued', owner = NULL, runner = NULL, "
-                f"started_at = NULL, beat = 0, beat_at = NULL WHERE run_uuid = '{job.id}'"
+                "CREATE TRIGGER refusing BEFORE UPDATE OF state ON workspace_plugin_jobs "
+                f"WHEN NEW.state = '{state}' BEGIN SELECT RAISE(ABORT, 'not now'); END"
             )
         )
+    try:
+        yield
+    finally:
+        with direct._transaction() as connection:
+            connection.execute(text("DROP TRIGGER refusing"))
+
+
+@pytest.fixture
+def ended_away(new_job, hub_path, tmp_path, direct):
+    """A job that ended while its hub was away, which was restored from a backup of before it."""
+    job = new_job(WAITS).start(MLFLOW_WORKSPACE_END_WAIT="0.5")
+    job.pid("pid")
+    job.until_state("Running")
+    away = hub_path.with_name("away")
+    hub_path.rename(away)
+    (tmp_path / "go").touch()
+    assert job.wait() == 82, job.said
+    away.rename(hub_path)
+    forget_runner(direct, job)
+    return job
 
 
 class TestInside:
@@ -364,17 +405,17 @@ class TestOwner:
         assert job.state == "Canceled"
 
     @pytest.mark.behind
-    def test_runner_whose_job_was_taken_stops(self, new_job, direct):
-        """It ends its command, and says nothing of the job any more."""
+    @pytest.mark.parametrize("silent_ms", [0, 400_000])
+    def test_runner_whose_job_was_taken_stops(self, new_job, direct, silent_ms):
+        """It ends its command, and says nothing of the job any more, silent as the other may be."""
         job = new_job(TELL + "tell('pid'); print('up'); time.sleep(300)").start()
         job.pid("pid")
         job.until_printed("up")
-        with direct._transaction() as connection:
-            taken = "UPDATE workspace_plugin_jobs SET owner = 'another' WHERE run_uuid = :id"
-            connection.execute(text(taken), {"id": job.id})
+        change(direct, job, f"owner = 'another', beat = beat + 1, beat_at = beat_at - {silent_ms}")
         assert job.wait() == 1
-        assert job.state == "Running"
+        assert (job.state, job.row.owner) == ("Running", "another")
         assert "another runner has taken it over" in job.said
+        assert "was taken again" not in job.said
 
     @pytest.mark.behind
     def test_runner_of_a_restored_hub_goes_on(self, new_job, tmp_path, direct):
@@ -390,19 +431,65 @@ class TestOwner:
         assert (job.state, job.status, job.log()) == ("Completed", "FINISHED", "done\n")
         assert "was taken again" in job.said
 
-    def test_runner_of_a_restored_hub_tells_the_end(self, new_job, hub_path, tmp_path, direct):
-        """Later, too, where it was kept on its machine while the hub was away."""
-        job = new_job(WAITS).start(MLFLOW_WORKSPACE_END_WAIT="0.5")
+    def test_runner_of_a_restored_hub_replaces_the_one_before(self, new_job, tmp_path, direct):
+        """Which a backup of before it began has for the owner."""
+        job = new_job(WAITS).start()
+        job.pid("pid")
+        until(lambda: job.row.beat > 5)
+        change(direct, job, "owner = 'before', beat = 1, beat_at = beat_at - 400000")
+        until(lambda: job.row.owner != "before")
+        (tmp_path / "go").touch()
+        assert job.wait() == 0, job.said
+        assert "was taken again" in job.said
+
+    def test_state_that_the_hub_did_not_take(self, new_job, tmp_path, direct):
+        """It is told again, where the job has just begun, and where it was taken again."""
+        with refusing(direct, "Running"):
+            job = new_job(WAITS).start()
+            until(lambda: "is Running: " in job.said)
+        job.until_state("Running")
+        with refusing(direct, "Running"):
+            forget_runner(direct, job)
+            job.until_state("Preparing")
+            beat = job.row.beat
+            until(lambda: job.row.beat > beat + 1)
+        job.until_state("Running")
+        (tmp_path / "go").touch()
+        assert job.wait() == 0, job.said
+
+    def test_runner_of_a_restored_hub_in_which_its_run_was_deleted(self, new_job, direct):
+        """It ends its command, and says why."""
+        job = new_job(WAITS).start()
         job.pid("pid")
         job.until_state("Running")
-        away = hub_path.with_name("away")
-        hub_path.rename(away)
-        (tmp_path / "go").touch()
-        assert job.wait() == 82, job.said
-        away.rename(hub_path)
+        direct.delete_run(job.id)
         forget_runner(direct, job)
+        assert job.wait() == 1
+        assert f"Run {job.id} was deleted" in job.said
+
+    def test_runner_of_a_restored_hub_tells_the_end(self, ended_away):
+        """Later, too, where it was kept on its machine while the hub was away."""
         assert settle_kept() == {}
-        assert (job.state, job.status, job.log()) == ("Completed", "FINISHED", "done\n")
+        found = ended_away.state, ended_away.status, ended_away.log()
+        assert found == ("Completed", "FINISHED", "done\n")
+
+    def test_reader_of_a_restored_hub_fails_no_job_that_ended_here(self, ended_away):
+        """Though its engine has it no more, and no runner of it is known."""
+        job = ended_away
+        assert settle(job.store, job.row, EngineState("gone")).stored_state == "Preparing"
+        assert settle(job.store, job.row, EngineState("gone")).stored_state == "Completed"
+        assert "outputs/model" in job.files
+        assert job.log() == "done\n"
+        assert Ended.all_kept() == []
+
+    def test_what_a_failed_job_of_a_restored_hub_left_is_stored(self, ended_away):
+        """Where a reader elsewhere, who knew no better, failed it before."""
+        job = ended_away
+        assert job.store.fail_lost_job(job.id, seen=job.row, cause="It was never started.")
+        assert settle_kept() == {}
+        assert "outputs/model" in job.files
+        assert job.log() == "done\n"
+        assert Ended.all_kept() == []
 
     @pytest.mark.behind
     def test_job_that_a_restored_hub_does_not_have(self, new_job, tmp_path, direct):
