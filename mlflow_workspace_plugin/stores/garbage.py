@@ -30,6 +30,7 @@ from mlflow_workspace_plugin.hub.databases.database import (
 )
 from mlflow_workspace_plugin.hub.hub import Hub
 from mlflow_workspace_plugin.hub.tables import CHARTS, JOBS
+from mlflow_workspace_plugin.stores.jobs.rows import has_runner
 from mlflow_workspace_plugin.stores.tracking import WorkspaceTrackingStore
 from mlflow_workspace_plugin.stores.writes.skills import locations_of_skills
 
@@ -311,11 +312,14 @@ def _unless_gone() -> Iterator[None]:
 
 
 def _deleted_runs(connection: Connection, workspace: str, before: int) -> list[Piece]:
+    """Return the deleted runs, but for those of jobs that run: by its row a job is canceled."""
+    run = select(JOBS.c.run_uuid).where(has_runner(connection.dialect.name))
     query = (
         select(SqlRun.run_uuid, SqlRun.artifact_uri)
         .join(SqlExperiment)
         .where(SqlExperiment.workspace == workspace)
         .where(SqlRun.lifecycle_stage == LifecycleStage.DELETED, SqlRun.deleted_time <= before)
+        .where(SqlRun.run_uuid.not_in(run))
     )
     return _pieces(connection, query)
 

@@ -23,7 +23,7 @@ from sqlalchemy import (
 from mlflow_workspace_plugin.hub.databases import storable
 from mlflow_workspace_plugin.hub.tables import JOBS
 from mlflow_workspace_plugin.stores.jobs import states
-from mlflow_workspace_plugin.stores.jobs.job import SILENT_S, Job
+from mlflow_workspace_plugin.stores.jobs.job import LOST_S, SILENT_S, Job
 from mlflow_workspace_plugin.stores.tags.failure import is_kept, tags_of_cause
 from mlflow_workspace_plugin.stores.tags.own_tags import EXIT_CODE_TAG
 from mlflow_workspace_plugin.stores.writes.owned_runs import warn_of_said
@@ -74,6 +74,19 @@ def state_as_seen(dialect: str) -> ColumnElement[str]:
         _silence(dialect) > SILENT_S * 1000,
     )
     return case((is_silent, states.NOT_RESPONDING), else_=JOBS.c.state)
+
+
+def has_runner(dialect: str) -> ColumnElement[bool]:
+    """Return whether a job's owner gave a sign of life lately, as a part of a statement.
+
+    Args:
+        dialect: SQLAlchemy's name of the database.
+    """
+    return and_(
+        JOBS.c.owner.is_not(None),
+        JOBS.c.state.not_in(states.LAST),
+        _silence(dialect) <= LOST_S * 1000,
+    )
 
 
 def _silence(dialect: str) -> ColumnElement[int]:

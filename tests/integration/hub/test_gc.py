@@ -203,6 +203,29 @@ def test_age(workspace, freed, gc):
     assert freed("--older-than", "0.001s")["runs"] == 1
 
 
+def test_run_of_a_job_that_runs_stays(workspace, hub_path, freed):
+    """And its experiment: by its row the job is canceled, and its end is told."""
+    experiment = Experiment(workspace, "gone")
+    store = workspace.client._tracking_client.store
+    run = store.create_job(
+        experiment.id, run_name=None, tags=[], definition={}, compute="local", engine="local"
+    )
+    run_id = run.info.run_id
+    store.take_job(run_id, "owner", {})
+    workspace.client.delete_experiment(experiment.id)
+    found = freed()
+    assert (found["runs"], found["experiments"]) == (0, 0)
+    assert store.cancel_job(run_id) == "CancelRequested"
+    change = "UPDATE workspace_plugin_jobs SET beat_at = beat_at - {} WHERE run_uuid = '{}'"
+    execute(hub_path, change.format(400_000, run_id))
+    # Its runner is gone.
+    assert freed("--dry-run")["runs"] == 1
+    execute(hub_path, change.format(-400_000, run_id))
+    assert store.end_job(run_id, "owner", "Canceled", exit_code=None, cause=None)
+    found = freed()
+    assert (found["runs"], found["experiments"]) == (1, 1)
+
+
 @pytest.mark.folder
 @pytest.mark.sqlite
 def test_folders_without_an_end(workspace, freed, hub_path):
