@@ -11,7 +11,7 @@ from mlflow.protos.databricks_pb2 import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
-from mlflow_workspace_plugin.errors import HubError, UnstorableValueError
+from mlflow_workspace_plugin.errors import HubError, HubFaultError, UnstorableValueError
 from mlflow_workspace_plugin.hub.databases import unstorable
 
 _REFUSALS = {
@@ -62,7 +62,9 @@ def is_of_content(error: BaseException) -> bool:
 
 def is_away(error: BaseException) -> bool:
     """Whether it says that the database cannot be used now, and nothing about what was asked."""
-    return isinstance(error, HubError) or may_come_back(error)
+    # A hub that failed at something answers.
+    is_of_hub = isinstance(error, HubError) and not isinstance(error, HubFaultError)
+    return is_of_hub or may_come_back(error)
 
 
 def may_come_back(error: BaseException) -> bool:

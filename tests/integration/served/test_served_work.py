@@ -28,8 +28,11 @@ from mlflow_workspace_plugin.errors import (
     WorkspaceExistsError,
 )
 from mlflow_workspace_plugin.jobs.ended import Ended, jobs_folder
+from mlflow_workspace_plugin.jobs.liveness import settle_kept
+from mlflow_workspace_plugin.jobs.machine import where_locked
 from mlflow_workspace_plugin.overview.source import source_of
 from mlflow_workspace_plugin.protocol.files import SNAPSHOT
+from mlflow_workspace_plugin.remote.build import open_workspace_store
 from mlflow_workspace_plugin.remote.files import kept
 from mlflow_workspace_plugin.runs.snapshots.garbage import SnapshotGarbage
 from mlflow_workspace_plugin.runs.snapshots.open import snapshots_of
@@ -317,6 +320,60 @@ def waiting():
 
 
 AWAY = (503, {"Content-Type": "text/html"}, "<html>A proxy's own page</html>")
+FAULT = (
+    500,
+    {"Content-Type": "application/json"},
+    '{"error_code": "INTERNAL_ERROR", "message": "Input/output error"}',
+)
+
+
+def fails_at_log(request):
+    """Let the hub fail at the log of a job, while that grows and as a whole."""
+    is_sent = any(each in request.target for each in ("/append", "/content"))
+    return FAULT if is_sent and "std_log" in request.target else None
+
+
+def test_the_end_of_a_job_waits_for_no_file_that_the_hub_fails_at(served, monkeypatch):
+    """That is said, and all else of it is stored."""
+    Path("source").mkdir()
+    Path("source/train.py").write_text("open('outputs/model', 'w').close()\nprint('done')\n")
+    with behind(served, monkeypatch) as (line, _):
+        line.fault = fails_at_log
+        config = ScriptRunConfig("source", script="train.py")
+        run = Experiment(Workspace.get("team-a"), "faults").submit(config)
+        wait_until(lambda: run.get_status() == "Completed", 60)
+        said = (jobs_folder() / run.id / "system_logs" / "runner.txt").read_text()
+        assert "The run lacks its logs" in said
+        assert "outputs/model" in run.get_file_names()
+
+
+def test_an_end_that_is_told_later_waits_for_no_file_that_the_hub_fails_at(served, monkeypatch):
+    """Without a journal, which would keep the file; and the others of the hub are told, too."""
+    monkeypatch.setenv("MLFLOW_WORKSPACE_JOURNAL", "off")
+    with behind(served, monkeypatch) as (line, uri):
+        store = open_workspace_store(uri)
+        experiment = Experiment(Workspace.get("team-a"), "faults")
+        ran = []
+        for _ in range(2):
+            run = store.create_job(
+                experiment.id, run_name=None, tags=[], definition={}, compute="x", engine="slurm"
+            )
+            folder = jobs_folder() / run.info.run_id
+            (folder / "outputs").mkdir(parents=True)
+            for name in ("lock", "std_log.txt", "outputs/model"):
+                (folder / name).write_text(name)
+            with (folder / "lock").open("rb") as lock:
+                where = where_locked(folder / "lock", lock.fileno())
+            store.take_job(run.info.run_id, "owner", where)
+            files = {"user_logs/std_log.txt": folder / "std_log.txt", "outputs": folder / "outputs"}
+            left = {name: str(path) for name, path in files.items()}
+            Ended(uri, run.info.run_id, "owner", "Completed", 0, None, left).keep(folder)
+            ran.append(run.info.run_id)
+        line.fault = fails_at_log
+        assert settle_kept(uri) == {}
+        for each in ran:
+            assert store.job(each).stored_state == "Completed"
+            assert "outputs/model" in [file["path"] for file in said("files", each)]
 
 
 def test_how_a_job_ended_is_told_once_the_server_is_back(served, monkeypatch, tmp_path):
