@@ -881,9 +881,10 @@ class TestEndOfAWorkspace:
         assert default.end_job(running, "owner", "Failed", exit_code=1, cause="why")
 
     def test_gc_frees_the_job_of_a_deleted_run(self, store, running, client, hub_path, database):
-        """Its runner then has no job any more."""
+        """Whose runner was silent for long; it has no job any more."""
         client.delete_run(running)
         assert store.beat(running, "owner").is_owner
+        silence(hub_path, running, 400)
         done = CliRunner().invoke(main, ["gc", "--workspace", "team-a", "--hub", str(hub_path)])
         assert done.exit_code == 0, done.output
         assert store.job(running) is None
