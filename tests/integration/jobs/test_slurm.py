@@ -230,7 +230,7 @@ class TestRunner:
     def test_its_time_is_over(self, cluster, engine, new_job):
         """The runner learns of it before, so that the outputs are kept."""
         job = new_job("open('outputs/kept', 'w').close(); print('up'); time.sleep(600)")
-        # Slurm tells it half a minute before, and on a busy machine the runner has to be up by then.
+        # Slurm tells it half a minute before: on a busy machine too the runner is to be up by then.
         job.hand_to(engine_of(Compute("short", "slurm", None, {"options": {"time": "2"}})))
         until(lambda: job.state in ("Canceled", "Failed"), 400)
         assert "SIGTERM" in job.row.cause
