@@ -231,18 +231,35 @@ def test_few_large_files_are_copied_at_a_time(api, open_at, file, sent, monkeypa
     assert sum(sent) == SIZE
 
 
-def test_what_cannot_be_compared_now_is_kept(hub, api, open_at, file, sent, monkeypatch, tmp_path):
+def test_what_cannot_be_compared_now_is_kept(hub, api, open_at, file, monkeypatch):
     """Where others are being read, what was received of a file is not sent again."""
     repository = open_at(api, asks_once=True)
-    (tmp_path / "there").mkdir()
-    (tmp_path / "there" / "big").write_bytes(bytes(SIZE))
-    repository.log_artifact(str(tmp_path / "there" / "big"))
-    sent.clear()
+    (repository_file := file.parent / "there" / "big").parent.mkdir()
+    repository_file.write_bytes(bytes(SIZE))
+    repository.log_artifact(str(repository_file))
+    content = file.read_bytes()
+    sending = FileCalls(api.http("alice"), "team-a", patience_s=0)
     monkeypatch.setattr(contents, "_TURN_S", 0.01)
     monkeypatch.setattr(contents, "became", lambda *_: False)
+
+    def send(offset):
+        return sending.store(
+            f"{repository._base}/big",
+            content[offset : offset + PIECE],
+            offset=offset,
+            size=SIZE,
+            sha256=hashlib.sha256(content).hexdigest(),
+            kind="new",
+        )
+
+    for offset in (0, PIECE):
+        send(offset)
     with contents._HASHING, contents._HASHING, pytest.raises(MlflowException, match="to read"):
-        repository.put_files([(file, "big")], lambda *_: None, overwrite=False)
+        send(2 * PIECE)
     assert [(hub[0] / "uploads" / each).stat().st_size for each in left(hub)] == [SIZE]
+    # Another is there by that name, and stays.
+    assert send(SIZE) == {"stored": False, "staged": SIZE}
+    assert not left(hub)
 
 
 def test_a_disk_that_is_full_within_a_piece(hub, api, open_at, file, sent, monkeypatch):

@@ -145,7 +145,8 @@ def test_the_default_hub_is_one_to_these_commands(address, monkeypatch):
     for place in (["--hub", address], ["--server", address], []):
         monkeypatch.setenv("MLFLOW_WORKSPACE_HUB", address if place[:1] != ["--hub"] else "nowhere")
         assert "alice" in run("token", "list", *place)
-    token = run("token", "create", "alice", "--days", "1").strip().splitlines()[-1].split()[-1]
+    said = run("token", "create", "alice", "--days", "1")
+    token = next(each for each in said.split() if each.startswith("mws_"))
     run("login", address, "--token", typed=token)
     assert "token revoke ID --server" in run("logout", address)
     assert me(address, token) == 200

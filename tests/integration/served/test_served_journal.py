@@ -398,11 +398,13 @@ class TestRefusals:
         assert kept(direct, "refusals") == []
         assert count_refused(journal.folder.refused) == 0
 
-    def test_it_is_noted_where_no_call_waits(self, asking, new_journal, new_run, direct):
+    def test_it_is_noted_where_no_call_waits(
+        self, asking, new_journal, new_run, direct, monkeypatch
+    ):
         """On the run and aside, as it is by who has the database."""
         journal, run_id = new_journal(), new_run()
         assert journal.append_and_wait(Kind.PARAM, run_id, {"p": "1"})
-        journal._progress.away = True
+        monkeypatch.setattr("mlflow_workspace_plugin.journal.journal.PATIENCE_S", 0.0)
         asking.fault = lost_answers(1)
         assert not journal.append_and_wait(Kind.PARAM, run_id, {"p": "2"})
         wait_until(lambda: CONFLICT_TAG in direct.get_run(run_id).data.tags, timeout_s=20)
