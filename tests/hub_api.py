@@ -76,9 +76,8 @@ class Http:
         **options: Any,
     ) -> requests.Response:
         """Return the answer to a request, or raise the error that it is."""
-        from mlflow.exceptions import RestException
-
         from mlflow_workspace_plugin.errors import HubUnreachableError
+        from mlflow_workspace_plugin.remote.http import _refusal
 
         del patience_s, timeout_s, again, wants_object
         try:
@@ -87,7 +86,7 @@ class Http:
             raise HubUnreachableError(str(error)) from error
         if answer.ok:
             return answer
-        raise RestException(answer.json())
+        raise _refusal(answer.json())
 
 
 @contextmanager

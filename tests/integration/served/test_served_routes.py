@@ -368,8 +368,8 @@ def test_token_for_less_opens_no_more(served, own, scope):
         scoped = {"workspaces": [name], "run_id": run.info.run_id, "kind": "job"}
         session = served.session(f"member-of-{name}", **scoped)
     # The first request of who may ask makes the roles of a workspace.
-    search = {"max_results": 1}
-    assert sessions["may-read"].post("/api/2.0/mlflow/experiments/search", json=search).ok
+    reading, search = served.session(f"reader-of-{name}", name), {"max_results": 1}
+    assert reading.post("/api/2.0/mlflow/experiments/search", json=search).ok
     before = rows_of(served.hub)
     closed = {
         "elsewhere": ("accounts", "admin", "denied", *OF_WORKSPACE),
