@@ -367,9 +367,7 @@ def test_token_for_less_opens_no_more(served, own, scope):
         run = Workspace.get(name, hub=served.path).client.create_run(ids["experiment_id"])
         scoped = {"workspaces": [name], "run_id": run.info.run_id, "kind": "job"}
         session = served.session(f"member-of-{name}", **scoped)
-    # The first request of who may ask makes the roles of a workspace.
-    reading, search = served.session(f"reader-of-{name}", name), {"max_results": 1}
-    assert reading.post("/api/2.0/mlflow/experiments/search", json=search).ok
+    with_roles(served, *(each.name for each in served.hub.catalog.list()))
     before = rows_of(served.hub)
     closed = {
         "elsewhere": ("accounts", "admin", "denied", *OF_WORKSPACE),
