@@ -124,6 +124,17 @@ def refusal(status: int, code: str, message: str, **more: Any) -> Response:
     return JSONResponse(content, status_code=status)
 
 
+def busy(message: str) -> Response:
+    """Return the answer to who has to come again soon.
+
+    Args:
+        message: the reason, and that it may be asked again.
+    """
+    answer = refusal(429, "REQUEST_LIMIT_EXCEEDED", message)
+    answer.headers["Retry-After"] = "1"
+    return answer
+
+
 def error_response(error: MlflowException) -> Response:
     """Return the answer that an error is to a client, in MLflow's form.
 
@@ -161,9 +172,7 @@ def _route(method: str, path: str, answer: Answer, max_body: int) -> Route:
                 who and who.name, _answered, request, answer, body, turn_s=_TURN_S
             )
         except TimeoutError:
-            busy = refusal(429, "REQUEST_LIMIT_EXCEEDED", _TOO_MANY)
-            busy.headers["Retry-After"] = "1"
-            return busy
+            return busy(_TOO_MANY)
 
     return Route(path, endpoint, methods=[method])
 

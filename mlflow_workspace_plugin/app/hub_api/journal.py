@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import Response
 from starlette.routing import BaseRoute
 
-from mlflow_workspace_plugin.app.hub_api.answers import PREFIX, Asked, get, post, refusal
+from mlflow_workspace_plugin.app.hub_api.answers import PREFIX, Asked, busy, get, post, refusal
 from mlflow_workspace_plugin.errors import (
     JournalBehindError,
     JournalNotYoursError,
@@ -100,10 +100,7 @@ def _take(asked: Asked) -> Any:
             )
             reply = reception.receive(workspace, secret, batch, may_write, _SECONDS)
     except _BusyError:
-        message = "This hub has too much to store just now. Nothing was stored; send it again."
-        busy = refusal(429, "REQUEST_LIMIT_EXCEEDED", message)
-        busy.headers["Retry-After"] = "1"
-        return busy
+        return busy("This hub has too much to store just now. Nothing was stored; send it again.")
     except TooLargeError as error:
         return refusal(413, "REQUEST_LIMIT_EXCEEDED", f"{error} Send less at a time.")
     except InvalidBatchError as error:

@@ -220,9 +220,7 @@ def _ends(address, token):
 
 def test_a_terminal_logs_in_by_a_code_that_is_typed_in_a_browser(hub, address, log_ins):
     """Who is logged in there sees which terminal it is, and says yes; a code is good once."""
-    from mlflow_workspace_plugin.remote import logging_in
-
-    shown, broken = [], []
+    broken = []
 
     def fault(request):
         if broken or "redeem" not in request.target:
@@ -232,15 +230,7 @@ def test_a_terminal_logs_in_by_a_code_that_is_typed_in_a_browser(hub, address, l
 
     with fault_proxy(int(address.rpartition(":")[2])) as line:
         line.fault = fault
-        through = f"http://127.0.0.1:{line.port}"
-        waits = threading.Thread(
-            target=logging_in.log_in_by_code, args=(through, lambda *each: shown.append(each))
-        )
-        waits.start()
-        while not shown:
-            time.sleep(0.01)
-        (code, page), *_ = shown
-        _say_yes(hub, address, code, page.replace(through, address), waits)
+        _let_in_by_code(hub, address, f"http://127.0.0.1:{line.port}")
     assert broken
     assert kept(log_ins)["name"] == "alice"
 
@@ -256,7 +246,7 @@ def test_a_code_whose_answer_was_lost_logs_in_once(hub, address, log_ins):
     from mlflow_workspace_plugin.hub.tables import CODES
     from mlflow_workspace_plugin.remote import logging_in
 
-    shown, broken, secrets = [], [], []
+    broken, secrets = [], []
     new = Codes.new
 
     def fault(request):
@@ -283,15 +273,7 @@ def test_a_code_whose_answer_was_lost_logs_in_once(hub, address, log_ins):
     ):
         patch.setattr(Codes, "new", noted)
         line.fault = fault
-        through = f"http://127.0.0.1:{line.port}"
-        waits = threading.Thread(
-            target=logging_in.log_in_by_code, args=(through, lambda *each: shown.append(each))
-        )
-        waits.start()
-        while not shown:
-            time.sleep(0.01)
-        (code, page), *_ = shown
-        _say_yes(hub, address, code, page.replace(through, address), waits)
+        _let_in_by_code(hub, address, f"http://127.0.0.1:{line.port}")
     assert {"redeem", "me"} <= set(broken)
     assert kept(log_ins)["name"] == "alice"
     assert me(address, kept(log_ins)["access"]) == 200
@@ -299,6 +281,21 @@ def test_a_code_whose_answer_was_lost_logs_in_once(hub, address, log_ins):
     # Once it is in use, nobody is given it again.
     with pytest.raises(LogInEndedError, match="good no more"):
         Codes(hub).redeem(secrets[0])
+
+
+def _let_in_by_code(hub, address, through):
+    """Have a terminal log in by a code, on a way to the hub, and say yes to it in a browser."""
+    from mlflow_workspace_plugin.remote import logging_in
+
+    shown = []
+    waits = threading.Thread(
+        target=logging_in.log_in_by_code, args=(through, lambda *each: shown.append(each))
+    )
+    waits.start()
+    while not shown:
+        time.sleep(0.01)
+    (code, page), *_ = shown
+    _say_yes(hub, address, code, page.replace(through, address), waits)
 
 
 def _say_yes(hub, address, code, page, waits):

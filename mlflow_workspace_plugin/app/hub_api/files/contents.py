@@ -7,9 +7,7 @@ from pathlib import PurePosixPath
 from typing import BinaryIO
 
 from mlflow.exceptions import MlflowException
-from starlette.responses import Response
 
-from mlflow_workspace_plugin.app.hub_api.answers import refusal
 from mlflow_workspace_plugin.app.hub_api.files.asked import above
 from mlflow_workspace_plugin.artifacts.file_space import FileSpace, StoredFile
 from mlflow_workspace_plugin.artifacts.named_by_content import named_by_content
@@ -81,10 +79,3 @@ def _hash_of(repository: FileSpace, name: str, at: int, end: int) -> str:
         digest.update(piece)
         at += len(piece)
     return digest.hexdigest()
-
-
-def busy(reason: str) -> Response:
-    """Return the answer to who has to come again, for a reason."""
-    busy = refusal(429, "REQUEST_LIMIT_EXCEEDED", f"{reason} Send it again.")
-    busy.headers["Retry-After"] = "1"
-    return busy

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path, PurePosixPath
 from typing import Any, BinaryIO
 
-from mlflow_workspace_plugin.app.hub_api.answers import AT_ONCE, Asked, error_response
+from mlflow_workspace_plugin.app.hub_api.answers import AT_ONCE, Asked, busy, error_response
 from mlflow_workspace_plugin.app.hub_api.files.asked import (
     above,
     bytes_of,
@@ -18,7 +18,6 @@ from mlflow_workspace_plugin.app.hub_api.files.asked import (
     sha256_of,
 )
 from mlflow_workspace_plugin.app.hub_api.files.contents import (
-    busy,
     etag_at,
     etag_of,
     is_content,
@@ -56,9 +55,9 @@ def store(asked: Asked) -> Any:
     try:
         return _taken(asked, location, offset, size, sha256)
     except UploadInUseError:
-        return busy("Somebody else is sending the same file just now.")
+        return busy("Somebody else is sending the same file just now. Send it again.")
     except _BusyError as error:
-        return busy(str(error))
+        return busy(f"{error} Send it again.")
 
 
 def _taken(asked: Asked, location: PurePosixPath, offset: int, size: int, sha256: str) -> Any:
