@@ -50,8 +50,6 @@ def store(asked: Asked) -> Any:
     size = bytes_of(asked.query.get("size"), "size")
     offset = bytes_of(asked.query.get("offset"), "offset")
     sha256 = sha256_of(asked.query.get("sha256"))
-    repository, name = above(asked.hub, location)
-    repository.check_storable(name)
     try:
         return _taken(asked, location, offset, size, sha256)
     except UploadInUseError:
@@ -62,6 +60,7 @@ def store(asked: Asked) -> Any:
 
 def _taken(asked: Asked, location: PurePosixPath, offset: int, size: int, sha256: str) -> Any:
     repository, name = above(asked.hub, location)
+    repository.check_storable(name)
     if offset == 0 and len(asked.body) == size:
         if hashlib.sha256(asked.body).hexdigest() != sha256:
             raise UserErrorException("What was sent has not the SHA-256 that was announced.")
